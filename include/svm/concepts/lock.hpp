@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+
+#include <svm/base/lock_rank.hpp>
+
+namespace svm::inline v0 {
+
+/// A mutual-exclusion lock of one rank.
+template <class M>
+concept mutex_like = requires(M& m) {
+  m.lock();
+  m.unlock();
+  { m.try_lock() } -> std::same_as<bool>;
+  m.assert_held();
+};
+
+/// A reader-writer lock of one rank; readers do not nest.
+template <class M>
+concept shared_mutex_like = mutex_like<M> && requires(M& m) {
+  m.lock_shared();
+  m.unlock_shared();
+  { m.try_lock_shared() } -> std::same_as<bool>;
+  m.assert_held_shared();
+};
+
+/// An atomic word; every operation is sequentially consistent.
+template <class A, class T>
+concept atomic_like = requires(A& a, T v, T& expected) {
+  { a.load() } -> std::same_as<T>;
+  a.store(v);
+  { a.exchange(v) } -> std::same_as<T>;
+  { a.fetch_add(v) } -> std::same_as<T>;
+  { a.fetch_sub(v) } -> std::same_as<T>;
+  { a.fetch_or(v) } -> std::same_as<T>;
+  { a.fetch_and(v) } -> std::same_as<T>;
+  { a.compare_exchange(expected, v) } -> std::same_as<bool>;
+};
+
+/// The family of synchronisation types that all parts of the library use; the library names no other.
+///
+/// A model also promises (tests/conformance/lock.hpp checks it):
+///  1. a `mutex` is held by one thread at a time, a `shared_mutex` by one writer or any number of readers;
+///  2. `try_lock` and `try_lock_shared` return at once, and change nothing when they return false;
+///  3. what a thread wrote before an unlock is seen by the thread that locks next;
+///  4. `event::wait(m, ready)` is called with `m` held, returns with `m` held and `ready()` true, and gives `m` up
+///     while it waits; `notify_all` wakes every waiter;
+///  5. locks of different ranks taken in rising order of `lock_rank` never deadlock among themselves;
+///  6. no operation allocates or throws.
+/// A model for one thread may leave locks empty; its `event::wait` on something not ready is then a broken promise of
+/// the caller, and must not return.
+template <class L>
+concept lock = requires {
+  requires mutex_like<typename L::template mutex<lock_rank::range>>;
+  requires shared_mutex_like<typename L::template shared_mutex<lock_rank::notifier>>;
+  requires atomic_like<typename L::template atomic<std::uint32_t>, std::uint32_t>;
+  requires atomic_like<typename L::template atomic<std::uint64_t>, std::uint64_t>;
+}
+&&requires(typename L::event& e, typename L::template mutex<lock_rank::leaf_sequence>& m) {
+  e.wait(
+      m, +[] { return true; });
+  e.notify_all();
+};
+
+}  // namespace svm::inline v0

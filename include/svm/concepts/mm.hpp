@@ -1,0 +1,163 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <span>
+
+#include <svm/base/interval.hpp>
+#include <svm/base/result.hpp>
+#include <svm/concepts/upcalls.hpp>
+
+namespace svm::inline v0 {
+
+enum class access : std::uint8_t { read, write };
+
+/// A VMA as the library sees it.
+struct vma_info {
+  va_range extent;
+  bool readable;
+  bool writable;
+  bool migratable;  ///< anonymous and not made of reserved huge pages
+};
+
+enum class page_place : std::uint8_t { absent, system, device };
+
+/// One base page of a page walk.
+template <class Page>
+struct page_entry {
+  Page page{};
+  page_order order{};  ///< the block of contiguous memory that the page begins; at least this page
+  page_place place = page_place::absent;
+  bool writable = false;  ///< a store needs no fault
+  /// What stands behind a device page, so that pages of one allocation can be told from those of another; else null.
+  device_page_owner<Page>* behind = nullptr;
+};
+
+/// What became of one page of a migration.
+enum class slot_state : std::uint8_t {
+  untouched,  ///< not collected: nothing was there to look at, or the handle is of a page freed since
+  collected,  ///< locked, referenced and out of every page table
+  hole,       ///< collected; nothing is there, or the zero page: there are no bytes to copy
+  resident,   ///< refused: in device memory, where system memory was asked for (or the reverse)
+  locked,     ///< refused: somebody else has the page locked
+  pinned,     ///< refused: somebody else holds a reference
+  elsewhere,  ///< refused: not mapped inside the span that was asked for
+  raced,      ///< it was collected, and `install` could not move it
+};
+
+/// One base page of a migration: `collect` fills state and source, the library the destination.
+template <class Page>
+struct migration_slot {
+  Page source{};
+  Page destination{};
+  slot_state state = slot_state::untouched;
+
+  [[nodiscard]] bool is_collected() const { return state == slot_state::collected || state == slot_state::hole; }
+};
+
+/// What `fault_in` is to make present.
+template <class Registration>
+struct walk_request {
+  va_range span;
+  access want;
+  page_owner owner;            ///< device pages of this owner stay where they are, others come back
+  Registration& registration;  ///< of a notifier that covers the span
+  std::uint64_t sequence;      ///< from `read_begin`; when it is out of date the walk may stop with errc::busy
+};
+
+/// One CPU address space.
+///
+/// A model also promises (tests/conformance/mm.hpp checks it):
+///  1. `get_user()` is false once the address space has exited; while a user reference is held it does not exit. The
+///     last `put_user()` may run the exit, so it comes with no lock of the library held;
+///  2. `find_vma` and `find_first_vma` see one consistent state while the map lock is held shared;
+///  3. `fault_in` makes every page of the span present and readable, and writable for `want == write`, or fails with
+///     no_vma, no_access, read_only, busy or no_ram; `snapshot` reports what is present and faults nothing in;
+///  4. a registered target is called for every event that meets its span, before any page of the event is freed or
+///     reused, and not any more once `unregister_notifier` has returned. An unmap's event comes after the VMA is gone
+///     and before the addresses serve another one;
+///  5. `read_begin` returns while no event is open over the notifier, with the value that was last stored by
+///     `set_sequence`; `read_retry` tells whether an event came since. While a notifier's lock is held with
+///     `read_retry` false, no page that a walk reported since then is freed;
+///  6. `collect` takes each page of the span that is in system memory, or a hole, out of every page table after an
+///     event with cause migrate; `collect_pages` does so for the device pages named in the slots that are mapped inside
+///     `within` (anywhere, when null). A page that is locked or pinned by others is refused, with the reason. Both
+///     look at physical memory first, so `collect_pages` neither needs nor takes the map lock;
+///  7. `install` moves the mappings of every collected slot that has a destination; `finalize` (which the destructor of
+///     the migration calls too) points the page tables at the destination where that happened and at the source where
+///     not, and unlocks and puts every other page of the slots, so that nothing stays locked;
+///  8. `allocate_page` returns a locked system page with one reference; `adopt_device_page` makes a page of device
+///     memory so, with `owner` behind it until its last put; `discard_page` unlocks and puts such a page that no slot
+///     got;
+///  9. handles of pages are plain values: copying one takes no reference, and one of a freed page is recognised.
+template <class M>
+concept mm = std::default_initializable<typename M::page> && std::equality_comparable<typename M::page> &&
+    std::default_initializable<typename M::registration> && std::default_initializable<typename M::migration> &&
+    std::same_as<decltype(M::page_size), byte_count const> &&
+    requires(M& m, cpu_va a, va_range span, typename M::registration& registration, invalidation_target& target,
+             std::uint64_t sequence, typename M::migration& session, va_range const* within,
+             walk_request<typename M::registration> const& request, typename M::page page,
+             std::span<page_entry<typename M::page>> entries, std::span<migration_slot<typename M::page>> slots,
+             device_page_owner<typename M::page>& owner) {
+  { m.get_user() }
+  noexcept->std::same_as<bool>;
+  { m.put_user() }
+  noexcept->std::same_as<void>;
+  m.map_lock().lock_shared();
+  m.map_lock().unlock_shared();
+  { m.find_vma(a) }
+  noexcept->std::same_as<result<vma_info>>;
+  { m.find_first_vma(span) }
+  noexcept->std::same_as<result<vma_info>>;
+  { m.fault_in(request, entries) }
+  noexcept->std::same_as<errc>;
+  { m.snapshot(span, entries) }
+  noexcept->std::same_as<void>;
+  { m.register_notifier(registration, span, target) }
+  noexcept->std::same_as<errc>;
+  { m.unregister_notifier(registration) }
+  noexcept->std::same_as<void>;
+  { m.read_begin(registration) }
+  noexcept->std::same_as<std::uint64_t>;
+  { m.read_retry(registration, sequence) }
+  noexcept->std::same_as<bool>;
+  { m.set_sequence(registration, sequence) }
+  noexcept->std::same_as<void>;
+  { m.collect(session, span, slots) }
+  noexcept->std::same_as<errc>;
+  { m.collect_pages(session, slots, within, page) }
+  noexcept->std::same_as<void>;
+  { m.install(session) }
+  noexcept->std::same_as<void>;
+  { m.finalize(session) }
+  noexcept->std::same_as<void>;
+  { m.allocate_page() }
+  noexcept->std::same_as<result<typename M::page>>;
+  { m.adopt_device_page(page, owner) }
+  noexcept->std::same_as<void>;
+  { m.discard_page(page) }
+  noexcept->std::same_as<void>;
+};
+
+/// A user reference on an address space, or the knowledge that it has exited.
+///
+/// Declare it before any lock guard: dropping the last one may run the exit.
+template <class Mm>
+class [[nodiscard]] mm_user {
+ public:
+  explicit mm_user(Mm& mm) : mm_(mm), alive_(mm.get_user()) {}
+  mm_user(mm_user const&) = delete;
+  mm_user& operator=(mm_user const&) = delete;
+  ~mm_user() {
+    if (alive_) mm_.put_user();
+  }
+  [[nodiscard]] bool alive() const { return alive_; }
+
+ private:
+  Mm& mm_;
+  bool alive_;
+};
+
+}  // namespace svm::inline v0

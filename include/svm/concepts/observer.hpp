@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+
+#include <svm/base/interval.hpp>
+#include <svm/base/result.hpp>
+
+namespace svm::inline v0 {
+
+enum class event_kind : std::uint8_t {
+  gpu_fault,        ///< a GPU fault begins; span: the page
+  gpu_fault_retry,  ///< a pass of a GPU fault beyond its first; error: what ended the pass before
+  gpu_fault_end,    ///< error: how it ended
+  range_created,
+  range_removed,
+  notifier_created,
+  notifier_removed,
+  invalidated,         ///< a notifier callback ran; span: the event's
+  migrated_to_device,  ///< span: the range; bytes: what was copied
+  migrated_to_system,  ///< bytes: what was copied; span: the first run of pages that came back
+  migration_failed,    ///< a try to move a span to device memory failed; error: why
+  evicted,             ///< memory pressure picked an allocation; bytes: its size
+  undisturbed_retry,   ///< a bounded loop went round without an interfering event, which should not happen
+};
+
+/// Something that happened, for counters, traces and tests.
+struct event {
+  event_kind kind;
+  va_range span;
+  byte_count bytes{};
+  errc error = errc::ok;
+};
+
+/// Where the library tells what it does.
+///
+/// A model also promises (tests/conformance/observer.hpp checks it):
+///  1. `record` returns soon, allocates nothing, takes no lock of a rank below leaf_statistics, and calls nothing of
+///  the library:
+///     it may come with any lock held and from any thread.
+template <class O>
+concept observer = requires(O& o, event const& e) {
+  { o.record(e) }
+  noexcept->std::same_as<void>;
+};
+
+/// The observer that looks away.
+struct null_observer {
+  constexpr void record(event const&) noexcept {}
+};
+static_assert(observer<null_observer>);
+
+}  // namespace svm::inline v0
