@@ -1,0 +1,211 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <svm/base/index_node.hpp>
+#include <svm/base/index_node_pool.hpp>
+#include <svm/base/index_tree.hpp>
+#include <svm/base/interval.hpp>
+#include <svm/base/result.hpp>
+#include <svm/concepts/allocator.hpp>
+#include <svm/concepts/lock.hpp>
+#include <svm/config.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+namespace svm::inline v0 {
+
+/// What an `interval_index` knows of the objects in it: their type, and the interval of each.
+template <class T>
+concept interval_traits = requires(typename T::entry const& e) {
+  typename T::address;
+  { T::interval_of(e) } -> std::same_as<interval<typename T::address>>;
+};
+
+/// The ordered set of objects whose intervals do not overlap, as a B+tree of pointers to them.
+///
+/// The index never owns, moves or changes an object; it reads intervals with `Traits::interval_of`, and keeps of each
+/// object the start and the address: `Fanout` of them in a node.
+///
+/// Invariants: 1. the tree is sound (see `index_tree`). 2. a key of a leaf is the start of its entry. 3. an entry ends
+/// before the next one starts.
+///
+/// Threads: `const` functions need the user's lock shared, the others need it exclusive; `reserve` and `replenish` need
+/// none. No function but these two calls the allocator; nodes that an erasure frees stay in the pool until a
+/// reservation ends or the pool is trimmed.
+/// \complexity O(log size) for every function, unless it says otherwise
+template <interval_traits Traits, lock LockPolicy, allocator Allocator, unsigned Fanout = 16>
+class interval_index {
+  using node = index_node<Fanout>;
+
+ public:
+  using entry = typename Traits::entry;
+  using address = typename Traits::address;
+  using pool = index_node_pool<LockPolicy, Allocator, sizeof(node), alignof(node)>;
+  using reservation = typename pool::reservation;
+
+  /// The most nodes that an insertion takes: one a level of the highest tree of 2^48 entries.
+  static constexpr unsigned nodes_per_insert = index_tree<pool, Fanout>::max_height;
+
+  /// \pre `nodes` outlives the index
+  explicit interval_index(pool& nodes) : tree_(nodes) {}
+  /// \pre empty()
+  ~interval_index() = default;
+
+  /// Makes sure of the memory for one insertion into any index of this pool, whatever other threads insert meanwhile.
+  ///
+  /// \pre no lock of rank notifier or later held, neither now nor when the reservation ends
+  /// \errors no_memory; nothing is changed
+  /// \allocs at most nodes_per_insert nodes, none when the pool has them
+  /// \complexity O(1) when the pool has the nodes
+  [[nodiscard]] result<reservation> reserve() const { return tree_.pool().reserve(nodes_per_insert); }
+  /// Makes a reservation that was used, or an empty one, good for one insertion again; see `reserve`.
+  [[nodiscard]] errc replenish(reservation& nodes) const { return tree_.pool().replenish(nodes, nodes_per_insert); }
+
+  /// Inserts an object, unless entries overlap it: then returns the lowest of those, and changes nothing.
+  ///
+  /// \pre `nodes` comes from `reserve` or `replenish`, with no insertion since; the user's lock is held exclusive
+  /// \allocs none
+  [[nodiscard]] entry* insert(reservation& nodes, entry& e) {
+    interval<address> const span = Traits::interval_of(e);
+    SVM_ASSERT_OP(nodes.credit(), >=, nodes_per_insert);
+    if (empty()) {
+      tree_.plant(nodes, span.start().value, &e);
+    } else {
+      path way;
+      tree_.locate(span.start().value, way);
+      if (entry* const other = object(lowest(way[0], span)); other != nullptr) return other;
+      tree_.insert(nodes, way, span.start().value, &e);
+    }
+    ++changes_;
+    return nullptr;
+  }
+
+  /// Takes an object out.
+  ///
+  /// \pre `e` is in the index; the user's lock is held exclusive
+  /// \allocs none, and frees nothing: the pool keeps the nodes
+  void erase(entry& e) {
+    path way;
+    tree_.find(start_of(e), &e, way);
+    tree_.erase(way);
+    ++changes_;
+  }
+
+  /// Tells the index that the start of an object moved from `old_start` to where it is now.
+  ///
+  /// A change of the end alone needs no call.
+  /// \pre `e` is in the index, and there is no other entry between its old place and the new one, nor in either; the
+  /// user's lock is held exclusive since before the change
+  /// \allocs none
+  void rekey(entry& e, address old_start) {
+    path way;
+    tree_.find(old_start.value, &e, way);
+    tree_.rekey(way, start_of(e));
+  }
+
+  /// The entry that contains an address, or null.
+  [[nodiscard]] entry* find(address a) const {
+    if (empty()) return nullptr;
+    entry* const below = object(tree::before(tree_.locate(a.value)));
+    return below != nullptr && Traits::interval_of(*below).contains(a) ? below : nullptr;
+  }
+
+  /// The lowest entry that overlaps an interval, or null.
+  [[nodiscard]] entry* first_overlap(interval<address> span) const {
+    return empty() ? nullptr : object(lowest(tree_.locate(span.start().value), span));
+  }
+
+  /// \complexity O(1)
+  [[nodiscard]] entry* first() const { return object(tree_.first()); }
+  /// \complexity O(1)
+  [[nodiscard]] entry* last() const { return object(tree_.last()); }
+
+  /// The entry behind `e`, or null at the end; other entries may come and go between two calls.
+  ///
+  /// \pre `e` is in the index
+  [[nodiscard]] entry* next(entry const& e) const { return object(tree::at_or_after(tree_.locate(start_of(e)))); }
+  /// The entry before `e`, or null at the beginning.
+  ///
+  /// \pre `e` is in the index
+  [[nodiscard]] entry* previous(entry const& e) const {
+    return object(tree::before(tree::before(tree_.locate(start_of(e)))));
+  }
+
+  /// Calls `function(entry&)` for every entry that overlaps an interval, in order.
+  ///
+  /// The function may erase its entry and even end its life, and may insert, erase and rekey others (with the user's
+  /// lock held exclusive): the walk goes on with what then lies above the end that its entry had before the call.
+  /// \complexity O(log size + entries visited), and O(log size) for a call that inserts or erases
+  template <class Function>
+  void for_each_overlap(interval<address> span, Function&& function) const {
+    if (!empty()) walk(lowest(tree_.locate(span.start().value), span), span.last().value, function);
+  }
+
+  /// Calls `function(entry&)` for every entry in order; see `for_each_overlap`.
+  template <class Function>
+  void for_each(Function&& function) const {
+    walk(tree_.first(), UINT64_MAX, function);
+  }
+
+  [[nodiscard]] bool empty() const { return size() == 0; }
+  /// \complexity O(1)
+  [[nodiscard]] std::size_t size() const { return tree_.size(); }
+
+  /// True when all invariants hold.
+  ///
+  /// \complexity O(size)
+  [[nodiscard]] bool check() const {
+    if (!tree_.check()) return false;
+    place p = tree_.first();
+    for (entry const* below = nullptr; p.where != nullptr; p = tree::at_or_after({p.where, p.at + 1})) {
+      entry const* const e = object(p);
+      if (p.where->keys[p.at] != start_of(*e)) return false;
+      if (below != nullptr && start_of(*e) <= Traits::interval_of(*below).last().value) return false;
+      below = e;
+    }
+    return true;
+  }
+
+ private:
+  using tree = index_tree<pool, Fanout>;
+  using place = typename tree::place;
+  using path = typename tree::path;
+
+  [[nodiscard]] static std::uint64_t start_of(entry const& e) { return Traits::interval_of(e).start().value; }
+  [[nodiscard]] static entry* object(place p) {
+    return p.where == nullptr ? nullptr : static_cast<entry*>(p.where->values[p.at]);
+  }
+
+  /// The place of the lowest entry that overlaps `span`, or no place; `above` is where its start was located.
+  [[nodiscard]] static place lowest(place above, interval<address> span) {
+    place const below = tree::before(above);
+    if (below.where != nullptr && span.start() <= Traits::interval_of(*object(below)).last()) return below;
+    place const behind = tree::at_or_after(above);
+    return behind.where != nullptr && behind.where->keys[behind.at] <= span.last().value ? behind : place{};
+  }
+
+  /// Visits the entries from `p` to the last that starts at or before `last`.
+  template <class Function>
+  void walk(place p, std::uint64_t last, Function& function) const {
+    while (p.where != nullptr && p.where->keys[p.at] <= last) {
+      entry& e = *object(p);
+      std::uint64_t const end = Traits::interval_of(e).last().value;
+      std::uint64_t const changes = changes_;
+      function(e);
+      if (changes_ == changes)
+        p = tree::at_or_after({p.where, p.at + 1});
+      else if (empty())
+        return;
+      else
+        p = tree::at_or_after(tree_.locate(end));
+    }
+  }
+
+  tree tree_;
+  std::uint64_t changes_ = 0;  // insertions and erasures: they end the validity of a place
+};
+
+}  // namespace svm::inline v0
