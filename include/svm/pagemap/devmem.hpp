@@ -1,0 +1,115 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include <svm/base/construct.hpp>
+#include <svm/base/intrusive_list.hpp>
+#include <svm/base/refcount.hpp>
+#include <svm/base/scope_guard.hpp>
+#include <svm/concepts/policies.hpp>
+#include <svm/pagemap/zdd.hpp>
+
+namespace svm::inline v0 {
+
+template <policies P>
+class migrator;
+
+/// The one owner of an allocation's memory: gives it back to its pagemap exactly once.
+template <policies P>
+class [[nodiscard]] device_allocation {
+ public:
+  using memory_type = typename P::pagemap::memory;
+
+  device_allocation(typename P::pagemap& pagemap, memory_type memory)
+      : pagemap_(&pagemap), memory_(std::move(memory)) {}
+  device_allocation(device_allocation&& other) noexcept
+      : pagemap_(std::exchange(other.pagemap_, nullptr)), memory_(std::move(other.memory_)) {}
+  device_allocation& operator=(device_allocation&&) = delete;
+  ~device_allocation() { release(); }
+
+  void release() {
+    if (pagemap_ != nullptr) std::exchange(pagemap_, nullptr)->release(memory_);
+  }
+  [[nodiscard]] memory_type& memory() { return memory_; }
+
+ private:
+  typename P::pagemap* pagemap_;
+  memory_type memory_;
+};
+
+/// One allocation of device memory and its pages, counted.
+///
+/// References: the builder's, until it lets go; the zdd's, until no page of it is live (`detached`); and one of
+/// everybody who looks at it from the migrator's list. Memory goes back to the pagemap when it detaches; the object
+/// itself with the last reference, so that a waiter may still ask `is_detached()`.
+///
+/// Invariants: 1. it stands in the migrator's list only while it is finished and not detached. 2. it is detached once.
+/// \source drm_pagemap.c, struct drm_pagemap_devmem; the memory is released before `detached` is announced
+template <policies P>
+class devmem : public list_hook<devmem<P>> {
+ public:
+  using page = typename P::mm::page;
+
+  devmem(migrator<P>& owner, device_allocation<P> allocation, byte_count size)
+      : owner_(owner), allocation_(std::move(allocation)), size_(size), pages_(owner.env().memory), zdd_(*this) {}
+
+  void get() { references_.get(); }
+  [[nodiscard]] bool try_get() { return references_.try_get(); }
+  void put() {
+    if (references_.put()) destroy(owner_.env().memory, this);
+  }
+
+  /// True once no page is live and the memory is back with the pagemap.
+  [[nodiscard]] bool is_detached() const { return detached_.load() != 0; }
+  [[nodiscard]] migrator<P>& owner() const { return owner_; }
+  [[nodiscard]] byte_count size() const { return size_; }
+  [[nodiscard]] zdd<P>& behind_pages() { return zdd_; }
+  [[nodiscard]] std::span<page const> pages() const { return {pages_.data(), pages_.size()}; }
+  /// Until when a CPU fault waits for the device to be done.
+  [[nodiscard]] time_point timeslice_end() const { return timeslice_end_; }
+
+  /// Asks the pagemap for the pages.
+  ///
+  /// \errors no_memory, or what the pagemap says; the object stays without pages
+  [[nodiscard]] errc populate() {
+    scratch_array<page, typename P::allocator> fetched{owner_.env().memory};
+    if (!fetched.reserve(pages_in(size_, P::mm::page_size).value)) return errc::no_memory;
+    if (errc const e = owner_.env().pagemap.pages(allocation_.memory(), {fetched.data(), fetched.size()});
+        e != errc::ok)
+      return e;
+    pages_.swap(fetched);
+    return errc::ok;
+  }
+
+  /// \pre no page is visible to anybody yet
+  void start_timeslice(time_point end) { timeslice_end_ = end; }
+
+ private:
+  friend class zdd<P>;
+  friend class migrator<P>;
+
+  /// Comes with the last put of a page, from any context.
+  void detach() {
+    owner_.unlist(*this);
+    allocation_.release();
+    detached_.store(1);
+    put();  // the zdd's reference; may end the life of this object
+  }
+
+  migrator<P>& owner_;
+  device_allocation<P> allocation_;
+  byte_count const size_;
+  scratch_array<page, typename P::allocator> pages_;
+  time_point timeslice_end_{};
+  std::uint64_t last_round_ = 0;  // under the list lock: the last round that tried it
+  bool listed_ = false;           // under the list lock
+  typename P::lock::template atomic<std::uint32_t> detached_{0};
+  reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
+  zdd<P> zdd_;
+};
+
+}  // namespace svm::inline v0
