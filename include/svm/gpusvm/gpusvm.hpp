@@ -1,0 +1,255 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include <svm/base/construct.hpp>
+#include <svm/base/interval_index.hpp>
+#include <svm/base/scope_guard.hpp>
+#include <svm/concepts/policies.hpp>
+#include <svm/gpusvm/chunk.hpp>
+#include <svm/gpusvm/geometry.hpp>
+#include <svm/gpusvm/notifier.hpp>
+#include <svm/gpusvm/range.hpp>
+#include <svm/gpusvm/retry_budget.hpp>
+#include <svm/pagemap/migrator.hpp>
+
+namespace svm::inline v0 {
+
+/// What a caller of `find_or_insert` is about to do with the range.
+struct lookup_options {
+  access want = access::read;
+  bool devmem_possible = false;  ///< a new range over migratable memory may go to device memory
+  bool devmem_only = false;      ///< memory that cannot migrate is refused
+  byte_count
+      check_pages_threshold{};  ///< chunks up to this size are taken only when all their pages are present; 0: any
+};
+
+/// What `find_or_insert` found.
+template <policies P>
+struct lookup {
+  enum class kind : std::uint8_t {
+    existing,
+    inserted,
+    stale,  ///< it no longer lies inside the VMA: evict and remove it, and look again
+  };
+  range_ref<P> range;
+  kind what;
+  vma_info vma;
+};
+
+/// One GPU's shared virtual memory: the ranges of an address space that it maps, and the notifiers that watch over
+/// them.
+///
+///     gpusvm      window  [                                                         )
+///     notifiers           [ aligned, one size )            [                  )        made on demand
+///     ranges                [2M)[64K)[4K)                        [2M)                  chunks of the table
+///
+/// Every public function may be called from any thread, unless it says otherwise; what must exclude each other does.
+/// The object neither moves nor copies, and outlives its callers; the policy objects and the migrator outlive it.
+///
+/// Invariants (`check`): 1. notifiers are disjoint, aligned, of the configured size and registered. 2. each has a
+/// range. 3. ranges lie inside their notifier and the window, have a size of the table, and are aligned to it.
+///
+/// Locks: `lock_` (vm) guards the index of notifiers; see base/lock_rank.hpp for the others.
+/// \source drm_gpusvm.c
+template <policies P>
+class gpusvm {
+ public:
+  using page = typename P::mm::page;
+
+  gpusvm(migrator<P>& migrator, geometry const& shape, invalidation_client<P>& client)
+      : env_(migrator.env()),
+        migrator_(migrator),
+        shape_(shape),
+        client_(client),
+        range_nodes_(env_.memory),
+        notifier_nodes_(env_.memory),
+        notifiers_(notifier_nodes_) {}
+  gpusvm(gpusvm const&) = delete;
+  gpusvm& operator=(gpusvm const&) = delete;
+  /// \pre no call is under way
+  ~gpusvm() { close(); }
+
+  [[nodiscard]] geometry const& shape() const { return shape_; }
+  [[nodiscard]] environment<P>& env() { return env_; }
+
+  /// Returns the range that covers `fault`, inserting one (and its notifier) when there is none.
+  ///
+  /// A new range takes the largest chunk that is aligned, holds `fault` and stays inside the VMA, the notifier and the
+  /// window; above the page size it meets no other range, and up to the threshold all its pages are present. It owns no
+  /// pages yet. A range that exists is returned as it is, with a remark when it reaches outside the VMA.
+  ///
+  /// \param fault  byte address in the CPU space
+  /// \pre    no lock of the library held; takes vm, mm (shared), notifier
+  /// \errors outside_window; mm_gone; no_vma; read_only (write wanted where the CPU may at most read), no_access (the
+  /// CPU may
+  ///         not even read), not_migratable (devmem_only); registration_failed; no_memory; busy (the mappings changed
+  ///         under every try); gone (after `close`). On error nothing was inserted
+  /// \allocs at most one notifier, one range and nodes of both indexes
+  /// \complexity O(log notifiers + log ranges of the notifier), and a page walk of at most the threshold for each chunk
+  /// size \source drm_gpusvm_range_find_or_insert(); unlike it, the end of the window is outside (3.1.1), a stale range
+  /// is
+  ///         told from a good one (3.1.16), a shortage of memory never shrinks a range (3.1.21)
+  [[nodiscard]] result<lookup<P>> find_or_insert(cpu_va fault, lookup_options const& options);
+
+  /// The right to work on a range's pages; waits for whoever has it.
+  ///
+  /// \pre no lock of rank range or later held
+  [[nodiscard]] range_hold<P> hold(range_ref<P> r) { return range_hold<P>{env_.mm, std::move(r)}; }
+
+  /// Makes the range's pages present and maps them for the device, or finds them so.
+  ///
+  /// \pre    takes mm (shared) and notifier (shared)
+  /// \errors gone, unmapped, mm_gone; no_vma, no_access, read_only (the CPU's mappings changed); mixed_placement (pages
+  /// in
+  ///         several places: evict, then try again); not_in_device_memory (devmem_only); no_memory, no_ram,
+  ///         dma_map_failed; busy (events interfered with every try, or for a second). On error the range is not
+  ///         mapped, unless it was and stays so
+  /// \allocs two arrays of an element a page, of which one is kept
+  /// \complexity O(pages)
+  /// \source drm_gpusvm_range_get_pages(); a failure unmaps what it mapped (3.1.3, 3.1.4), retries are bounded (3.1.7),
+  /// a mapping
+  ///         that does not serve the request is made anew (3.1.12)
+  [[nodiscard]] errc get_pages(range_hold<P>& held, page_options const& options);
+
+  /// Points the device's page table at the range's pages.
+  ///
+  /// \errors retry (an invalidation came first: get the pages again), gone; what `device::prepare` returns
+  [[nodiscard]] errc bind(range_hold<P>& held);
+
+  /// True when the range has a mapping that serves the request now. Advisory, unless the notifier's lock is held.
+  [[nodiscard]] static bool pages_valid(range<P> const& r, page_options const& options) {
+    return r.mapping().satisfies(options);
+  }
+
+  /// Makes the device forget the range and ends its DMA mappings; the range stays.
+  void unmap_pages(range_hold<P>& held);
+
+  /// Moves the range's memory to the device.
+  ///
+  /// \errors not_migratable, gone, and those of migrator::migrate_to_device
+  [[nodiscard]] errc migrate_to_device(range_hold<P>& held, duration timeslice);
+
+  /// Brings every device page in the range's span back to system memory; the range stays.
+  ///
+  /// \errors as migrator::evict_span
+  [[nodiscard]] errc evict(range_hold<P>& held) { return migrator_.evict_span(held->interval()); }
+
+  /// True when all of the range's memory is in this device's memory now. Advisory.
+  ///
+  /// \pre takes mm (shared)
+  [[nodiscard]] bool is_resident(range_hold<P>& held) {
+    return count_device_pages(held->interval()) == pages_of(*held);
+  }
+  /// True when any of it is. Advisory.
+  [[nodiscard]] bool is_partly_resident(range_hold<P>& held) { return count_device_pages(held->interval()).value != 0; }
+
+  /// Takes the range out: unmaps it and drops it from its notifier, and the notifier too when it was the last.
+  ///
+  /// Whoever still has a reference finds `gone`. Removing twice does nothing.
+  /// \pre no lock of the library held but the one that `held` brings
+  /// \source drm_gpusvm_range_remove()
+  void remove(range_hold<P> held);
+
+  /// The range that contains `a`, or nothing.
+  [[nodiscard]] range_ref<P> find(cpu_va a);
+  /// True when a range meets `span`.
+  [[nodiscard]] bool has_mapping(va_range span);
+  /// Where the first VMA that meets `span` begins; it may lie before the span.
+  ///
+  /// \errors no_vma, mm_gone
+  [[nodiscard]] result<cpu_va> find_vma_start(va_range span);
+
+  /// Calls `visit(notifier&)` for each notifier that meets `span`, in ascending order.
+  ///
+  /// \pre `visit` calls nothing of this object; vm is held shared around it
+  template <class Visit>
+  void for_each_notifier(va_range span, Visit&& visit);
+  /// Calls `visit(range const&)` for each range that meets `span`, in ascending order, under the same rule; the
+  /// notifier's lock is held shared around it.
+  template <class Visit>
+  void for_each_range(va_range span, Visit&& visit);
+
+  /// Removes every range and notifier, and refuses new ones.
+  ///
+  /// \pre no lock of the library held
+  /// \source drm_gpusvm_fini(); reaches the top of the address space (3.1.18)
+  void close();
+
+  [[nodiscard]] bool check();
+
+ private:
+  struct notifier_traits {
+    using entry = notifier<P>;
+    using address = cpu_va;
+    static va_range interval_of(notifier<P> const& n) { return n.interval(); }
+  };
+  using range_index = typename notifier<P>::range_index;
+  using notifier_index = interval_index<notifier_traits, typename P::lock, typename P::allocator>;
+
+  /// A notifier that `find_or_insert` works with; one that is not in the index yet is unregistered again at the end.
+  class candidate {
+   public:
+    candidate(gpusvm& svm, notifier_ref<P> n, bool fresh) : svm_(svm), notifier_(std::move(n)), fresh_(fresh) {}
+    candidate(candidate&& other) noexcept
+        : svm_(other.svm_), notifier_(std::move(other.notifier_)), fresh_(std::exchange(other.fresh_, false)) {}
+    candidate& operator=(candidate&&) = delete;
+    ~candidate() {
+      if (fresh_) svm_.env_.mm.unregister_notifier(notifier_->registration_);
+    }
+    [[nodiscard]] bool is_fresh() const { return fresh_; }
+    void published() { fresh_ = false; }
+    notifier<P>* operator->() const { return notifier_.get(); }
+    notifier<P>& operator*() const { return *notifier_; }
+
+   private:
+    gpusvm& svm_;
+    notifier_ref<P> notifier_;
+    bool fresh_;
+  };
+
+  /// What one round of `find_or_insert` settled on, under the map lock.
+  struct plan {
+    range_ref<P> existing;
+    vma_info vma;
+    va_range chunk;
+  };
+
+  [[nodiscard]] static page_count pages_of(range<P> const& r) {
+    return pages_in(r.interval().size(), P::mm::page_size);
+  }
+  [[nodiscard]] page_count count_device_pages(va_range span);
+  [[nodiscard]] bool all_present_locked(va_range span);
+  template <class Visit>
+  void for_each_piece(va_range span, Visit&& visit);
+  [[nodiscard]] result<candidate> notifier_for(cpu_va fault);
+  [[nodiscard]] result<plan> make_plan(candidate& home, cpu_va fault, lookup_options const& options);
+  [[nodiscard]] errc insert(candidate& home, range<P>& made, std::uint64_t sequence);
+  [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reservation& room, range<P>& made,
+                                   std::uint64_t sequence);
+  [[nodiscard]] errc map_found(range<P>& r, std::uint64_t sequence, std::span<page_entry<page> const> found,
+                               page_options const& options, typename pages<P>::block_array& room);
+  void unmap_locked(range<P>& r);
+  void drop_if_empty(notifier<P>& n);
+
+  environment<P> env_;
+  migrator<P>& migrator_;
+  geometry const shape_;
+  invalidation_client<P>& client_;
+  typename range_index::pool range_nodes_;
+  typename notifier_index::pool notifier_nodes_;
+  typename P::lock::template shared_mutex<lock_rank::vm> lock_;
+  notifier_index notifiers_;  // under lock_
+  bool closed_ = false;       // under lock_
+};
+
+}  // namespace svm::inline v0
+
+#include <svm/gpusvm/find_or_insert.hpp>
+#include <svm/gpusvm/get_pages.hpp>
+#include <svm/gpusvm/remove.hpp>
+#include <svm/gpusvm/visit.hpp>

@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include <svm/base/interval_index.hpp>
+#include <svm/base/refcount.hpp>
+#include <svm/base/scope_guard.hpp>
+#include <svm/concepts/policies.hpp>
+#include <svm/gpusvm/range.hpp>
+
+namespace svm::inline v0 {
+
+/// Who decides what an invalidation does to the ranges of a notifier: the driver.
+template <policies P>
+class invalidation_client {
+ public:
+  /// Ends every device access to what `event` covers, before it returns.
+  ///
+  /// \pre `owner.lock()` is held exclusive, and the sequence is set. Allocates nothing; takes no lock before rank
+  /// device.
+  virtual void invalidate(notifier<P>& owner, invalidation const& event) noexcept = 0;
+
+ protected:
+  ~invalidation_client() = default;
+};
+
+/// A span of the address space that the mm watches for the GPU, and the index of the ranges in it.
+///
+///     notifier  [ aligned to the notifier size                                  )
+///     ranges       [ 2M )[ 2M )     [64K)[4K)                        disjoint, each inside the notifier
+///
+/// Counted: by the gpusvm's index and by its ranges. Its lock is the one under which mappings are made and torn down;
+/// other notifiers have their own.
+///
+/// Invariants: 1. ranges are disjoint and inside the span. 2. in the gpusvm's index => registered with the mm.
+/// 3. retired => never again in the gpusvm's index, and without ranges.
+/// \source struct drm_gpusvm_notifier; the lock is per notifier, which the reference names as future work
+template <policies P>
+class notifier final : public invalidation_target {
+ public:
+  struct range_traits {
+    using entry = range<P>;
+    using address = cpu_va;
+    static va_range interval_of(range<P> const& r) { return r.interval(); }
+  };
+  using lock_type = typename P::lock::template shared_mutex<lock_rank::notifier>;
+  using range_index = interval_index<range_traits, typename P::lock, typename P::allocator>;
+
+  notifier(environment<P> const& env, invalidation_client<P>& client, va_range interval,
+           typename range_index::pool& nodes)
+      : env_(env), client_(client), interval_(interval), ranges_(nodes) {}
+  notifier(notifier const&) = delete;
+  notifier& operator=(notifier const&) = delete;
+
+  [[nodiscard]] va_range interval() const { return interval_; }
+  [[nodiscard]] environment<P>& env() { return env_; }
+  [[nodiscard]] lock_type& lock() { return lock_; }
+
+  void get() { references_.get(); }
+  /// \pre no lock of rank notifier or later held
+  void put() {
+    if (references_.put()) destroy(env_.memory, this);
+  }
+
+  /// The number of ranges.
+  ///
+  /// \pre `lock()` is held, or nothing is under way
+  [[nodiscard]] std::size_t size() const { return ranges_.size(); }
+
+  /// Calls `visit(range&)` for each range that meets `span`, in ascending order.
+  ///
+  /// \pre `lock()` is held
+  template <class Visit>
+  void for_each_range_locked(va_range span, Visit&& visit) {
+    for (range<P>* r = ranges_.first_overlap(span); r != nullptr && r->interval().overlaps(span); r = ranges_.next(*r))
+      visit(*r);
+  }
+
+  /// Clears `valid` of a range, so that nothing is bound from it any more.
+  ///
+  /// \pre `lock()` is held exclusive, or shared together with the range's lock
+  void invalidate_pages_locked(range<P>& r) { r.pages_.invalidate(); }
+
+  /// Ends the DMA mappings of a range.
+  ///
+  /// \pre as `invalidate_pages_locked`, and the device has forgotten the range
+  /// \source drm_gpusvm_range_unmap_pages()
+  void unmap_pages_locked(range<P>& r) { r.pages_.unmap(); }
+
+  /// Marks a range that an unmap of the CPU touched; `event` says whether all of it.
+  ///
+  /// \pre `lock()` is held exclusive
+  /// \source drm_gpusvm_range_set_unmapped(); sticky in the same way
+  void set_unmapped_locked(range<P>& r, va_range event) {
+    r.set(range_flag::unmapped);
+    if (!event.contains(r.interval())) r.set(range_flag::partial_unmap);
+  }
+
+  [[nodiscard]] bool invalidate(invalidation const& event, std::uint64_t sequence) noexcept override {
+    if (event.may_block) {
+      lock_.lock();
+    } else if (!lock_.try_lock()) {
+      return false;  // before the sequence is set: nothing has happened
+    }
+    env_.mm.set_sequence(registration_, sequence);
+    env_.observer.record({event_kind::invalidated, event.span});
+    client_.invalidate(*this, event);
+    lock_.unlock();
+    return true;
+  }
+
+  /// The driver's own state; the library does not touch it.
+  [[no_unique_address]] typename P::notifier_data data{};
+
+ private:
+  friend class gpusvm<P>;
+
+  environment<P> env_;
+  invalidation_client<P>& client_;
+  va_range const interval_;
+  reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
+  lock_type lock_;
+  range_index ranges_;    // under lock_
+  bool retired_ = false;  // under lock_
+  typename P::mm::registration registration_{};
+};
+
+template <policies P>
+using notifier_ref = counted_ref<notifier<P>>;
+
+}  // namespace svm::inline v0

@@ -1,0 +1,116 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include <svm/base/intrusive_list.hpp>
+#include <svm/base/refcount.hpp>
+#include <svm/base/scope_guard.hpp>
+#include <svm/concepts/policies.hpp>
+#include <svm/gpusvm/pages.hpp>
+
+namespace svm::inline v0 {
+
+template <policies P>
+class notifier;
+template <policies P>
+class gpusvm;
+
+/// What became of a range; sticky.
+enum class range_flag : std::uint32_t {
+  unmapped = 1,       ///< an unmap of the CPU touched it: it never gets pages again, and the collector removes it
+  partial_unmap = 2,  ///< an unmap covered only part of it
+  removed = 4,        ///< it is out of its notifier's index
+};
+
+/// A span of CPU memory that the GPU maps as one: a chunk of the table, aligned to its size, inside one notifier.
+///
+/// Counted; it keeps its notifier, which keeps nothing of the gpusvm but the policy objects. The extent, the notifier
+/// and whether it may migrate never change.
+///
+/// Invariants: 1. not removed => it stands in the index of its notifier. 2. unmapped or removed => never mapped again.
+/// Locks: `lock_` (range) covers getting, dropping and evicting its pages; the pages' own rule is in pages.hpp; flags
+/// are set with the notifier lock exclusive. \source struct drm_gpusvm_range
+template <policies P>
+class range : public list_hook<range<P>> {
+ public:
+  range(environment<P>& env, notifier<P>& owner, va_range interval, bool migratable)
+      : owner_(owner), interval_(interval), migratable_(migratable), pages_(env) {
+    owner_.get();
+  }
+
+  [[nodiscard]] va_range interval() const { return interval_; }
+  [[nodiscard]] notifier<P>& owner() const { return owner_; }
+  /// True when its memory may go to a device; decided when it was made.
+  [[nodiscard]] bool is_migratable() const { return migratable_; }
+
+  [[nodiscard]] bool has(range_flag flag) const { return (flags_.load() & static_cast<std::uint32_t>(flag)) != 0; }
+  [[nodiscard]] pages<P> const& mapping() const { return pages_; }
+
+  void get() { references_.get(); }
+  /// Drops a reference; the last one frees the range.
+  ///
+  /// \pre no lock of rank notifier or later held
+  void put() {
+    if (!references_.put()) return;
+    notifier<P>& owner = owner_;
+    destroy(owner.env().memory, this);
+    owner.put();
+  }
+
+  /// The driver's own state; the library does not touch it.
+  [[no_unique_address]] typename P::range_data data{};
+
+ private:
+  friend class notifier<P>;
+  friend class gpusvm<P>;
+  template <policies Q>
+  friend class range_hold;
+
+  void set(range_flag flag) { flags_.fetch_or(static_cast<std::uint32_t>(flag)); }
+
+  notifier<P>& owner_;
+  va_range const interval_;
+  bool const migratable_;
+  typename P::lock::template atomic<std::uint32_t> flags_{0};
+  reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
+  typename P::lock::template mutex<lock_rank::range> lock_;
+  pages<P> pages_;
+};
+
+template <policies P>
+using range_ref = counted_ref<range<P>>;
+
+/// The right to work on a range's pages: its lock, a reference on it, and a user reference on the mm.
+///
+/// Everything that must exclude each other on one range takes one of these as an argument, so it cannot be forgotten.
+/// Moves; ends in the order lock, range reference, mm reference.
+template <policies P>
+class [[nodiscard]] range_hold {
+ public:
+  range_hold(typename P::mm& mm, range_ref<P> held) : mm_(&mm), alive_(mm.get_user()), range_(std::move(held)) {
+    range_->lock_.lock();
+  }
+  range_hold(range_hold&& other) noexcept
+      : mm_(std::exchange(other.mm_, nullptr)), alive_(other.alive_), range_(std::move(other.range_)) {}
+  range_hold& operator=(range_hold&&) = delete;
+  ~range_hold() {
+    if (mm_ == nullptr) return;
+    range_->lock_.unlock();
+    range_ = {};
+    if (alive_) mm_->put_user();
+  }
+
+  [[nodiscard]] range<P>& operator*() const { return *range_; }
+  [[nodiscard]] range<P>* operator->() const { return range_.get(); }
+  /// False when the address space had exited: the range can be unmapped and removed, and nothing else.
+  [[nodiscard]] bool mm_alive() const { return alive_; }
+
+ private:
+  typename P::mm* mm_;
+  bool alive_;
+  range_ref<P> range_;
+};
+
+}  // namespace svm::inline v0

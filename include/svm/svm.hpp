@@ -1,0 +1,11 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The algorithms and the concepts of the library; std.hpp adds models on the standard library.
+
+#include <svm/concepts/policies.hpp>
+#include <svm/driver/svm_driver.hpp>
+#include <svm/gpusvm/gpusvm.hpp>
+#include <svm/pagemap/migrator.hpp>
+#include <svm/version.hpp>
