@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include <svm/concepts/allocator.hpp>
+#include <svm/mock/failure.hpp>
+#include <svm/mock/rank_checked.hpp>
+#include <svm/mock/report.hpp>
+#include <svm/std/heap.hpp>
+
+namespace svm::inline v0::mock {
+
+/// The heap with a ledger: it counts what lives, fails on demand, fills new and dead memory with garbage, and reports
+/// an allocation under a lock that forbids it (O-28).
+class counting_allocator {
+ public:
+  counting_allocator(failure_plan& failures, report& broken) : failures_(failures), report_(broken) {}
+  counting_allocator(counting_allocator const&) = delete;
+  counting_allocator& operator=(counting_allocator const&) = delete;
+
+  [[nodiscard]] std::byte* allocate(std::size_t size, std::size_t alignment) noexcept {
+    check_context();
+    if (failures_.strikes(failure::alloc)) return nullptr;
+    std::byte* const memory = heap{}.allocate(size, alignment);
+    if (memory == nullptr) return nullptr;
+    std::memset(memory, 0xcd, size);
+    ++live_blocks_;
+    ++total_blocks_;
+    live_bytes_ += size;
+    return memory;
+  }
+  void deallocate(std::byte* memory, std::size_t size, std::size_t alignment) noexcept {
+    check_context();
+    std::memset(memory, 0xdd, size);
+    --live_blocks_;
+    live_bytes_ -= size;
+    heap{}.deallocate(memory, size, alignment);
+  }
+
+  [[nodiscard]] std::uint64_t live_blocks() const { return live_blocks_; }
+  [[nodiscard]] std::uint64_t live_bytes() const { return live_bytes_; }
+  /// Allocations that succeeded since the beginning.
+  [[nodiscard]] std::uint64_t total_blocks() const { return total_blocks_; }
+
+ private:
+  void check_context() {
+    if (this_thread_locks.holds_rank(lock_rank::notifier) || this_thread_locks.holds_rank(lock_rank::device))
+      report_.violation("O-28", "memory is allocated or freed under a notifier or device lock");
+  }
+
+  failure_plan& failures_;
+  report& report_;
+  std::atomic<std::uint64_t> live_blocks_{0};
+  std::atomic<std::uint64_t> live_bytes_{0};
+  std::atomic<std::uint64_t> total_blocks_{0};
+};
+static_assert(allocator<counting_allocator>);
+
+}  // namespace svm::inline v0::mock

@@ -1,0 +1,243 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <span>
+#include <string>
+
+#include <svm/base/scope_guard.hpp>
+#include <svm/concepts/device.hpp>
+#include <svm/concepts/mm.hpp>
+#include <svm/mock/iommu.hpp>
+#include <svm/mock/physical_memory.hpp>
+#include <svm/mock/steps.hpp>
+
+namespace svm::inline v0::mock {
+
+/// A GPU: a page table, a TLB, loads and stores that go through them, and nothing else between it and memory.
+///
+/// A load or store that neither allows is a fault for the driver to serve. Every access checks permission, the IOMMU
+/// and the generation of the page it ends up in.
+///
+/// Locks: `lock_` (device) guards the page table and the TLB, and is held over each access, so that `invalidate` waits
+/// for accesses under way.
+template <lock Lock>
+class gpu {
+ public:
+  gpu(physical_memory<Lock>& frames, iommu<Lock>& dma, report& broken, steps& hooks)
+      : frames_(frames), iommu_(dma), report_(broken), steps_(hooks) {}
+
+  // What the library asks for (concepts/device.hpp).
+
+  [[nodiscard]] result<dma_addr> dma_map(page p, page_order, dma_direction direction) noexcept {
+    return iommu_.map(p, direction);
+  }
+  void dma_unmap(dma_addr address, page_order, dma_direction direction) noexcept { iommu_.unmap(address, direction); }
+
+  [[nodiscard]] errc prepare(va_range span) noexcept {
+    steps_.at(step::preparing);
+    exclusive_guard const guard{lock_};
+    for (std::uint64_t b = number(span.start()) / block_pages; b <= number(span.last()) / block_pages; ++b) table_[b];
+    return errc::ok;
+  }
+
+  void commit(va_range span, std::span<device_address const> blocks, mapping_access how) noexcept {
+    exclusive_guard const guard{lock_};
+    std::uint64_t at = number(span.start());
+    for (device_address const& block : blocks) {
+      dma_addr address = block.address;
+      for (std::uint64_t i = 0; i < block.order.pages().value; ++i, ++at, address = address + page_size)
+        write_entry(at, address, block.path, how);
+    }
+    if (at != number(span.last()) + 1) report_.violation("O-09", "the blocks of a bind do not add up to its span");
+  }
+
+  void invalidate(va_range span) noexcept {
+    exclusive_guard const guard{lock_};
+    for_each_entry_locked(span, [&](std::uint64_t, entry& e) { clear_entry(e); });
+    for (tlb_entry& t : tlb_)
+      if (t.tag != 0 && span.contains(cpu_va{(t.tag - 1) * page_bytes})) t = {};
+    ++tlb_flushes_;
+  }
+
+  // What a GPU program does.
+
+  /// Loads `into` from `a`, inside one page; false, and nothing happens, when that faults.
+  [[nodiscard]] bool load(cpu_va a, std::span<std::byte> into) {
+    exclusive_guard const guard{lock_};
+    std::byte* const from = translate(a, access::read);
+    if (from == nullptr) return false;
+    copy_out(into.data(), from + a.value % page_bytes, into.size());
+    return true;
+  }
+  /// Stores `from` at `a`, inside one page; false, and nothing happens, when that faults.
+  [[nodiscard]] bool store(cpu_va a, std::span<std::byte const> from) {
+    exclusive_guard const guard{lock_};
+    std::byte* const to = translate(a, access::write);
+    if (to == nullptr) return false;
+    copy_in(to + a.value % page_bytes, from.data(), from.size());
+    return true;
+  }
+
+  [[nodiscard]] std::uint64_t tlb_flushes() const { return tlb_flushes_; }
+
+  // What the oracle and the tests look at.
+
+  /// One present entry of the page table, resolved.
+  struct mapping {
+    cpu_va at;
+    page target;  ///< no page when the entry leads nowhere
+    bool writable;
+    interconnect path;
+  };
+  template <class Visit>
+  void for_each_mapping(va_range span, Visit&& visit) {
+    exclusive_guard const guard{lock_};
+    for_each_entry_locked(span, [&](std::uint64_t n, entry& e) {
+      if (e.present) visit(mapping{cpu_va{n * page_bytes}, target_of(e), e.writable, e.path});
+    });
+  }
+  /// True when every TLB entry agrees with the page table (O-01).
+  [[nodiscard]] bool tlb_agrees() {
+    exclusive_guard const guard{lock_};
+    for (tlb_entry const& t : tlb_) {
+      if (t.tag == 0) continue;
+      entry const* const e = find_entry(t.tag - 1);
+      if (e == nullptr || !e->present || e->address != t.from.address || e->path != t.from.path) return false;
+    }
+    return true;
+  }
+  [[nodiscard]] bool has_mappings() {
+    bool any = false;
+    for_each_mapping({cpu_va{}, byte_count{UINT64_MAX}}, [&](mapping const&) { any = true; });
+    return any;
+  }
+  /// Plants the TLB entry that `a` has now, to come back after an invalidation: a stale entry, for tests of the checks.
+  void plant_stale_entry(cpu_va a) {
+    exclusive_guard const guard{lock_};
+    if (translate(a, access::read) != nullptr) planted_ = tlb_[number(a) % tlb_size];
+  }
+  void spring_stale_entry() {
+    exclusive_guard const guard{lock_};
+    if (planted_.tag != 0) tlb_[(planted_.tag - 1) % tlb_size] = planted_;
+  }
+
+ private:
+  static constexpr std::uint64_t block_pages = 512;
+  static constexpr std::size_t tlb_size = 2048;
+
+  struct entry {
+    dma_addr address{};
+    page local{};  ///< of device memory, as it was when the entry was written
+    interconnect path = interconnect::system;
+    bool present = false;
+    bool writable = false;
+  };
+  struct tlb_entry {
+    std::uint64_t tag = 0;  ///< page number plus one
+    entry from;
+  };
+
+  [[nodiscard]] static std::uint64_t number(cpu_va a) { return a.value / page_bytes; }
+
+  [[nodiscard]] entry* find_entry(std::uint64_t n) {
+    auto const block = table_.find(n / block_pages);
+    return block == table_.end() ? nullptr : &block->second[n % block_pages];
+  }
+
+  template <class Visit>
+  void for_each_entry_locked(va_range span, Visit&& visit) {
+    std::uint64_t const first = number(span.start());
+    std::uint64_t const last = number(span.last());
+    for (auto b = table_.lower_bound(first / block_pages); b != table_.end() && b->first <= last / block_pages; ++b)
+      for (std::uint64_t i = 0; i < block_pages; ++i)
+        if (std::uint64_t const n = b->first * block_pages + i; n >= first && n <= last) visit(n, b->second[i]);
+  }
+
+  void write_entry(std::uint64_t n, dma_addr address, interconnect path, mapping_access how) {
+    entry* const e = find_entry(n);
+    if (e == nullptr) {
+      report_.violation("O-28", "a bind of a span that was not prepared");
+      return;
+    }
+    clear_entry(*e);
+    *e = {address, {}, path, true, how == mapping_access::read_write};
+    if (path == interconnect::local) e->local = frames_.handle(static_cast<std::uint32_t>(address.value / page_bytes));
+    page const target = target_of(*e);
+    if (!frames_.is_alive(target)) {
+      report_.violation("O-01", "a bind to a page that is not alive");
+      e->present = false;
+      return;
+    }
+    frames_.of(target).gpu_maps.fetch_add(1);
+    tlb_[n % tlb_size] = {};
+  }
+
+  void clear_entry(entry& e) {
+    if (!e.present) return;
+    e.present = false;
+    page const target = target_of(e);
+    if (target.frame != 0) frames_.of(target).gpu_maps.fetch_sub(1);
+  }
+
+  [[nodiscard]] page target_of(entry const& e) {
+    return e.path == interconnect::local ? e.local : iommu_.peek(e.address);
+  }
+
+  /// The bytes of the page of `a`, or null for a fault.
+  [[nodiscard]] std::byte* translate(cpu_va a, access want) {
+    std::uint64_t const n = number(a);
+    tlb_entry& cached = tlb_[n % tlb_size];
+    if (cached.tag != n + 1) {
+      entry const* const e = find_entry(n);
+      if (e == nullptr || !e->present) return nullptr;
+      cached = {n + 1, *e};
+    }
+    entry const& e = cached.from;
+    if (want == access::write && !e.writable) return nullptr;
+    page const target = e.path == interconnect::local ? e.local : iommu_.resolve(e.address, want == access::write);
+    if (!frames_.is_alive(target)) {
+      report_.violation("O-01", "a device access reached a page that is not alive");
+      return nullptr;
+    }
+    return frames_.bytes(target);
+  }
+
+  // Words are moved whole, as memory does for aligned accesses; CPU and GPU may meet on one.
+  static void copy_out(std::byte* to, std::byte* from, std::size_t size) {
+    if (size == sizeof(std::uint64_t) && reinterpret_cast<std::uintptr_t>(from) % size == 0) {
+      std::uint64_t const word =
+          std::atomic_ref<std::uint64_t>{*reinterpret_cast<std::uint64_t*>(from)}.load(std::memory_order_relaxed);
+      std::memcpy(to, &word, size);
+    } else {
+      std::memcpy(to, from, size);
+    }
+  }
+  static void copy_in(std::byte* to, std::byte const* from, std::size_t size) {
+    if (size == sizeof(std::uint64_t) && reinterpret_cast<std::uintptr_t>(to) % size == 0) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, from, size);
+      std::atomic_ref<std::uint64_t>{*reinterpret_cast<std::uint64_t*>(to)}.store(word, std::memory_order_relaxed);
+    } else {
+      std::memcpy(to, from, size);
+    }
+  }
+
+  physical_memory<Lock>& frames_;
+  iommu<Lock>& iommu_;
+  report& report_;
+  steps& steps_;
+  typename Lock::template mutex<lock_rank::device> lock_;
+  std::map<std::uint64_t, std::array<entry, block_pages>> table_;
+  std::array<tlb_entry, tlb_size> tlb_{};
+  tlb_entry planted_{};
+  std::atomic<std::uint64_t> tlb_flushes_{0};
+};
+
+}  // namespace svm::inline v0::mock

@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include <svm/base/interval.hpp>
+#include <svm/mock/physical_memory.hpp>
+
+namespace svm::inline v0::mock {
+
+/// An entry of a CPU page table.
+struct pte {
+  enum class state : std::uint8_t {
+    none,
+    present,    ///< system memory (or the zero page)
+    device,     ///< device memory, which the CPU cannot reach
+    migrating,  ///< a migration has the page; whoever needs it waits
+  };
+  page target{};
+  state what = state::none;
+  bool writable = false;  ///< a store needs no fault, as far as the VMA allows stores
+
+  [[nodiscard]] bool is_none() const { return what == state::none; }
+};
+
+/// A CPU page table, sparse: a block of 512 entries where something was ever present.
+///
+/// Guarded by the page-table lock.
+class page_table {
+ public:
+  static constexpr std::uint64_t block_pages = 512;
+
+  /// The entry of a page, which may be none.
+  [[nodiscard]] pte get(cpu_va a) const {
+    auto const block = blocks_.find(block_of(a));
+    return block == blocks_.end() ? pte{} : (*block->second)[index_of(a)];
+  }
+  /// The entry of a page, to be changed.
+  [[nodiscard]] pte& at(cpu_va a) {
+    auto& block = blocks_[block_of(a)];
+    if (!block) block = std::make_unique<block_type>();
+    return (*block)[index_of(a)];
+  }
+  /// Calls `visit(cpu_va, pte&)` for each entry in `span` that is not none, ascending.
+  template <class Visit>
+  void for_each(va_range span, Visit&& visit) {
+    std::uint64_t const last_block = block_of(span.last());
+    for (auto block = blocks_.lower_bound(block_of(span.start())); block != blocks_.end() && block->first <= last_block;
+         ++block)
+      for (std::uint64_t i = 0; i < block_pages; ++i) {
+        cpu_va const a{(block->first * block_pages + i) * page_bytes};
+        if (span.contains(a) && !(*block->second)[i].is_none()) visit(a, (*block->second)[i]);
+      }
+  }
+
+ private:
+  using block_type = std::array<pte, block_pages>;
+
+  [[nodiscard]] static std::uint64_t block_of(cpu_va a) { return a.value / page_bytes / block_pages; }
+  [[nodiscard]] static std::uint64_t index_of(cpu_va a) { return a.value / page_bytes % block_pages; }
+
+  std::map<std::uint64_t, std::unique_ptr<block_type>> blocks_;
+};
+
+}  // namespace svm::inline v0::mock

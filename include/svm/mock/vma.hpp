@@ -1,0 +1,138 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string_view>
+
+#include <svm/base/interval.hpp>
+#include <svm/mock/physical_memory.hpp>
+
+namespace svm::inline v0::mock {
+
+enum class protection : std::uint8_t { none, read, read_write };
+enum class mapping_kind : std::uint8_t { anon, file, shared, hugetlb };
+
+[[nodiscard]] constexpr std::string_view name(protection p) {
+  return p == protection::none ? "none" : p == protection::read ? "r" : "rw";
+}
+[[nodiscard]] constexpr std::string_view name(mapping_kind k) {
+  switch (k) {
+    case mapping_kind::anon:
+      return "anon";
+    case mapping_kind::file:
+      return "file";
+    case mapping_kind::shared:
+      return "shared";
+    case mapping_kind::hugetlb:
+      return "hugetlb";
+  }
+  return "?";
+}
+
+/// What one mmap of memory other than anonymous stands for: a file of its own, full of zeros, and its cached pages.
+struct backing {
+  std::map<std::uint64_t, page> cache;  ///< by address of the page in the mapping; under the page-table lock
+};
+
+/// A VMA: neighbours with the same attributes are one.
+struct vma {
+  va_range extent;
+  protection allowed;
+  mapping_kind kind;
+  std::shared_ptr<backing> object;  ///< null for anonymous memory
+
+  [[nodiscard]] bool readable() const { return allowed != protection::none; }
+  [[nodiscard]] bool writable() const { return allowed == protection::read_write; }
+  [[nodiscard]] bool is_migratable() const { return kind == mapping_kind::anon; }
+  /// True when two VMAs that touch are one: two mmaps join only where they are anonymous.
+  [[nodiscard]] bool joins(vma const& other) const {
+    return allowed == other.allowed && kind == other.kind && object == other.object;
+  }
+};
+
+/// The VMAs of an address space, ascending; any span can be cut out, put in, and changed.
+///
+/// Invariants: 1. VMAs are disjoint and ascending. 2. no two neighbours that touch would join.
+class vma_table {
+ public:
+  using map_type = std::map<std::uint64_t, vma>;
+
+  [[nodiscard]] map_type const& all() const { return map_; }
+
+  [[nodiscard]] vma const* find(cpu_va a) const {
+    auto const next = map_.upper_bound(a.value);
+    if (next == map_.begin()) return nullptr;
+    vma const& before = std::prev(next)->second;
+    return before.extent.contains(a) ? &before : nullptr;
+  }
+  /// The first VMA that meets `span`.
+  [[nodiscard]] vma const* first_overlap(va_range span) const {
+    if (vma const* const at = find(span.start())) return at;
+    auto const next = map_.lower_bound(span.start().value);
+    return next != map_.end() && next->second.extent.overlaps(span) ? &next->second : nullptr;
+  }
+
+  /// Puts a VMA where nothing is, and joins it with its neighbours.
+  void insert(vma v) {
+    std::uint64_t const start = v.extent.start().value;
+    auto const at = map_.emplace(start, std::move(v)).first;
+    join(at);
+    if (at != map_.begin()) join(std::prev(at));
+  }
+
+  /// Cuts `span` out and calls `visit(vma const&)` with each piece that was there, ascending.
+  template <class Visit>
+  void remove(va_range span, Visit&& visit) {
+    split(span);
+    for (auto at = map_.lower_bound(span.start().value);
+         at != map_.end() && span.contains(at->second.extent.start());) {
+      visit(at->second);
+      at = map_.erase(at);
+    }
+  }
+
+  /// Gives every VMA in `span` another protection.
+  void protect(va_range span, protection allowed) {
+    split(span);
+    for (auto at = map_.lower_bound(span.start().value); at != map_.end() && span.contains(at->second.extent.start());
+         ++at)
+      at->second.allowed = allowed;
+    for (auto at = map_.begin(); at != map_.end(); ++at)
+      while (join(at)) {
+      }
+  }
+
+ private:
+  /// Makes the ends of `span` fall between VMAs.
+  void split(va_range span) {
+    split_at(span.start());
+    if (!span.reaches_top()) split_at(span.last() + byte_count{1});
+  }
+  void split_at(cpu_va a) {
+    auto const next = map_.upper_bound(a.value);
+    if (next == map_.begin()) return;
+    vma& before = std::prev(next)->second;
+    if (before.extent.start() == a || !before.extent.contains(a)) return;
+    vma tail = before;
+    tail.extent = *va_range::from_bounds(a, before.extent.last());
+    before.extent = {before.extent.start(), a - before.extent.start()};
+    map_.emplace(a.value, std::move(tail));
+  }
+  /// Joins a VMA with the next one; false when they are two.
+  bool join(map_type::iterator at) {
+    auto const next = std::next(at);
+    if (next == map_.end() || at->second.extent.reaches_top()) return false;
+    if (at->second.extent.last() + byte_count{1} != next->second.extent.start()) return false;
+    if (!at->second.joins(next->second)) return false;
+    at->second.extent = at->second.extent.hull(next->second.extent);
+    map_.erase(next);
+    return true;
+  }
+
+  map_type map_;
+};
+
+}  // namespace svm::inline v0::mock

@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+
+// The one place where the library is instantiated with the simulated machine, every member function included: tests
+// link it instead of compiling it again, and the thread-safety analysis sees it whole.
+
+#include <support/world.hpp>
+
+template class svm::mock::machine<support::lock_policy>;
+template class svm::mock::address_space<support::lock_policy>;
+template class svm::mock::gpu<support::lock_policy>;
+template class svm::mock::vram<support::lock_policy>;
+template class svm::mock::iommu<support::lock_policy>;
+template class svm::mock::notifiers<support::lock_policy>;
+template class svm::mock::physical_memory<support::lock_policy>;
+template class svm::gpusvm<support::policies>;
+template class svm::notifier<support::policies>;
+template class svm::range<support::policies>;
+template class svm::range_hold<support::policies>;
+template class svm::pages<support::policies>;
+template class svm::migrator<support::policies>;
+template class svm::devmem<support::policies>;
+template class svm::zdd<support::policies>;
+template class svm::transfer<support::policies>;
+template class svm::svm_driver<support::policies>;
+template class svm::garbage_collector<support::policies>;
