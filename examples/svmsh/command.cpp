@@ -1,0 +1,235 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#include "command.hpp"
+
+#include "line_parser.hpp"
+#include "parsers.hpp"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace svmsh {
+
+namespace {
+
+constexpr auto errors = std::to_array<choice<outcome>>({{"EINVAL", "EINVAL"},
+                                                        {"EFAULT", "EFAULT"},
+                                                        {"ENOENT", "ENOENT"},
+                                                        {"EPERM", "EPERM"},
+                                                        {"EACCES", "EACCES"},
+                                                        {"ENOMEM", "ENOMEM"},
+                                                        {"EBUSY", "EBUSY"},
+                                                        {"EAGAIN", "EAGAIN"},
+                                                        {"ETIME", "ETIME"},
+                                                        {"EOPNOTSUPP", "EOPNOTSUPP"},
+                                                        {"EEXIST", "EEXIST"},
+                                                        {"ENODEV", "ENODEV"},
+                                                        {"SIGBUS", "SIGBUS"},
+                                                        {"ENODATA", "ENODATA"},
+                                                        {"SIGSEGV", "SIGSEGV"}});
+
+constexpr auto protections = std::to_array<choice<protection>>(
+    {{"r", protection::read}, {"rw", protection::read_write}, {"none", protection::none}});
+
+constexpr auto kinds = std::to_array<choice<mapping_kind>>({{"anon", mapping_kind::anon},
+                                                            {"file", mapping_kind::file},
+                                                            {"shared", mapping_kind::shared},
+                                                            {"hugetlb", mapping_kind::hugetlb}});
+
+constexpr auto targets =
+    std::to_array<choice<prefetch_target>>({{"ram", prefetch_target::ram}, {"vram", prefetch_target::vram}});
+
+constexpr auto failures = std::to_array<choice<failure_kind>>({{"alloc", failure_kind::alloc},
+                                                               {"ram", failure_kind::ram},
+                                                               {"dma_map", failure_kind::dma_map},
+                                                               {"copy", failure_kind::copy},
+                                                               {"populate", failure_kind::populate},
+                                                               {"notifier", failure_kind::notifier}});
+
+void not_yet(line_parser& p, std::string_view what) {
+  p.fail(std::string(what) + " is not supported yet");
+}
+
+action parse_machine(line_parser& p, parse_context const& context) {
+  p.set_form("machine KEY=VALUE ..., as the first command");
+  if (!context.first) p.fail("machine after the first command");
+  machine_command m;
+  options scratch;
+  do {
+    std::string_view const w = p.word("KEY=VALUE");
+    if (p.error()) break;
+    p.set_form({});  // assign() says what it expects
+    if (std::optional<bad_input> const wrong = assign(scratch, w)) p.fail(wrong->text);
+    m.settings.emplace_back(w);
+  } while (!p.at_end());
+  return m;
+}
+
+action parse_mmap(line_parser& p, parse_context const& context) {
+  mmap_command m;
+  std::string_view const name = p.word("NAME");
+  if (!p.error() && !is_name(name)) p.fail(quoted(name) + " is not a name");
+  if (context.names.contains(name)) p.fail("the name " + quoted(name) + " is already bound");
+  m.name = name;
+  m.size = p.number("SIZE");
+  m.access = p.accept_one(protections).value_or(m.access);
+  m.kind = p.accept_one(kinds).value_or(m.kind);
+  constexpr std::string_view at = "at=";
+  if (p.peek().starts_with(at)) m.at = p.address("at", p.word("at=ADDR").substr(at.size()));
+  return m;
+}
+
+action parse_munmap(line_parser& p, parse_context const&) {
+  return munmap_command{.address = p.address("ADDR"), .size = p.number("SIZE")};
+}
+
+action parse_mprotect(line_parser& p, parse_context const&) {
+  return mprotect_command{
+      .address = p.address("ADDR"), .size = p.number("SIZE"), .access = p.one_of("a protection", protections)};
+}
+
+action parse_madvise(line_parser& p, parse_context const&) {
+  dontneed_command const d{.address = p.address("ADDR"), .size = p.number("SIZE")};
+  std::string_view const advice = p.word("the advice");
+  if (advice == "hugepage" || advice == "nohugepage") {
+    not_yet(p, "madvise " + std::string(advice));
+  } else if (advice != "dontneed") {
+    p.fail(quoted(advice) + " is not an advice");
+  }
+  return d;
+}
+
+action parse_evict(line_parser& p) {
+  if (p.accept("all")) return evict_command{};
+  return evict_command{.address = p.address("ADDR or all")};
+}
+
+action parse_prefetch(line_parser& p) {
+  prefetch_command c{.address = p.address("ADDR"), .size = p.number("SIZE")};
+  c.target = p.accept_one(targets).value_or(c.target);
+  return c;
+}
+
+action parse_read(line_parser& p, agent by) {
+  read_command c{.by = by, .address = p.address("ADDR"), .expected = {}};
+  if (p.accept("=")) c.expected = p.number("VALUE");
+  return c;
+}
+
+struct access_verb {
+  std::string_view word;
+  std::string_view form;
+  bool of_cpu;
+  action (*parse)(line_parser&, agent);
+};
+
+constexpr access_verb access_verbs[] = {
+    {"read", "cpu|gpuN read ADDR [= VALUE]", true, parse_read},
+    {"write", "cpu|gpuN write ADDR VALUE", true,
+     [](line_parser& p, agent by) -> action {
+       return write_command{.by = by, .address = p.address("ADDR"), .value = p.number("VALUE")};
+     }},
+    {"fill", "cpu|gpuN fill ADDR SIZE VALUE", true,
+     [](line_parser& p, agent by) -> action {
+       return fill_command{
+           .by = by, .address = p.address("ADDR"), .size = p.number("SIZE"), .value = p.number("VALUE")};
+     }},
+    {"check", "cpu|gpuN check ADDR SIZE VALUE", true,
+     [](line_parser& p, agent by) -> action {
+       return check_command{
+           .by = by, .address = p.address("ADDR"), .size = p.number("SIZE"), .value = p.number("VALUE")};
+     }},
+    {"prefetch", "gpuN prefetch ADDR SIZE [ram|vram]", false, [](line_parser& p, agent) { return parse_prefetch(p); }},
+    {"evict", "gpuN evict ADDR|all", false, [](line_parser& p, agent) { return parse_evict(p); }},
+};
+
+action parse_access(line_parser& p, agent by) {
+  bool const cpu = by == agent::cpu;
+  p.set_form(cpu ? "cpu read|write|fill|check ..." : "gpuN read|write|fill|check|prefetch|evict ...");
+  std::string_view const verb = p.word("what to do");
+  for (access_verb const& v : access_verbs) {
+    if (v.word != verb || (cpu && !v.of_cpu)) continue;
+    p.set_form(v.form);
+    return v.parse(p, by);
+  }
+  if (!cpu && (verb == "atomic_add" || verb == "reset")) {
+    not_yet(p, "gpuN " + std::string(verb));
+  } else {
+    p.fail((cpu ? "cpu has no " : "a GPU has no ") + quoted(verb));
+  }
+  return gc_command{};
+}
+
+action parse_fail(line_parser& p, parse_context const&) {
+  fail_command const f{.kind = p.one_of("a kind of failure", failures), .nth = p.number("NTH")};
+  if (f.nth == 0) p.fail("NTH is 0, the first is 1");
+  return f;
+}
+
+struct verb {
+  std::string_view word;
+  std::string_view form;
+  bool may_announce;
+  action (*parse)(line_parser&, parse_context const&);
+};
+
+constexpr verb verbs[] = {
+    {"machine", "machine KEY=VALUE ...", false, parse_machine},
+    {"mmap", "mmap NAME SIZE [r|rw|none] [anon|file|shared|hugetlb] [at=ADDR]", true, parse_mmap},
+    {"munmap", "munmap ADDR SIZE", true, parse_munmap},
+    {"mprotect", "mprotect ADDR SIZE r|rw|none", true, parse_mprotect},
+    {"madvise", "madvise ADDR SIZE dontneed", true, parse_madvise},
+    {"gc", "gc", true, [](line_parser&, parse_context const&) -> action { return gc_command{}; }},
+    {"tick", "tick MS", true,
+     [](line_parser& p, parse_context const&) -> action { return tick_command{.ms = p.number("MS")}; }},
+    {"fail", "fail alloc|ram|dma_map|copy|populate|notifier NTH", true, parse_fail},
+    {"show", "show ranges|notifiers|vmas|stats [all]|pages ADDR SIZE", false,
+     [](line_parser& p, parse_context const&) { return parse_show(p); }},
+    {"expect", "expect [gpuN] ranges|range|no range|notifiers|pages|stat ...", false,
+     [](line_parser& p, parse_context const&) { return parse_expect(p); }},
+};
+
+action parse_verb(line_parser& p, std::string_view word, parse_context const& context, bool& may_announce) {
+  may_announce = true;
+  if (word == "cpu") return parse_access(p, agent::cpu);
+  if (std::optional<std::uint64_t> const number = gpu_number(word)) {
+    require_gpu(p, word, *number);
+    return parse_access(p, agent::gpu);
+  }
+  for (verb const& v : verbs) {
+    if (v.word != word) continue;
+    may_announce = v.may_announce;
+    p.set_form(v.form);
+    return v.parse(p, context);
+  }
+  if (word == "fork" || word == "exit" || word == "mremap") {
+    not_yet(p, word);
+  } else if (word.starts_with('@')) {
+    not_yet(p, "@CHILD");
+  } else {
+    p.fail("there is no command " + quoted(word) + ", expected one of those of svmsh run --help");
+  }
+  return gc_command{};
+}
+
+}  // namespace
+
+parsed<command> parse_command(std::span<std::string_view const> words, parse_context const& context) {
+  line_parser p(words, context.names);
+  bool may_announce = true;
+  action what = parse_verb(p, p.word("a command"), context, may_announce);
+  outcome announced;
+  if (p.peek() == "->") {
+    if (!may_announce) p.fail("this command takes no ->");
+    p.word("->");
+    announced = p.one_of("the name of an error", errors);
+  }
+  if (!p.at_end()) p.fail("there is an unexpected " + quoted(p.peek()));
+  if (p.error()) return *p.error();
+  return command{.what = std::move(what), .announced = announced};
+}
+
+}  // namespace svmsh

@@ -1,0 +1,83 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#include "console.hpp"
+
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdio>
+
+namespace svmsh {
+
+namespace {
+
+constexpr std::size_t block = std::size_t{1} << 16;
+
+/// A file name may hold any byte; a message has to stay on its line.
+std::string on_one_line(std::string_view text) {
+  std::string line(text);
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return line;
+}
+
+}  // namespace
+
+console::console(std::string_view source)
+    : source_(on_one_line(source)),
+      terminal_(isatty(STDERR_FILENO) == 1),
+      next_progress_(clock::now() + std::chrono::seconds(1)) {}
+
+console::~console() {
+  flush();
+  erase_progress();
+}
+
+void console::print(std::string_view line) {
+  pending_ += line;
+  pending_ += '\n';
+  if (pending_.size() >= block) flush();
+}
+
+void console::flush() {
+  if (pending_.empty()) return;
+  erase_progress();
+  if (!failed_) {
+    failed_ = std::fwrite(pending_.data(), 1, pending_.size(), stdout) != pending_.size() || std::fflush(stdout) != 0;
+    if (failed_) write_error("svmsh: cannot write to standard output\n");
+  }
+  pending_.clear();
+}
+
+void console::complain(std::uint64_t line, std::string_view text) {
+  flush();
+  write_error(source_ + ":" + std::to_string(line) + ": " + on_one_line(text) + "\n");
+}
+
+void console::say(std::string_view text) {
+  flush();
+  write_error("svmsh: " + on_one_line(text) + "\n");
+}
+
+void console::progress(std::uint64_t lines) {
+  if (!terminal_) return;
+  clock::time_point const now = clock::now();
+  if (now < next_progress_) return;
+  next_progress_ = now + std::chrono::milliseconds(200);
+  std::string const text = "\rsvmsh: " + std::to_string(lines) + " lines";
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  progress_shown_ = true;
+}
+
+void console::erase_progress() {
+  if (!progress_shown_) return;
+  std::fputs("\r\033[K", stderr);
+  progress_shown_ = false;
+}
+
+void console::write_error(std::string const& line) {
+  erase_progress();
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+}  // namespace svmsh

@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#include "help.hpp"
+
+namespace svmsh {
+
+char const main_help[] = R"(svmsh - a shell for a simulated machine with a GPU that shares the CPU's memory
+
+usage: svmsh run [FILE|-] [KEY=VALUE...]      run a scenario: commands, one a line
+       svmsh replay [FILE|-] [KEY=VALUE...]   replay a memory trace of a real program
+       svmsh VERB --help                      the commands and options of a verb
+       svmsh --help | --version
+
+FILE is - for standard input, which is the default.
+
+exit status:
+  0   all expectations held and the closing audit is clean
+  1   otherwise
+  2   a line that cannot be understood, or a wrong command line
+)";
+
+char const run_help[] = R"(usage: svmsh run [FILE|-] [KEY=VALUE...]
+
+Runs a scenario: commands, one a line, in order. # starts a comment.
+
+memory:
+  mmap NAME SIZE [r|rw|none] [anon|file|shared|hugetlb] [at=ADDR]
+  munmap ADDR SIZE
+  mprotect ADDR SIZE r|rw|none
+  madvise ADDR SIZE dontneed
+access (AGENT is cpu, or gpu for the GPU):
+  AGENT read ADDR [= VALUE]      a 64-bit word: compare it, or print it
+  AGENT write ADDR VALUE
+  AGENT fill ADDR SIZE VALUE     word i gets VALUE + i
+  AGENT check ADDR SIZE VALUE    word i must be VALUE + i
+device:
+  gpu prefetch ADDR SIZE [ram|vram]
+  gpu evict ADDR|all
+  gc                             run the garbage collector
+  tick MS                        advance the virtual clock
+  fail alloc|ram|dma_map|copy|populate|notifier NTH
+looking:
+  show ranges|notifiers|vmas|stats [all]|pages ADDR SIZE
+  expect ranges N
+  expect range ADDR START SIZE vram|ram|mixed|none
+  expect no range ADDR
+  expect notifiers N
+  expect pages ADDR SIZE none|ram|vram0
+  expect stat NAME ==|!=|<|<=|>|>= VALUE
+first command only:
+  machine KEY=VALUE ...
+
+Any command but machine, show and expect may end in -> ERRNO: it has to fail so.
+Numbers are decimal or 0x-hex, with an optional K, M, G or T; an address is a
+number, a name that mmap has bound, or either plus or minus a number: A+64K.
+
+machine options:      default
+  ram=SIZE            1G         system memory
+  vram=SIZE           256M       device memory
+  chunks=SIZE,...     2M,64K,4K  sizes of ranges, descending
+  notifier=SIZE       512M       size of a notifier
+  check_pages=SIZE    64K        no range up to this size with absent pages; 0: off
+  migrate=MODE        on         what a GPU fault does: on, off, only
+  timeslice=MS        0          how long migrated memory stays before the CPU gets it
+  readonly=on|off     off        the GPU may not write
+  gc=auto|manual      auto       collect after every command, or on demand
+  vm_start=ADDR       0          the span of addresses that the GPU manages
+  vm_size=SIZE        128T
+  seed=NUMBER         1          of every random choice
+  gpus=1 page=4K thp=off split=off: other values are not supported yet
+
+exit status: 0 all expectations held and the closing audit is clean, 1 otherwise,
+2 a line that cannot be understood or a wrong command line.
+)";
+
+char const replay_help[] = R"(usage: svmsh replay [FILE|-] [KEY=VALUE...] [--map FILE.svg]
+
+Replays a memory trace, as written by valgrind --tool=lackey --trace-mem=yes, on
+the simulated machine, compares every load with what the program stored, and
+prints what the trace cost: faults, migrations, bytes moved.
+
+  agent=gpu|cpu       gpu        who makes the data accesses
+  turns=N                        in turns of N accesses each, GPU first
+  prefill=on|off      on         the CPU fills memory before its first access
+  --map FILE.svg                 draw the address space over the trace's time
+
+The machine options are those of svmsh run --help.
+
+exit status: 0 every load was right and the closing audit is clean, 1 otherwise,
+2 a line that cannot be understood or a wrong command line.
+)";
+
+}  // namespace svmsh

@@ -1,0 +1,143 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#include "options.hpp"
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace svmsh {
+
+namespace {
+
+using error = std::optional<bad_input>;
+
+/// What a setter needs to know: the whole word, for the message, and its part behind the `=`.
+struct setting {
+  std::string_view word;
+  std::string_view value;
+};
+
+bad_input refusal(setting const& s, std::string_view expected) {
+  return {quoted(s.word) + ": expected " + std::string(expected)};
+}
+
+error set_number(setting const& s, std::uint64_t& to) {
+  parsed<std::uint64_t> const number = parse_number(s.value);
+  if (!number) return bad_input{quoted(s.word) + ": " + number.error()};
+  to = *number;
+  return {};
+}
+
+error set_switch(setting const& s, bool& to, std::string_view on = "on", std::string_view off = "off") {
+  if (s.value != on && s.value != off) return refusal(s, std::string(on) + " or " + std::string(off));
+  to = s.value == on;
+  return {};
+}
+
+error set_chunks(setting const& s, std::vector<std::uint64_t>& to) {
+  std::vector<std::uint64_t> chunks;
+  for (std::string_view rest = s.value;;) {
+    std::size_t const comma = rest.find(',');
+    parsed<std::uint64_t> const size = parse_number(rest.substr(0, comma));
+    if (!size) return bad_input{quoted(s.word) + ": " + size.error() + ", expected sizes like 2M,64K,4K"};
+    if (chunks.size() == 64) return refusal(s, "at most 64 sizes");
+    chunks.push_back(*size);
+    if (comma == std::string_view::npos) break;
+    rest.remove_prefix(comma + 1);
+  }
+  to = std::move(chunks);
+  return {};
+}
+
+error set_migrate(setting const& s, machine_options::migrate_mode& to) {
+  using enum machine_options::migrate_mode;
+  if (s.value == "on") {
+    to = on;
+  } else if (s.value == "off") {
+    to = off;
+  } else if (s.value == "only") {
+    to = only;
+  } else {
+    return refusal(s, "on, off or only");
+  }
+  return {};
+}
+
+error set_bounded(setting const& s, std::uint64_t low, std::uint64_t high, std::uint64_t& to) {
+  std::uint64_t value = 0;
+  if (error e = set_number(s, value)) return e;
+  if (value < low || value > high) return refusal(s, std::to_string(low) + " to " + std::to_string(high));
+  to = value;
+  return {};
+}
+
+error set_page(setting const& s, std::uint64_t& to) {
+  std::uint64_t value = 0;
+  if (error e = set_number(s, value)) return e;
+  if (value != 4 << 10 && value != 16 << 10 && value != 64 << 10) return refusal(s, "4K, 16K or 64K");
+  to = value;
+  return {};
+}
+
+struct key {
+  std::string_view name;
+  error (*set)(options&, setting const&);
+};
+
+constexpr key keys[] = {
+    {"ram", [](options& o, setting const& s) { return set_number(s, o.machine.ram); }},
+    {"vram", [](options& o, setting const& s) { return set_number(s, o.machine.vram); }},
+    {"gpus", [](options& o, setting const& s) { return set_bounded(s, 1, 64, o.gpus); }},
+    {"chunks", [](options& o, setting const& s) { return set_chunks(s, o.machine.chunks); }},
+    {"notifier", [](options& o, setting const& s) { return set_number(s, o.machine.notifier); }},
+    {"check_pages", [](options& o, setting const& s) { return set_number(s, o.machine.check_pages); }},
+    {"migrate", [](options& o, setting const& s) { return set_migrate(s, o.machine.migrate); }},
+    {"timeslice",
+     [](options& o, setting const& s) { return set_bounded(s, 0, std::uint64_t{1} << 32, o.machine.timeslice_ms); }},
+    {"readonly", [](options& o, setting const& s) { return set_switch(s, o.machine.readonly); }},
+    {"split", [](options& o, setting const& s) { return set_switch(s, o.split); }},
+    {"gc", [](options& o, setting const& s) { return set_switch(s, o.machine.gc_auto, "auto", "manual"); }},
+    {"thp", [](options& o, setting const& s) { return set_switch(s, o.thp); }},
+    {"page", [](options& o, setting const& s) { return set_page(s, o.page); }},
+    {"vm_start", [](options& o, setting const& s) { return set_number(s, o.machine.vm_start); }},
+    {"vm_size", [](options& o, setting const& s) { return set_number(s, o.machine.vm_size); }},
+    {"seed", [](options& o, setting const& s) { return set_number(s, o.machine.seed); }},
+};
+
+error check_memory(std::string_view name, std::uint64_t size, std::uint64_t least, std::uint64_t page) {
+  constexpr std::uint64_t most = std::uint64_t{1} << 40;
+  if (size % page == 0 && size >= least && size <= most) return {};
+  return bad_input{std::string(name) + "=" + std::to_string(size) + ": expected a multiple of the page size (" +
+                   std::to_string(page) + ") from " + std::to_string(least) + " to 1T"};
+}
+
+}  // namespace
+
+bool is_option(std::string_view word) {
+  std::size_t const equals = word.find('=');
+  return equals != std::string_view::npos && is_name(word.substr(0, equals));
+}
+
+std::optional<bad_input> assign(options& to, std::string_view word) {
+  std::size_t const equals = word.find('=');
+  if (equals == std::string_view::npos) return bad_input{quoted(word) + " is not a machine option, expected KEY=VALUE"};
+  std::string_view const name = word.substr(0, equals);
+  for (key const& k : keys)
+    if (k.name == name) return k.set(to, {.word = word, .value = word.substr(equals + 1)});
+  std::string known;
+  for (key const& k : keys) known += (known.empty() ? "" : ", ") + std::string(k.name);
+  return bad_input{"there is no machine option " + quoted(name) + ", expected one of " + known};
+}
+
+std::optional<bad_input> check(options const& all) {
+  if (all.gpus != 1) return bad_input{"gpus above 1 is not supported yet, expected gpus=1"};
+  if (all.page != 4096) return bad_input{"a page size other than 4K is not supported yet, expected page=4K"};
+  if (all.thp) return bad_input{"thp=on is not supported yet, expected thp=off"};
+  if (all.split) return bad_input{"split=on is not supported yet, expected split=off"};
+  if (error e = check_memory("ram", all.machine.ram, all.page, all.page)) return e;
+  return check_memory("vram", all.machine.vram, 0, all.page);
+}
+
+}  // namespace svmsh

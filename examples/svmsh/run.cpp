@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#include "run.hpp"
+
+#include "console.hpp"
+#include "input.hpp"
+#include "options.hpp"
+#include "scenario.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace svmsh {
+
+namespace {
+
+constexpr int good = 0, bad_result = 1, wrong_input = 2;
+
+struct arguments {
+  char const* file = "-";
+  std::vector<std::string_view> settings;
+};
+
+parsed<arguments> parse_arguments(std::span<char const* const> args) {
+  arguments a;
+  options all;
+  bool file_given = false;
+  for (char const* const argument : args) {
+    std::string_view const word = argument;
+    if (word == "--timeline" || word.starts_with("--timeline=")) return bad_input{"--timeline is not supported yet"};
+    if (word.size() > 1 && word.starts_with('-'))
+      return bad_input{"there is no option " + quoted(word) + ", expected those of svmsh run --help"};
+    if (is_option(word)) {
+      if (std::optional<bad_input> const wrong = assign(all, word)) return *wrong;
+      a.settings.push_back(word);
+    } else if (file_given) {
+      return bad_input{quoted(word) + " is a second FILE, expected one"};
+    } else {
+      a.file = argument;
+      file_given = true;
+    }
+  }
+  if (std::optional<bad_input> const wrong = check(all)) return *wrong;
+  return a;
+}
+
+/// Executes every line; the exit status if that ended early.
+std::optional<int> run_lines(line_reader& input, scenario& run, console& out) {
+  for (;;) {
+    std::string_view line;
+    switch (input.next(line, [&out] { out.flush(); })) {
+      case line_reader::status::end:
+        return std::nullopt;
+      case line_reader::status::failed:
+        out.say(input.error());
+        return wrong_input;
+      case line_reader::status::too_long:
+        out.complain(input.line_number(), "the line is too long, expected at most 1M bytes");
+        return wrong_input;
+      case line_reader::status::line:
+        break;
+    }
+    if (std::optional<bad_input> const wrong = run.execute(line, input.line_number())) {
+      if (run.command_line_is_wrong()) {
+        out.say(wrong->text);
+      } else {
+        out.complain(input.line_number(), wrong->text);
+      }
+      return wrong_input;
+    }
+    if (out.output_failed()) return bad_result;
+    out.progress(input.line_number());
+  }
+}
+
+}  // namespace
+
+int run_main(std::span<char const* const> args) {
+  parsed<arguments> const a = parse_arguments(args);
+  console out(a ? a->file : "-");
+  if (!a) {
+    out.say(a.error());
+    return wrong_input;
+  }
+  line_reader input(a->file);
+  scenario run(out, a->settings);
+  if (std::optional<int> const status = run_lines(input, run, out)) return *status;
+  if (std::optional<bad_input> const wrong = run.finish()) {
+    out.say(wrong->text);
+    return wrong_input;
+  }
+  out.flush();
+  return run.clean() && !out.output_failed() ? good : bad_result;
+}
+
+}  // namespace svmsh

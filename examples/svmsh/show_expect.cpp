@@ -1,0 +1,112 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#include "parsers.hpp"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <string>
+
+namespace svmsh {
+
+namespace {
+
+constexpr std::uint64_t gpu_count = 1;
+
+constexpr auto range_states =
+    std::to_array<choice<char const*>>({{"vram", "vram"}, {"ram", "ram"}, {"mixed", "mixed"}, {"none", "none"}});
+
+using comparison = expect_stat_command::comparison;
+constexpr auto comparisons = std::to_array<choice<comparison>>({{"==", comparison::equal},
+                                                                {"!=", comparison::not_equal},
+                                                                {"<", comparison::less},
+                                                                {"<=", comparison::less_equal},
+                                                                {">", comparison::greater},
+                                                                {">=", comparison::greater_equal}});
+
+constexpr std::string_view statistics[] = {
+    "gpu_faults",        "gpu_fault_retries",  "ranges_created",    "ranges_removed",    "notifiers_created",
+    "notifiers_removed", "migrations_to_vram", "migrations_to_ram", "migrations_failed", "bytes_to_vram",
+    "bytes_to_ram",      "bytes_peer",         "dma_mapped_pages",  "vram_used",         "ram_used",
+    "cpu_faults",        "invalidations",      "tlb_flushes"};
+
+action parse_expect_pages(line_parser& p) {
+  p.set_form("expect pages ADDR SIZE none|ram|vramN");
+  expect_pages_command e{.address = p.address("ADDR"), .size = p.number("SIZE"), .kind = {}};
+  std::string_view const kind = p.word("the kind");
+  if (kind.size() > 4 && kind.starts_with("vram") && gpu_number("gpu" + std::string(kind.substr(4)))) {
+    require_gpu(p, kind, *gpu_number("gpu" + std::string(kind.substr(4))));
+  } else if (kind != "none" && kind != "ram") {
+    p.fail(quoted(kind) + " is not a kind of page");
+  }
+  e.kind = kind;
+  return e;
+}
+
+action parse_expect_stat(line_parser& p) {
+  p.set_form("expect stat NAME ==|!=|<|<=|>|>= VALUE");
+  std::string_view const name = p.word("NAME");
+  auto const known = std::find(std::begin(statistics), std::end(statistics), name);
+  if (known == std::end(statistics)) {
+    p.fail("there is no statistic " + quoted(name));
+    return gc_command{};
+  }
+  return expect_stat_command{.name = *known, .op = p.one_of("a comparison", comparisons), .value = p.number("VALUE")};
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> gpu_number(std::string_view word) {
+  if (!word.starts_with("gpu")) return std::nullopt;
+  word.remove_prefix(3);
+  if (word.empty()) return 0;
+  if (std::any_of(word.begin(), word.end(), [](char c) { return c < '0' || c > '9'; })) return std::nullopt;
+  parsed<std::uint64_t> const number = parse_number(word);
+  return number ? *number : gpu_count;
+}
+
+void require_gpu(line_parser& p, std::string_view word, std::uint64_t number) {
+  if (number >= gpu_count) p.fail("the GPU of " + quoted(word) + " does not exist, this machine has only gpu0");
+}
+
+action parse_show(line_parser& p) {
+  using enum show_command::subject;
+  if (p.accept("ranges")) return show_command{ranges};
+  if (p.accept("notifiers")) return show_command{notifiers};
+  if (p.accept("vmas")) return show_command{vmas};
+  if (p.accept("stats")) return show_command{p.accept("all") ? all_stats : exact_stats};
+  if (p.accept("pages")) return show_pages_command{.address = p.address("ADDR"), .size = p.number("SIZE")};
+  if (std::string_view const w = p.word("what to show"); !p.error()) p.fail("there is no " + quoted(w) + " to show");
+  return show_command{ranges};
+}
+
+action parse_expect(line_parser& p) {
+  if (std::optional<std::uint64_t> const number = gpu_number(p.peek())) {
+    require_gpu(p, p.peek(), *number);
+    p.word("gpuN");
+    p.set_form("expect gpuN ranges N");
+    if (!p.accept("ranges")) p.fail("only ranges are counted by GPU");
+    return expect_ranges_command{.count = p.number("N")};
+  }
+  if (p.accept("ranges")) return expect_ranges_command{.count = p.number("N")};
+  if (p.accept("range")) {
+    p.set_form("expect range ADDR START SIZE vram|ram|mixed|none");
+    return expect_range_command{.address = p.address("ADDR"),
+                                .start = p.address("START"),
+                                .size = p.number("SIZE"),
+                                .state = p.one_of("a state", range_states)};
+  }
+  if (p.accept("no")) {
+    p.set_form("expect no range ADDR");
+    if (!p.accept("range")) p.fail("'range' is missing");
+    return expect_no_range_command{.address = p.address("ADDR")};
+  }
+  if (p.accept("notifiers")) return expect_notifiers_command{.count = p.number("N")};
+  if (p.accept("pages")) return parse_expect_pages(p);
+  if (p.accept("stat")) return parse_expect_stat(p);
+  if (std::string_view const w = p.word("what to expect"); !p.error())
+    p.fail("nothing can be expected of " + quoted(w));
+  return gc_command{};
+}
+
+}  // namespace svmsh
