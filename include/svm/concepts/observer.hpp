@@ -23,6 +23,7 @@ enum class event_kind : std::uint8_t {
   migrated_to_system,  ///< bytes: what was copied; span: the first run of pages that came back
   migration_failed,    ///< a try to move a span to device memory failed; error: why
   evicted,             ///< memory pressure picked an allocation; bytes: its size
+  interfered_retry,    ///< a bounded loop went round because of an interfering event; span: of the range or page
   undisturbed_retry,   ///< a bounded loop went round without an interfering event, which should not happen
 };
 

@@ -36,6 +36,7 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
       return lookup<P>{std::move(ref), lookup<P>::kind::inserted, found->vma};
     }
     if (e != errc::retry) return e;
+    env_.observer.record({event_kind::interfered_retry, found->chunk});
   } while (budget.interfered());
   return errc::busy;
 }

@@ -34,6 +34,7 @@ errc gpusvm<P>::get_pages(range_hold<P>& held, page_options const& options) {
     }
     if (e == errc::ok) e = map_found(r, sequence, {found.data(), count}, options, room);
     if (e == errc::busy || e == errc::retry) {
+      env_.observer.record({event_kind::interfered_retry, r.interval()});
       if (!budget.interfered()) return errc::busy;
     } else if (e == errc::stale) {  // fault_in promised pages that were not there, and no event came
       env_.observer.record({event_kind::undisturbed_retry, r.interval()});

@@ -19,7 +19,12 @@ class random {
   }
   /// A number below `bound`, which is not 0.
   constexpr std::uint64_t below(std::uint64_t bound) {
-    return static_cast<std::uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
+    // The upper half of the 128-bit product, from 32-bit halves.
+    std::uint64_t const value = next();
+    std::uint64_t const low = (value & 0xffffffff) * (bound & 0xffffffff);
+    std::uint64_t const middle = (value >> 32) * (bound & 0xffffffff) + (low >> 32);
+    std::uint64_t const other = (value & 0xffffffff) * (bound >> 32) + (middle & 0xffffffff);
+    return (value >> 32) * (bound >> 32) + (middle >> 32) + (other >> 32);
   }
 
  private:
