@@ -6,6 +6,24 @@
 
 namespace svm::inline v0 {
 
+/// A pointer that a node keeps without knowing its type: of a child, or of an entry. Who reads it knows which.
+class index_value {
+ public:
+  index_value() = default;
+  template <class T>
+  explicit index_value(T& object) : bits_(reinterpret_cast<std::uintptr_t>(&object)) {}
+
+  /// \pre made from a `T`
+  template <class T>
+  [[nodiscard]] T* as() const {
+    return reinterpret_cast<T*>(bits_);
+  }
+  friend bool operator==(index_value, index_value) = default;
+
+ private:
+  std::uintptr_t bits_;
+};
+
 /// A node of an `index_tree`: up to `Fanout` pairs of a key and a pointer, sorted by key.
 ///
 /// Unused keys are 2^64 - 1, so that a search need not read `count`. Each function leaves them so.
@@ -14,7 +32,7 @@ struct alignas(64) index_node {
   static_assert(Fanout >= 4 && Fanout <= 64 && Fanout % 4 == 0, "nodes are searched in groups of four keys");
 
   std::uint64_t keys[Fanout];
-  void* values[Fanout];
+  index_value values[Fanout];
   index_node* next = nullptr;      // of leaves only
   index_node* previous = nullptr;  // of leaves only
   std::uint32_t count = 0;
@@ -34,7 +52,7 @@ struct alignas(64) index_node {
   }
 
   /// \pre at <= count < Fanout
-  void open(unsigned at, std::uint64_t key, void* value) {
+  void open(unsigned at, std::uint64_t key, index_value value) {
     for (unsigned i = count; i > at; --i) keys[i] = keys[i - 1];
     for (unsigned i = count; i > at; --i) values[i] = values[i - 1];
     keys[at] = key;

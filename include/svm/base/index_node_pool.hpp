@@ -5,8 +5,6 @@
 #include <svm/base/lock_rank.hpp>
 #include <svm/base/result.hpp>
 #include <svm/base/scope_guard.hpp>
-#include <svm/concepts/allocator.hpp>
-#include <svm/concepts/lock.hpp>
 #include <svm/config.hpp>
 
 #include <cstddef>
@@ -27,7 +25,7 @@ namespace svm::inline v0 {
 /// credits of all reservations is `reserved`.
 /// The pool locks itself with one mutex of rank leaf_allocator, and never calls the allocator while it holds it. All
 /// indexes of the same node size may share a pool; the pool outlives them and every reservation.
-template <lock LockPolicy, allocator Allocator, std::size_t NodeSize, std::size_t NodeAlign>
+template <class LockPolicy, class Allocator, std::size_t NodeSize, std::size_t NodeAlign>
 class index_node_pool {
   struct link {
     link* next;

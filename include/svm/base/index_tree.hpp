@@ -86,7 +86,7 @@ class index_tree {
   /// The way to a key.
   ///
   /// \pre `key` is in the tree, with `value`
-  void find(std::uint64_t key, [[maybe_unused]] void const* value, path& way) const {
+  void find(std::uint64_t key, [[maybe_unused]] index_value value, path& way) const {
     locate(key, way);
     --way[0].at;
     SVM_ASSERT(way[0].at < way[0].where->count && way[0].where->values[way[0].at] == value);
@@ -107,7 +107,7 @@ class index_tree {
   /// Inserts the first pair.
   ///
   /// \pre size() == 0
-  void plant(reservation& nodes, std::uint64_t key, void* value) {
+  void plant(reservation& nodes, std::uint64_t key, index_value value) {
     root_ = first_ = last_ = make_node(nodes);
     root_->open(0, key, value);
     height_ = 1;
@@ -117,7 +117,7 @@ class index_tree {
   /// Inserts a pair where `locate` found that it belongs.
   ///
   /// \pre nodes.credit() >= max_height; `key` is not in the tree
-  void insert(reservation& nodes, path const& way, std::uint64_t key, void* value) {
+  void insert(reservation& nodes, path const& way, std::uint64_t key, index_value value) {
     ++size_;
     for (unsigned level = 0; level < height_; ++level) {
       node& n = *way[level].where;
@@ -125,14 +125,14 @@ class index_tree {
       if (n.count < Fanout) return n.open(at, key, value);
       node* const right = split(nodes, n, at, key, value);
       key = right->keys[0];
-      value = right;
+      value = index_value{*right};
       if (level == 0)
         link(n, *right);
       else
         right->keys[0] = 0;
     }
     node* const root = make_node(nodes);
-    root->open(0, 0, root_);
+    root->open(0, 0, index_value{*root_});
     root->open(1, key, value);
     root_ = root;
     SVM_ASSERT_OP(height_, <, max_height);
@@ -194,13 +194,13 @@ class index_tree {
     std::size_t pairs = 0;
   };
 
-  [[nodiscard]] static node* child(node const& n, unsigned at) { return static_cast<node*>(n.values[at]); }
+  [[nodiscard]] static node* child(node const& n, unsigned at) { return n.values[at].template as<node>(); }
 
   /// A child that is about to be searched: which of its pointers is wanted shows only when its keys have arrived, so
   /// all are fetched along with them.
   [[nodiscard]] static node* enter(node const& n, unsigned at) {
     node* const below = child(n, at);
-    for (unsigned i = 0; i < Fanout; i += 64 / sizeof(void*)) __builtin_prefetch(&below->values[i]);
+    for (unsigned i = 0; i < Fanout; i += 64 / sizeof(index_value)) __builtin_prefetch(&below->values[i]);
     return below;
   }
 
@@ -210,7 +210,7 @@ class index_tree {
   /// Inserts into a full node by moving its upper pairs to a new one, which it returns.
   ///
   /// The halves are equal, but not at either end, where the next insertion is likely to hit the same place.
-  [[nodiscard]] node* split(reservation& nodes, node& left, unsigned at, std::uint64_t key, void* value) {
+  [[nodiscard]] node* split(reservation& nodes, node& left, unsigned at, std::uint64_t key, index_value value) {
     node* const right = make_node(nodes);
     unsigned const keep = at == Fanout ? Fanout + 1 - min_fill : at == 0 ? min_fill : (Fanout + 1) / 2;
     unsigned const from = at < keep ? keep - 1 : keep;

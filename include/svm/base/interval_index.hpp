@@ -7,8 +7,6 @@
 #include <svm/base/index_tree.hpp>
 #include <svm/base/interval.hpp>
 #include <svm/base/result.hpp>
-#include <svm/concepts/allocator.hpp>
-#include <svm/concepts/lock.hpp>
 #include <svm/config.hpp>
 
 #include <concepts>
@@ -36,7 +34,7 @@ concept interval_traits = requires(typename T::entry const& e) {
 /// none. No function but these two calls the allocator; nodes that an erasure frees stay in the pool until a
 /// reservation ends or the pool is trimmed.
 /// \complexity O(log size) for every function, unless it says otherwise
-template <interval_traits Traits, lock LockPolicy, allocator Allocator, unsigned Fanout = 16>
+template <interval_traits Traits, class LockPolicy, class Allocator, unsigned Fanout = 16>
 class interval_index {
   using node = index_node<Fanout>;
 
@@ -72,12 +70,12 @@ class interval_index {
     interval<address> const span = Traits::interval_of(e);
     SVM_ASSERT_OP(nodes.credit(), >=, nodes_per_insert);
     if (empty()) {
-      tree_.plant(nodes, span.start().value, &e);
+      tree_.plant(nodes, span.start().value, index_value{e});
     } else {
       path way;
       tree_.locate(span.start().value, way);
       if (entry* const other = object(lowest(way[0], span)); other != nullptr) return other;
-      tree_.insert(nodes, way, span.start().value, &e);
+      tree_.insert(nodes, way, span.start().value, index_value{e});
     }
     ++changes_;
     return nullptr;
@@ -89,7 +87,7 @@ class interval_index {
   /// \allocs none, and frees nothing: the pool keeps the nodes
   void erase(entry& e) {
     path way;
-    tree_.find(start_of(e), &e, way);
+    tree_.find(start_of(e), index_value{e}, way);
     tree_.erase(way);
     ++changes_;
   }
@@ -102,7 +100,7 @@ class interval_index {
   /// \allocs none
   void rekey(entry& e, address old_start) {
     path way;
-    tree_.find(old_start.value, &e, way);
+    tree_.find(old_start.value, index_value{e}, way);
     tree_.rekey(way, start_of(e));
   }
 
@@ -176,7 +174,7 @@ class interval_index {
 
   [[nodiscard]] static std::uint64_t start_of(entry const& e) { return Traits::interval_of(e).start().value; }
   [[nodiscard]] static entry* object(place p) {
-    return p.where == nullptr ? nullptr : static_cast<entry*>(p.where->values[p.at]);
+    return p.where == nullptr ? nullptr : p.where->values[p.at].template as<entry>();
   }
 
   /// The place of the lowest entry that overlaps `span`, or no place; `above` is where its start was located.

@@ -6,23 +6,27 @@
 
 namespace svm::inline v0 {
 
+// clang-format off
 /// The order of all locks; a thread takes a lock only while every rank it holds is lower.
 ///
-/// | rank | lock | guards |
-/// |---|---|---|
-/// | vm | one a gpusvm, shared/exclusive | the index of notifiers |
-/// | range | one a range | its pages: get, unmap by choice, evict, remove; two faults on one range queue here |
-/// | mm | the address space's map lock | VMA lookup, page walks; invalidations may arrive with it held |
-/// | page | the mm's page locks | one migration at a time for a page; the first may be waited for, further ones are
-/// tried | | notifier | one a notifier, shared/exclusive | its index of ranges, their mappings and flags; never two at
-/// once | | device | the driver's page-table lock | GPU page tables, TLB | | leaf_* | one each, in this order |
-/// themselves |
+/// | rank     | lock                                 | guards                                                        |
+/// |----------|--------------------------------------|---------------------------------------------------------------|
+/// | vm       | one a gpusvm, shared/exclusive       | the index of notifiers                                        |
+/// | range    | one a range                          | its pages: get, unmap by choice, evict, remove; two faults on one range queue here |
+/// | eviction | one an allocation of device memory   | its eviction: who comes second waits and finds it done        |
+/// | mm       | the address space's map lock         | VMA lookup, page walks; invalidations may arrive with it held |
+/// | page     | the mm's page locks                  | one migration at a time for a page; the first may be waited for, further ones are tried |
+/// | notifier | one a notifier, shared/exclusive     | its index of ranges, their mappings and flags; never two at once |
+/// | device   | the driver's page-table lock         | GPU page tables, TLB                                          |
+/// | leaf_*   | one each, in this order              | themselves                                                    |
 ///
-/// Nothing is allocated at rank notifier or above it in number, and nothing waits there but for a device that
+/// Nothing is allocated with a lock of rank notifier or a later one held, and nothing waits there but for a device that
 /// promises to answer without any lock of the library.
+// clang-format on
 enum class lock_rank : std::uint8_t {
   vm,
   range,
+  eviction,
   mm,
   page,
   notifier,
@@ -37,9 +41,9 @@ enum class lock_rank : std::uint8_t {
 };
 
 [[nodiscard]] constexpr char const* name(lock_rank rank) {
-  constexpr char const* names[] = {"vm",         "range",         "mm",        "page",     "notifier",  "device",
-                                   "page table", "device memory", "collector", "sequence", "allocator", "iommu",
-                                   "statistics"};
+  constexpr char const* names[] = {"vm",     "range",      "eviction",      "mm",        "page",     "notifier",
+                                   "device", "page table", "device memory", "collector", "sequence", "allocator",
+                                   "iommu",  "statistics"};
   return names[static_cast<std::uint8_t>(rank)];
 }
 

@@ -11,7 +11,7 @@ namespace svm::inline v0 {
 
 /// A mutual-exclusion lock of one rank.
 template <class M>
-concept mutex_like = requires(M& m) {
+concept mutex_like = std::default_initializable<M> && requires(M& m) {
   m.lock();
   m.unlock();
   { m.try_lock() } -> std::same_as<bool>;
@@ -27,10 +27,10 @@ concept shared_mutex_like = mutex_like<M> && requires(M& m) {
   m.assert_held_shared();
 };
 
-/// An atomic word; every operation is sequentially consistent.
+/// An atomic word.
 template <class A, class T>
-concept atomic_like = requires(A& a, T v, T& expected) {
-  { a.load() } -> std::same_as<T>;
+concept atomic_like = std::constructible_from<A, T> && requires(A& a, A const& constant, T v, T& expected) {
+  { constant.load() } -> std::same_as<T>;
   a.store(v);
   { a.exchange(v) } -> std::same_as<T>;
   { a.fetch_add(v) } -> std::same_as<T>;
@@ -49,13 +49,16 @@ concept atomic_like = requires(A& a, T v, T& expected) {
 ///  4. `event::wait(m, ready)` is called with `m` held, returns with `m` held and `ready()` true, and gives `m` up
 ///     while it waits; `notify_all` wakes every waiter;
 ///  5. locks of different ranks taken in rising order of `lock_rank` never deadlock among themselves;
-///  6. no operation allocates or throws.
+///  6. no operation allocates or throws;
+///  7. every operation of an `atomic` is sequentially consistent. `exchange` and `fetch_...` return the value before; a
+///     `compare_exchange` that returns false wrote what it found to `expected`, which was something else.
 /// A model for one thread may leave locks empty; its `event::wait` on something not ready is then a broken promise of
 /// the caller, and must not return.
 template <class L>
 concept lock = requires {
   requires mutex_like<typename L::template mutex<lock_rank::range>>;
   requires shared_mutex_like<typename L::template shared_mutex<lock_rank::notifier>>;
+  requires std::default_initializable<typename L::event>;
   requires atomic_like<typename L::template atomic<std::uint32_t>, std::uint32_t>;
   requires atomic_like<typename L::template atomic<std::uint64_t>, std::uint64_t>;
 }

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include <svm/base/interval.hpp>
 #include <svm/base/result.hpp>
@@ -71,10 +72,13 @@ struct walk_request {
 ///
 /// A model also promises (tests/conformance/mm.hpp checks it):
 ///  1. `get_user()` is false once the address space has exited; while a user reference is held it does not exit. The
-///     last `put_user()` may run the exit, so it comes with no lock of the library held;
+///     last `put_user()` may run the exit, so it comes with no lock of the library held. Everything below that looks at
+///     VMAs or page tables is called only with a user reference held, but for `collect_pages`;
 ///  2. `find_vma` and `find_first_vma` see one consistent state while the map lock is held shared;
 ///  3. `fault_in` makes every page of the span present and readable, and writable for `want == write`, or fails with
-///     no_vma, no_access, read_only, busy or no_ram; `snapshot` reports what is present and faults nothing in;
+///     no_vma, no_access, read_only, busy or no_ram; busy for an event that it caused itself comes only after every
+///     page was made present, so that the next walk finds them so; `snapshot` reports what is present and faults
+///     nothing in;
 ///  4. a registered target is called for every event that meets its span, before any page of the event is freed or
 ///     reused, and not any more once `unregister_notifier` has returned. An unmap's event comes after the VMA is gone
 ///     and before the addresses serve another one;
@@ -93,9 +97,9 @@ struct walk_request {
 ///     got;
 ///  9. handles of pages are plain values: copying one takes no reference, and one of a freed page is recognised.
 template <class M>
-concept mm = std::default_initializable<typename M::page> && std::equality_comparable<typename M::page> &&
-    std::default_initializable<typename M::registration> && std::default_initializable<typename M::migration> &&
-    std::same_as<decltype(M::page_size), byte_count const> &&
+concept mm = std::regular<typename M::page> && std::default_initializable<typename M::registration> &&
+    std::default_initializable<typename M::migration> && std::same_as<decltype(M::page_size), byte_count const> &&
+    std::bool_constant<M::page_size.is_power_of_two()>::value &&
     requires(M& m, cpu_va a, va_range span, typename M::registration& registration, invalidation_target& target,
              std::uint64_t sequence, typename M::migration& session, va_range const* within,
              walk_request<typename M::registration> const& request, typename M::page page,
@@ -105,6 +109,7 @@ concept mm = std::default_initializable<typename M::page> && std::equality_compa
   noexcept->std::same_as<bool>;
   { m.put_user() }
   noexcept->std::same_as<void>;
+  requires std::is_lvalue_reference_v<decltype(m.map_lock())>;
   m.map_lock().lock_shared();
   m.map_lock().unlock_shared();
   { m.find_vma(a) }

@@ -20,7 +20,8 @@ enum class event_kind : std::uint8_t {
   notifier_removed,
   invalidated,         ///< a notifier callback ran; span: the event's
   migrated_to_device,  ///< span: the range; bytes: what was copied
-  migrated_to_system,  ///< bytes: what was copied; span: the first run of pages that came back
+  migrated_to_system,  ///< bytes: what was copied; span: the faulting page, the span that was evicted, or 0 to the size
+                       ///< of the allocation
   migration_failed,    ///< a try to move a span to device memory failed; error: why
   evicted,             ///< memory pressure picked an allocation; bytes: its size
   interfered_retry,    ///< a bounded loop went round because of an interfering event; span: of the range or page

@@ -8,19 +8,18 @@
 
 namespace svm::inline v0 {
 
-/// True for an error of a pass that says the CPU's mappings changed, so that another pass may serve.
-[[nodiscard]] constexpr bool calls_for_another_pass(errc e) {
+/// True for an error which says that the CPU's mappings changed under a pass, so that another one may serve.
+[[nodiscard]] constexpr bool says_mappings_changed(errc e) {
   switch (e) {
-    case errc::mixed_placement:
     case errc::retry:
     case errc::stale:
     case errc::gone:
     case errc::unmapped:
     case errc::no_vma:
+    case errc::spans_vmas:
+    case errc::not_migratable:
     case errc::no_access:
     case errc::read_only:
-    case errc::not_in_device_memory:
-    case errc::dma_map_failed:
       return true;
     default:
       return false;
@@ -53,8 +52,15 @@ errc svm_driver<P>::serve(demand const& d, va_range& served) {
     bool const read_only = options_.read_only || !found->vma.writable;
     served = found->range->interval();
     range_hold<P> held = svm_.hold(std::move(found->range));
-    last = serve_range(d, held, read_only);
-    if (last == errc::ok || !calls_for_another_pass(last)) return last;
+    if (held->has(range_flag::unmapped)) {
+      // The collector has it in hand; doing its work here is better than burning the passes meanwhile.
+      collector_.collect(std::move(held));
+      last = errc::unmapped;
+      continue;
+    }
+    pass_result const ended = serve_range(d, held, read_only);
+    last = ended.error;
+    if (last == errc::ok || !ended.try_again) return last;
   }
   return last;
 }
@@ -70,7 +76,7 @@ auto svm_driver<P>::look_up(demand const& d) -> result<lookup<P>> {
     result<lookup<P>> found = svm_.find_or_insert(d.at, options);
     if (!found || found->what != lookup<P>::kind::stale) return found;
     range_hold<P> held = svm_.hold(std::move(found->range));
-    if (!held->has(range_flag::removed)) static_cast<void>(svm_.evict(held));
+    static_cast<void>(svm_.evict(held));
     svm_.remove(std::move(held));
     if (!budget.interfered()) return errc::busy;
   }
@@ -78,18 +84,21 @@ auto svm_driver<P>::look_up(demand const& d) -> result<lookup<P>> {
 
 /// One pass over a range that is held: place its memory, get its pages, bind them.
 template <policies P>
-errc svm_driver<P>::serve_range(demand const& d, range_hold<P>& held, bool read_only) {
+auto svm_driver<P>::serve_range(demand const& d, range_hold<P>& held, bool read_only) -> pass_result {
   page_options const wanted{read_only, requires_device(d)};
   bool const valid = gpusvm<P>::pages_valid(*held, {read_only, false});
   if (!valid || !is_placed(d, held)) {
-    if (errc const e = place(d, held); e != errc::ok) return e;
+    if (errc const e = place(d, held); e != errc::ok) return {e, says_mappings_changed(e)};
     if (errc const e = svm_.get_pages(held, wanted); e != errc::ok) {
       // The error that ends this pass matters more than one of the eviction: what stays mixed is found again.
       if (e == errc::mixed_placement) static_cast<void>(svm_.evict(held));
-      return e;
+      return {e, says_mappings_changed(e) || e == errc::mixed_placement || e == errc::not_in_device_memory ||
+                     e == errc::dma_map_failed};
     }
   }
-  return svm_.bind(held);
+  errc const e = svm_.bind(held);
+  if (e != errc::ok && e != errc::retry) svm_.unmap_pages(held);  // a range that a failed fault leaves is not mapped
+  return {e, says_mappings_changed(e)};
 }
 
 /// True when a valid mapping is where the demand wants it; a fault takes it wherever it is.

@@ -40,11 +40,15 @@ class garbage_collector {
   /// Eviction that fails does not stop the removal: the pages stay reachable through CPU faults.
   /// \pre no lock of the library held
   void run() {
-    while (range_ref<P> r = pop()) {
-      range_hold<P> held = svm_.hold(std::move(r));
-      if (held->has(range_flag::partial_unmap) && !held->has(range_flag::removed)) static_cast<void>(svm_.evict(held));
-      svm_.remove(std::move(held));
-    }
+    while (range_ref<P> r = pop()) collect(svm_.hold(std::move(r)));
+  }
+
+  /// Removes one range that is marked unmapped, whoever found it first; doing it twice does nothing.
+  ///
+  /// \pre no lock of the library held but the one that `held` brings
+  void collect(range_hold<P> held) {
+    if (held->has(range_flag::partial_unmap)) static_cast<void>(svm_.evict(held));
+    svm_.remove(std::move(held));
   }
 
  private:

@@ -21,7 +21,8 @@ errc svm_driver<P>::prefetch(va_range span, prefetch_place where) {
 
     va_range served = aligned_block(*next, P::mm::page_size);
     errc const e = serve({*next, access::read, where, false}, served);
-    if (e != errc::ok && e != errc::no_vma) return e;  // no_vma: it went away just now, which makes it a hole
+    if (e != errc::ok && e != errc::no_vma) return e;
+    if (e == errc::no_vma) served = aligned_block(*next, P::mm::page_size);  // it went away just now: a hole, this page
     if (served.last() >= rest.last()) return errc::ok;
     rest = *va_range::from_bounds(served.last() + byte_count{1}, rest.last());
   }

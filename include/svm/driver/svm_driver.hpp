@@ -96,7 +96,12 @@ class svm_driver final : public invalidation_client<P> {
   }
   [[nodiscard]] errc serve(demand const& d, va_range& served);
   [[nodiscard]] result<lookup<P>> look_up(demand const& d);
-  [[nodiscard]] errc serve_range(demand const& d, range_hold<P>& held, bool read_only);
+  /// How one pass over a range ended, and whether another may do better.
+  struct pass_result {
+    errc error;
+    bool try_again;
+  };
+  [[nodiscard]] pass_result serve_range(demand const& d, range_hold<P>& held, bool read_only);
   [[nodiscard]] bool is_placed(demand const& d, range_hold<P>& held);
   [[nodiscard]] errc place(demand const& d, range_hold<P>& held);
   [[nodiscard]] result<cpu_va> next_mapped(va_range rest);

@@ -16,7 +16,7 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
 
   retry_budget budget{env_.clock};
   do {
-    result<candidate> home = notifier_for(fault);
+    result<candidate> home = notifier_for(fault, options);
     if (!home) return home.error();
     // Taken before the VMA is looked up: an unmap that comes later changes it, so the insertion below finds out.
     std::uint64_t const sequence = env_.mm.read_begin((*home)->registration_);
@@ -43,12 +43,17 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
 
 /// The notifier around `fault`: the one in the index, or a new one that is registered and not in it yet.
 template <policies P>
-auto gpusvm<P>::notifier_for(cpu_va fault) -> result<candidate> {
+auto gpusvm<P>::notifier_for(cpu_va fault, lookup_options const& options) -> result<candidate> {
   {
     shared_guard const guard{lock_};
     if (closed_) return errc::gone;
     if (notifier<P>* const known = notifiers_.find(fault))
       return candidate{*this, notifier_ref<P>::share(*known), false};
+  }
+  {
+    // What cannot be served is refused before anything is made; the look that counts comes later, with a sequence.
+    shared_guard const map_guard{env_.mm.map_lock()};
+    if (result<vma_info> const vma = permitted_vma(fault, options); !vma) return vma.error();
   }
   va_range const span = aligned_block(fault, shape_.notifier_size());
   notifier<P>* const made = construct<notifier<P>>(env_.memory, env_, client_, span, range_nodes_);
@@ -59,16 +64,25 @@ auto gpusvm<P>::notifier_for(cpu_va fault) -> result<candidate> {
   return candidate{*this, std::move(ref), true};
 }
 
-/// Looks at the VMA and at what is there, and chooses the chunk.
+/// The VMA at `fault`, if it allows what the caller is about to do.
+///
+/// \pre the map lock is held shared
 template <policies P>
-auto gpusvm<P>::make_plan(candidate& home, cpu_va fault, lookup_options const& options) -> result<plan> {
-  shared_guard const map_guard{env_.mm.map_lock()};
+result<vma_info> gpusvm<P>::permitted_vma(cpu_va fault, lookup_options const& options) {
   result<vma_info> const vma = env_.mm.find_vma(fault);
   if (!vma) return vma.error();
   if (options.want == access::write && !vma->writable) return errc::read_only;
   if (!vma->readable) return errc::no_access;
   if (options.devmem_only && !vma->migratable) return errc::not_migratable;
+  return vma;
+}
 
+/// Looks at the VMA and at what is there, and chooses the chunk.
+template <policies P>
+auto gpusvm<P>::make_plan(candidate& home, cpu_va fault, lookup_options const& options) -> result<plan> {
+  shared_guard const map_guard{env_.mm.map_lock()};
+  result<vma_info> const vma = permitted_vma(fault, options);
+  if (!vma) return vma.error();
   if (!home.is_fresh()) {
     shared_guard const guard{home->lock_};
     if (range<P>* const known = home->ranges_.find(fault))
@@ -108,7 +122,7 @@ void gpusvm<P>::for_each_piece(va_range span, Visit&& visit) {
     byte_count const size = span.size() - done < piece ? span.size() - done : piece;
     page_entry<page> entries[piece_pages]{};
     std::span<page_entry<page>> const window{entries, pages_in(size, P::mm::page_size).value};
-    env_.mm.snapshot({span.start() + done, size}, window);
+    env_.mm.snapshot(va_range{span.start() + done, size}, window);
     for (page_entry<page> const& entry : window)
       if (!visit(entry)) return;
     done += size;
@@ -146,6 +160,7 @@ errc gpusvm<P>::insert(candidate& home, range<P>& made, std::uint64_t sequence) 
 template <policies P>
 errc gpusvm<P>::insert_locked(notifier<P>& home, typename range_index::reservation& room, range<P>& made,
                               std::uint64_t sequence) {
+  home.lock_.assert_held();
   if (env_.mm.read_retry(home.registration_, sequence)) return errc::retry;
   if (home.ranges_.insert(room, made) != nullptr) return errc::retry;
   made.get();

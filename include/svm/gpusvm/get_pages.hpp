@@ -12,6 +12,7 @@ template <policies P>
 errc gpusvm<P>::get_pages(range_hold<P>& held, page_options const& options) {
   range<P>& r = *held;
   notifier<P>& home = r.owner();
+  if (r.has(range_flag::removed)) return errc::gone;  // and stays so, or not, while the range is held
   if (!held.mm_alive()) return errc::mm_gone;
 
   std::size_t const count = pages_of(r).value;
@@ -20,7 +21,6 @@ errc gpusvm<P>::get_pages(range_hold<P>& held, page_options const& options) {
   retry_budget budget{env_.clock};
   while (true) {
     std::uint64_t const sequence = env_.mm.read_begin(home.registration_);
-    if (r.has(range_flag::removed)) return errc::gone;
     if (r.has(range_flag::unmapped)) return errc::unmapped;
     if (r.mapping().satisfies(options)) return errc::ok;
 
@@ -28,9 +28,10 @@ errc gpusvm<P>::get_pages(range_hold<P>& held, page_options const& options) {
     errc e = errc::ok;
     {
       shared_guard const map_guard{env_.mm.map_lock()};
-      e = env_.mm.fault_in({r.interval(), options.read_only ? access::read : access::write, env_.pagemap.owner(),
-                            home.registration_, sequence},
-                           {found.data(), count});
+      walk_request<typename P::mm::registration> const request{r.interval(),
+                                                               options.read_only ? access::read : access::write,
+                                                               env_.pagemap.owner(), home.registration_, sequence};
+      e = env_.mm.fault_in(request, std::span{found.data(), count});
     }
     if (e == errc::ok) e = map_found(r, sequence, {found.data(), count}, options, room);
     if (e == errc::busy || e == errc::retry) {
@@ -66,6 +67,7 @@ errc gpusvm<P>::map_found(range<P>& r, std::uint64_t sequence, std::span<page_en
 /// \pre the notifier's lock is held exclusive, or shared together with the range's
 template <policies P>
 void gpusvm<P>::unmap_locked(range<P>& r) {
+  r.owner().lock_.assert_held_shared();
   if (!r.pages_.has(page_flag::mapped)) return;
   r.pages_.invalidate();
   env_.device.invalidate(r.interval());
@@ -85,7 +87,7 @@ errc gpusvm<P>::bind(range_hold<P>& held) {
   if (errc const e = env_.device.prepare(r.interval()); e != errc::ok) return e;
   shared_guard const guard{r.owner().lock_};
   if (!r.pages_.has(page_flag::valid)) return errc::retry;
-  env_.device.commit(r.interval(), r.pages_.blocks(),
+  env_.device.commit(r.interval(), r.pages_.blocks_locked(),
                      r.pages_.has(page_flag::read_only) ? mapping_access::read_only : mapping_access::read_write);
   return errc::ok;
 }
@@ -99,10 +101,11 @@ errc gpusvm<P>::migrate_to_device(range_hold<P>& held, duration timeslice) {
 }
 
 template <policies P>
-page_count gpusvm<P>::count_device_pages(va_range span) {
+page_count gpusvm<P>::count_device_pages(range_hold<P>& held) {
   page_count n{};
+  if (!held.mm_alive()) return n;
   shared_guard const map_guard{env_.mm.map_lock()};
-  for_each_piece(span, [&](page_entry<page> const& entry) {
+  for_each_piece(held->interval(), [&](page_entry<page> const& entry) {
     if (entry.place == page_place::device) n += page_count{1};
     return true;
   });

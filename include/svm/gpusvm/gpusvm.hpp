@@ -136,17 +136,18 @@ class gpusvm {
 
   /// Brings every device page in the range's span back to system memory; the range stays.
   ///
-  /// \errors as migrator::evict_span
-  [[nodiscard]] errc evict(range_hold<P>& held) { return migrator_.evict_span(held->interval()); }
+  /// \errors gone, mm_gone, and those of migrator::evict_span
+  [[nodiscard]] errc evict(range_hold<P>& held) {
+    if (held->has(range_flag::removed)) return errc::gone;
+    return held.mm_alive() ? migrator_.evict_span(held->interval()) : errc::mm_gone;
+  }
 
   /// True when all of the range's memory is in this device's memory now. Advisory.
   ///
   /// \pre takes mm (shared)
-  [[nodiscard]] bool is_resident(range_hold<P>& held) {
-    return count_device_pages(held->interval()) == pages_of(*held);
-  }
+  [[nodiscard]] bool is_resident(range_hold<P>& held) { return count_device_pages(held) == pages_of(*held); }
   /// True when any of it is. Advisory.
-  [[nodiscard]] bool is_partly_resident(range_hold<P>& held) { return count_device_pages(held->interval()).value != 0; }
+  [[nodiscard]] bool is_partly_resident(range_hold<P>& held) { return count_device_pages(held).value != 0; }
 
   /// Takes the range out: unmaps it and drops it from its notifier, and the notifier too when it was the last.
   ///
@@ -180,6 +181,9 @@ class gpusvm {
   /// \source drm_gpusvm_fini(); reaches the top of the address space (3.1.18)
   void close();
 
+  /// Checks the invariants.
+  ///
+  /// \pre nothing is under way: a notifier that is being dropped is empty for a moment
   [[nodiscard]] bool check();
 
  private:
@@ -222,11 +226,12 @@ class gpusvm {
   [[nodiscard]] static page_count pages_of(range<P> const& r) {
     return pages_in(r.interval().size(), P::mm::page_size);
   }
-  [[nodiscard]] page_count count_device_pages(va_range span);
+  [[nodiscard]] page_count count_device_pages(range_hold<P>& held);
   [[nodiscard]] bool all_present_locked(va_range span);
   template <class Visit>
   void for_each_piece(va_range span, Visit&& visit);
-  [[nodiscard]] result<candidate> notifier_for(cpu_va fault);
+  [[nodiscard]] result<vma_info> permitted_vma(cpu_va fault, lookup_options const& options);
+  [[nodiscard]] result<candidate> notifier_for(cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<plan> make_plan(candidate& home, cpu_va fault, lookup_options const& options);
   [[nodiscard]] errc insert(candidate& home, range<P>& made, std::uint64_t sequence);
   [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reservation& room, range<P>& made,

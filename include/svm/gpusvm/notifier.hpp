@@ -74,6 +74,7 @@ class notifier final : public invalidation_target {
   /// \pre `lock()` is held
   template <class Visit>
   void for_each_range_locked(va_range span, Visit&& visit) {
+    lock_.assert_held_shared();
     for (range<P>* r = ranges_.first_overlap(span); r != nullptr && r->interval().overlaps(span); r = ranges_.next(*r))
       visit(*r);
   }
@@ -81,19 +82,26 @@ class notifier final : public invalidation_target {
   /// Clears `valid` of a range, so that nothing is bound from it any more.
   ///
   /// \pre `lock()` is held exclusive, or shared together with the range's lock
-  void invalidate_pages_locked(range<P>& r) { r.pages_.invalidate(); }
+  void invalidate_pages_locked(range<P>& r) {
+    lock_.assert_held_shared();
+    r.pages_.invalidate();
+  }
 
   /// Ends the DMA mappings of a range.
   ///
   /// \pre as `invalidate_pages_locked`, and the device has forgotten the range
   /// \source drm_gpusvm_range_unmap_pages()
-  void unmap_pages_locked(range<P>& r) { r.pages_.unmap(); }
+  void unmap_pages_locked(range<P>& r) {
+    lock_.assert_held_shared();
+    r.pages_.unmap();
+  }
 
   /// Marks a range that an unmap of the CPU touched; `event` says whether all of it.
   ///
   /// \pre `lock()` is held exclusive
   /// \source drm_gpusvm_range_set_unmapped(); sticky in the same way
   void set_unmapped_locked(range<P>& r, va_range event) {
+    lock_.assert_held();
     r.set(range_flag::unmapped);
     if (!event.contains(r.interval())) r.set(range_flag::partial_unmap);
   }

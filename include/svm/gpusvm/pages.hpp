@@ -32,10 +32,13 @@ enum class page_flag : std::uint32_t {
 /// An invalidation clears `valid` first, then the device forgets the span, then the mappings end and `mapped` is
 /// cleared.
 ///
-/// Invariants: 1. valid => mapped. 2. mapped <=> blocks() is not empty, and then the blocks add up to the span.
+/// Invariants: 1. valid => mapped. 2. mapped <=> there are blocks, and then the blocks add up to the span.
 /// 3. all blocks lie in one place: system memory, or one allocation of device memory.
-/// Locks: changed with the range lock and the notifier lock shared, or the notifier lock exclusive; the flags may be
-/// read at any time, the blocks under either. \source struct drm_gpusvm_pages
+///
+/// Locks: changed with the range lock and the notifier lock shared, or the notifier lock exclusive. The flags may be
+/// read at any time; the blocks with the range lock, or the notifier lock exclusive: shared alone will not do.
+///
+/// \source struct drm_gpusvm_pages
 template <policies P>
 class pages {
  public:
@@ -58,7 +61,8 @@ class pages {
            (!wanted.devmem_only || is(page_flag::device));
   }
 
-  [[nodiscard]] std::span<device_address const> blocks() const { return {blocks_.data(), count_}; }
+  /// \pre the range lock is held, or the notifier lock exclusive, or nothing is under way
+  [[nodiscard]] std::span<device_address const> blocks_locked() const { return {blocks_.data(), count_}; }
 
   /// Maps what a page walk found, and makes it valid.
   ///

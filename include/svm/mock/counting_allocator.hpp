@@ -50,8 +50,8 @@ class counting_allocator {
 
  private:
   void check_context() {
-    if (this_thread_locks.holds_rank(lock_rank::notifier) || this_thread_locks.holds_rank(lock_rank::device))
-      report_.violation("O-28", "memory is allocated or freed under a notifier or device lock");
+    if (this_thread_locks.holds_rank_from(lock_rank::notifier))
+      report_.violation("O-28", "memory is allocated or freed under a lock of rank notifier or later");
   }
 
   failure_plan& failures_;

@@ -38,12 +38,16 @@ class failure_plan {
   /// To be asked by each operation once, before it does anything.
   [[nodiscard]] bool strikes(failure kind) {
     ++calls_[static_cast<std::size_t>(kind)];
-    if (kind_ != kind || remaining_ == 0) return false;
-    if (remaining_ > 1) {
-      --remaining_;
-      return false;
+    if (kind_ != kind) return false;
+    std::uint64_t left = remaining_;
+    while (true) {
+      if (left == 0) return false;
+      if (left == 1 && repeat_ == repeat::from_then_on) break;
+      if (remaining_.compare_exchange_weak(left, left - 1)) {
+        if (left != 1) return false;
+        break;
+      }
     }
-    if (repeat_ == repeat::once) remaining_ = 0;
     ++struck_;
     return true;
   }

@@ -109,7 +109,7 @@ class gpu {
     for (tlb_entry const& t : tlb_) {
       if (t.tag == 0) continue;
       entry const* const e = find_entry(t.tag - 1);
-      if (e == nullptr || !e->present || e->address != t.from.address || e->path != t.from.path) return false;
+      if (e == nullptr || !e->present || *e != t.from) return false;
     }
     return true;
   }
@@ -138,6 +138,7 @@ class gpu {
     interconnect path = interconnect::system;
     bool present = false;
     bool writable = false;
+    friend bool operator==(entry const&, entry const&) = default;
   };
   struct tlb_entry {
     std::uint64_t tag = 0;  ///< page number plus one

@@ -68,6 +68,11 @@ class machine {
     dma.start_at(options.first_dma_address);
   }
 
+  machine(machine const&) = delete;
+  machine& operator=(machine const&) = delete;
+  /// Ends the driver and the process, so that no page outlives what stands behind it.
+  ~machine() { shut_down(); }
+
   /// Checks the configuration before anything exists.
   ///
   /// \errors those of `geometry::make`
@@ -107,6 +112,12 @@ class machine {
   svm_driver<policies_type> driver;
 
  private:
+  void shut_down() {
+    failures.disarm();
+    hooks.hook = nullptr;
+    driver.close();
+    if (process.users() != 0) process.exit();
+  }
   template <class Access>
   [[nodiscard]] errc serve(cpu_va a, access want, Access&& access_memory) {
     constexpr int tries = 64;

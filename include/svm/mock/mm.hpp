@@ -161,7 +161,7 @@ class address_space {
   };
   [[nodiscard]] presence make_present(vma const& v, cpu_va a, access want, page_owner owner);
   [[nodiscard]] presence fill_hole(vma const& v, cpu_va a, access want);
-  [[nodiscard]] presence fill_huge(vma const& v, cpu_va a);
+  [[nodiscard]] presence fill_huge(cpu_va a);
   [[nodiscard]] presence replace_shared(cpu_va a, pte seen);
   [[nodiscard]] presence bring_back(vma const& v, cpu_va a, pte seen);
   [[nodiscard]] result<page> cached_page(vma const& v, cpu_va a);

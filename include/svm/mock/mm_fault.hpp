@@ -71,7 +71,7 @@ result<page> address_space<Lock>::cached_page(vma const& v, cpu_va a) {
 }
 
 template <lock Lock>
-auto address_space<Lock>::fill_huge(vma const& v, cpu_va a) -> presence {
+auto address_space<Lock>::fill_huge(cpu_va a) -> presence {
   va_range const block = aligned_block(a, huge_page_size);
   std::vector<page> fresh;
   for (byte_count done{}; done < block.size(); done += page_size) {
@@ -85,7 +85,6 @@ auto address_space<Lock>::fill_huge(vma const& v, cpu_va a) -> presence {
   }
   for (std::size_t i = 0; page const p : fresh)
     if (!install_if_none(block.start() + page_size * i++, {p, pte::state::present, true})) frames_.put(p);
-  static_cast<void>(v);
   return {};
 }
 
@@ -94,7 +93,7 @@ template <lock Lock>
 auto address_space<Lock>::fill_hole(vma const& v, cpu_va a, access want) -> presence {
   switch (v.kind) {
     case mapping_kind::hugetlb:
-      return fill_huge(v, a);
+      return fill_huge(a);
     case mapping_kind::shared:
     case mapping_kind::file: {
       result<page> const cached = cached_page(v, a);
@@ -158,6 +157,11 @@ auto address_space<Lock>::bring_back(vma const& v, cpu_va a, pte seen) -> presen
     pte const current = table_.get(a);
     if (current.what != pte::state::device || current.target != seen.target) return {};
     frame& f = frames_.of(seen.target);
+    if (f.locked) {  // a migration has it, and will have done with it
+      if constexpr (Lock::is_concurrent)
+        pages_changed_.wait(frames_.lock(), [&] { return !f.locked || !frames_.is_alive(seen.target); });
+      return {};
+    }
     if (f.faulting) {
       if constexpr (Lock::is_concurrent)
         pages_changed_.wait(frames_.lock(), [&] { return !f.faulting || !frames_.is_alive(seen.target); });
@@ -191,13 +195,13 @@ auto address_space<Lock>::bring_back(vma const& v, cpu_va a, pte seen) -> presen
 template <lock Lock>
 auto address_space<Lock>::make_present(vma const& v, cpu_va a, access want, page_owner owner) -> presence {
   pte const seen = entry_at(a);
+  if (satisfied(seen, want, owner)) return {};  // somebody came first
   switch (seen.what) {
     case pte::state::none:
       return fill_hole(v, a, want);
     case pte::state::present:
       return replace_shared(a, seen);
     case pte::state::device:
-      static_cast<void>(owner);
       return bring_back(v, a, seen);
     case pte::state::migrating:
       if constexpr (Lock::is_concurrent) {
@@ -222,12 +226,14 @@ errc address_space<Lock>::fault_in(walk_request<registration> const& request, st
     if (!v->readable()) return errc::no_access;
     if (!allows(*v, request.want)) return errc::read_only;
     for (int t = 0; !satisfied(entry_at(a), request.want, request.owner); ++t) {
-      if (t == tries || notifiers_.read_retry(request.registration, request.sequence)) return errc::busy;
+      if (t == tries) return errc::busy;
       presence const p = make_present(*v, a, request.want, request.owner);
       if (p.error != errc::ok) return p.error;
       if (p.wait) return errc::busy;
     }
   }
+  // Asked only now: what this walk replaced (a zero page, say) is an event too, and must not keep it from the rest.
+  if (notifiers_.read_retry(request.registration, request.sequence)) return errc::busy;
   snapshot(request.span, out);
   steps_.at(step::walked);
   return errc::ok;

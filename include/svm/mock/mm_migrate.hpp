@@ -92,11 +92,13 @@ void address_space<Lock>::collect_pages(migration& session, std::span<slot> slot
         }
         // An unmap came first.
         slots[i].state = slot_state::raced;
-        frames_.of(slots[i].source).locked = false;
-        if (device_page_owner<page>* const owner = frames_.put_locked(slots[i].source)) freed.push_back(owner);
+        page const source = std::exchange(slots[i].source, page{});
+        frames_.of(source).locked = false;
+        if (device_page_owner<page>* const owner = frames_.put_locked(source)) freed.push_back(owner);
       }
     });
   });
+  pages_changed_.notify_all();
   put_all(freed);
 }
 
@@ -138,6 +140,7 @@ void address_space<Lock>::install(migration& session) noexcept {
         }
         now = {s.destination, pte::state::device, true};
         map_frame_locked(at, s.destination);
+        ++frames_.of(s.destination).references;  // the migration's own, until it is finalized
         session.moved_[i] = true;
       };
       if (was_none)
@@ -178,11 +181,10 @@ void address_space<Lock>::restore_locked(slot& s, cpu_va at, bool moved, std::ve
   auto const put = [&](page p) {
     if (device_page_owner<page>* const owner = frames_.put_locked(p)) freed.push_back(owner);
   };
-  bool const held_source = s.source != page{} && (s.state == slot_state::collected ||
-                                                  (s.state == slot_state::raced && frames_.of(s.source).locked));
+  bool const held_source = s.source != page{} && (s.state == slot_state::collected || s.state == slot_state::raced);
   if (s.destination != page{}) {
     frames_.of(s.destination).locked = false;
-    if (!moved) put(s.destination);
+    if (!moved || s.state == slot_state::hole) put(s.destination);
   }
   if (!held_source) return;
   frame& source = frames_.of(s.source);

@@ -127,7 +127,7 @@ class notifiers {
     changed_.notify_all();
   }
 
-  static inline thread_local unsigned sequences_set = 0;  ///< by the callback that runs on this thread
+  static inline constinit thread_local unsigned sequences_set = 0;  ///< by the callback that runs on this thread
 
   failure_plan& failures_;
   report& report_;

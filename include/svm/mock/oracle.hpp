@@ -55,7 +55,7 @@ void machine<Lock>::check_ranges() {
   svm.for_each_range(all, [&](auto const& r) {
     auto const& pages = r.mapping();
     std::uint64_t count = 0;
-    for (device_address const& block : pages.blocks()) {
+    for (device_address const& block : pages.blocks_locked()) {
       count += block.order.pages().value;
       dma_blocks += block.path == interconnect::system ? 1 : 0;
     }
@@ -117,8 +117,7 @@ std::vector<std::string> machine<Lock>::audit() {
   failures.disarm();
   hooks.hook = nullptr;
   check_quiet();
-  driver.close();
-  if (process.users() != 0) process.exit();
+  shut_down();
   auto const left = [&](std::string_view what, std::uint64_t count) {
     if (count != 0) broken.violation("O-48", std::string{what} + " left: " + std::to_string(count));
   };

@@ -104,7 +104,7 @@ struct rank_checked {
       this_thread_locks.pop(Rank, this, true);
       inner_.unlock_shared();
     }
-    [[nodiscard]] bool try_lock_shared() {
+    [[nodiscard]] bool try_lock_shared() SVM_THREAD_ANNOTATION(try_acquire_shared_capability(true)) {
       if (!is_concurrent && this_thread_locks.holds(this, true)) return false;
       if (!inner_.try_lock_shared()) return false;
       this_thread_locks.push({Rank, true, this});

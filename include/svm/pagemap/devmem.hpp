@@ -67,6 +67,8 @@ class devmem : public list_hook<devmem<P>> {
   [[nodiscard]] bool is_detached() const { return detached_.load() != 0; }
   [[nodiscard]] migrator<P>& owner() const { return owner_; }
   [[nodiscard]] byte_count size() const { return size_; }
+  /// Held by an eviction of this allocation, for its whole time.
+  [[nodiscard]] auto& eviction_lock() { return eviction_; }
   [[nodiscard]] zdd<P>& behind_pages() { return zdd_; }
   [[nodiscard]] std::span<page const> pages() const { return {pages_.data(), pages_.size()}; }
   /// Until when a CPU fault waits for the device to be done.
@@ -78,7 +80,7 @@ class devmem : public list_hook<devmem<P>> {
   [[nodiscard]] errc populate() {
     scratch_array<page, typename P::allocator> fetched{owner_.env().memory};
     if (!fetched.reserve(pages_in(size_, P::mm::page_size).value)) return errc::no_memory;
-    if (errc const e = owner_.env().pagemap.pages(allocation_.memory(), {fetched.data(), fetched.size()});
+    if (errc const e = owner_.env().pagemap.pages(allocation_.memory(), std::span{fetched.data(), fetched.size()});
         e != errc::ok)
       return e;
     pages_.swap(fetched);
@@ -105,8 +107,8 @@ class devmem : public list_hook<devmem<P>> {
   byte_count const size_;
   scratch_array<page, typename P::allocator> pages_;
   time_point timeslice_end_{};
-  std::uint64_t last_round_ = 0;  // under the list lock: the last round that tried it
-  bool listed_ = false;           // under the list lock
+  std::uint64_t serial_ = 0;  // under the migrator's list lock: its place in the order of making; 0: not in the list
+  typename P::lock::template mutex<lock_rank::eviction> eviction_;  // one eviction of it at a time
   typename P::lock::template atomic<std::uint32_t> detached_{0};
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
   zdd<P> zdd_;

@@ -86,8 +86,11 @@ struct to_system {
 /// \see migrator::evict
 template <policies P>
 [[nodiscard]] errc evict_allocation(migrator<P>& owner, devmem<P>& allocation) {
+  // Who comes second waits for the first, and mostly finds nothing left to do.
+  exclusive_guard const guard{allocation.eviction_lock()};
   errc last = errc::busy;
   byte_count bytes{};
+  page_count moved{};
   for (int attempt = 0; attempt < eviction_attempts && !allocation.is_detached(); ++attempt) {
     transfer<P> work{owner.env()};
     if (!work.reserve(allocation.pages().size())) {
@@ -97,9 +100,10 @@ template <policies P>
     for (std::size_t i = 0; auto const p : allocation.pages()) work.slots()[i++].source = p;
     auto const outcome = to_system<P>{owner, work, nullptr, {}, shortage::move_nothing}.run();
     bytes += outcome.bytes;
+    moved += outcome.moved;
     last = outcome.error == errc::ok ? errc::busy : outcome.error;
   }
-  if (bytes.value != 0)
+  if (moved.value != 0)
     owner.env().observer.record({event_kind::migrated_to_system, {cpu_va{}, allocation.size()}, bytes});
   return allocation.is_detached() ? errc::ok : last;
 }
@@ -113,6 +117,7 @@ template <policies P>
   scratch_array<page_entry<page>, typename P::allocator> entries{env.memory};
   errc last = errc::busy;
   byte_count bytes{};
+  page_count moved{};
   for (int attempt = 0;; ++attempt) {
     if (!entries.reserve(count)) {
       last = errc::no_memory;
@@ -120,7 +125,7 @@ template <policies P>
     }
     {
       shared_guard const map_guard{env.mm.map_lock()};
-      env.mm.snapshot(span, {entries.data(), count});
+      env.mm.snapshot(span, std::span{entries.data(), count});
     }
     std::size_t devices = 0;
     for (auto const& entry : entries) devices += entry.place == page_place::device ? 1 : 0;
@@ -137,9 +142,10 @@ template <policies P>
     // A page that is reported stays in the span until it moves, or the span is not ours to care for any more.
     auto const outcome = to_system<P>{owner, work, &span, {}, shortage::move_nothing}.run();
     bytes += outcome.bytes;
+    moved += outcome.moved;
     last = outcome.error == errc::ok ? errc::busy : outcome.error;
   }
-  if (bytes.value != 0) env.observer.record({event_kind::migrated_to_system, span, bytes});
+  if (moved.value != 0) env.observer.record({event_kind::migrated_to_system, span, bytes});
   return last;
 }
 

@@ -41,8 +41,8 @@ class migrator {
 
   /// Moves all pages of `span` from system memory to one new allocation in device memory: all of them or none.
   ///
-  /// Holes and zero pages become cleared device pages. Whatever the outcome, no device has a mapping of the span
-  /// afterwards. Room is made first, by evicting older allocations, also when the migration then fails.
+  /// Holes and zero pages become cleared device pages. Once its pages were looked at, no device has a mapping of the
+  /// span, whatever the outcome. Room is made first, by evicting older allocations, also when the migration then fails.
   ///
   /// \param span       page-aligned, inside one VMA of migratable memory
   /// \param timeslice  how long a CPU fault leaves the pages to the device, counted from the end of the copy
@@ -96,41 +96,51 @@ class migrator {
   [[nodiscard]] result<devmem_ref> build(byte_count size);
   void enlist(devmem<P>& allocation);
   void unlist(devmem<P>& allocation);
-  /// Starts a round in which each allocation is picked once.
-  [[nodiscard]] std::uint64_t start_round();
-  [[nodiscard]] devmem_ref next_victim(std::uint64_t round);
+  /// A walk over the list in which each allocation is picked once, however many walks there are: those made up to now.
+  struct victim_cursor {
+    std::uint64_t done;
+    std::uint64_t last;
+  };
+  [[nodiscard]] victim_cursor all_victims();
+  [[nodiscard]] devmem_ref next_victim(victim_cursor& cursor);
   [[nodiscard]] errc move_in(va_range span, devmem<P>& allocation, transfer<P>& work, duration timeslice);
   [[nodiscard]] errc load_blocks(transfer<P>& work, devmem<P>& allocation);
 
   environment<P> env_;
   typename P::lock::template mutex<lock_rank::leaf_device_memory> list_lock_;
-  intrusive_list<devmem<P>> finished_;  // oldest first
-  std::uint64_t round_ = 0;             // of make_room and evict_all
+  intrusive_list<devmem<P>> finished_;  // under list_lock_; ascending by serial number, which is oldest first
+  std::uint64_t last_serial_ = 0;       // under list_lock_
 };
 
 template <policies P>
 void migrator<P>::enlist(devmem<P>& allocation) {
   exclusive_guard const guard{list_lock_};
-  allocation.listed_ = true;
+  allocation.serial_ = ++last_serial_;
   finished_.push_back(allocation);
 }
 
 template <policies P>
 void migrator<P>::unlist(devmem<P>& allocation) {
   exclusive_guard const guard{list_lock_};
-  if (!std::exchange(allocation.listed_, false)) return;
+  if (std::exchange(allocation.serial_, 0) == 0) return;
   finished_.erase(allocation);
 }
 
 template <policies P>
-auto migrator<P>::next_victim(std::uint64_t round) -> devmem_ref {
+auto migrator<P>::next_victim(victim_cursor& cursor) -> devmem_ref {
   exclusive_guard const guard{list_lock_};
-  for (devmem<P>* d = finished_.front(); d != nullptr; d = finished_.next(*d))
-    if (d->last_round_ != round && d->try_get()) {
-      d->last_round_ = round;
+  for (devmem<P>* d = finished_.front(); d != nullptr && d->serial_ <= cursor.last; d = finished_.next(*d))
+    if (d->serial_ > cursor.done && d->try_get()) {
+      cursor.done = d->serial_;
       return devmem_ref::adopt(*d);
     }
   return {};
+}
+
+template <policies P>
+auto migrator<P>::all_victims() -> victim_cursor {
+  exclusive_guard const guard{list_lock_};
+  return {0, last_serial_};
 }
 
 template <policies P>
@@ -144,30 +154,24 @@ auto migrator<P>::find_slow(page wanted) -> devmem_ref {
 
 template <policies P>
 errc migrator<P>::evict_all() {
-  std::uint64_t const round = start_round();
+  victim_cursor cursor = all_victims();
   errc first = errc::ok;
-  while (devmem_ref const victim = next_victim(round))
+  while (devmem_ref const victim = next_victim(cursor))
     if (errc const e = evict(*victim); e != errc::ok && first == errc::ok) first = e;
   return first;
 }
 
 template <policies P>
-std::uint64_t migrator<P>::start_round() {
-  exclusive_guard const guard{list_lock_};
-  return ++round_;
-}
-
-template <policies P>
 errc migrator<P>::make_room(byte_count size) {
   if (size > env_.pagemap.capacity()) return errc::no_device_memory;
-  std::uint64_t const round = start_round();
-  while (env_.pagemap.available() < size) {  // bounded: each allocation is tried once a round
-    devmem_ref const victim = next_victim(round);
-    if (!victim) return errc::no_device_memory;
+  victim_cursor cursor = all_victims();
+  while (env_.pagemap.available() < size) {
+    devmem_ref const victim = next_victim(cursor);
+    if (!victim) break;
     env_.observer.record({event_kind::evicted, {cpu_va{}, victim->size()}, victim->size()});
     static_cast<void>(evict(*victim));  // one that cannot move is passed over
   }
-  return errc::ok;
+  return env_.pagemap.available() < size ? errc::no_device_memory : errc::ok;
 }
 
 template <policies P>
@@ -262,9 +266,9 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
         {event_kind::migrated_to_system, aligned_block(fault.address, P::mm::page_size), outcome.bytes});
     return {};
   }
-  // Somebody else who holds the page's lock is moving it: the fault looks again.
+  // A page that went meanwhile, or that somebody else is moving, is looked for again, whatever its neighbours met.
   slot_state const state = work.slots()[0].state;
-  if (state == slot_state::locked || state == slot_state::untouched) return {};
+  if (state != slot_state::collected && state != slot_state::pinned) return {};
   return {action::fail, {}, outcome.error == errc::ok ? errc::busy : outcome.error};
 }
 
