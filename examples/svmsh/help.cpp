@@ -8,6 +8,7 @@ char const main_help[] = R"(svmsh - a shell for a simulated machine with a GPU t
 
 usage: svmsh run [FILE|-] [KEY=VALUE...]      run a scenario: commands, one a line
        svmsh replay [FILE|-] [KEY=VALUE...]   replay a memory trace of a real program
+       svmsh vm_bind [FILE|-] [KEY=VALUE...]  GPU VA requests in, split and merge operations out
        svmsh VERB --help                      the commands and options of a verb
        svmsh --help | --version
 

@@ -6,6 +6,7 @@
 #include "help.hpp"
 #include "replay.hpp"
 #include "run.hpp"
+#include "vm_bind.hpp"
 #include "words.hpp"
 
 #include <svm/version.hpp>
@@ -28,6 +29,7 @@ struct verb {
 constexpr verb verbs[] = {
     {"run", svmsh::run_help, svmsh::run_main},
     {"replay", svmsh::replay_help, svmsh::replay_main},
+    {"vm_bind", svmsh::vm_bind_help, svmsh::vm_bind_main},
 };
 
 int print(std::string const& text) {
@@ -48,7 +50,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
 
   std::span<char const* const> const args(argv, static_cast<std::size_t>(argc));
-  constexpr char const* expected = ", expected: svmsh run|replay [FILE|-] [KEY=VALUE...], or --help";
+  constexpr char const* expected = ", expected: svmsh run|replay|vm_bind [FILE|-] [KEY=VALUE...], or --help";
   if (args.size() < 2) return refuse(std::string("there is no verb") + expected);
   std::string_view const first = args[1];
   std::span<char const* const> const rest = args.subspan(2);
@@ -62,6 +64,5 @@ int main(int argc, char** argv) {
       if (argument == "--help") return print(v.help);
     return v.run(rest);
   }
-  if (first == "vm_bind") return refuse("the verb vm_bind is not supported yet");
   return refuse("there is no verb " + svmsh::quoted(first) + expected);
 }

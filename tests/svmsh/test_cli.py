@@ -127,7 +127,7 @@ def command_line():
     for arguments in [[], ["frob"], ["--frob"], ["-h"], [""], ["run", "a", "b"], ["run", "--frob"], ["run", "-x"],
                       ["run", "--help=1"], ["run", "=1"], ["--version", "x"], ["--help", "x"]]:  # fmt: skip
         refused(arguments, run([svmsh, *arguments]), b"", b"svmsh: ")
-    for arguments in [["vm_bind"], ["vm_bind", "x"], ["run", "--timeline", "x"], ["run", "--timeline=x"]]:
+    for arguments in [["run", "--timeline", "x"], ["run", "--timeline=x"]]:
         refused(arguments, run([svmsh, *arguments]), b"", b"svmsh: ", b"not supported yet")
     for arguments in [["--help"], ["run", "--help"], ["replay", "--help"], ["run", "x.svm", "--help"]]:
         result = run([svmsh, *arguments])
@@ -232,6 +232,20 @@ def garbage():
         tally.check(result.status in (0, 1, 2), f"garbage {number} {text!r}: {result}")
 
 
+def stops_with_device_memory_in_use():
+    """A line that stops the program ends the machine in good order, whatever the GPU has by then."""
+    one = b"mmap A 4K\ngpu read A = 0\nexpect pages A 4K vram0\n"
+    two = b"mmap A 4M\ncpu fill A 4M 1\ngpu read A = 1\ngpu write A+2M 7\nexpect pages A 4M vram0\n"
+    unmapped = two + b"munmap A+1M 1M\n"
+    full = b"machine vram=2M\nmmap A 4M\ngpu write A 1\ngpu write A+2M 2\nexpect pages A+2M 2M vram0\n"
+    for before in [one, two, unmapped, full]:
+        for line in [b"bogus", b"machine ram=1G", b"gpu read A junk", b"mmap A 4K"]:
+            for end in [b"", b"\n", b"\nbogus\ngpu read A\n"]:
+                for command in [[svmsh, "run"], [svmsh, "run", "-"]]:
+                    result = run(command, before + line + end)
+                    refused(before + line, result, b"", b"-:%d: " % (before.count(b"\n") + 1))
+
+
 bad_lines()
 a_bad_line_has_no_effect()
 with tempfile.TemporaryDirectory() as scratch:
@@ -242,4 +256,5 @@ outcomes()
 output_that_cannot_be_written()
 lines_run_as_they_are_read()
 garbage()
+stops_with_device_memory_in_use()
 tally.close()

@@ -77,6 +77,14 @@ class gpuvm {
     return e.size.value - 1 > UINT64_MAX - e.offset ? errc::interval_wraps : errc::ok;
   }
 
+  /// Takes the index nodes for `mappings` mappings in advance: nothing more is allocated until there are more of them,
+  /// but by lists.
+  ///
+  /// \errors no_memory; what was reserved before stays
+  [[nodiscard]] errc reserve(std::size_t mappings) {
+    return pool_.replenish(nodes_, index::nodes_of(mappings) + nodes_per_request);
+  }
+
   // ---- Looking up. None of these allocates.
 
   /// True when neither a mapping nor the reserved part has an address in the range.
@@ -158,7 +166,7 @@ class gpuvm {
     SVM_ASSERT(m.inserted_);
     index_.erase(m);
     m.inserted_ = false;
-    ++changes_;
+    changed();
   }
 
   // ---- Taking a step, from a driver's callback or at any other time before the space changes otherwise.
@@ -256,6 +264,9 @@ class gpuvm {
     }));
   }
 
+  /// A version that was gone comes back only when a list is reverted, with the state that it stood for.
+  void changed() { version_ = ++newest_version_; }
+
   [[nodiscard]] errc provide_nodes() {
     return nodes_.credit() >= nodes_per_insert ? errc::ok : pool_.replenish(nodes_, nodes_per_insert);
   }
@@ -264,13 +275,13 @@ class gpuvm {
   void put_in(typename index::reservation& nodes, mapping& m) {
     index_.insert(nodes, m);
     m.inserted_ = true;
-    ++changes_;
+    changed();
   }
 
   void split(typename index::reservation& nodes, remap_step<Types> const& step, mapping* prev, mapping* next) {
     SVM_ASSERT((prev != nullptr) == step.has_prev() && (next != nullptr) == step.has_next());
     SVM_ASSERT(prev != next);
-    ++changes_;
+    changed();
     mapping& old = *step.mapping;
     std::uint64_t const start = step.old.start.value;
     mapping& stays = prev != nullptr ? *prev : *next;  // takes the old one's place in the index
@@ -290,7 +301,7 @@ class gpuvm {
 
   /// Undoes `split`.
   void join(remap_step<Types> const& step) {
-    ++changes_;
+    changed();
     if (step.prev != nullptr && step.next != nullptr) remove(*step.next);
     mapping& old = *step.mapping;
     mapping& stays = step.prev != nullptr ? *step.prev : *step.next;
@@ -309,7 +320,8 @@ class gpuvm {
   typename index::pool pool_;
   typename index::reservation nodes_;
   index index_;
-  std::uint64_t changes_ = 0;  // of any extent, so that a list knows whether the space is still what it was
+  std::uint64_t version_ = 0;  // tells a list whether the space is still what it was
+  std::uint64_t newest_version_ = 0;
 };
 
 }  // namespace svm::inline v0

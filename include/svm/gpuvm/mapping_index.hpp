@@ -21,7 +21,7 @@ namespace svm::inline v0 {
 /// share the index.
 ///
 /// Invariants: 1. the tree is sound; its key is the start of the mapping. 2. no two mappings overlap. 3. while the
-/// remembered way is valid, `lower_` to `upper_` are the keys that belong in its leaf.
+/// remembered way is valid, the keys from `lower_` to `upper_` belong in its leaf.
 /// \complexity O(log size) at most for every function, unless it says otherwise
 template <class Mapping, class LockPolicy, class Allocator>
 class mapping_index {
@@ -44,6 +44,11 @@ class mapping_index {
     return tree::max_height + more / (room - 1) + (more == 0 ? 0 : 1);
   }
 
+  /// The most nodes of an index of `mappings` mappings: every node but the root is filled to `min_fill` at least.
+  [[nodiscard]] static constexpr std::size_t nodes_of(std::size_t mappings) {
+    return mappings / (tree::min_fill - 1) + tree::max_height;
+  }
+
   [[nodiscard]] bool empty() const { return tree_.size() == 0; }
   [[nodiscard]] std::size_t size() const { return tree_.size(); }
 
@@ -52,11 +57,11 @@ class mapping_index {
     std::uint64_t const key = m.start().value;
     ++changes_;
     if (empty()) {
-      tree_.plant(nodes, key, &m);
+      tree_.plant(nodes, key, index_value{m});
       return;
     }
     bool const fits = seek(key).where->count < fanout;
-    tree_.insert(nodes, way_, key, &m);
+    tree_.insert(nodes, way_, key, index_value{m});
     if (!fits) forget();
   }
 
@@ -72,15 +77,14 @@ class mapping_index {
   void replace(Mapping const& old, std::uint64_t key, Mapping& fresh) {
     point_at(old, key);
     ++changes_;
-    way_[0].where->values[way_[0].at] = &fresh;
+    way_[0].where->values[way_[0].at] = index_value{fresh};
   }
 
   /// Follows a mapping whose start moved, past no other mapping.
   void rekey(Mapping const& m, std::uint64_t old_key) {
     point_at(m, old_key);
     ++changes_;
-    tree_.rekey(way_, m.start().value);
-    learn_bounds();
+    tree_.rekey(way_, m.start().value);  // the leaf keeps the keys that it had, so what is remembered stays true
   }
 
   /// The mapping with the highest start that is not above `a`, or null.
@@ -149,12 +153,12 @@ class mapping_index {
   using place = typename tree::place;
 
   [[nodiscard]] static Mapping* object(place p) {
-    return p.where == nullptr ? nullptr : static_cast<Mapping*>(p.where->values[p.at]);
+    return p.where == nullptr ? nullptr : p.where->values[p.at].template as<Mapping>();
   }
 
   [[nodiscard]] static place lowest(place above, std::uint64_t first, std::uint64_t last) {
     // The request most likely goes on to the next one; fetching it now overlaps two cache misses.
-    if (above.at < above.where->count) __builtin_prefetch(above.where->values[above.at]);
+    if (above.at < above.where->count) __builtin_prefetch(above.where->values[above.at].template as<Mapping>());
     place const below = tree::before(above);
     if (below.where != nullptr && object(below)->last().value >= first) return below;
     place const behind = tree::at_or_after(above);
@@ -178,40 +182,37 @@ class mapping_index {
       bool const above_previous = at == 0 || leaf.keys[at - 1] <= key;
       if (!above_previous || (at < leaf.count && leaf.keys[at] <= key)) way_[0].at = leaf.rank(key);
     } else {
-      tree_.locate(key, way_);
-      learn_bounds();
+      seek_from_root(key);
     }
     return way_[0];
   }
 
   /// Finds the place of a mapping, and remembers the way.
   void point_at(Mapping const& m, std::uint64_t key) {
-    if (known_ && way_[0].at < way_[0].where->count && way_[0].where->values[way_[0].at] == &m) return;
+    if (known_ && way_[0].at < way_[0].where->count && way_[0].where->values[way_[0].at] == index_value{m}) return;
     seek(key);
     SVM_ASSERT_OP(way_[0].at, >, 0u);
     --way_[0].at;
-    SVM_ASSERT(way_[0].where->values[way_[0].at] == &m);
+    SVM_ASSERT(way_[0].where->values[way_[0].at] == index_value{m});
   }
 
-  void learn_bounds() {
+  /// Comes down from the root. Where the parent has no bound, the keys in the leaf serve: those between them belong
+  /// there too.
+  void seek_from_root(std::uint64_t key) {
+    tree_.locate(key, way_);
     known_ = true;
-    lower_ = 0;
-    upper_ = UINT64_MAX;
-    for (unsigned level = 1; level < tree::max_height && way_[level].where != nullptr; ++level)
-      if (way_[level].at > 0) {
-        lower_ = way_[level].where->keys[way_[level].at];
-        break;
-      }
-    for (unsigned level = 1; level < tree::max_height && way_[level].where != nullptr; ++level)
-      if (way_[level].at + 1 < way_[level].where->count) {
-        upper_ = way_[level].where->keys[way_[level].at + 1] - 1;
-        break;
-      }
+    node const& leaf = *way_[0].where;
+    place const parent = way_[1];
+    bool const root = parent.where == nullptr;
+    lower_ = !root && parent.at > 0 ? parent.where->keys[parent.at] : leaf.previous == nullptr ? 0 : leaf.keys[0];
+    upper_ = !root && parent.at + 1 < parent.where->count ? parent.where->keys[parent.at + 1] - 1
+             : leaf.next == nullptr                       ? UINT64_MAX
+                                                          : leaf.keys[leaf.count - 1];
   }
 
   void forget() {
     known_ = false;
-    for (place& p : way_) p = {};  // the tree may have lost a level
+    way_[1] = {};  // the leaf may be the root now
   }
 
   tree tree_;

@@ -21,7 +21,8 @@ namespace svm::inline v0 {
 ///     planned --apply()--> applied --revert()--> reverted; from each of them back to planned with plan_*()
 ///
 /// All memory that applying and reverting once need is taken when the list is planned. The space must not change
-/// otherwise between planning and applying, nor between applying and reverting: both then return `stale` and do nothing.
+/// otherwise between planning and applying, nor between applying and reverting: both then return `stale` and do
+/// nothing.
 ///
 /// Threads: a list belongs to one thread at a time. Planning needs the driver's lock on the space shared, applying and
 /// reverting exclusive.
@@ -64,7 +65,7 @@ class gpuvm_list {
   void clear() {
     size_ = 0;
     state_ = state::planned;
-    stamp_ = vm_.changes_;
+    stamp_ = vm_.version_;
   }
 
   /// Plans what `gpuvm::sm_map` would do.
@@ -129,7 +130,7 @@ class gpuvm_list {
   /// \errors no_memory; nothing was added
   [[nodiscard]] errc append(driver_step<Types> const& step) {
     SVM_ASSERT(state_ == state::planned);
-    if (size_ == 0) stamp_ = vm_.changes_;
+    if (size_ == 0) stamp_ = vm_.version_;
     return append<driver_step<Types>>(step);
   }
 
@@ -145,27 +146,31 @@ class gpuvm_list {
   /// \complexity O(size of the list * log size of the space)
   template <map_driver<Types> Driver>
   [[nodiscard]] errc apply(Driver& driver) {
-    if (state_ != state::planned || stamp_ != vm_.changes_) return errc::stale;
+    if (state_ != state::planned || stamp_ != vm_.version_) return errc::stale;
     for (std::size_t i = 0; i < size_; ++i)
       if (errc const e = operations_[i].dispatch(driver); e != errc::ok) {
         undo(driver, i);
         return e;
       }
     for (operation& op : *this) commit(op);
-    stamp_ = vm_.changes_;
+    before_ = stamp_;
+    stamp_ = vm_.version_;
     state_ = state::applied;
     return errc::ok;
   }
 
   /// Puts the space back to what it was before `apply`, and has the driver undo its steps, the last one first.
   ///
+  /// Of lists that were applied one after the other, the last one comes first.
+  ///
   /// \pre the mappings that were released are alive and as they were
   /// \errors stale (the list is not applied, or the space has changed since); nothing was done
   /// \allocs none
   template <class Driver>
   [[nodiscard]] errc revert(Driver& driver) {
-    if (state_ != state::applied || stamp_ != vm_.changes_) return errc::stale;
+    if (state_ != state::applied || stamp_ != vm_.version_) return errc::stale;
     for (std::size_t i = size_; i > 0; --i) take_back(operations_[i - 1]);
+    vm_.version_ = before_;  // so that the list that was applied before this one can be reverted too
     undo(driver, size_);
     state_ = state::reverted;
     return errc::ok;
@@ -280,7 +285,8 @@ class gpuvm_list {
   operation* operations_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
-  std::uint64_t stamp_ = 0;  // the state of the space when the list was planned or applied
+  std::uint64_t stamp_ = 0;   // the version of the space when the list was planned or applied
+  std::uint64_t before_ = 0;  // and before it was applied
   state state_ = state::planned;
 };
 
