@@ -251,7 +251,7 @@ std::vector<stat_line> system::stats() const {
   auto const& s = m.stats;
   std::uint64_t dma_mapped = 0;
   m.driver.svm().for_each_range(everything, [&](auto const& r) {
-    for (svm::device_address const& block : r.mapping().blocks())
+    for (svm::device_address const& block : r.mapping().blocks_locked())
       if (block.path == svm::interconnect::system) dma_mapped += block.order.pages().value;
   });
   return {

@@ -1,0 +1,169 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#include "lackey.hpp"
+
+#include "words.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+namespace svmsh {
+
+namespace {
+
+constexpr std::uint8_t no_digit = 0xff;
+constexpr int most_digits = 16;
+
+constexpr std::array<std::uint8_t, 256> hex_values = [] {
+  std::array<std::uint8_t, 256> values{};
+  values.fill(no_digit);
+  for (unsigned i = 0; i < 10; ++i) values['0' + i] = static_cast<std::uint8_t>(i);
+  for (unsigned i = 0; i < 6; ++i) values['a' + i] = values['A' + i] = static_cast<std::uint8_t>(10 + i);
+  return values;
+}();
+
+std::uint8_t hex_value(char c) {
+  return hex_values[static_cast<unsigned char>(c)];
+}
+bool is_decimal(char c) {
+  return c >= '0' && c <= '9';
+}
+
+/// Reads `ADDR,SIZE` and the end of the line from `at`, which some character that fits nowhere follows; the position
+/// of the newline, or null when the line is malformed.
+inline char const* parse_rest(char const* at, char const* end, trace_access& out) {
+  char const* const digits = at;
+  std::uint64_t address = 0;
+  for (std::uint8_t digit = 0; (digit = hex_value(*at)) != no_digit; ++at) address = address << 4 | digit;
+  if (at == digits || at - digits > most_digits || *at != ',') return nullptr;
+  ++at;
+  if (!is_decimal(*at) || *at == '0') return nullptr;
+  std::uint32_t size = 0;
+  for (; is_decimal(*at); ++at) {
+    size = size * 10 + static_cast<std::uint32_t>(*at - '0');
+    if (size > lackey_reader::largest_access) return nullptr;
+  }
+  if (*at == '\r' && at != end) ++at;
+  if (*at != '\n') return nullptr;
+  out.address = address;
+  out.size = size;
+  return at;
+}
+
+/// Why the part of a line behind its tag is malformed.
+std::string_view complaint(std::string_view rest) {
+  std::size_t const digits = static_cast<std::size_t>(
+      std::ranges::find_if(rest, [](char c) { return hex_value(c) == no_digit; }) - rest.begin());
+  if (digits == 0) return rest.empty() ? "the address is missing" : "the address is not a hex number";
+  if (digits > most_digits) return "the address has more than 16 digits";
+  if (digits == rest.size()) return "the size is missing";
+  if (rest[digits] != ',') return "no comma follows the address";
+  std::string_view const size = rest.substr(digits + 1);
+  if (size.empty()) return "the size is missing";
+  if (!is_decimal(size.front())) return "the size is not a decimal number";
+  if (std::ranges::all_of(size, is_decimal)) return "the size is out of range";
+  if (size.front() == '0') return "the size begins with a zero";
+  return "something follows the size";
+}
+
+}  // namespace
+
+lackey_reader::lackey_reader(char const* path, std::function<void()> before_read, std::size_t block)
+    : path_(path),
+      file_(path_ == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)),
+      before_read_(std::move(before_read)),
+      block_(std::max(block, smallest_block)),
+      buffer_(std::make_unique<char[]>(block_ + lookahead)),
+      at_(buffer_.get()),
+      end_(buffer_.get()) {
+  if (file_ < 0) error_ = "cannot open '" + path_ + "': " + std::strerror(errno);
+}
+
+lackey_reader::~lackey_reader() {
+  if (file_ > STDIN_FILENO) close(file_);
+}
+
+lackey_reader::status lackey_reader::next(trace_access& out) {
+  for (;;) {
+    if (static_cast<std::size_t>(end_ - at_) < lookahead && !ended_ && !fill()) return status::failed;
+    if (at_ == end_) return status::end;
+    ++line_;
+    bool const is_instruction = at_[0] == 'I';
+    char const letter = at_[1];
+    bool const is_data = at_[0] == ' ' && (letter == 'L' || letter == 'S' || letter == 'M');
+    if ((is_instruction ? letter != ' ' : !is_data) || at_[2] != ' ') {
+      if (is_cut_off_tag()) return refuse_line();
+      if (!skip_line()) return status::failed;
+      continue;
+    }
+    char const* const newline = parse_rest(at_ + 3, end_, out);
+    if (newline == nullptr) return refuse_line();
+    at_ = newline + (newline != end_ ? 1 : 0);
+    if (is_instruction) continue;
+    out.kind = letter == 'L' ? access_kind::load : letter == 'S' ? access_kind::store : access_kind::modify;
+    return status::access;
+  }
+}
+
+/// Moves what is left to the front of the buffer and reads until there is enough behind it, or nothing more to read.
+bool lackey_reader::fill() {
+  std::size_t left = static_cast<std::size_t>(end_ - at_);
+  std::memmove(buffer_.get(), at_, left);
+  while (left < lookahead && !ended_) {
+    if (file_ < 0) return false;
+    if (before_read_) before_read_();
+    ssize_t got = 0;
+    do {
+      got = read(file_, buffer_.get() + left, block_ - left);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+      error_ = "cannot read '" + path_ + "': " + std::strerror(errno);
+      return false;
+    }
+    ended_ = got == 0;
+    left += static_cast<std::size_t>(got);
+  }
+  at_ = buffer_.get();
+  end_ = at_ + left;
+  std::memset(buffer_.get() + left, '\n', lookahead);  // ends the last line, and every number
+  return true;
+}
+
+bool lackey_reader::skip_line() {
+  for (;;) {
+    if (auto const* const newline =
+            static_cast<char const*>(std::memchr(at_, '\n', static_cast<std::size_t>(end_ - at_)))) {
+      at_ = newline + 1;
+      return true;
+    }
+    at_ = end_;
+    if (ended_) return true;
+    if (!fill()) return false;
+    if (at_ == end_) return true;
+  }
+}
+
+/// True for a line that ends right behind the letter of a tag: what is left of a line of the trace.
+bool lackey_reader::is_cut_off_tag() const {
+  if (at_[0] == 'I') return at_[1] == ' ' && (at_[2] == '\n' || at_[2] == '\r');
+  return at_[0] == ' ' && (at_[1] == 'L' || at_[1] == 'S' || at_[1] == 'M') && (at_[2] == '\n' || at_[2] == '\r');
+}
+
+lackey_reader::status lackey_reader::refuse_line() {
+  std::string_view line(at_, std::min(lookahead, static_cast<std::size_t>(end_ - at_)));
+  line = line.substr(0, line.find('\n'));
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  std::string_view const tag = line.substr(0, 3);
+  error_ = quoted(line) + ": " + std::string(complaint(line.substr(tag.size()))) + ", expected '" + std::string(tag) +
+           (tag.size() < 3 ? " " : "") + "ADDR,SIZE' with ADDR in hex, at most 16 digits, and SIZE from 1 to 4096";
+  return status::malformed;
+}
+
+}  // namespace svmsh

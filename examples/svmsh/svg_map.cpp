@@ -1,0 +1,276 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#include "svg_map.hpp"
+
+#include "svg_layout.hpp"
+#include "svg_writer.hpp"
+#include "words.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+
+namespace svmsh {
+
+namespace {
+
+constexpr int page_width = 1200;
+constexpr int left = 132, right = 1092;  // of the plot
+constexpr int plot_top = 124;
+constexpr int lane_height = 26, lane_gap = 8;
+
+constexpr char style[] = R"(
+text{font-family:system-ui,'Segoe UI','DejaVu Sans',sans-serif;font-size:12px;fill:#33373d}
+.t{font-size:20px;font-weight:600;fill:#15181c}.q{fill:#6a7078}.n{font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:11px}
+.r{text-anchor:end}.c{text-anchor:middle}
+.bg{fill:#fff}.paper{fill:#eef0f2}.grid{stroke:#15181c;stroke-opacity:.09;fill:none}.fold{stroke:#8b9199;stroke-dasharray:2 4;fill:none}
+.lane{fill:#5b626b}.hit{fill:#000;fill-opacity:0}.hit:hover{fill-opacity:.1}
+.c0{stroke:#cfe1f5;fill:#cfe1f5}.c1{stroke:#9cc3ec;fill:#9cc3ec}.c2{stroke:#4a8fd6;fill:#4a8fd6}.c3{stroke:#14509a;fill:#14509a}
+.c4{stroke:#fce3c3;fill:#fce3c3}.c5{stroke:#f7bd72;fill:#f7bd72}.c6{stroke:#e5831a;fill:#e5831a}.c7{stroke:#9c4a00;fill:#9c4a00}
+.c8{stroke:#e7d7f0;fill:#e7d7f0}.c9{stroke:#c6a2dc;fill:#c6a2dc}.c10{stroke:#945cbb;fill:#945cbb}.c11{stroke:#5a2486;fill:#5a2486}
+.cells path{fill:none;shape-rendering:crispEdges}
+.m0,.m2{fill:#fff;stroke:#15181c;stroke-width:1.3}.m1{fill:#c05c00}.m3{fill:#0d4fa8}.m4{fill:none;stroke:#d0103a;stroke-width:2.2}
+@media (prefers-color-scheme:dark){
+text{fill:#c6ccd4}.t{fill:#f2f4f7}.q{fill:#8d949e}.bg{fill:#14171b}.paper{fill:#1d2127}.grid{stroke:#fff}.fold{stroke:#6d7580}
+.lane{fill:#a4acb7}.hit{fill:#fff}
+.c0{stroke:#203751;fill:#203751}.c1{stroke:#2f6096;fill:#2f6096}.c2{stroke:#5aa0e6;fill:#5aa0e6}.c3{stroke:#c3e1ff;fill:#c3e1ff}
+.c4{stroke:#4a3315;fill:#4a3315}.c5{stroke:#96601a;fill:#96601a}.c6{stroke:#ec9c3a;fill:#ec9c3a}.c7{stroke:#ffe0b0;fill:#ffe0b0}
+.c8{stroke:#3b2b49;fill:#3b2b49}.c9{stroke:#74499a;fill:#74499a}.c10{stroke:#b183d4;fill:#b183d4}.c11{stroke:#ead3fa;fill:#ead3fa}
+.m0,.m2{fill:#14171b;stroke:#f2f4f7}.m1{fill:#ffb45e}.m3{fill:#7dbcff}.m4{stroke:#ff5c7f}}
+)";
+
+/// The shapes of the marks, around the origin; a fault's is large enough to hold a migration's.
+constexpr char shapes[] =
+    "<defs><circle id=\"m0\" class=\"m0\" r=\"5\"/><path id=\"m1\" class=\"m1\" d=\"M0-3.2 3 2.2H-3z\"/>"
+    "<rect id=\"m2\" class=\"m2\" x=\"-4.6\" y=\"-4.6\" width=\"9.2\" height=\"9.2\"/>"
+    "<path id=\"m3\" class=\"m3\" d=\"M0 3.2 3-2.2H-3z\"/>"
+    "<path id=\"m4\" class=\"m4\" d=\"M-4-4 4 4M4-4-4 4\"/></defs>\n";
+
+constexpr std::array<std::string_view, incident_kinds> incident_names = {"GPU faults", "moved to device", "CPU faults",
+                                                                         "moved to system", "evictions"};
+
+std::string_view report_value(map_caption const& caption, std::string_view name) {
+  for (report_line const& line : caption.report)
+    if (line.name == name) return line.value;
+  return "0";
+}
+
+/// The horizontal axis: a position in accesses.
+struct time_axis {
+  std::uint64_t accesses, width;
+
+  [[nodiscard]] double x(double time) const {
+    return left + (right - left) * time / static_cast<double>(std::max<std::uint64_t>(accesses, 1));
+  }
+  [[nodiscard]] double column(std::size_t c) const {
+    return x(std::min(static_cast<double>(c) * static_cast<double>(width), static_cast<double>(accesses)));
+  }
+};
+
+void draw_head(svg_writer& out, map_caption const& caption, map_layout const& layout) {
+  std::string const trace =
+      caption.trace == "-" ? "standard input" : std::string(caption.trace.substr(caption.trace.rfind('/') + 1));
+  std::string subtitle = with_commas(report_value(caption, "accesses")) + " accesses (" +
+                         with_commas(report_value(caption, "loads")) + " loads, " +
+                         with_commas(report_value(caption, "stores")) + " stores) to " +
+                         with_commas(report_value(caption, "distinct pages")) + " pages of 4 KiB; " +
+                         bytes_text(report_value(caption, "bytes_to_vram")) + " moved to device memory, " +
+                         bytes_text(report_value(caption, "bytes_to_ram")) + " back";
+  out.text(24, 36, "t", "Where " + trace + " had its memory");
+  out.text(24, 58, "", subtitle);
+  if (!caption.settings.empty()) out.text(page_width - 24, 36, "q r n", caption.settings);
+  out.text(24, plot_top - 8, "q",
+           "addresses go up; faint is idle, strong is busy; what was never accessed is folded away");
+  out.text(
+      right, plot_top - 8, "q r",
+      layout.pages_per_row == 1 ? "a row is a page" : "a row is " + std::to_string(layout.pages_per_row) + " pages");
+}
+
+void draw_legend(svg_writer& out) {
+  constexpr int y = 86;
+  int x = 24;
+  constexpr std::array<std::string_view, 3> places = {"system memory", "device memory", "both in turns"};
+  for (int p = 0; p < 3; ++p) {
+    for (int level = 0; level < 4; ++level)
+      out.rect(x + level * 14, y - 10, 14, 12, "c" + std::to_string(4 * p + level));
+    out.text(x + 62, y, "", places[static_cast<std::size_t>(p)]);
+    x += 62 + 108;
+  }
+  out.rect(x, y - 10, 14, 12, "paper");
+  out.text(x + 20, y, "", "not present");
+  constexpr std::array<std::string_view, incident_kinds> names = {"GPU fault", "to device", "CPU fault", "to system",
+                                                                  "eviction"};
+  constexpr std::array<int, incident_kinds> widths = {76, 76, 76, 80, 60};
+  x += 116;
+  for (std::size_t k = 0; k < incident_kinds; ++k) {
+    out.use("m" + std::to_string(k), x, y - 4);
+    out.text(x + 9, y, "", names[k]);
+    x += widths[k] + 12;
+  }
+}
+
+/// Folds between the parts of the address space, their names, and the paper that they are drawn on.
+void draw_frame(svg_writer& out, map_layout const& layout) {
+  int last_label = INT32_MAX;
+  for (std::size_t i = layout.parts.size(); i-- > 0;) {
+    map_part const& part = layout.parts[i];
+    int const top = plot_top + part.top;
+    out.rect(left, top, right - left, part.height, "paper");
+    int const bottom = top + part.height;
+    // From the highest address downwards a label needs room of its own.
+    int const baseline = std::max(bottom, plot_top + 10);
+    if (last_label == INT32_MAX || baseline >= last_label + 13) {
+      out.text(left - 8, baseline, "r n", hex(part.first_page * 4096));
+      last_label = baseline;
+    }
+    if (part.height >= 30) out.text(right + 8, top + part.height / 2 + 4, "q", pages_text(part.accessed));
+    if (i != 0 && part.gap_below >= 8) {
+      out.line(left, bottom + part.gap_below / 2, right, bottom + part.gap_below / 2, "fold");
+      out.text(right + 8, bottom + part.gap_below / 2 + 4, "q", bytes_text(part.hole_below * 4096));
+    }
+  }
+}
+
+void draw_cells(svg_writer& out, map_layout const& layout, time_axis const& time, std::size_t merge) {
+  double const unit = time.x(static_cast<double>(time.width * merge)) - left;
+  out.raw("<g class=\"cells\" clip-path=\"url(#plot)\"><g transform=\"translate(" + std::to_string(left) + " " +
+          std::to_string(plot_top) + ") scale(" + precise_text(unit) + " 1)\">\n");
+  for (map_part const& part : layout.parts) {
+    std::array<std::string, cell_classes> paths;
+    for (std::size_t r = part.first_row; r != part.end_row; ++r) {
+      map_row const& row = layout.rows[r];
+      std::array<std::size_t, cell_classes> pen{};  // where each path ends in this row
+      for (cell_run const& run : layout.runs(r, merge)) {
+        std::string& d = paths[run.what];
+        d += pen[run.what] == 0 ? "M" + std::to_string(run.first) + " " + number_text(row.top + row.height / 2.0) + "h"
+                                : "m" + std::to_string(run.first - pen[run.what]) + " 0h";
+        d += std::to_string(run.end - run.first);
+        pen[run.what] = run.end;
+      }
+    }
+    out.raw("<g stroke-width=\"" + std::to_string(layout.rows[part.first_row].height) + "\">\n");
+    for (std::size_t c = 0; c < cell_classes; ++c)
+      if (!paths[c].empty()) out.raw("<path class=\"c" + std::to_string(c) + "\" d=\"" + paths[c] + "\"/>\n");
+    out.raw("</g>\n");
+  }
+  out.raw("</g></g>\n");
+}
+
+/// All marks, or, where they are many, smaller ones that stand for those around them.
+void draw_marks(svg_writer& out, map_layout const& layout, time_axis const& time) {
+  constexpr std::size_t most_marks = 240, most_small_marks = 700;
+  constexpr int small_bin = 12;
+  auto const x = [&](std::size_t column) { return (time.column(column) + time.column(column + 1)) / 2; };
+  std::vector<placed_mark> marks = layout.marks(x, 0);
+  double scale = 1;
+  int bin = 0;
+  if (marks.size() > most_marks) {
+    scale = 0.6;
+    for (bin = small_bin; (marks = layout.marks(x, bin)).size() > most_small_marks;) bin += small_bin / 2;
+  }
+  for (placed_mark const& m : marks)
+    out.use("m" + std::to_string(static_cast<std::size_t>(m.what)), m.x, plot_top + m.y, scale);
+  if (bin != 0)
+    out.text(right, plot_top + layout.height + 13, "q r",
+             "many marks: at most one of a kind in a square of " + std::to_string(bin) + " pixels is drawn");
+}
+
+void draw_time(svg_writer& out, time_axis const& time, int bottom, int lanes_bottom) {
+  double const step = nice_step(static_cast<double>(time.accesses) / 8);
+  for (double t = 0; t <= static_cast<double>(time.accesses); t += step) {
+    out.line(time.x(t), plot_top, time.x(t), bottom, "grid");
+    out.line(time.x(t), bottom + 10, time.x(t), lanes_bottom, "grid");
+    out.text(time.x(t), lanes_bottom + 16, "c n", count_text(t));
+  }
+  out.text((left + right) / 2, lanes_bottom + 36, "q c",
+           "time, in data accesses of the trace; a column is " + with_commas(std::to_string(time.width)) +
+               (time.width == 1 ? " access" : " accesses"));
+}
+
+void draw_lane(svg_writer& out, time_axis const& time, int top, std::string_view name, std::string const& total,
+               std::vector<std::uint64_t> const& values, std::string const& title) {
+  std::uint64_t const most = values.empty() ? 0 : *std::max_element(values.begin(), values.end());
+  int const bottom = top + lane_height;
+  out.text(left - 8, bottom - 8, "r", name);
+  out.text(right + 8, bottom - 8, "n", total);
+  out.line(left, bottom + .5, right, bottom + .5, "grid");
+  std::string d;
+  for (std::size_t c = 0; c < values.size(); ++c) {
+    if (values[c] == 0) continue;
+    double const height =
+        std::max(2.0, lane_height * std::sqrt(static_cast<double>(values[c]) / static_cast<double>(most)));
+    double const width = std::max(1.5, time.column(c + 1) - time.column(c));
+    d += "M" + number_text(time.column(c)) + " " + std::to_string(bottom) + "v-" + number_text(height) + "h" +
+         number_text(width) + "v" + number_text(height) + "z";
+  }
+  if (!d.empty()) out.raw("<path class=\"lane\" d=\"" + d + "\"/>\n");
+  out.hit(left, top, right - left, lane_height, title);
+}
+
+int draw_lanes(svg_writer& out, history const& past, map_layout const& layout, time_axis const& time, int top) {
+  std::vector<std::uint64_t> const in_use = layout.pages_in_use(past.columns());
+  std::uint64_t const peak = in_use.empty() ? 0 : *std::max_element(in_use.begin(), in_use.end());
+  draw_lane(out, time, top, "pages in use", "max " + with_commas(std::to_string(peak)), in_use,
+            "pages accessed in a column; at most " + std::to_string(peak));
+  for (std::size_t k = 0; k < incident_kinds; ++k) {
+    top += lane_height + lane_gap;
+    std::vector<std::uint64_t> values = past.incidents(static_cast<incident>(k));
+    values.resize(past.columns());
+    std::uint64_t total = 0, most = 0;
+    for (std::uint64_t const v : values) total += v, most = std::max(most, v);
+    draw_lane(out, time, top, incident_names[k], with_commas(std::to_string(total)), values,
+              std::string(incident_names[k]) + ": " + std::to_string(total) + "; at most " + std::to_string(most) +
+                  " in a column");
+  }
+  return top + lane_height;
+}
+
+void draw_titles(svg_writer& out, map_layout const& layout) {
+  for (map_row const& row : layout.rows)
+    out.hit(
+        left, plot_top + row.top, right - left, row.height,
+        (row.first_page == row.last_page ? "page " + hex(row.first_page * 4096)
+                                         : "pages " + hex(row.first_page * 4096) + " to " + hex(row.last_page * 4096)) +
+            ": " + with_commas(std::to_string(row.accesses)) + " accesses");
+}
+
+std::string draw(history const& past, map_caption const& caption, map_layout const& layout, std::size_t merge) {
+  time_axis const time{past.accesses(), past.column_width()};
+  int const bottom = plot_top + layout.height;
+  int const lanes_top = bottom + 22;
+  int const lanes_bottom = lanes_top + static_cast<int>(incident_kinds + 1) * (lane_height + lane_gap) - lane_gap;
+  int const height = lanes_bottom + 52;
+  svg_writer out;
+  out.raw("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + std::to_string(page_width) + " " +
+          std::to_string(height) + "\" width=\"" + std::to_string(page_width) + "\" height=\"" +
+          std::to_string(height) + "\" role=\"img\">\n");
+  out.raw("<title>Memory of a replayed program over time</title>\n<style>" + std::string(style) + "</style>\n");
+  out.raw(shapes);
+  out.raw("<clipPath id=\"plot\"><rect x=\"" + std::to_string(left) + "\" y=\"" + std::to_string(plot_top) +
+          "\" width=\"" + std::to_string(right - left) + "\" height=\"" + std::to_string(layout.height) +
+          "\"/></clipPath>\n");
+  out.rect(0, 0, page_width, height, "bg");
+  draw_head(out, caption, layout);
+  draw_legend(out);
+  draw_frame(out, layout);
+  draw_cells(out, layout, time, merge);
+  draw_time(out, time, bottom, lanes_bottom);
+  draw_titles(out, layout);
+  draw_marks(out, layout, time);
+  draw_lanes(out, past, layout, time, lanes_top);
+  out.raw("</svg>\n");
+  return out.take();
+}
+
+}  // namespace
+
+std::string draw_svg(history const& past, map_caption const& caption) {
+  map_layout const layout(past);
+  for (std::size_t merge = 1;; merge *= 2) {
+    std::string text = draw(past, caption, layout, merge);
+    if (text.size() <= largest_map || merge > history::most_columns) return text;
+  }
+}
+
+}  // namespace svmsh
