@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Conformance of a model of `svm::clock` (see conformance.hpp):
+//
+//     CHECK(conformance::clock::check_all(my_clock) == conformance::kept);
+//
+//  1. checked: time does not go back. Which locks `now` takes shows only under a lock policy that checks ranks.
+//  2. checked: `wait_until` returns late enough, for moments before, at and after now. That it returns at all is for
+//     the time limit of the test program.
+
+#include <conformance/conformance.hpp>
+
+#include <svm/concepts/clock.hpp>
+
+#include <cstdint>
+
+namespace conformance::clock {
+
+/// Promise 1.
+template <svm::clock C>
+[[nodiscard]] broken_promises time_does_not_go_back(C& c) {
+  verdict v;
+  svm::time_point before = c.now();
+  for (int i = 0; i < 1000; ++i) {
+    svm::time_point const now = c.now();
+    v.expect(1, !svm::is_before(now, before));
+    before = now;
+  }
+  return v.result();
+}
+
+/// Promise 2.
+template <svm::clock C>
+[[nodiscard]] broken_promises waits_long_enough(C& c) {
+  verdict v;
+  constexpr std::uint64_t past = std::uint64_t{0} - 1000;
+  for (std::uint64_t const offset : {past, std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{2'000'000}}) {
+    svm::time_point const t = c.now() + svm::duration{offset};
+    c.wait_until(t);
+    v.expect(2, !svm::is_before(c.now(), t));
+  }
+  return v.result();
+}
+
+template <svm::clock C>
+[[nodiscard]] broken_promises check_all(C& c) {
+  verdict v;
+  v.add(time_does_not_go_back(c));
+  v.add(waits_long_enough(c));
+  return v.result();
+}
+
+}  // namespace conformance::clock

@@ -1,0 +1,169 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Conformance of a model of `svm::device` (see conformance.hpp). What a device does shows in what its programs read, so
+// the suite takes a bench, a new one for each check:
+//
+//     struct my_bench {
+//       using device_type = my_gpu;
+//       using page = my_mm::page;
+//       static constexpr svm::byte_count page_size;
+//       my_gpu& device();
+//       page system_page(std::uint64_t);                  // a new page of system memory; its first word
+//       std::optional<std::uint64_t> load(svm::cpu_va);   // by a GPU program; nothing: a fault that nobody serves
+//       bool store(svm::cpu_va, std::uint64_t);
+//       std::size_t dma_mappings();                       // live ones
+//       void fail_dma_map();                              // the next one; may be left out
+//     };
+//     CHECK(conformance::device::check_all([] { return std::make_unique<my_bench>(); }) == conformance::kept);
+//
+//  1. checked with single pages, since the order of a block says nothing that a bench could make up. That neither call
+//     sleeps is not checked.
+//  2. checked with a span of 3 MiB that lies across the boundaries of common page tables.
+//  3. checked; allocation where it is counted (see conformance.hpp), the locks where a lock policy checks ranks.
+//  4. checked after an access has filled the caches. That accesses under way have ended needs a device that runs.
+
+#include <conformance/conformance.hpp>
+
+#include <svm/concepts/device.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace conformance::device {
+
+inline constexpr svm::cpu_va somewhere{std::uint64_t{5} << 30};
+
+template <class Bench>
+[[nodiscard]] svm::va_range pages_from(svm::cpu_va start, std::size_t count) {
+  return {start, Bench::page_size * count};
+}
+
+/// Maps a page of system memory for DMA, as one that the device may read and write.
+template <class Bench>
+[[nodiscard]] std::optional<svm::device_address> map(Bench& b, typename Bench::page p) {
+  constexpr auto both_ways = svm::dma_direction::bidirectional;
+  auto const mapped = b.device().dma_map(p, svm::page_order{}, both_ways);
+  if (!mapped) return std::nullopt;
+  return svm::device_address{*mapped, svm::interconnect::system, svm::page_order{}, both_ways};
+}
+template <class Bench>
+void unmap(Bench& b, svm::device_address const& a) {
+  b.device().dma_unmap(a.address, a.order, a.direction);
+}
+
+/// Points a page of the GPU's address space at a device address, where there is one.
+template <class Bench>
+void point(Bench& b, svm::cpu_va at, std::optional<svm::device_address> const& to,
+           svm::mapping_access how = svm::mapping_access::read_write) {
+  svm::va_range const span = pages_from<Bench>(at, 1);
+  if (to && b.device().prepare(span) == svm::errc::ok) b.device().commit(span, std::span{&*to, 1}, how);
+}
+
+/// Promise 1.
+template <class Bench>
+[[nodiscard]] broken_promises mappings_are_made_and_ended_one_by_one(Bench& b) {
+  verdict v;
+  std::size_t const before = b.dma_mappings();
+  auto const p = b.system_page(7);
+  auto const one = map(b, p);
+  auto const two = map(b, p);
+  if (!v.expect(1, one && two)) return v.result();
+  v.expect(1, b.dma_mappings() == before + 2);
+  unmap(b, *one);
+  v.expect(1, b.dma_mappings() == before + 1);
+  point(b, somewhere, two);
+  v.expect(1, b.load(somewhere) == 7);
+  b.device().invalidate(pages_from<Bench>(somewhere, 1));
+  unmap(b, *two);
+  v.expect(1, b.dma_mappings() == before);
+  if constexpr (requires { b.fail_dma_map(); }) {
+    b.fail_dma_map();
+    v.expect(1, !map(b, p));
+    v.expect(1, b.dma_mappings() == before);
+  }
+  return v.result();
+}
+
+/// Promise 2: what was prepared can be committed, wherever its pages lie.
+template <class Bench>
+[[nodiscard]] broken_promises what_is_prepared_can_be_committed(Bench& b) {
+  verdict v;
+  std::size_t const count = (std::size_t{3} << 20) / Bench::page_size.value;
+  svm::va_range const span = pages_from<Bench>(somewhere + Bench::page_size, count);
+  std::vector<svm::device_address> blocks;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    auto const a = map(b, b.system_page(i));
+    if (!a) return v.result();
+    blocks.push_back(*a);
+  }
+  if (b.device().prepare(span) != svm::errc::ok) return v.result();  // it may fail
+  std::span<svm::device_address const> const all{blocks};
+  b.device().commit(span, all, svm::mapping_access::read_only);
+  for (std::size_t i = 0; i < count; ++i) v.expect(2, b.load(span.start() + Bench::page_size * i).has_value());
+  b.device().invalidate(span);
+  for (svm::device_address const& a : blocks) unmap(b, a);
+  return v.result();
+}
+
+/// Promise 3.
+template <class Bench>
+[[nodiscard]] broken_promises commits_point_at_the_blocks_in_order(Bench& b) {
+  verdict v;
+  svm::va_range const span = pages_from<Bench>(somewhere, 3);
+  std::vector<svm::device_address> blocks;
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    auto const a = map(b, b.system_page(i + 10));
+    if (!a) return v.result();
+    blocks.push_back(*a);
+  }
+  if (b.device().prepare(span) != svm::errc::ok) return v.result();
+  std::span<svm::device_address const> const all{blocks};
+  v.expect(3, allocations_in([&] { b.device().commit(span, all, svm::mapping_access::read_only); }) == 0);
+  for (std::uint64_t i = 0; i < 3; ++i) v.expect(3, b.load(span.start() + Bench::page_size * i) == i + 10);
+  v.expect(3, !b.store(span.start(), 1));
+  v.expect(3, b.load(span.start()) == 10);
+  // Writable, and over what was there.
+  b.device().invalidate(span);
+  b.device().commit(span, all, svm::mapping_access::read_write);
+  v.expect(3, b.store(span.start(), 20) && b.load(span.start()) == 20);
+  b.device().invalidate(span);
+  for (svm::device_address const& a : blocks) unmap(b, a);
+  return v.result();
+}
+
+/// Promise 4.
+template <class Bench>
+[[nodiscard]] broken_promises invalidation_ends_every_access(Bench& b) {
+  verdict v;
+  auto const to = map(b, b.system_page(7));
+  if (!to) return v.result();
+  for (svm::byte_count const offset : {svm::byte_count{}, Bench::page_size}) point(b, somewhere + offset, to);
+  static_cast<void>(b.load(somewhere));  // into the caches
+  static_cast<void>(b.load(somewhere + Bench::page_size));
+  b.device().invalidate(pages_from<Bench>(somewhere, 2));
+  for (svm::byte_count const offset : {svm::byte_count{}, Bench::page_size}) {
+    v.expect(4, !b.load(somewhere + offset));
+    v.expect(4, !b.store(somewhere + offset, 8));
+  }
+  unmap(b, *to);
+  return v.result();
+}
+
+/// \param make  returns a pointer, of any kind, to a new bench
+template <class MakeBench>
+[[nodiscard]] broken_promises check_all(MakeBench&& make) {
+  verdict v;
+  v.add(mappings_are_made_and_ended_one_by_one(*make()));
+  v.add(what_is_prepared_can_be_committed(*make()));
+  v.add(commits_point_at_the_blocks_in_order(*make()));
+  v.add(invalidation_ends_every_access(*make()));
+  return v.result();
+}
+
+}  // namespace conformance::device

@@ -1,0 +1,210 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#include <conformance/lock.hpp>
+
+#include <atomic>
+#include <mutex>
+#include <new>
+#include <thread>
+
+#include <doctest/doctest.h>
+
+#include <svm/mock/rank_checked.hpp>
+#include <svm/std/null_lock.hpp>
+#include <svm/std/std_lock.hpp>
+
+namespace {
+
+using conformance::broken_promises;
+using conformance::kept;
+namespace suite = conformance::lock;
+
+enum class flaw {
+  none,
+  writer_and_reader,
+  barges_in,
+  one_reader,
+  try_waits,
+  failed_try_stays,
+  event_keeps_lock,
+  event_returns_unlocked,
+  event_returns_early,
+  event_wakes_one,
+  one_lock_for_all,
+  allocates,
+  throws,
+  fetch_add_returns_new,
+  failed_exchange_says_nothing,
+};
+std::atomic<flaw> flaw_now = flaw::none;
+std::atomic<int> barges_left = 0;
+thread_local int held_by_this_thread = 0;
+
+[[nodiscard]] bool is(flaw f) {
+  return flaw_now.load() == f;
+}
+
+/// Locks that wait by looking again, with the flaw of the moment. To give up what is not held does no harm.
+struct flawed_lock {
+  template <svm::lock_rank Rank>
+  class shared_mutex {
+   public:
+    void lock() {
+      if (is(flaw::allocates)) ::operator delete(::operator new(8));
+      int looks = 0;
+      while (!take_exclusive()) {
+        std::this_thread::yield();
+        if (is(flaw::barges_in) && ++looks == 5 && barges_left.fetch_sub(1) > 0) return;
+      }
+      ++held_by_this_thread;
+    }
+    void unlock() {
+      std::scoped_lock const guard{guard_};
+      writer_ = false;
+      held_by_this_thread = 0;
+    }
+    bool try_lock() {
+      if (is(flaw::one_lock_for_all) && held_by_this_thread != 0) return false;
+      if (is(flaw::failed_try_stays) && stays_.exchange(false)) return false;
+      if (is(flaw::try_waits)) {
+        lock();
+        return true;
+      }
+      bool const got = take_exclusive();
+      if (got) ++held_by_this_thread;
+      if (!got) stays_ = true;
+      return got;
+    }
+    void assert_held() {
+      if (is(flaw::throws)) throw flaw::throws;
+    }
+    void lock_shared() {
+      while (!take_shared()) std::this_thread::yield();
+      ++held_by_this_thread;
+    }
+    void unlock_shared() {
+      if (is(flaw::one_reader)) return unlock();
+      std::scoped_lock const guard{guard_};
+      --readers_;
+      held_by_this_thread = 0;
+    }
+    bool try_lock_shared() {
+      if (is(flaw::one_lock_for_all) && held_by_this_thread != 0) return false;
+      return take_shared();
+    }
+    void assert_held_shared() {}
+
+   private:
+    [[nodiscard]] bool take_exclusive() {
+      std::scoped_lock const guard{guard_};
+      if (writer_ || readers_ != 0) return false;
+      return writer_ = true;
+    }
+    [[nodiscard]] bool take_shared() {
+      if (is(flaw::one_reader)) return take_exclusive();
+      std::scoped_lock const guard{guard_};
+      if (writer_ && !is(flaw::writer_and_reader)) return false;
+      ++readers_;
+      return true;
+    }
+
+    std::mutex guard_;
+    int readers_ = 0;
+    bool writer_ = false;
+    std::atomic<bool> stays_{false};
+  };
+  template <svm::lock_rank Rank>
+  using mutex = shared_mutex<Rank>;
+
+  template <class T>
+  class atomic : public svm::std_lock::atomic<T> {
+   public:
+    using base = svm::std_lock::atomic<T>;
+    using base::base;
+    T fetch_add(T n) {
+      T const before = base::fetch_add(n);
+      return is(flaw::fetch_add_returns_new) ? static_cast<T>(before + n) : before;
+    }
+    bool compare_exchange(T& expected, T desired) {
+      T found = expected;
+      bool const done = base::compare_exchange(found, desired);
+      if (!is(flaw::failed_exchange_says_nothing)) expected = found;
+      return done;
+    }
+  };
+
+  class event {
+   public:
+    template <class Mutex, class Ready>
+    void wait(Mutex& m, Ready ready) {
+      if (is(flaw::event_returns_early)) return;
+      while (!ready()) {
+        if (is(flaw::event_keeps_lock)) {
+          std::this_thread::yield();
+          continue;
+        }
+        int const seen = calls_.load();
+        m.unlock();
+        while (is(flaw::event_wakes_one) ? !take_token() : calls_.load() == seen) std::this_thread::yield();
+        m.lock();
+      }
+      if (is(flaw::event_returns_unlocked)) m.unlock();
+    }
+    void notify_all() {
+      ++calls_;
+      tokens_ = 1;
+    }
+
+   private:
+    [[nodiscard]] bool take_token() { return tokens_.exchange(0) == 1; }
+
+    std::atomic<int> calls_{0};
+    std::atomic<int> tokens_{0};
+  };
+};
+static_assert(svm::lock<flawed_lock>);
+
+[[nodiscard]] broken_promises found_in(flaw f) {
+  flaw_now = f;
+  barges_left = 2;  // used up by the two locks of `expect_exclusion`
+  broken_promises const found = suite::check_all<flawed_lock>();
+  flaw_now = flaw::none;
+  return found;
+}
+
+}  // namespace
+
+TEST_SUITE("conformance/lock") {
+  TEST_CASE("null_lock keeps the promises that a model for one thread can keep") {
+    CHECK(suite::check_one_thread<svm::null_lock>() == kept);
+    CHECK(suite::check_one_thread<svm::mock::rank_checked<svm::null_lock>>() == kept);
+    CHECK(svm::mock::lock_report().empty());
+  }
+
+  TEST_CASE("std_lock keeps the promises of a lock") {
+    CHECK(suite::check_all<svm::std_lock>() == kept);
+  }
+
+  TEST_CASE("rank_checked keeps the promises of the lock that it checks") {
+    CHECK(suite::check_all<svm::mock::rank_checked<svm::std_lock>>() == kept);
+    CHECK(svm::mock::lock_report().empty());
+  }
+
+  TEST_CASE("a lock that is broken in one way is reported with that promise alone") {
+    CHECK(found_in(flaw::none) == kept);
+    CHECK(found_in(flaw::writer_and_reader) == broken_promises{1});
+    CHECK(found_in(flaw::barges_in) == broken_promises{1});
+    CHECK(found_in(flaw::one_reader) == broken_promises{1});
+    CHECK(found_in(flaw::try_waits) == broken_promises{2});
+    CHECK(found_in(flaw::failed_try_stays) == broken_promises{2});
+    CHECK(found_in(flaw::event_keeps_lock) == broken_promises{4});
+    CHECK(found_in(flaw::event_returns_unlocked) == broken_promises{4});
+    CHECK(found_in(flaw::event_returns_early) == broken_promises{4});
+    CHECK(found_in(flaw::event_wakes_one) == broken_promises{4});
+    CHECK(found_in(flaw::one_lock_for_all) == broken_promises{5});
+    CHECK(found_in(flaw::allocates) == broken_promises{6});
+    CHECK(found_in(flaw::throws) == broken_promises{6});
+    CHECK(found_in(flaw::fetch_add_returns_new) == broken_promises{7});
+    CHECK(found_in(flaw::failed_exchange_says_nothing) == broken_promises{7});
+  }
+}

@@ -1,0 +1,39 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#include <conformance/observer.hpp>
+
+#include <new>
+
+#include <doctest/doctest.h>
+
+#include <svm/mock/statistics.hpp>
+
+namespace {
+
+using conformance::broken_promises;
+using conformance::kept;
+namespace suite = conformance::observer;
+
+struct allocates {
+  void record(svm::event const&) noexcept { ::operator delete(::operator new(8)); }
+};
+
+}  // namespace
+
+TEST_SUITE("conformance/observer") {
+  TEST_CASE("the null observer keeps the promises of an observer") {
+    svm::null_observer o;
+    CHECK(suite::check_all(o) == kept);
+  }
+
+  TEST_CASE("the simulated machine's statistics keep the promises of an observer") {
+    svm::mock::statistics o;
+    CHECK(suite::check_all(o) == kept);
+    CHECK(o.count(svm::event_kind::range_created) == 2);
+  }
+
+  TEST_CASE("an observer that allocates is reported") {
+    allocates o;
+    CHECK(suite::check_all(o) == broken_promises{1});
+  }
+}

@@ -1,0 +1,251 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Models with nothing beyond what each concept asks for: no default constructor, no copy and no move where none is
+// asked, references qualified away, and parameter types from which nothing converts but the type that is named. A
+// template of the library that compiles with them uses no more than its concepts say.
+//
+// Nothing here is defined: the archetypes are for compiling, not for running.
+
+#include <svm/concepts/gpuvm_types.hpp>
+#include <svm/concepts/policies.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace archetypes {
+
+/// No object of a type that derives from it is made, copied or moved but by who is told how.
+class rigid {
+ protected:
+  explicit rigid(int);
+  ~rigid() = default;
+
+ public:
+  rigid(rigid const&) = delete;
+  rigid& operator=(rigid const&) = delete;
+};
+
+/// A parameter that binds to an lvalue or rvalue of exactly `T`: no conversion, and no braces.
+template <class T>
+struct exactly {
+  exactly(std::same_as<T> auto const&) noexcept;
+};
+
+// -- lock ---
+
+struct lock {
+  template <svm::lock_rank>
+  class mutex {
+   public:
+    mutex();
+    mutex(mutex const&) = delete;
+    mutex& operator=(mutex const&) = delete;
+    void lock();
+    void unlock();
+    [[nodiscard]] bool try_lock();
+    void assert_held();
+  };
+  template <svm::lock_rank>
+  class shared_mutex {
+   public:
+    shared_mutex();
+    shared_mutex(shared_mutex const&) = delete;
+    shared_mutex& operator=(shared_mutex const&) = delete;
+    void lock();
+    void unlock();
+    [[nodiscard]] bool try_lock();
+    void assert_held();
+    void lock_shared();
+    void unlock_shared();
+    [[nodiscard]] bool try_lock_shared();
+    void assert_held_shared();
+  };
+  template <class T>
+  class atomic {
+   public:
+    explicit atomic(T);
+    atomic(atomic const&) = delete;
+    atomic& operator=(atomic const&) = delete;
+    [[nodiscard]] T load() const;
+    void store(T);
+    T exchange(T);
+    T fetch_add(T);
+    T fetch_sub(T);
+    T fetch_or(T);
+    T fetch_and(T);
+    [[nodiscard]] bool compare_exchange(T& expected, T desired);
+  };
+  class event {
+   public:
+    event();
+    event(event const&) = delete;
+    event& operator=(event const&) = delete;
+    template <class Mutex, std::predicate Ready>
+    void wait(Mutex&, Ready);
+    void notify_all();
+  };
+};
+
+// -- allocator, clock, observer ---
+
+struct allocator : rigid {
+  using rigid::rigid;
+  [[nodiscard]] std::byte* allocate(std::size_t, std::size_t) noexcept;
+  void deallocate(std::byte*, std::size_t, std::size_t) noexcept;
+};
+
+struct clock : rigid {
+  using rigid::rigid;
+  [[nodiscard]] svm::time_point now() noexcept;
+  void wait_until(exactly<svm::time_point>) noexcept;
+};
+
+struct observer : rigid {
+  using rigid::rigid;
+  void record(svm::event const&) noexcept;
+};
+
+// -- mm ---
+
+/// A handle without order, without members, and without a conversion to or from anything.
+class page {
+ public:
+  page();
+  friend bool operator==(page const&, page const&);
+};
+
+struct mm : rigid {
+  using rigid::rigid;
+  static constexpr svm::byte_count page_size{4096};
+  using page = archetypes::page;
+  using entry = svm::page_entry<page>;
+  using slot = svm::migration_slot<page>;
+  struct registration {
+    registration();
+    registration(registration const&) = delete;
+    registration& operator=(registration const&) = delete;
+  };
+  struct migration {
+    migration();
+    migration(migration const&) = delete;
+    migration& operator=(migration const&) = delete;
+    ~migration();
+  };
+  /// Only what the library takes of the map lock: it is never locked exclusive, and may be no lock at all.
+  struct shared_lock : rigid {
+    using rigid::rigid;
+    void lock_shared();
+    void unlock_shared();
+  };
+
+  [[nodiscard]] bool get_user() noexcept;
+  void put_user() noexcept;
+  [[nodiscard]] shared_lock& map_lock();
+  [[nodiscard]] svm::result<svm::vma_info> find_vma(exactly<svm::cpu_va>) noexcept;
+  [[nodiscard]] svm::result<svm::vma_info> find_first_vma(exactly<svm::va_range>) noexcept;
+  [[nodiscard]] svm::errc fault_in(exactly<svm::walk_request<registration>>, exactly<std::span<entry>>) noexcept;
+  void snapshot(exactly<svm::va_range>, exactly<std::span<entry>>) noexcept;
+  [[nodiscard]] svm::errc register_notifier(registration&, exactly<svm::va_range>, svm::invalidation_target&) noexcept;
+  void unregister_notifier(registration&) noexcept;
+  [[nodiscard]] std::uint64_t read_begin(registration&) noexcept;
+  [[nodiscard]] bool read_retry(registration&, exactly<std::uint64_t>) noexcept;
+  void set_sequence(registration&, exactly<std::uint64_t>) noexcept;
+  [[nodiscard]] svm::errc collect(migration&, exactly<svm::va_range>, exactly<std::span<slot>>) noexcept;
+  void collect_pages(migration&, exactly<std::span<slot>>, svm::va_range const*, exactly<page>) noexcept;
+  void install(migration&) noexcept;
+  void finalize(migration&) noexcept;
+  [[nodiscard]] svm::result<page> allocate_page() noexcept;
+  void adopt_device_page(exactly<page>, svm::device_page_owner<page>&) noexcept;
+  void discard_page(exactly<page>) noexcept;
+};
+
+// -- device, pagemap ---
+
+struct device : rigid {
+  using rigid::rigid;
+  using blocks = std::span<svm::device_address const>;
+  [[nodiscard]] svm::result<svm::dma_addr> dma_map(exactly<page>, exactly<svm::page_order>,
+                                                   exactly<svm::dma_direction>) noexcept;
+  void dma_unmap(exactly<svm::dma_addr>, exactly<svm::page_order>, exactly<svm::dma_direction>) noexcept;
+  [[nodiscard]] svm::errc prepare(exactly<svm::va_range>) noexcept;
+  void commit(exactly<svm::va_range>, exactly<blocks>, exactly<svm::mapping_access>) noexcept;
+  void invalidate(exactly<svm::va_range>) noexcept;
+};
+
+struct pagemap : rigid {
+  using rigid::rigid;
+  class memory {
+   public:
+    memory(memory&&) noexcept;
+    memory& operator=(memory&&) noexcept;
+
+   private:
+    memory();
+  };
+  using job = std::span<svm::copy_block<page> const>;
+
+  [[nodiscard]] svm::result<memory> allocate(exactly<svm::byte_count>) noexcept;
+  [[nodiscard]] svm::errc pages(memory&, exactly<std::span<page>>) noexcept;
+  void release(memory&) noexcept;
+  [[nodiscard]] svm::errc copy_to_device(exactly<job>) noexcept;
+  [[nodiscard]] svm::errc copy_to_system(exactly<job>) noexcept;
+  [[nodiscard]] svm::result<svm::device_address> map(exactly<page>, exactly<svm::page_order>,
+                                                     exactly<svm::dma_direction>) noexcept;
+  void unmap(svm::device_address const&) noexcept;
+  [[nodiscard]] svm::page_owner owner() noexcept;
+  [[nodiscard]] svm::byte_count capacity() noexcept;
+  [[nodiscard]] svm::byte_count available() noexcept;
+};
+
+// -- the bundles ---
+
+/// Driver data that can be default-made, and nothing else.
+struct range_data {
+  range_data();
+  range_data(range_data const&) = delete;
+  range_data& operator=(range_data const&) = delete;
+};
+struct notifier_data {
+  notifier_data();
+  notifier_data(notifier_data const&) = delete;
+  notifier_data& operator=(notifier_data const&) = delete;
+};
+
+/// Derives from nothing: a bundle need not use `default_policies`.
+struct policies {
+  using mm = archetypes::mm;
+  using device = archetypes::device;
+  using pagemap = archetypes::pagemap;
+  using lock = archetypes::lock;
+  using clock = archetypes::clock;
+  using allocator = archetypes::allocator;
+  using observer = archetypes::observer;
+  using range_data = archetypes::range_data;
+  using notifier_data = archetypes::notifier_data;
+};
+
+/// Incomplete where the concept looks at it.
+struct gpuvm_mapping;
+struct gpuvm_object;
+struct gpuvm_types {
+  using mapping = gpuvm_mapping;
+  using object = gpuvm_object;
+  using lock = archetypes::lock;
+  using allocator = archetypes::allocator;
+};
+
+static_assert(svm::lock<lock>);
+static_assert(svm::allocator<allocator>);
+static_assert(svm::clock<clock>);
+static_assert(svm::observer<observer>);
+static_assert(svm::mm<mm>);
+static_assert(svm::device<device, page>);
+static_assert(svm::pagemap<pagemap, page>);
+static_assert(svm::policies<policies>);
+static_assert(svm::gpuvm_types<gpuvm_types>);
+
+}  // namespace archetypes

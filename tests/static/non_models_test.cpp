@@ -1,0 +1,965 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+
+// Types that miss exactly one requirement of a concept: a concept that nobody tries to violate stops checking one day.
+//
+// Each is an archetype, which is a model, with one thing changed.
+
+#include <static/archetypes.hpp>
+
+#include <svm/concepts/upcalls.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+using archetypes::page;
+
+// -- a member function is missing ---
+
+namespace missing {
+struct allocator_allocate : archetypes::allocator {
+  std::byte* allocate(std::size_t, std::size_t) noexcept = delete;
+};
+static_assert(!svm::allocator<allocator_allocate>);
+struct allocator_deallocate : archetypes::allocator {
+  void deallocate(std::byte*, std::size_t, std::size_t) noexcept = delete;
+};
+static_assert(!svm::allocator<allocator_deallocate>);
+struct clock_now : archetypes::clock {
+  svm::time_point now() noexcept = delete;
+};
+static_assert(!svm::clock<clock_now>);
+struct clock_wait_until : archetypes::clock {
+  void wait_until(svm::time_point) noexcept = delete;
+};
+static_assert(!svm::clock<clock_wait_until>);
+struct observer_record : archetypes::observer {
+  void record(svm::event const&) noexcept = delete;
+};
+static_assert(!svm::observer<observer_record>);
+struct mm_get_user : archetypes::mm {
+  bool get_user() noexcept = delete;
+};
+static_assert(!svm::mm<mm_get_user>);
+struct mm_put_user : archetypes::mm {
+  void put_user() noexcept = delete;
+};
+static_assert(!svm::mm<mm_put_user>);
+struct mm_find_vma : archetypes::mm {
+  svm::result<svm::vma_info> find_vma(svm::cpu_va) noexcept = delete;
+};
+static_assert(!svm::mm<mm_find_vma>);
+struct mm_find_first_vma : archetypes::mm {
+  svm::result<svm::vma_info> find_first_vma(svm::va_range) noexcept = delete;
+};
+static_assert(!svm::mm<mm_find_first_vma>);
+struct mm_fault_in : archetypes::mm {
+  svm::errc fault_in(svm::walk_request<registration> const&, std::span<entry>) noexcept = delete;
+};
+static_assert(!svm::mm<mm_fault_in>);
+struct mm_snapshot : archetypes::mm {
+  void snapshot(svm::va_range, std::span<entry>) noexcept = delete;
+};
+static_assert(!svm::mm<mm_snapshot>);
+struct mm_register_notifier : archetypes::mm {
+  svm::errc register_notifier(registration&, svm::va_range, svm::invalidation_target&) noexcept = delete;
+};
+static_assert(!svm::mm<mm_register_notifier>);
+struct mm_unregister_notifier : archetypes::mm {
+  void unregister_notifier(registration&) noexcept = delete;
+};
+static_assert(!svm::mm<mm_unregister_notifier>);
+struct mm_read_begin : archetypes::mm {
+  std::uint64_t read_begin(registration&) noexcept = delete;
+};
+static_assert(!svm::mm<mm_read_begin>);
+struct mm_read_retry : archetypes::mm {
+  bool read_retry(registration&, std::uint64_t) noexcept = delete;
+};
+static_assert(!svm::mm<mm_read_retry>);
+struct mm_set_sequence : archetypes::mm {
+  void set_sequence(registration&, std::uint64_t) noexcept = delete;
+};
+static_assert(!svm::mm<mm_set_sequence>);
+struct mm_collect : archetypes::mm {
+  svm::errc collect(migration&, svm::va_range, std::span<slot>) noexcept = delete;
+};
+static_assert(!svm::mm<mm_collect>);
+struct mm_collect_pages : archetypes::mm {
+  void collect_pages(migration&, std::span<slot>, svm::va_range const*, page) noexcept = delete;
+};
+static_assert(!svm::mm<mm_collect_pages>);
+struct mm_install : archetypes::mm {
+  void install(migration&) noexcept = delete;
+};
+static_assert(!svm::mm<mm_install>);
+struct mm_finalize : archetypes::mm {
+  void finalize(migration&) noexcept = delete;
+};
+static_assert(!svm::mm<mm_finalize>);
+struct mm_allocate_page : archetypes::mm {
+  svm::result<page> allocate_page() noexcept = delete;
+};
+static_assert(!svm::mm<mm_allocate_page>);
+struct mm_adopt_device_page : archetypes::mm {
+  void adopt_device_page(page, svm::device_page_owner<page>&) noexcept = delete;
+};
+static_assert(!svm::mm<mm_adopt_device_page>);
+struct mm_discard_page : archetypes::mm {
+  void discard_page(page) noexcept = delete;
+};
+static_assert(!svm::mm<mm_discard_page>);
+struct device_dma_map : archetypes::device {
+  svm::result<svm::dma_addr> dma_map(page, svm::page_order, svm::dma_direction) noexcept = delete;
+};
+static_assert(!svm::device<device_dma_map, archetypes::page>);
+struct device_dma_unmap : archetypes::device {
+  void dma_unmap(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept = delete;
+};
+static_assert(!svm::device<device_dma_unmap, archetypes::page>);
+struct device_prepare : archetypes::device {
+  svm::errc prepare(svm::va_range) noexcept = delete;
+};
+static_assert(!svm::device<device_prepare, archetypes::page>);
+struct device_commit : archetypes::device {
+  void commit(svm::va_range, blocks, svm::mapping_access) noexcept = delete;
+};
+static_assert(!svm::device<device_commit, archetypes::page>);
+struct device_invalidate : archetypes::device {
+  void invalidate(svm::va_range) noexcept = delete;
+};
+static_assert(!svm::device<device_invalidate, archetypes::page>);
+struct pagemap_allocate : archetypes::pagemap {
+  svm::result<memory> allocate(svm::byte_count) noexcept = delete;
+};
+static_assert(!svm::pagemap<pagemap_allocate, archetypes::page>);
+struct pagemap_pages : archetypes::pagemap {
+  svm::errc pages(memory&, std::span<page>) noexcept = delete;
+};
+static_assert(!svm::pagemap<pagemap_pages, archetypes::page>);
+struct pagemap_release : archetypes::pagemap {
+  void release(memory&) noexcept = delete;
+};
+static_assert(!svm::pagemap<pagemap_release, archetypes::page>);
+struct pagemap_copy_to_device : archetypes::pagemap {
+  svm::errc copy_to_device(job) noexcept = delete;
+};
+static_assert(!svm::pagemap<pagemap_copy_to_device, archetypes::page>);
+struct pagemap_copy_to_system : archetypes::pagemap {
+  svm::errc copy_to_system(job) noexcept = delete;
+};
+static_assert(!svm::pagemap<pagemap_copy_to_system, archetypes::page>);
+struct pagemap_map : archetypes::pagemap {
+  svm::result<svm::device_address> map(page, svm::page_order, svm::dma_direction) noexcept = delete;
+};
+static_assert(!svm::pagemap<pagemap_map, archetypes::page>);
+struct pagemap_unmap : archetypes::pagemap {
+  void unmap(svm::device_address const&) noexcept = delete;
+};
+static_assert(!svm::pagemap<pagemap_unmap, archetypes::page>);
+struct pagemap_owner : archetypes::pagemap {
+  svm::page_owner owner() noexcept = delete;
+};
+static_assert(!svm::pagemap<pagemap_owner, archetypes::page>);
+struct pagemap_capacity : archetypes::pagemap {
+  svm::byte_count capacity() noexcept = delete;
+};
+static_assert(!svm::pagemap<pagemap_capacity, archetypes::page>);
+struct pagemap_available : archetypes::pagemap {
+  svm::byte_count available() noexcept = delete;
+};
+static_assert(!svm::pagemap<pagemap_available, archetypes::page>);
+}  // namespace missing
+
+// -- it may throw ---
+
+namespace throwing {
+struct allocator_allocate : archetypes::allocator {
+  std::byte* allocate(std::size_t, std::size_t);
+};
+static_assert(!svm::allocator<allocator_allocate>);
+struct allocator_deallocate : archetypes::allocator {
+  void deallocate(std::byte*, std::size_t, std::size_t);
+};
+static_assert(!svm::allocator<allocator_deallocate>);
+struct clock_now : archetypes::clock {
+  svm::time_point now();
+};
+static_assert(!svm::clock<clock_now>);
+struct clock_wait_until : archetypes::clock {
+  void wait_until(svm::time_point);
+};
+static_assert(!svm::clock<clock_wait_until>);
+struct observer_record : archetypes::observer {
+  void record(svm::event const&);
+};
+static_assert(!svm::observer<observer_record>);
+struct mm_get_user : archetypes::mm {
+  bool get_user();
+};
+static_assert(!svm::mm<mm_get_user>);
+struct mm_put_user : archetypes::mm {
+  void put_user();
+};
+static_assert(!svm::mm<mm_put_user>);
+struct mm_find_vma : archetypes::mm {
+  svm::result<svm::vma_info> find_vma(svm::cpu_va);
+};
+static_assert(!svm::mm<mm_find_vma>);
+struct mm_find_first_vma : archetypes::mm {
+  svm::result<svm::vma_info> find_first_vma(svm::va_range);
+};
+static_assert(!svm::mm<mm_find_first_vma>);
+struct mm_fault_in : archetypes::mm {
+  svm::errc fault_in(svm::walk_request<registration> const&, std::span<entry>);
+};
+static_assert(!svm::mm<mm_fault_in>);
+struct mm_snapshot : archetypes::mm {
+  void snapshot(svm::va_range, std::span<entry>);
+};
+static_assert(!svm::mm<mm_snapshot>);
+struct mm_register_notifier : archetypes::mm {
+  svm::errc register_notifier(registration&, svm::va_range, svm::invalidation_target&);
+};
+static_assert(!svm::mm<mm_register_notifier>);
+struct mm_unregister_notifier : archetypes::mm {
+  void unregister_notifier(registration&);
+};
+static_assert(!svm::mm<mm_unregister_notifier>);
+struct mm_read_begin : archetypes::mm {
+  std::uint64_t read_begin(registration&);
+};
+static_assert(!svm::mm<mm_read_begin>);
+struct mm_read_retry : archetypes::mm {
+  bool read_retry(registration&, std::uint64_t);
+};
+static_assert(!svm::mm<mm_read_retry>);
+struct mm_set_sequence : archetypes::mm {
+  void set_sequence(registration&, std::uint64_t);
+};
+static_assert(!svm::mm<mm_set_sequence>);
+struct mm_collect : archetypes::mm {
+  svm::errc collect(migration&, svm::va_range, std::span<slot>);
+};
+static_assert(!svm::mm<mm_collect>);
+struct mm_collect_pages : archetypes::mm {
+  void collect_pages(migration&, std::span<slot>, svm::va_range const*, page);
+};
+static_assert(!svm::mm<mm_collect_pages>);
+struct mm_install : archetypes::mm {
+  void install(migration&);
+};
+static_assert(!svm::mm<mm_install>);
+struct mm_finalize : archetypes::mm {
+  void finalize(migration&);
+};
+static_assert(!svm::mm<mm_finalize>);
+struct mm_allocate_page : archetypes::mm {
+  svm::result<page> allocate_page();
+};
+static_assert(!svm::mm<mm_allocate_page>);
+struct mm_adopt_device_page : archetypes::mm {
+  void adopt_device_page(page, svm::device_page_owner<page>&);
+};
+static_assert(!svm::mm<mm_adopt_device_page>);
+struct mm_discard_page : archetypes::mm {
+  void discard_page(page);
+};
+static_assert(!svm::mm<mm_discard_page>);
+struct device_dma_map : archetypes::device {
+  svm::result<svm::dma_addr> dma_map(page, svm::page_order, svm::dma_direction);
+};
+static_assert(!svm::device<device_dma_map, archetypes::page>);
+struct device_dma_unmap : archetypes::device {
+  void dma_unmap(svm::dma_addr, svm::page_order, svm::dma_direction);
+};
+static_assert(!svm::device<device_dma_unmap, archetypes::page>);
+struct device_prepare : archetypes::device {
+  svm::errc prepare(svm::va_range);
+};
+static_assert(!svm::device<device_prepare, archetypes::page>);
+struct device_commit : archetypes::device {
+  void commit(svm::va_range, blocks, svm::mapping_access);
+};
+static_assert(!svm::device<device_commit, archetypes::page>);
+struct device_invalidate : archetypes::device {
+  void invalidate(svm::va_range);
+};
+static_assert(!svm::device<device_invalidate, archetypes::page>);
+struct pagemap_allocate : archetypes::pagemap {
+  svm::result<memory> allocate(svm::byte_count);
+};
+static_assert(!svm::pagemap<pagemap_allocate, archetypes::page>);
+struct pagemap_pages : archetypes::pagemap {
+  svm::errc pages(memory&, std::span<page>);
+};
+static_assert(!svm::pagemap<pagemap_pages, archetypes::page>);
+struct pagemap_release : archetypes::pagemap {
+  void release(memory&);
+};
+static_assert(!svm::pagemap<pagemap_release, archetypes::page>);
+struct pagemap_copy_to_device : archetypes::pagemap {
+  svm::errc copy_to_device(job);
+};
+static_assert(!svm::pagemap<pagemap_copy_to_device, archetypes::page>);
+struct pagemap_copy_to_system : archetypes::pagemap {
+  svm::errc copy_to_system(job);
+};
+static_assert(!svm::pagemap<pagemap_copy_to_system, archetypes::page>);
+struct pagemap_map : archetypes::pagemap {
+  svm::result<svm::device_address> map(page, svm::page_order, svm::dma_direction);
+};
+static_assert(!svm::pagemap<pagemap_map, archetypes::page>);
+struct pagemap_unmap : archetypes::pagemap {
+  void unmap(svm::device_address const&);
+};
+static_assert(!svm::pagemap<pagemap_unmap, archetypes::page>);
+struct pagemap_owner : archetypes::pagemap {
+  svm::page_owner owner();
+};
+static_assert(!svm::pagemap<pagemap_owner, archetypes::page>);
+struct pagemap_capacity : archetypes::pagemap {
+  svm::byte_count capacity();
+};
+static_assert(!svm::pagemap<pagemap_capacity, archetypes::page>);
+struct pagemap_available : archetypes::pagemap {
+  svm::byte_count available();
+};
+static_assert(!svm::pagemap<pagemap_available, archetypes::page>);
+}  // namespace throwing
+
+// -- it returns something else, convertible or not ---
+
+namespace mistyped {
+struct allocator_allocate : archetypes::allocator {
+  void* allocate(std::size_t, std::size_t) noexcept;
+};
+static_assert(!svm::allocator<allocator_allocate>);
+struct allocator_deallocate : archetypes::allocator {
+  int deallocate(std::byte*, std::size_t, std::size_t) noexcept;
+};
+static_assert(!svm::allocator<allocator_deallocate>);
+struct clock_now : archetypes::clock {
+  std::uint8_t now() noexcept;
+};
+static_assert(!svm::clock<clock_now>);
+struct clock_wait_until : archetypes::clock {
+  int wait_until(svm::time_point) noexcept;
+};
+static_assert(!svm::clock<clock_wait_until>);
+struct observer_record : archetypes::observer {
+  int record(svm::event const&) noexcept;
+};
+static_assert(!svm::observer<observer_record>);
+struct mm_get_user : archetypes::mm {
+  int get_user() noexcept;
+};
+static_assert(!svm::mm<mm_get_user>);
+struct mm_put_user : archetypes::mm {
+  int put_user() noexcept;
+};
+static_assert(!svm::mm<mm_put_user>);
+struct mm_find_vma : archetypes::mm {
+  void find_vma(svm::cpu_va) noexcept;
+};
+static_assert(!svm::mm<mm_find_vma>);
+struct mm_find_first_vma : archetypes::mm {
+  void find_first_vma(svm::va_range) noexcept;
+};
+static_assert(!svm::mm<mm_find_first_vma>);
+struct mm_fault_in : archetypes::mm {
+  std::uint8_t fault_in(svm::walk_request<registration> const&, std::span<entry>) noexcept;
+};
+static_assert(!svm::mm<mm_fault_in>);
+struct mm_snapshot : archetypes::mm {
+  int snapshot(svm::va_range, std::span<entry>) noexcept;
+};
+static_assert(!svm::mm<mm_snapshot>);
+struct mm_register_notifier : archetypes::mm {
+  std::uint8_t register_notifier(registration&, svm::va_range, svm::invalidation_target&) noexcept;
+};
+static_assert(!svm::mm<mm_register_notifier>);
+struct mm_unregister_notifier : archetypes::mm {
+  int unregister_notifier(registration&) noexcept;
+};
+static_assert(!svm::mm<mm_unregister_notifier>);
+struct mm_read_begin : archetypes::mm {
+  std::uint32_t read_begin(registration&) noexcept;
+};
+static_assert(!svm::mm<mm_read_begin>);
+struct mm_read_retry : archetypes::mm {
+  int read_retry(registration&, std::uint64_t) noexcept;
+};
+static_assert(!svm::mm<mm_read_retry>);
+struct mm_set_sequence : archetypes::mm {
+  int set_sequence(registration&, std::uint64_t) noexcept;
+};
+static_assert(!svm::mm<mm_set_sequence>);
+struct mm_collect : archetypes::mm {
+  std::uint8_t collect(migration&, svm::va_range, std::span<slot>) noexcept;
+};
+static_assert(!svm::mm<mm_collect>);
+struct mm_collect_pages : archetypes::mm {
+  int collect_pages(migration&, std::span<slot>, svm::va_range const*, page) noexcept;
+};
+static_assert(!svm::mm<mm_collect_pages>);
+struct mm_install : archetypes::mm {
+  int install(migration&) noexcept;
+};
+static_assert(!svm::mm<mm_install>);
+struct mm_finalize : archetypes::mm {
+  int finalize(migration&) noexcept;
+};
+static_assert(!svm::mm<mm_finalize>);
+struct mm_allocate_page : archetypes::mm {
+  void allocate_page() noexcept;
+};
+static_assert(!svm::mm<mm_allocate_page>);
+struct mm_adopt_device_page : archetypes::mm {
+  int adopt_device_page(page, svm::device_page_owner<page>&) noexcept;
+};
+static_assert(!svm::mm<mm_adopt_device_page>);
+struct mm_discard_page : archetypes::mm {
+  int discard_page(page) noexcept;
+};
+static_assert(!svm::mm<mm_discard_page>);
+struct device_dma_map : archetypes::device {
+  void dma_map(page, svm::page_order, svm::dma_direction) noexcept;
+};
+static_assert(!svm::device<device_dma_map, archetypes::page>);
+struct device_dma_unmap : archetypes::device {
+  int dma_unmap(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
+};
+static_assert(!svm::device<device_dma_unmap, archetypes::page>);
+struct device_prepare : archetypes::device {
+  std::uint8_t prepare(svm::va_range) noexcept;
+};
+static_assert(!svm::device<device_prepare, archetypes::page>);
+struct device_commit : archetypes::device {
+  int commit(svm::va_range, blocks, svm::mapping_access) noexcept;
+};
+static_assert(!svm::device<device_commit, archetypes::page>);
+struct device_invalidate : archetypes::device {
+  int invalidate(svm::va_range) noexcept;
+};
+static_assert(!svm::device<device_invalidate, archetypes::page>);
+struct pagemap_allocate : archetypes::pagemap {
+  void allocate(svm::byte_count) noexcept;
+};
+static_assert(!svm::pagemap<pagemap_allocate, archetypes::page>);
+struct pagemap_pages : archetypes::pagemap {
+  std::uint8_t pages(memory&, std::span<page>) noexcept;
+};
+static_assert(!svm::pagemap<pagemap_pages, archetypes::page>);
+struct pagemap_release : archetypes::pagemap {
+  int release(memory&) noexcept;
+};
+static_assert(!svm::pagemap<pagemap_release, archetypes::page>);
+struct pagemap_copy_to_device : archetypes::pagemap {
+  std::uint8_t copy_to_device(job) noexcept;
+};
+static_assert(!svm::pagemap<pagemap_copy_to_device, archetypes::page>);
+struct pagemap_copy_to_system : archetypes::pagemap {
+  std::uint8_t copy_to_system(job) noexcept;
+};
+static_assert(!svm::pagemap<pagemap_copy_to_system, archetypes::page>);
+struct pagemap_map : archetypes::pagemap {
+  void map(page, svm::page_order, svm::dma_direction) noexcept;
+};
+static_assert(!svm::pagemap<pagemap_map, archetypes::page>);
+struct pagemap_unmap : archetypes::pagemap {
+  int unmap(svm::device_address const&) noexcept;
+};
+static_assert(!svm::pagemap<pagemap_unmap, archetypes::page>);
+struct pagemap_owner : archetypes::pagemap {
+  std::uint8_t owner() noexcept;
+};
+static_assert(!svm::pagemap<pagemap_owner, archetypes::page>);
+struct pagemap_capacity : archetypes::pagemap {
+  std::uint8_t capacity() noexcept;
+};
+static_assert(!svm::pagemap<pagemap_capacity, archetypes::page>);
+struct pagemap_available : archetypes::pagemap {
+  std::uint8_t available() noexcept;
+};
+static_assert(!svm::pagemap<pagemap_available, archetypes::page>);
+}  // namespace mistyped
+
+// -- what else an mm has: types, the page size, the map lock ---
+
+namespace mm_parts {
+/// A page that misses one operation of a plain value.
+struct page_without_default {
+  explicit page_without_default(int);
+  friend bool operator==(page_without_default const&, page_without_default const&);
+};
+struct page_without_comparison {};
+struct page_without_copy {
+  page_without_copy();
+  page_without_copy(page_without_copy const&) = delete;
+  page_without_copy& operator=(page_without_copy const&) = delete;
+  friend bool operator==(page_without_copy const&, page_without_copy const&);
+};
+static_assert(!std::regular<page_without_default> && !std::regular<page_without_comparison> &&
+              !std::regular<page_without_copy>);
+
+/// An mm with this page in all its functions.
+template <class Page>
+struct with_page : archetypes::mm {
+  using page = Page;
+  using slot = svm::migration_slot<Page>;
+  svm::errc fault_in(svm::walk_request<registration> const&, std::span<svm::page_entry<Page>>) noexcept;
+  void snapshot(svm::va_range, std::span<svm::page_entry<Page>>) noexcept;
+  svm::errc collect(migration&, svm::va_range, std::span<slot>) noexcept;
+  void collect_pages(migration&, std::span<slot>, svm::va_range const*, Page const&) noexcept;
+  svm::result<Page> allocate_page() noexcept;
+  void adopt_device_page(Page const&, svm::device_page_owner<Page>&) noexcept;
+  void discard_page(Page const&) noexcept;
+};
+static_assert(svm::mm<with_page<page>>);
+static_assert(svm::mm<with_page<std::uint64_t>>);
+static_assert(!svm::mm<with_page<page_without_default>>);
+static_assert(!svm::mm<with_page<page_without_comparison>>);
+static_assert(!svm::mm<with_page<page_without_copy>>);
+
+/// An mm with this registration or migration in all its functions.
+template <class Registration>
+struct with_registration : archetypes::mm {
+  using registration = Registration;
+  svm::errc fault_in(svm::walk_request<Registration> const&, std::span<entry>) noexcept;
+  svm::errc register_notifier(Registration&, svm::va_range, svm::invalidation_target&) noexcept;
+  void unregister_notifier(Registration&) noexcept;
+  std::uint64_t read_begin(Registration&) noexcept;
+  bool read_retry(Registration&, std::uint64_t) noexcept;
+  void set_sequence(Registration&, std::uint64_t) noexcept;
+};
+template <class Migration>
+struct with_migration : archetypes::mm {
+  using migration = Migration;
+  svm::errc collect(Migration&, svm::va_range, std::span<slot>) noexcept;
+  void collect_pages(Migration&, std::span<slot>, svm::va_range const*, page) noexcept;
+  void install(Migration&) noexcept;
+  void finalize(Migration&) noexcept;
+};
+struct plain {};
+struct needs_argument {
+  explicit needs_argument(int);
+};
+static_assert(svm::mm<with_registration<plain>> && !svm::mm<with_registration<needs_argument>>);
+static_assert(svm::mm<with_migration<plain>> && !svm::mm<with_migration<needs_argument>>);
+
+struct page_size_is_a_number : archetypes::mm {
+  static constexpr std::uint64_t page_size = 4096;
+};
+static_assert(!svm::mm<page_size_is_a_number>);
+struct page_size_varies : archetypes::mm {
+  static svm::byte_count const page_size;
+};
+static_assert(!svm::mm<page_size_varies>);
+struct page_size_no_power_of_two : archetypes::mm {
+  static constexpr svm::byte_count page_size{3 << 12};
+};
+static_assert(!svm::mm<page_size_no_power_of_two>);
+
+struct map_lock_missing : archetypes::mm {
+  shared_lock& map_lock() = delete;
+};
+static_assert(!svm::mm<map_lock_missing>);
+struct map_lock_by_value : archetypes::mm {
+  shared_lock map_lock();
+};
+static_assert(!svm::mm<map_lock_by_value>);
+struct map_lock_without_lock : archetypes::mm {
+  struct shared_lock {
+    void unlock_shared();
+  };
+  shared_lock& map_lock();
+};
+static_assert(!svm::mm<map_lock_without_lock>);
+struct map_lock_without_unlock : archetypes::mm {
+  struct shared_lock {
+    void lock_shared();
+  };
+  shared_lock& map_lock();
+};
+static_assert(!svm::mm<map_lock_without_unlock>);
+}  // namespace mm_parts
+
+namespace pagemap_parts {
+/// A pagemap with this memory in all its functions.
+template <class Memory>
+struct with_memory : archetypes::pagemap {
+  using memory = Memory;
+  svm::result<Memory> allocate(svm::byte_count) noexcept;
+  svm::errc pages(Memory&, std::span<page>) noexcept;
+  void release(Memory&) noexcept;
+};
+struct handle {};
+struct not_assignable {
+  not_assignable(not_assignable&&) noexcept;
+};
+static_assert(svm::pagemap<with_memory<handle>, page>);
+static_assert(!svm::pagemap<with_memory<not_assignable>, page>);
+struct another_page {};
+static_assert(!svm::pagemap<archetypes::pagemap, another_page>);
+static_assert(!svm::device<archetypes::device, another_page>);
+}  // namespace pagemap_parts
+
+// -- lock ---
+
+namespace lock_parts {
+/// The archetype's locks with one operation taken away.
+struct mutex_without_lock : archetypes::lock {
+  template <svm::lock_rank R>
+  struct mutex : archetypes::lock::mutex<R> {
+    void lock() = delete;
+  };
+};
+static_assert(!svm::lock<mutex_without_lock>);
+struct shared_mutex_without_lock : archetypes::lock {
+  template <svm::lock_rank R>
+  struct shared_mutex : archetypes::lock::shared_mutex<R> {
+    void lock() = delete;
+  };
+};
+static_assert(!svm::lock<shared_mutex_without_lock>);
+struct mutex_without_unlock : archetypes::lock {
+  template <svm::lock_rank R>
+  struct mutex : archetypes::lock::mutex<R> {
+    void unlock() = delete;
+  };
+};
+static_assert(!svm::lock<mutex_without_unlock>);
+struct shared_mutex_without_unlock : archetypes::lock {
+  template <svm::lock_rank R>
+  struct shared_mutex : archetypes::lock::shared_mutex<R> {
+    void unlock() = delete;
+  };
+};
+static_assert(!svm::lock<shared_mutex_without_unlock>);
+struct mutex_without_try_lock : archetypes::lock {
+  template <svm::lock_rank R>
+  struct mutex : archetypes::lock::mutex<R> {
+    bool try_lock() = delete;
+  };
+};
+static_assert(!svm::lock<mutex_without_try_lock>);
+struct shared_mutex_without_try_lock : archetypes::lock {
+  template <svm::lock_rank R>
+  struct shared_mutex : archetypes::lock::shared_mutex<R> {
+    bool try_lock() = delete;
+  };
+};
+static_assert(!svm::lock<shared_mutex_without_try_lock>);
+struct mutex_without_assert_held : archetypes::lock {
+  template <svm::lock_rank R>
+  struct mutex : archetypes::lock::mutex<R> {
+    void assert_held() = delete;
+  };
+};
+static_assert(!svm::lock<mutex_without_assert_held>);
+struct shared_mutex_without_assert_held : archetypes::lock {
+  template <svm::lock_rank R>
+  struct shared_mutex : archetypes::lock::shared_mutex<R> {
+    void assert_held() = delete;
+  };
+};
+static_assert(!svm::lock<shared_mutex_without_assert_held>);
+struct shared_mutex_without_lock_shared : archetypes::lock {
+  template <svm::lock_rank R>
+  struct shared_mutex : archetypes::lock::shared_mutex<R> {
+    void lock_shared() = delete;
+  };
+};
+static_assert(!svm::lock<shared_mutex_without_lock_shared>);
+struct shared_mutex_without_unlock_shared : archetypes::lock {
+  template <svm::lock_rank R>
+  struct shared_mutex : archetypes::lock::shared_mutex<R> {
+    void unlock_shared() = delete;
+  };
+};
+static_assert(!svm::lock<shared_mutex_without_unlock_shared>);
+struct shared_mutex_without_try_lock_shared : archetypes::lock {
+  template <svm::lock_rank R>
+  struct shared_mutex : archetypes::lock::shared_mutex<R> {
+    bool try_lock_shared() = delete;
+  };
+};
+static_assert(!svm::lock<shared_mutex_without_try_lock_shared>);
+struct shared_mutex_without_assert_held_shared : archetypes::lock {
+  template <svm::lock_rank R>
+  struct shared_mutex : archetypes::lock::shared_mutex<R> {
+    void assert_held_shared() = delete;
+  };
+};
+static_assert(!svm::lock<shared_mutex_without_assert_held_shared>);
+struct mutex_try_lock_returns_int : archetypes::lock {
+  template <svm::lock_rank R>
+  struct mutex : archetypes::lock::mutex<R> {
+    int try_lock();
+  };
+};
+static_assert(!svm::lock<mutex_try_lock_returns_int>);
+struct shared_mutex_try_lock_returns_int : archetypes::lock {
+  template <svm::lock_rank R>
+  struct shared_mutex : archetypes::lock::shared_mutex<R> {
+    int try_lock();
+  };
+};
+static_assert(!svm::lock<shared_mutex_try_lock_returns_int>);
+struct try_lock_shared_returns_int : archetypes::lock {
+  template <svm::lock_rank R>
+  struct shared_mutex : archetypes::lock::shared_mutex<R> {
+    int try_lock_shared();
+  };
+};
+static_assert(!svm::lock<try_lock_shared_returns_int>);
+struct mutex_needs_argument : archetypes::lock {
+  template <svm::lock_rank R>
+  struct mutex : archetypes::lock::mutex<R> {
+    explicit mutex(int);
+  };
+};
+static_assert(!svm::lock<mutex_needs_argument>);
+struct shared_mutex_needs_argument : archetypes::lock {
+  template <svm::lock_rank R>
+  struct shared_mutex : archetypes::lock::shared_mutex<R> {
+    explicit shared_mutex(int);
+  };
+};
+static_assert(!svm::lock<shared_mutex_needs_argument>);
+struct event_needs_argument : archetypes::lock {
+  struct event : archetypes::lock::event {
+    explicit event(int);
+  };
+};
+static_assert(!svm::lock<event_needs_argument>);
+struct event_without_wait : archetypes::lock {
+  struct event : archetypes::lock::event {
+    void wait() = delete;
+  };
+};
+static_assert(!svm::lock<event_without_wait>);
+struct event_without_notify : archetypes::lock {
+  struct event : archetypes::lock::event {
+    void notify_all() = delete;
+  };
+};
+static_assert(!svm::lock<event_without_notify>);
+
+struct atomic_without_load : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T load() const = delete;
+  };
+};
+static_assert(!svm::lock<atomic_without_load>);
+struct atomic_load_returns_pointer : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T* load() const;
+  };
+};
+static_assert(!svm::lock<atomic_load_returns_pointer>);
+struct atomic_without_store : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    void store(T) = delete;
+  };
+};
+static_assert(!svm::lock<atomic_without_store>);
+struct atomic_without_exchange : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T exchange(T) = delete;
+  };
+};
+static_assert(!svm::lock<atomic_without_exchange>);
+struct atomic_exchange_returns_pointer : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T* exchange(T);
+  };
+};
+static_assert(!svm::lock<atomic_exchange_returns_pointer>);
+struct atomic_without_fetch_add : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T fetch_add(T) = delete;
+  };
+};
+static_assert(!svm::lock<atomic_without_fetch_add>);
+struct atomic_fetch_add_returns_pointer : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T* fetch_add(T);
+  };
+};
+static_assert(!svm::lock<atomic_fetch_add_returns_pointer>);
+struct atomic_without_fetch_sub : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T fetch_sub(T) = delete;
+  };
+};
+static_assert(!svm::lock<atomic_without_fetch_sub>);
+struct atomic_fetch_sub_returns_pointer : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T* fetch_sub(T);
+  };
+};
+static_assert(!svm::lock<atomic_fetch_sub_returns_pointer>);
+struct atomic_without_fetch_or : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T fetch_or(T) = delete;
+  };
+};
+static_assert(!svm::lock<atomic_without_fetch_or>);
+struct atomic_fetch_or_returns_pointer : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T* fetch_or(T);
+  };
+};
+static_assert(!svm::lock<atomic_fetch_or_returns_pointer>);
+struct atomic_without_fetch_and : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T fetch_and(T) = delete;
+  };
+};
+static_assert(!svm::lock<atomic_without_fetch_and>);
+struct atomic_fetch_and_returns_pointer : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T* fetch_and(T);
+  };
+};
+static_assert(!svm::lock<atomic_fetch_and_returns_pointer>);
+struct atomic_without_compare_exchange : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    bool compare_exchange(T&, T) = delete;
+  };
+};
+static_assert(!svm::lock<atomic_without_compare_exchange>);
+struct atomic_compare_exchange_returns_pointer : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T* compare_exchange(T&, T);
+  };
+};
+static_assert(!svm::lock<atomic_compare_exchange_returns_pointer>);
+struct atomic_load_not_const : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    explicit atomic(T);
+    T load();
+  };
+};
+static_assert(!svm::lock<atomic_load_not_const>);
+struct atomic_without_value : archetypes::lock {
+  template <class T>
+  struct atomic : archetypes::lock::atomic<T> {
+    atomic();
+  };
+};
+static_assert(!svm::lock<atomic_without_value>);
+
+/// Fit for words of one size only.
+template <class Word>
+struct one_word : archetypes::lock {
+  template <class T>
+  struct atomic {};
+};
+template <class Word>
+template <class T>
+requires std::same_as<T, Word>
+struct one_word<Word>::atomic<T> : archetypes::lock::atomic<T> {
+  explicit atomic(T);
+};
+static_assert(!svm::lock<one_word<std::uint32_t>>);
+static_assert(!svm::lock<one_word<std::uint64_t>>);
+}  // namespace lock_parts
+
+// -- the bundles ---
+
+namespace bundles {
+struct nothing {};
+struct bad_mm : archetypes::policies {
+  using mm = nothing;
+};
+static_assert(!svm::policies<bad_mm>);
+struct bad_device : archetypes::policies {
+  using device = nothing;
+};
+static_assert(!svm::policies<bad_device>);
+struct bad_pagemap : archetypes::policies {
+  using pagemap = nothing;
+};
+static_assert(!svm::policies<bad_pagemap>);
+struct bad_lock : archetypes::policies {
+  using lock = nothing;
+};
+static_assert(!svm::policies<bad_lock>);
+struct bad_clock : archetypes::policies {
+  using clock = nothing;
+};
+static_assert(!svm::policies<bad_clock>);
+struct bad_allocator : archetypes::policies {
+  using allocator = nothing;
+};
+static_assert(!svm::policies<bad_allocator>);
+struct bad_observer : archetypes::policies {
+  using observer = nothing;
+};
+static_assert(!svm::policies<bad_observer>);
+struct bad_range_data : archetypes::policies {
+  using range_data = mm_parts::needs_argument;
+};
+static_assert(!svm::policies<bad_range_data>);
+struct bad_notifier_data : archetypes::policies {
+  using notifier_data = mm_parts::needs_argument;
+};
+static_assert(!svm::policies<bad_notifier_data>);
+static_assert(!svm::policies<nothing>);
+
+struct gpuvm_without_mapping {
+  using object = nothing;
+  using lock = archetypes::lock;
+  using allocator = archetypes::allocator;
+};
+static_assert(!svm::gpuvm_types<gpuvm_without_mapping>);
+struct gpuvm_without_object {
+  using mapping = nothing;
+  using lock = archetypes::lock;
+  using allocator = archetypes::allocator;
+};
+static_assert(!svm::gpuvm_types<gpuvm_without_object>);
+struct gpuvm_bad_lock : archetypes::gpuvm_types {
+  using lock = nothing;
+};
+static_assert(!svm::gpuvm_types<gpuvm_bad_lock>);
+struct gpuvm_bad_allocator : archetypes::gpuvm_types {
+  using allocator = nothing;
+};
+static_assert(!svm::gpuvm_types<gpuvm_bad_allocator>);
+}  // namespace bundles
