@@ -1,0 +1,217 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+
+// get_pages against walks that race with events, or report what the simulated machine cannot.
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <support/failures.hpp>
+#include <support/scripted.hpp>
+
+using namespace support;
+using svm::invalidation_cause;
+using svm::page_flag;
+using svm::page_place;
+
+namespace {
+
+constexpr int rounds = svm::retry_budget<svm::mock::virtual_clock>::interfered_rounds;
+
+svm::mock::machine_options system_only() {
+  return options([](auto& o) { o.driver.migrate = svm::migration_mode::never; });
+}
+errc get(world& w, cpu_va a) {
+  auto found = w.driver.svm().find_or_insert(a, {});
+  REQUIRE(found.has_value());
+  auto held = w.driver.svm().hold(std::move(found->range));
+  return w.driver.svm().get_pages(held, {});
+}
+
+using script = scripted<4096>;
+svm::geometry small_shape() {
+  return *svm::geometry::make(span(cpu_va{}, std::uint64_t{1} << 47), {2 * MiB},
+                              std::vector<byte_count>{{64 * KiB}, {4 * KiB}}, {4096});
+}
+svm::range_hold<script::policies> hold_at(script& s, cpu_va a) {
+  auto found = s.svm.find_or_insert(a, {});
+  REQUIRE(found.has_value());
+  return s.svm.hold(std::move(found->range));
+}
+
+/// What stands behind the device pages of a script.
+struct device_owner final : svm::device_page_owner<script::policies::mm::page> {
+  svm::cpu_fault_answer page_faulted(svm::cpu_fault<script::policies::mm::page> const&) noexcept override { return {}; }
+  void page_freed() noexcept override {}
+};
+
+}  // namespace
+
+TEST_SUITE("gpusvm/get_pages") {
+  TEST_CASE("PAG-16 events that never end make it answer busy, within sixteen rounds and within a second") {
+    for (std::uint64_t const step_ms : {std::uint64_t{0}, std::uint64_t{300}, std::uint64_t{2000}}) {
+      CAPTURE(step_ms);
+      world w{system_only()};
+      w.map(64 * KiB);
+      w.cpu_tag(base, 64 * KiB, 1);
+      int walks = 0;
+      w.hooks.hook = [&](step s) {
+        if (s != step::walked) return;
+        ++walks;
+        w.clock.advance(svm::milliseconds(step_ms));
+        CHECK(w.process.invalidate_only({span(base, 4 * KiB), invalidation_cause::clear}));
+      };
+      CHECK(get(w, base) == errc::busy);
+      CHECK(walks == (step_ms == 0 ? rounds : step_ms == 300 ? 4 : 1));
+      w.hooks.hook = nullptr;
+      CHECK(w.dma.live() == 0);
+      CHECK(w.complaint() == "");
+      CHECK(get(w, base) == errc::ok);
+      CHECK(w.complaint() == "");
+    }
+  }
+
+  TEST_CASE("a storm that ends within the bound lets the call through (OOM-07)") {
+    for (int events = 0; events <= rounds; ++events) {
+      CAPTURE(events);
+      world w{system_only()};
+      w.map(64 * KiB);
+      w.cpu_tag(base, 64 * KiB, 1);
+      int left = events;
+      w.hooks.hook = [&](step s) {
+        if (s == step::walked && left-- > 0)
+          CHECK(w.process.invalidate_only({span(at(60 * KiB), 4 * KiB), invalidation_cause::clear}));
+      };
+      CHECK(get(w, base) == (events < rounds ? errc::ok : errc::busy));
+      CHECK(w.failures.calls(failure::dma_map) == (events < rounds ? 16u : 0u));
+      CHECK(w.count(svm::event_kind::interfered_retry) == static_cast<unsigned>(std::min(events, rounds)));
+      CHECK(w.complaint() == "");
+    }
+  }
+
+  TEST_CASE("pages that are missing though no event came are asked for three times, and reported as such") {
+    script s{small_shape()};
+    s.mm.add_vma(base, MiB);
+    s.mm.walk = [](script::request const&, std::span<script::entry>) { return errc::ok; };
+    auto held = hold_at(s, base);
+    CHECK(s.svm.get_pages(held, {}) == errc::busy);
+    CHECK(s.mm.walks == 3);
+    CHECK(s.stats.count(svm::event_kind::undisturbed_retry) == 3);
+    CHECK(s.device.calls == 0);
+    s.mm.walk = nullptr;
+    CHECK(s.svm.get_pages(held, {}) == errc::ok);
+  }
+
+  TEST_CASE("PAG-22 each walk starts from clean results, so what an earlier one left is never read") {
+    script s{small_shape()};
+    s.mm.add_vma(base, MiB);
+    bool clean = true;
+    int walks = 0;
+    s.mm.walk = [&](script::request const& r, std::span<script::entry> out) {
+      for (script::entry const& e : out)
+        clean = clean && e.place == page_place::absent && e.order.value == 0 && e.page.number == 0 && !e.writable &&
+                e.behind == nullptr;
+      if (++walks == 1) {
+        // Garbage of every kind, and then an event, so that it must be thrown away.
+        for (script::entry& e : out) e = {{12345}, {9}, page_place::device, true, nullptr};
+        s.mm.invalidate(r.span);
+        return errc::busy;
+      }
+      if (walks == 2) return errc::ok;  // a walk that fills in nothing at all
+      s.mm.fill(r.span, out);
+      return errc::ok;
+    };
+    auto held = hold_at(s, base);
+    CHECK(s.svm.get_pages(held, {}) == errc::ok);
+    CHECK(walks == 3);
+    CHECK(clean);
+    CHECK(s.pagemap.calls == 0);
+    CHECK(s.device.live.size() == 16);
+  }
+
+  TEST_CASE("the check for present pages starts from clean results too (PAG-22)") {
+    script s{small_shape()};
+    s.mm.add_vma(base, MiB);
+    bool clean = true;
+    s.mm.show = [&](va_range, std::span<script::entry> out) {
+      for (script::entry& e : out) {
+        clean = clean && e.place == page_place::absent && e.behind == nullptr;
+        e = {{12345}, {9}, page_place::absent, true, nullptr};
+      }
+    };
+    auto const found = s.svm.find_or_insert(base, {.check_pages_threshold = {64 * KiB}});
+    REQUIRE(found.has_value());
+    CHECK(found->range->interval() == span(base, 4 * KiB));
+    CHECK(clean);
+  }
+
+  TEST_CASE("PAG-08 a walk that reports a folio larger than the range maps the range and no more") {
+    script s{small_shape()};
+    s.mm.add_vma(base, MiB);
+    s.mm.walk = [&](script::request const& r, std::span<script::entry> out) {
+      s.mm.fill(r.span, out);
+      for (script::entry& e : out) e.order = {9};
+      return errc::ok;
+    };
+    auto held = hold_at(s, at(64 * KiB));
+    REQUIRE(s.svm.get_pages(held, {}) == errc::ok);
+    REQUIRE(held->mapping().blocks_locked().size() == 1);
+    CHECK(held->mapping().blocks_locked()[0].order.value == 4);
+    CHECK(s.device.live.begin()->second.page.number == at(64 * KiB).value / page_bytes);
+  }
+
+  TEST_CASE("a retry that finds the pages elsewhere maps where they are now") {
+    device_owner behind;
+    for (bool const to_device : {false, true}) {
+      script s{small_shape()};
+      s.mm.add_vma(base, MiB);
+      int walks = 0;
+      s.mm.walk = [&](script::request const& r, std::span<script::entry> out) {
+        s.mm.fill(r.span, out);
+        if ((++walks == 1) != to_device)
+          for (script::entry& e : out) e = {e.page, {}, page_place::device, true, &behind};
+        if (walks == 1) s.mm.invalidate(r.span);
+        return errc::ok;
+      };
+      auto held = hold_at(s, base);
+      REQUIRE(s.svm.get_pages(held, {}) == errc::ok);
+      CHECK(held->mapping().has(page_flag::device) == to_device);
+      CHECK(s.device.live.size() == (to_device ? 0 : 16));
+      CHECK(s.pagemap.live.size() == (to_device ? 16 : 0));
+    }
+  }
+
+  TEST_CASE("PAG-15 a device page that cannot be mapped leaves none mapped, and the retry succeeds") {
+    device_owner behind;
+    for (std::uint64_t k = 1; k <= 16; ++k) {
+      script s{small_shape()};
+      s.mm.add_vma(base, MiB);
+      s.mm.walk = [&](script::request const& r, std::span<script::entry> out) {
+        s.mm.fill(r.span, out);
+        for (script::entry& e : out) e = {e.page, {}, page_place::device, true, &behind};
+        return errc::ok;
+      };
+      s.pagemap.fail_at = k;
+      auto held = hold_at(s, base);
+      CHECK(s.svm.get_pages(held, {}) == errc::dma_map_failed);
+      CHECK(s.pagemap.live.empty());
+      CHECK(s.pagemap.mismatches == 0);
+      CHECK_FALSE(held->mapping().has(page_flag::mapped));
+      CHECK(s.svm.get_pages(held, {}) == errc::ok);
+      CHECK(s.pagemap.live.size() == 16);
+    }
+  }
+
+  TEST_CASE("an error of the walk that is no event ends the call at once") {
+    for (errc const e : {errc::no_vma, errc::no_access, errc::read_only, errc::no_ram}) {
+      script s{small_shape()};
+      s.mm.add_vma(base, MiB);
+      s.mm.walk = [e](script::request const&, std::span<script::entry>) { return e; };
+      auto held = hold_at(s, base);
+      CHECK(s.svm.get_pages(held, {}) == e);
+      CHECK(s.mm.walks == 1);
+    }
+  }
+}

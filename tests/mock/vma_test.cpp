@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+
+#include <string>
+
+#include <pagemap/scene.hpp>
+
+using namespace support;
+using svm::mock::vma;
+using svm::mock::vma_table;
+
+namespace {
+
+vma piece(std::uint64_t first, std::uint64_t pages, protection p = protection::read_write,
+          mapping_kind k = mapping_kind::anon) {
+  return {span({first * page_bytes}, pages * page_bytes), p, k, nullptr};
+}
+std::string shape(vma_table const& table) {
+  std::string all;
+  for (auto const& [start, v] : table.all()) {
+    CHECK(start == v.extent.start().value);
+    all += "[" + std::to_string(start / page_bytes) + "," + std::to_string(v.extent.last().value / page_bytes + 1) +
+           ")" + std::string{name(v.allowed)};
+  }
+  return all;
+}
+va_range pages(std::uint64_t first, std::uint64_t count) {
+  return span({first * page_bytes}, count * page_bytes);
+}
+
+}  // namespace
+
+TEST_SUITE("mock/vma") {
+  TEST_CASE("a VMA joins the neighbours that are like it, on both sides at once") {
+    vma_table t;
+    t.insert(piece(0, 2));
+    t.insert(piece(4, 2));
+    CHECK(shape(t) == "[0,2)rw[4,6)rw");
+    t.insert(piece(2, 2));
+    CHECK(shape(t) == "[0,6)rw");
+    t.insert(piece(6, 1, protection::read));
+    t.insert(piece(8, 1));
+    t.insert(piece(7, 1, protection::read));
+    CHECK(shape(t) == "[0,6)rw[6,8)r[8,9)rw");
+  }
+
+  TEST_CASE("a VMA is found by any address in it and by the first meeting with a span") {
+    vma_table t;
+    t.insert(piece(2, 2));
+    t.insert(piece(6, 1));
+    CHECK(t.find({2 * page_bytes - 1}) == nullptr);
+    CHECK(t.find({2 * page_bytes}) != nullptr);
+    CHECK(t.find({4 * page_bytes - 1}) == t.find({2 * page_bytes}));
+    CHECK(t.find({4 * page_bytes}) == nullptr);
+    CHECK(t.first_overlap(pages(0, 2)) == nullptr);
+    CHECK(t.first_overlap(pages(0, 9))->extent == pages(2, 2));
+    CHECK(t.first_overlap(pages(3, 1))->extent == pages(2, 2));
+    CHECK(t.first_overlap(pages(4, 3))->extent == pages(6, 1));
+    CHECK(t.first_overlap(pages(4, 2)) == nullptr);
+  }
+
+  TEST_CASE("what is cut out is handed over piece by piece, and the ends stay") {
+    vma_table t;
+    t.insert(piece(0, 4));
+    t.insert(piece(5, 1, protection::read));
+    t.insert(piece(6, 4));
+    std::string cut;
+    t.remove(pages(2, 6), [&](vma const& v) {
+      cut += std::to_string(v.extent.start().value / page_bytes) + "+" +
+             std::to_string(v.extent.size().value / page_bytes) + " ";
+    });
+    CHECK(cut == "2+2 5+1 6+2 ");
+    CHECK(shape(t) == "[0,2)rw[8,10)rw");
+    t.remove(pages(3, 2), [](vma const&) { FAIL("nothing is there"); });
+    t.remove(pages(8, 1), [](vma const&) {});
+    CHECK(shape(t) == "[0,2)rw[9,10)rw");
+  }
+
+  TEST_CASE("a protection splits, and joins again what became alike") {
+    vma_table t;
+    t.insert(piece(0, 6));
+    t.protect(pages(2, 2), protection::none);
+    CHECK(shape(t) == "[0,2)rw[2,4)none[4,6)rw");
+    t.protect(pages(1, 2), protection::read);
+    CHECK(shape(t) == "[0,1)rw[1,3)r[3,4)none[4,6)rw");
+    t.protect(pages(0, 6), protection::read_write);
+    CHECK(shape(t) == "[0,6)rw");
+  }
+
+  TEST_CASE("pieces of one object join, two objects do not, and only anonymous memory migrates") {
+    vma_table t;
+    auto const one = std::make_shared<svm::mock::backing>();
+    for (std::uint64_t const at : {0u, 1u}) t.insert({pages(at, 1), protection::read, mapping_kind::file, one});
+    CHECK(shape(t) == "[0,2)r");
+    t.insert({pages(2, 1), protection::read, mapping_kind::file, std::make_shared<svm::mock::backing>()});
+    CHECK(shape(t) == "[0,2)r[2,3)r");
+    CHECK_FALSE(t.find({0})->is_migratable());
+    CHECK(piece(0, 1).is_migratable());
+    CHECK_FALSE(piece(0, 1, protection::none).readable());
+    CHECK_FALSE(piece(0, 1, protection::read).writable());
+  }
+}

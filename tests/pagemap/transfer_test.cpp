@@ -1,0 +1,131 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+
+#include <pagemap/scene.hpp>
+
+using namespace support;
+
+namespace {
+
+using transfer = svm::transfer<policies>;
+using svm::dma_direction;
+
+/// `count` system pages that belong to the test.
+std::vector<svm::mock::page> pages_of_ram(world& w, std::size_t count) {
+  std::vector<svm::mock::page> got;
+  for (std::size_t i = 0; i < count; ++i) got.push_back(*w.process.allocate_page());
+  return got;
+}
+
+}  // namespace
+
+TEST_SUITE("pagemap/transfer") {
+  TEST_CASE("it has a slot and a block for each page that it was asked for") {
+    world w;
+    transfer work{w.mover.env()};
+    CHECK(work.slots().empty());
+    REQUIRE(work.reserve(5));
+    CHECK(work.slots().size() == 5);
+    for (auto const& s : work.slots()) CHECK(s.state == svm::slot_state::untouched);
+    CHECK(work.job().empty());
+    CHECK(work.bytes() == byte_count{});
+  }
+
+  TEST_CASE("without memory for either array there is room for one page, whichever fails") {
+    for (std::uint64_t k = 1; k <= 2; ++k) {
+      world w;
+      transfer work{w.mover.env()};
+      w.failures.arm(failure::alloc, k);
+      CHECK_FALSE(work.reserve(5));
+      REQUIRE(work.slots().size() == 1);
+      auto const pages = pages_of_ram(w, 1);
+      CHECK(work.add_block(pages[0], {}, dma_direction::from_device) == errc::ok);
+      CHECK(work.job().size() == 1);
+      CHECK(work.bytes() == byte_count{page_bytes});
+      work.unmap_all();
+      w.process.discard_page(pages[0]);
+      CHECK(w.dma.live() == 0);
+    }
+  }
+
+  TEST_CASE("a DMA address of 0 is an address: it is in the job and is unmapped again (defect D10, erratum 3.2.6)") {
+    world w;
+    transfer work{w.mover.env()};
+    REQUIRE(work.reserve(2));
+    auto const pages = pages_of_ram(w, 2);
+    CHECK(work.add_block(pages[0], {}, dma_direction::to_device) == errc::ok);
+    CHECK(work.job()[0].system == svm::dma_addr{0});
+    CHECK(w.dma.live() == 1);
+    work.unmap_all();
+    CHECK(w.dma.live() == 0);
+    CHECK(work.job().empty());
+    for (auto const p : pages) w.process.discard_page(p);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("memory at DMA address 0 is copied both ways (PAG-18, defect D10)") {
+    for (svm::dma_addr const first : {svm::dma_addr{0}, svm::dma_addr{std::uint64_t{1} << 40}}) {
+      world w{small_chunks(MiB, [&](auto& o) { o.first_dma_address = first; })};
+      w.map(2 * page_bytes);
+      w.cpu_tag(base, 2 * page_bytes, 41);
+      REQUIRE(to_device(w, base, page_bytes) == errc::ok);
+      REQUIRE(to_device(w, page_at(1), page_bytes) == errc::ok);
+      CHECK(w.gpu_tags_until(base, 2 * page_bytes, 41) == 2 * page_bytes);
+      CHECK(w.cpu_tags_until(base, 2 * page_bytes, 41) == 2 * page_bytes);
+      CHECK(w.dma.live() == 0);
+      CHECK(w.complaint() == "");
+    }
+  }
+
+  TEST_CASE("a block that cannot be mapped leaves the job as it was") {
+    world w;
+    transfer work{w.mover.env()};
+    REQUIRE(work.reserve(3));
+    auto const pages = pages_of_ram(w, 3);
+    w.failures.arm(failure::dma_map, 2);
+    CHECK(work.add_block(pages[0], {}, dma_direction::to_device) == errc::ok);
+    CHECK(work.add_block(pages[1], {}, dma_direction::to_device) == errc::dma_map_failed);
+    CHECK(work.job().size() == 1);
+    CHECK(work.add_block(pages[2], {}, dma_direction::to_device) == errc::ok);
+    CHECK(work.job().size() == 2);
+    CHECK(w.dma.live() == 2);
+    work.unmap_all();
+    for (auto const p : pages) w.process.discard_page(p);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("its end ends its DMA mappings, in the direction in which they were made") {
+    world w;
+    auto const pages = pages_of_ram(w, 2);
+    for (dma_direction const way : {dma_direction::to_device, dma_direction::from_device}) {
+      {
+        transfer work{w.mover.env()};
+        REQUIRE(work.reserve(2));
+        for (auto const p : pages) REQUIRE(work.add_block(p, {}, way) == errc::ok);
+        CHECK(w.dma.live() == 2);
+      }
+      CHECK(w.dma.live() == 0);
+    }
+    for (auto const p : pages) w.process.discard_page(p);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("a migration maps no page with more rights than its copy needs") {
+    world w{small_chunks()};
+    w.map(chunk);
+    w.cpu_tag(base, chunk, 1);
+    int jobs = 0;
+    w.hooks.hook = [&](step s) {
+      if (s != step::copying) return;
+      bool const to_system = jobs++ != 0;
+      // The other way round would be a broken rule, and says so.
+      CHECK(w.dma.resolve({0}, to_system) != svm::mock::page{});
+      CHECK(w.broken.empty());
+      static_cast<void>(w.dma.resolve({0}, !to_system));
+      CHECK(w.broken.take().size() == 1);
+    };
+    REQUIRE(to_device(w, base, chunk) == errc::ok);
+    REQUIRE(w.mover.evict_all() == errc::ok);
+    CHECK(jobs == 2);
+  }
+}
