@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 The svm authors
+# SPDX-License-Identifier: MIT
+"""The README's first program is examples/hello_fault.cpp word for word, and what it prints stands below it.
+
+    check_readme.py ROOT HELLO_FAULT_PROGRAM
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+
+def blocks(text, language):
+    return re.findall(r"```" + language + r"\n(.*?)```", text, re.DOTALL)
+
+
+def main():
+    root = pathlib.Path(sys.argv[1])
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    source = (root / "examples/hello_fault.cpp").read_text(encoding="utf-8")
+    program = re.sub(r"\A(//[^\n]*\n)*\n*", "", source)
+    output = subprocess.run([sys.argv[2]], capture_output=True, text=True, check=False).stdout
+    checks = {
+        "the first program is hello_fault.cpp": blocks(readme, "cpp")[:1] == [program],
+        "its output stands below it": blocks(readme, "text")[:1] == [output],
+        "there are two commands": len(blocks(readme, "sh")) == 2,
+    }
+    for what, good in checks.items():
+        if not good:
+            print(f"FAILED: {what}")
+    print(f"{sum(checks.values())} passed, {len(checks) - sum(checks.values())} failed")
+    return 0 if all(checks.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
