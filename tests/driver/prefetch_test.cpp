@@ -106,6 +106,33 @@ TEST_SUITE("driver/prefetch") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("PRE-03 after a prefetch to the device the GPU takes no fault, in any page") {
+    world w{small()};
+    w.map(256 * KiB);
+    w.cpu_tag(base, 256 * KiB, 9);
+    CHECK(prefetch(w, 0, 256 * KiB, prefetch_place::device) == errc::ok);
+    CHECK(w.gpu_tags_until(base, 256 * KiB, 9) == 256 * KiB);
+    CHECK(w.gpu_write(at(40 * KiB), 77) == errc::ok);
+    CHECK(w.count(svm::event_kind::gpu_fault) == 0);
+    CHECK(w.cpu_read(at(40 * KiB)) == 77);
+  }
+
+  TEST_CASE(
+      "PRE-05 file, shared and huge memory that is wanted on the device is mapped in system memory, with success") {
+    for (mapping_kind const kind : {mapping_kind::file, mapping_kind::shared, mapping_kind::hugetlb}) {
+      CAPTURE(name(kind));
+      world w{small()};
+      w.map(2 * MiB, base, protection::read_write, kind);
+      REQUIRE(w.cpu_write(base, 5) == sys::ok);
+      CHECK(prefetch(w, 0, 2 * MiB, prefetch_place::device) == errc::ok);
+      CHECK(w.device_pages(base, 2 * MiB) == 0);
+      CHECK(w.gpu_mapped_pages(base, 2 * MiB) == 512);
+      CHECK(w.gpu_read(base) == 5);
+      CHECK(w.count(svm::event_kind::migration_failed) == 0);
+      CHECK(w.complaint() == "");
+    }
+  }
+
   TEST_CASE("a prefetch moves memory to where it is wanted, and back, with the data intact") {
     world w{small()};
     w.map(128 * KiB);

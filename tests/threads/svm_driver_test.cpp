@@ -303,4 +303,139 @@ TEST_SUITE("threads/svm_driver") {
     CHECK(w.stats.count(svm::event_kind::range_created) == 1);
     w.finish();
   }
+
+  TEST_CASE("PRE-04 a prefetch races the CPU's writes, and every word is the one that was written last") {
+    constexpr std::uint64_t pages = 32;
+    constexpr std::uint64_t rounds = 500;
+    world w{small_machine(svm::migration_mode::where_possible)};
+    w.map(base, pages * page_bytes);
+    std::atomic<int> failed{0};
+    std::thread writer{[&] {
+      for (std::uint64_t i = 1; i <= rounds; ++i)
+        if (!w.cpu_write(base + byte_count{i % pages * page_bytes}, i)) ++failed;
+    }};
+    for (std::uint64_t i = 0; i < rounds / 4; ++i)
+      if (w.driver.prefetch({base, byte_count{pages * page_bytes}},
+                            i % 2 == 0 ? svm::prefetch_place::device : svm::prefetch_place::system) == errc::no_vma)
+        ++failed;
+    writer.join();
+    CHECK(failed.load() == 0);
+    for (std::uint64_t i = rounds - pages + 1; i <= rounds; ++i)
+      CHECK(w.gpu_read(base + byte_count{i % pages * page_bytes}) == i);
+    w.finish();
+  }
+
+  TEST_CASE("CFB-03, CFB-04 eight CPU threads touch device memory: it comes back once, and all see the data") {
+    for (bool const same_page : {true, false}) {
+      CAPTURE(same_page);
+      world w{small_machine(svm::migration_mode::where_possible)};
+      w.map(base, 64 * KiB);
+      for (std::uint64_t n = 0; n < 16; ++n) REQUIRE(w.cpu_write(base + byte_count{n * page_bytes}, 50 + n));
+      REQUIRE(w.gpu_read(base) == 50u);
+      std::atomic<int> wrong{0};
+      std::vector<std::thread> threads;
+      for (std::uint64_t t = 0; t < 8; ++t)
+        threads.emplace_back([&, n = same_page ? 5 : 2 * t] {
+          std::byte word[8];
+          std::uint64_t value = 0;
+          if (w.process.load(base + byte_count{n * page_bytes}, word) != sys::ok) ++wrong;
+          std::memcpy(&value, word, sizeof value);
+          if (value != 50 + n) ++wrong;
+        });
+      for (std::thread& t : threads) t.join();
+      CHECK(wrong.load() == 0);
+      CHECK(w.stats.bytes(svm::event_kind::migrated_to_system) == 64 * KiB);
+      CHECK(w.device_memory.used().value == 0);
+      w.finish();
+    }
+  }
+
+  TEST_CASE("MIG-14 a CPU that touches memory in the middle of its copy waits, and sees the data") {
+    world w{small_machine(svm::migration_mode::where_possible)};
+    w.map(base, 64 * KiB);
+    REQUIRE(w.cpu_write(base, 7));
+    gate stop;
+    w.hooks.hook = [&](step s) {
+      if (s == step::copying && this_thread_parks) {
+        this_thread_parks = false;
+        stop.park();
+      }
+    };
+    std::thread gpu{[&] {
+      this_thread_parks = true;
+      CHECK(w.gpu_read(base) == 7u);
+    }};
+    stop.wait_until_parked();
+    std::atomic<bool> done{false};
+    std::thread cpu{[&] {
+      std::byte word[8];
+      std::uint64_t value = 0;
+      CHECK(w.process.load(base, word) == sys::ok);
+      std::memcpy(&value, word, sizeof value);
+      CHECK(value == 7);
+      done.store(true);
+    }};
+    // The copy stands still: nothing that the CPU does can end before it goes on.
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    CHECK_FALSE(done.load());
+    stop.open();
+    gpu.join();
+    cpu.join();
+    w.finish();
+  }
+
+  TEST_CASE("NOT-10, NOT-13 a reader and a removal wait for the callback that runs") {
+    world w{small_machine(svm::migration_mode::never)};
+    struct parked_target final : svm::invalidation_target {
+      world& w;
+      gate& stop;
+      typename svm::mock::notifiers<svm::mock::rank_checked<svm::std_lock>>::registration& own;
+      parked_target(world& machine, gate& g, decltype(own) r) : w(machine), stop(g), own(r) {}
+      bool invalidate(svm::invalidation const&, std::uint64_t sequence) noexcept override {
+        w.process.set_sequence(own, sequence);
+        stop.park();
+        return true;
+      }
+    };
+    gate stop;
+    svm::mock::notifiers<svm::mock::rank_checked<svm::std_lock>>::registration registration;
+    parked_target target{w, stop, registration};
+    va_range const span{base, byte_count{64 * KiB}};
+    REQUIRE(w.process.register_notifier(registration, span, target) == errc::ok);
+    std::uint64_t const before = w.process.read_begin(registration);
+    std::thread event{[&] { CHECK(w.process.invalidate_only({span, svm::invalidation_cause::clear})); }};
+    stop.wait_until_parked();
+    CHECK(w.process.read_retry(registration, before));
+    std::atomic<bool> read{false};
+    std::thread reader{[&] {
+      CHECK(w.process.read_begin(registration) != before);
+      read.store(true);
+    }};
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    CHECK_FALSE(read.load());
+    stop.open();
+    event.join();
+    reader.join();
+    CHECK(read.load());
+    w.process.unregister_notifier(registration);
+
+    gate again;
+    svm::mock::notifiers<svm::mock::rank_checked<svm::std_lock>>::registration second;
+    parked_target other{w, again, second};
+    REQUIRE(w.process.register_notifier(second, span, other) == errc::ok);
+    std::thread next_event{[&] { CHECK(w.process.invalidate_only({span, svm::invalidation_cause::clear})); }};
+    again.wait_until_parked();
+    std::atomic<bool> removed{false};
+    std::thread remover{[&] {
+      w.process.unregister_notifier(second);
+      removed.store(true);
+    }};
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    CHECK_FALSE(removed.load());
+    again.open();
+    next_event.join();
+    remover.join();
+    CHECK(removed.load());
+    w.finish();
+  }
 }

@@ -40,7 +40,9 @@ class index_node_pool {
 
   /// The right to take some nodes; what is left of it is given back when it ends.
   ///
-  /// A reservation belongs to one thread at a time. \pre at its end: no lock of rank notifier or later held, since
+  /// A reservation belongs to one thread at a time.
+  ///
+  /// \pre at its end: no lock of rank notifier or later held, since
   /// surplus nodes may go back to the allocator then
   class [[nodiscard]] reservation {
    public:

@@ -15,12 +15,12 @@ namespace svm::inline v0 {
 ///  2. `deallocate` takes back what `allocate` returned, with the same size and alignment, and cannot fail;
 ///  3. both may be called from any thread. Neither is ever called with a lock of rank notifier or later held;
 ///     `deallocate` may be called from the last put of a device page.
+// clang-format off
 template <class A>
 concept allocator = requires(A& a, std::byte* memory, std::size_t n) {
-  { a.allocate(n, n) }
-  noexcept->std::same_as<std::byte*>;
-  { a.deallocate(memory, n, n) }
-  noexcept->std::same_as<void>;
+  { a.allocate(n, n) } noexcept -> std::same_as<std::byte*>;
+  { a.deallocate(memory, n, n) } noexcept -> std::same_as<void>;
 };
+// clang-format on
 
 }  // namespace svm::inline v0

@@ -35,12 +35,12 @@ struct time_point {
 /// A model also promises (tests/conformance/clock.hpp checks it):
 ///  1. `now()` never goes back, in the sense of `is_before`; it takes no lock of a rank below leaf_statistics;
 ///  2. `wait_until(t)` returns when `now()` is not before `t`; it is called with no lock of the library held.
+// clang-format off
 template <class C>
 concept clock = requires(C& c, time_point t) {
-  { c.now() }
-  noexcept->std::same_as<time_point>;
-  { c.wait_until(t) }
-  noexcept->std::same_as<void>;
+  { c.now() } noexcept -> std::same_as<time_point>;
+  { c.wait_until(t) } noexcept -> std::same_as<void>;
 };
+// clang-format on
 
 }  // namespace svm::inline v0

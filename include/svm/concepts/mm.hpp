@@ -96,6 +96,7 @@ struct walk_request {
 ///     memory so, with `owner` behind it until its last put; `discard_page` unlocks and puts such a page that no slot
 ///     got;
 ///  9. handles of pages are plain values: copying one takes no reference, and one of a freed page is recognised.
+// clang-format off
 template <class M>
 concept mm = std::regular<typename M::page> && std::default_initializable<typename M::registration> &&
     std::default_initializable<typename M::migration> && std::same_as<decltype(M::page_size), byte_count const> &&
@@ -105,46 +106,29 @@ concept mm = std::regular<typename M::page> && std::default_initializable<typena
              walk_request<typename M::registration> const& request, typename M::page page,
              std::span<page_entry<typename M::page>> entries, std::span<migration_slot<typename M::page>> slots,
              device_page_owner<typename M::page>& owner) {
-  { m.get_user() }
-  noexcept->std::same_as<bool>;
-  { m.put_user() }
-  noexcept->std::same_as<void>;
+  { m.get_user() } noexcept -> std::same_as<bool>;
+  { m.put_user() } noexcept -> std::same_as<void>;
   requires std::is_lvalue_reference_v<decltype(m.map_lock())>;
   m.map_lock().lock_shared();
   m.map_lock().unlock_shared();
-  { m.find_vma(a) }
-  noexcept->std::same_as<result<vma_info>>;
-  { m.find_first_vma(span) }
-  noexcept->std::same_as<result<vma_info>>;
-  { m.fault_in(request, entries) }
-  noexcept->std::same_as<errc>;
-  { m.snapshot(span, entries) }
-  noexcept->std::same_as<void>;
-  { m.register_notifier(registration, span, target) }
-  noexcept->std::same_as<errc>;
-  { m.unregister_notifier(registration) }
-  noexcept->std::same_as<void>;
-  { m.read_begin(registration) }
-  noexcept->std::same_as<std::uint64_t>;
-  { m.read_retry(registration, sequence) }
-  noexcept->std::same_as<bool>;
-  { m.set_sequence(registration, sequence) }
-  noexcept->std::same_as<void>;
-  { m.collect(session, span, slots) }
-  noexcept->std::same_as<errc>;
-  { m.collect_pages(session, slots, within, page) }
-  noexcept->std::same_as<void>;
-  { m.install(session) }
-  noexcept->std::same_as<void>;
-  { m.finalize(session) }
-  noexcept->std::same_as<void>;
-  { m.allocate_page() }
-  noexcept->std::same_as<result<typename M::page>>;
-  { m.adopt_device_page(page, owner) }
-  noexcept->std::same_as<void>;
-  { m.discard_page(page) }
-  noexcept->std::same_as<void>;
+  { m.find_vma(a) } noexcept -> std::same_as<result<vma_info>>;
+  { m.find_first_vma(span) } noexcept -> std::same_as<result<vma_info>>;
+  { m.fault_in(request, entries) } noexcept -> std::same_as<errc>;
+  { m.snapshot(span, entries) } noexcept -> std::same_as<void>;
+  { m.register_notifier(registration, span, target) } noexcept -> std::same_as<errc>;
+  { m.unregister_notifier(registration) } noexcept -> std::same_as<void>;
+  { m.read_begin(registration) } noexcept -> std::same_as<std::uint64_t>;
+  { m.read_retry(registration, sequence) } noexcept -> std::same_as<bool>;
+  { m.set_sequence(registration, sequence) } noexcept -> std::same_as<void>;
+  { m.collect(session, span, slots) } noexcept -> std::same_as<errc>;
+  { m.collect_pages(session, slots, within, page) } noexcept -> std::same_as<void>;
+  { m.install(session) } noexcept -> std::same_as<void>;
+  { m.finalize(session) } noexcept -> std::same_as<void>;
+  { m.allocate_page() } noexcept -> std::same_as<result<typename M::page>>;
+  { m.adopt_device_page(page, owner) } noexcept -> std::same_as<void>;
+  { m.discard_page(page) } noexcept -> std::same_as<void>;
 };
+// clang-format on
 
 /// A user reference on an address space, or the knowledge that it has exited.
 ///

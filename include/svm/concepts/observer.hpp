@@ -40,13 +40,13 @@ struct event {
 ///
 /// A model also promises (tests/conformance/observer.hpp checks it):
 ///  1. `record` returns soon, allocates nothing, takes no lock of a rank below leaf_statistics, and calls nothing of
-///  the library:
-///     it may come with any lock held and from any thread.
+///     the library: it may come with any lock held and from any thread.
+// clang-format off
 template <class O>
 concept observer = requires(O& o, event const& e) {
-  { o.record(e) }
-  noexcept->std::same_as<void>;
+  { o.record(e) } noexcept -> std::same_as<void>;
 };
+// clang-format on
 
 /// The observer that looks away.
 struct null_observer {

@@ -33,30 +33,22 @@ struct copy_block {
 ///  5. `map(page, ...)` makes a device page reachable for the pagemap's own device or changes nothing; `unmap` undoes
 ///     exactly one `map`. Both may be called with a notifier lock held and neither sleeps;
 ///  6. `owner()` is not `nobody`, and no other pagemap of the same mm has it.
+// clang-format off
 template <class P, class Page>
 concept pagemap = std::movable<typename P::memory> &&
     requires(P& p, typename P::memory& memory, byte_count size, std::span<Page> out, Page page, page_order order,
              dma_direction direction, device_address const& address, std::span<copy_block<Page> const> job) {
-  { p.allocate(size) }
-  noexcept->std::same_as<result<typename P::memory>>;
-  { p.pages(memory, out) }
-  noexcept->std::same_as<errc>;
-  { p.release(memory) }
-  noexcept->std::same_as<void>;
-  { p.copy_to_device(job) }
-  noexcept->std::same_as<errc>;
-  { p.copy_to_system(job) }
-  noexcept->std::same_as<errc>;
-  { p.map(page, order, direction) }
-  noexcept->std::same_as<result<device_address>>;
-  { p.unmap(address) }
-  noexcept->std::same_as<void>;
-  { p.owner() }
-  noexcept->std::same_as<page_owner>;
-  { p.capacity() }
-  noexcept->std::same_as<byte_count>;
-  { p.available() }
-  noexcept->std::same_as<byte_count>;
+  { p.allocate(size) } noexcept -> std::same_as<result<typename P::memory>>;
+  { p.pages(memory, out) } noexcept -> std::same_as<errc>;
+  { p.release(memory) } noexcept -> std::same_as<void>;
+  { p.copy_to_device(job) } noexcept -> std::same_as<errc>;
+  { p.copy_to_system(job) } noexcept -> std::same_as<errc>;
+  { p.map(page, order, direction) } noexcept -> std::same_as<result<device_address>>;
+  { p.unmap(address) } noexcept -> std::same_as<void>;
+  { p.owner() } noexcept -> std::same_as<page_owner>;
+  { p.capacity() } noexcept -> std::same_as<byte_count>;
+  { p.available() } noexcept -> std::same_as<byte_count>;
 };
+// clang-format on
 
 }  // namespace svm::inline v0

@@ -36,7 +36,7 @@ concept reservation_fence = requires(F const& f) {
 ///  3. so a set of threads that all let go of everything on `would_block` never deadlocks, and the oldest gets through;
 ///  4. `reserve_fences(n)` makes sure that the next `n` calls of `add_fence` need no memory, or returns `no_memory`;
 ///  5. `reserve_fences`, `add_fence`, `assert_held` are called by the owner, and `unlock(t)` by the ticket that holds
-///  it.
+///     it.
 template <class R>
 concept reservation = requires(R& r, typename R::ticket& t, typename R::fence& f, unsigned n) {
   requires reservation_fence<typename R::fence>;

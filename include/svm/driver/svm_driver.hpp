@@ -30,7 +30,8 @@ struct driver_options {
 /// What every driver of a GPU with SVM writes again: fault handler, prefetch, invalidation, garbage collection.
 ///
 /// A fault is served in passes: collect, look up, migrate, get pages, bind; whatever the CPU changed meanwhile sends it
-/// into the next pass, ten at most. Every function may be called from any thread. \source drivers/gpu/drm/xe/xe_svm.c
+/// into the next pass, ten at most. Every function may be called from any thread.
+/// \source drivers/gpu/drm/xe/xe_svm.c
 template <policies P>
 class svm_driver final : public invalidation_client<P> {
  public:

@@ -31,7 +31,8 @@ enum class range_flag : std::uint32_t {
 ///
 /// Invariants: 1. not removed => it stands in the index of its notifier. 2. unmapped or removed => never mapped again.
 /// Locks: `lock_` (range) covers getting, dropping and evicting its pages; the pages' own rule is in pages.hpp; flags
-/// are set with the notifier lock exclusive. \source struct drm_gpusvm_range
+/// are set with the notifier lock exclusive.
+/// \source struct drm_gpusvm_range
 template <policies P>
 class range : public list_hook<range<P>> {
  public:

@@ -121,9 +121,13 @@ class gpuvm {
 
   /// The lowest mapping, or null.
   [[nodiscard]] mapping* first() const { return index_.first(); }
-  /// The mapping above `m`, adjacent or not, or null. \pre `m` is in the space
+  /// The mapping above `m`, adjacent or not, or null.
+  ///
+  /// \pre `m` is in the space
   [[nodiscard]] mapping* next(mapping const& m) const { return index_.after(m.start().value); }
-  /// The mapping below `m`, adjacent or not, or null. \pre `m` is in the space
+  /// The mapping below `m`, adjacent or not, or null.
+  ///
+  /// \pre `m` is in the space
   [[nodiscard]] mapping* previous(mapping const& m) const {
     return m.start().value == 0 ? nullptr : index_.at_or_before(m.start().value - 1);
   }

@@ -50,13 +50,19 @@ struct gpu_extent {
   std::uint64_t offset = 0;
   mapping_flags flags = mapping_flags::none;
 
-  /// The last address. \pre size > 0
+  /// The last address.
+  ///
+  /// \pre size > 0
   [[nodiscard]] constexpr gpu_va last() const { return {start.value + (size.value - 1)}; }
   [[nodiscard]] constexpr gpu_range range() const { return {start, size}; }
 
-  /// The part of `bytes` bytes at the front. \pre 0 < bytes <= size
+  /// The part of `bytes` bytes at the front.
+  ///
+  /// \pre 0 < bytes <= size
   [[nodiscard]] constexpr gpu_extent front(byte_count bytes) const { return {start, bytes, object, offset, flags}; }
-  /// The part of `bytes` bytes at the back. \pre 0 < bytes <= size
+  /// The part of `bytes` bytes at the back.
+  ///
+  /// \pre 0 < bytes <= size
   [[nodiscard]] constexpr gpu_extent back(byte_count bytes) const {
     return {start + (size - bytes), bytes, object, offset + (size - bytes).value, flags};
   }
@@ -78,7 +84,9 @@ class gpu_mapping : public list_hook<gpu_mapping<Types>> {
 
   [[nodiscard]] gpu_va start() const { return start_; }
   [[nodiscard]] byte_count size() const { return size_; }
-  /// The last address. \pre it was given an extent
+  /// The last address.
+  ///
+  /// \pre it was given an extent
   [[nodiscard]] gpu_va last() const { return {start_.value + (size_.value - 1)}; }
   [[nodiscard]] gpu_range range() const { return {start_, size_}; }
   /// What backs the mapping, or null.

@@ -173,7 +173,9 @@ class mapping_index {
       return self.seek(key);
   }
 
-  /// Finds the place behind the last key that is not above `key`, and remembers the way. \pre !empty()
+  /// Finds the place behind the last key that is not above `key`, and remembers the way.
+  ///
+  /// \pre !empty()
   place seek(std::uint64_t key) {
     if (known_ && key - lower_ <= upper_ - lower_) {
       // Most often the place is where the step before left it.

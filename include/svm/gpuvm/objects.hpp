@@ -20,7 +20,8 @@ namespace svm::inline v0 {
 ///
 /// Locks: the lists of an object by its `list_guard`; the lists of this class by a mutex of its own, which is never
 /// held across a call to the driver or to the allocator. So any thread may call any function, the object's guard
-/// provided. \source struct drm_gpuvm, drm_gpuvm_bo_*(), drm_gpuvm_validate()
+/// provided.
+/// \source struct drm_gpuvm, drm_gpuvm_bo_*(), drm_gpuvm_validate()
 template <class Types>
 class gpuvm_objects {
   static_assert(gpuvm_object_types<Types>);
