@@ -7,7 +7,7 @@
 #include "options.hpp"
 #include "replay_engine.hpp"
 #include "replay_history.hpp"
-#include "replay_machine.hpp"
+#include "shell_machine.hpp"
 #include "replay_output.hpp"
 #include "svg_map.hpp"
 #include "words.hpp"
@@ -117,7 +117,8 @@ std::vector<report_line> make_report(replayer::counts const& done, std::vector<s
       {"stores", std::to_string(done.stores)},
       {"distinct pages", std::to_string(done.distinct_pages)},
   };
-  for (stat_line const& s : statistics) report.push_back({std::string(s.name), std::to_string(s.value)});
+  for (stat_line const& s : statistics)
+    if (s.exact) report.push_back({std::string(s.name), std::to_string(s.value)});
   std::uint64_t const moved =
       value_of(statistics, "bytes_to_vram") + value_of(statistics, "bytes_to_ram") + value_of(statistics, "bytes_peer");
   report.push_back(
@@ -189,9 +190,9 @@ int replay_main(std::span<char const* const> args) {
     return wrong_input;
   };
   if (!a) return refuse(a.error());
-  auto made = make_replay_machine(a->machine.machine);
+  auto made = make_machine(a->machine.machine);
   if (std::string const* const why = std::get_if<std::string>(&made)) return refuse(*why);
-  replay_machine& computer = **std::get_if<std::unique_ptr<replay_machine>>(&made);
+  shell_machine& computer = **std::get_if<std::unique_ptr<shell_machine>>(&made);
 
   lackey_reader* running = nullptr;
   lackey_reader input(a->file, [&] {
@@ -208,7 +209,7 @@ int replay_main(std::span<char const* const> args) {
       a->map ? &drawing : nullptr);
   if (std::optional<int> const status = replay_lines(input, replay, out)) return *status;
   replay.finish();
-  std::vector<report_line> const report = make_report(replay.done(), exact_statistics(computer));
+  std::vector<report_line> const report = make_report(replay.done(), statistics_of(computer));
   std::vector<std::string> const findings = computer.audit();
   std::chrono::duration<double> const elapsed = std::chrono::steady_clock::now() - begin;
 

@@ -41,7 +41,7 @@ std::string text_of(std::byte const* bytes, std::size_t size) {
 
 }  // namespace
 
-replayer::replayer(replay_machine& computer, replay_options const& options, complaint complain, history* drawing)
+replayer::replayer(shell_machine& computer, replay_options const& options, complaint complain, history* drawing)
     : computer_(computer),
       options_(options),
       complain_(std::move(complain)),

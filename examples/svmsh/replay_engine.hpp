@@ -4,7 +4,7 @@
 
 #include "lackey.hpp"
 #include "replay_history.hpp"
-#include "replay_machine.hpp"
+#include "shell_machine.hpp"
 
 #include <array>
 #include <cstddef>
@@ -49,7 +49,7 @@ class replayer {
   };
 
   /// `drawing`, if not null, is told where memory was; both it and the machine outlive the replay.
-  replayer(replay_machine& computer, replay_options const& options, complaint complain, history* drawing);
+  replayer(shell_machine& computer, replay_options const& options, complaint complain, history* drawing);
   ~replayer();
   replayer(replayer const&) = delete;
   replayer& operator=(replayer const&) = delete;
@@ -211,7 +211,7 @@ class replayer {
   bool refuse(trace_access const& a, svm::access want, std::string_view why);
   void tell_wrong_load(std::uint64_t address, std::byte const* expected, std::size_t size);
 
-  replay_machine& computer_;
+  shell_machine& computer_;
   replay_options const options_;
   complaint const complain_;
   history* const drawing_;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "system.hpp"
 
-#include <svm/mock/machine.hpp>
+#include "shell_machine.hpp"
 
 #include <cstring>
 #include <span>
@@ -11,7 +11,7 @@
 namespace svmsh {
 
 namespace mock = svm::mock;
-using machine = mock::machine<mock::rank_checked<svm::null_lock>>;
+using machine = shell_machine;
 
 namespace {
 
@@ -52,38 +52,13 @@ bool is_user_span(std::uint64_t address, std::uint64_t size) {
   return mock::is_user_span(svm::cpu_va{address}, svm::byte_count{size});
 }
 
-mock::machine_options to_mock(machine_options const& options, svm::va_range window) {
-  mock::machine_options to;
-  to.ram = {options.ram};
-  to.vram = {options.vram};
-  to.window = window;
-  to.notifier_size = {options.notifier};
-  to.chunks.clear();
-  for (std::uint64_t const size : options.chunks) to.chunks.push_back({size});
-  switch (options.migrate) {
-    case machine_options::migrate_mode::on:
-      to.driver.migrate = svm::migration_mode::where_possible;
-      break;
-    case machine_options::migrate_mode::off:
-      to.driver.migrate = svm::migration_mode::never;
-      break;
-    case machine_options::migrate_mode::only:
-      to.driver.migrate = svm::migration_mode::required;
-      break;
-  }
-  to.driver.check_pages_threshold = {options.check_pages};
-  to.driver.timeslice = svm::milliseconds(options.timeslice_ms);
-  to.driver.read_only = options.readonly;
-  return to;
-}
-
 svm::va_range const everything{svm::cpu_va{}, svm::byte_count{UINT64_MAX}};
 
 }  // namespace
 
 struct system::implementation {
-  implementation(mock::machine_options const& options, svm::geometry const& shape, bool collect)
-      : computer(options, shape), gc_auto(collect) {}
+  implementation(std::unique_ptr<machine> made, bool collect)
+      : machine_(std::move(made)), computer(*machine_), gc_auto(collect) {}
 
   /// Looks at everything after a command, or, where that is much, after as many commands as make it worth while.
   void check() {
@@ -97,20 +72,18 @@ struct system::implementation {
     computer.check_quiet();
   }
 
-  machine computer;
+  std::unique_ptr<machine> const machine_;
+  machine& computer;
   bool const gc_auto;
   std::uint64_t entries = 0;
   std::uint64_t budget = 0;
 };
 
 std::variant<std::unique_ptr<system>, std::string> system::create(machine_options const& options) {
-  svm::result<svm::va_range> const window =
-      svm::va_range::make(svm::cpu_va{options.vm_start}, svm::byte_count{options.vm_size});
-  if (!window) return std::string{"vm_start, vm_size: "} + svm::describe(window.error()).cause;
-  mock::machine_options const to = to_mock(options, *window);
-  svm::result<svm::geometry> const shape = machine::check(to);
-  if (!shape) return std::string{svm::describe(shape.error()).cause};
-  return std::unique_ptr<system>{new system{std::make_unique<implementation>(to, *shape, options.gc_auto)}};
+  auto made = make_machine(options);
+  if (auto const* const refusal = std::get_if<std::string>(&made)) return *refusal;
+  auto computer = std::get<std::unique_ptr<machine>>(std::move(made));
+  return std::unique_ptr<system>{new system{std::make_unique<implementation>(std::move(computer), options.gc_auto)}};
 }
 
 system::system(std::unique_ptr<implementation> self) : self_(std::move(self)) {}
@@ -246,34 +219,7 @@ outcome system::pages(std::uint64_t address, std::uint64_t size, std::vector<spa
 }
 
 std::vector<stat_line> system::stats() const {
-  using enum svm::event_kind;
-  machine& m = self_->computer;
-  auto const& s = m.stats;
-  std::uint64_t dma_mapped = 0;
-  m.driver.svm().for_each_range(everything, [&](auto const& r) {
-    for (svm::device_address const& block : r.mapping().blocks_locked())
-      if (block.path == svm::interconnect::system) dma_mapped += block.order.pages().value;
-  });
-  return {
-      {"gpu_faults", s.count(gpu_fault), true},
-      {"gpu_fault_retries", s.count(gpu_fault_retry), true},
-      {"ranges_created", s.count(range_created), true},
-      {"ranges_removed", s.count(range_removed), true},
-      {"notifiers_created", s.count(notifier_created), true},
-      {"notifiers_removed", s.count(notifier_removed), true},
-      {"migrations_to_vram", s.count(migrated_to_device), true},
-      {"migrations_to_ram", s.count(migrated_to_system), true},
-      {"migrations_failed", s.count(migration_failed), true},
-      {"bytes_to_vram", s.bytes(migrated_to_device), true},
-      {"bytes_to_ram", s.bytes(migrated_to_system), true},
-      {"bytes_peer", 0, true},
-      {"dma_mapped_pages", dma_mapped, true},
-      {"vram_used", m.device_memory.used().value, true},
-      {"ram_used", m.frames.ram_used().value, true},
-      {"cpu_faults", m.process.cpu_faults(), false},
-      {"invalidations", s.count(invalidated), false},
-      {"tlb_flushes", m.device.tlb_flushes(), false},
-  };
+  return statistics_of(self_->computer);
 }
 
 std::vector<std::string> system::audit() {

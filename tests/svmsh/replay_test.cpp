@@ -30,7 +30,7 @@ constexpr std::uint64_t here = 0x10000000;  // begins a block
 struct fixture {
   explicit fixture(replay_options const& options = {}, machine_options const& of_machine = {},
                    history* drawing = nullptr)
-      : computer(std::get<std::unique_ptr<replay_machine>>(make_replay_machine(of_machine))),
+      : computer(std::get<std::unique_ptr<shell_machine>>(make_machine(of_machine))),
         replay(
             *computer, options, [this](std::uint64_t at, std::string const& text) { told.emplace_back(at, text); },
             drawing) {}
@@ -58,7 +58,7 @@ struct fixture {
     return false;
   }
 
-  std::unique_ptr<replay_machine> computer;
+  std::unique_ptr<shell_machine> computer;
   std::vector<std::pair<std::uint64_t, std::string>> told;
   replayer replay;
   std::uint64_t line = 0;

@@ -42,8 +42,7 @@ class index_node_pool {
   ///
   /// A reservation belongs to one thread at a time.
   ///
-  /// \pre at its end: no lock of rank notifier or later held, since
-  /// surplus nodes may go back to the allocator then
+  /// \pre at its end: no lock of rank notifier or later held, since surplus nodes may go back to the allocator then
   class [[nodiscard]] reservation {
    public:
     reservation() = default;

@@ -96,7 +96,7 @@ class interval_index {
   ///
   /// A change of the end alone needs no call.
   /// \pre `e` is in the index, and there is no other entry between its old place and the new one, nor in either; the
-  /// user's lock is held exclusive since before the change
+  ///         user's lock is held exclusive since before the change
   /// \allocs none
   void rekey(entry& e, address old_start) {
     path way;

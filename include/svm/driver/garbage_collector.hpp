@@ -14,8 +14,7 @@ namespace svm::inline v0 {
 ///
 /// Invariants: 1. a range stands in the queue at most once. 2. it is marked unmapped. 3. the queue holds a reference on
 /// it.
-/// \source drivers/gpu/drm/xe/xe_svm.c, xe_svm_garbage_collector(); it evicts what a partial unmap left
-/// (erratum 3.4.4)
+/// \source drivers/gpu/drm/xe/xe_svm.c, xe_svm_garbage_collector(); it evicts what a partial unmap left (erratum 3.4.4)
 template <policies P>
 class garbage_collector {
  public:

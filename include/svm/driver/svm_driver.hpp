@@ -53,9 +53,8 @@ class svm_driver final : public invalidation_client<P> {
   /// \param at  byte address in the CPU space
   /// \pre    no lock of the library held
   /// \errors read_only (also: the driver's `read_only`), outside_window, no_vma, no_access, not_migratable (migration
-  /// required):
-  ///         nothing was made, evicted or removed, but for what the collector found. After ten passes, or for want of
-  ///         memory, the last error of a pass: the range stays, unmapped
+  ///         required): nothing was made, evicted or removed, but for what the collector found. After ten passes, or
+  ///         for want of memory, the last error of a pass: the range stays, unmapped
   /// \source xe_svm_handle_pagefault(); every retry is bounded and no error is swallowed (errata 3.1.17, 3.4.2, 3.4.3)
   [[nodiscard]] errc fault(cpu_va at, access want);
 

@@ -25,8 +25,7 @@ class geometry {
   /// \param notifier_size  bytes; notifiers are aligned to it
   /// \param chunks         bytes, largest first
   /// \errors misaligned (window), no_chunks (none, or more than `max_chunks`), chunk_not_power_of_two,
-  /// chunks_not_descending,
-  ///         last_chunk_not_page, notifier_not_power_of_two, notifier_below_chunk
+  ///         chunks_not_descending, last_chunk_not_page, notifier_not_power_of_two, notifier_below_chunk
   [[nodiscard]] static constexpr result<geometry> make(va_range window, byte_count notifier_size,
                                                        std::span<byte_count const> chunks, byte_count page_size) {
     if (!window.is_aligned(page_size)) return errc::misaligned;

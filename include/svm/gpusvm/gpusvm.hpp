@@ -85,15 +85,13 @@ class gpusvm {
   ///
   /// \param fault  byte address in the CPU space
   /// \pre    no lock of the library held; takes vm, mm (shared), notifier
-  /// \errors outside_window; mm_gone; no_vma; read_only (write wanted where the CPU may at most read), no_access (the
-  /// CPU may
-  ///         not even read), not_migratable (devmem_only); registration_failed; no_memory; busy (the mappings changed
-  ///         under every try); gone (after `close`). On error nothing was inserted
+  /// \errors outside_window; mm_gone; no_vma; read_only (write wanted where the CPU may not write), no_access (the CPU
+  ///         may not even read), not_migratable (devmem_only); registration_failed; no_memory; busy (the mappings
+  ///         changed under every try); gone (after `close`). On error nothing was inserted
   /// \allocs at most one notifier, one range and nodes of both indexes
   /// \complexity O(log notifiers + log ranges of the notifier), and a page walk of at most the threshold for each chunk
-  /// size
-  /// \source drm_gpusvm_range_find_or_insert(); unlike it, the end of the window is outside (3.1.1), a stale range
-  /// is
+  ///         size
+  /// \source drm_gpusvm_range_find_or_insert(); unlike it, the end of the window is outside (3.1.1), a stale range is
   ///         told from a good one (3.1.16), a shortage of memory never shrinks a range (3.1.21)
   [[nodiscard]] result<lookup<P>> find_or_insert(cpu_va fault, lookup_options const& options);
 
@@ -106,15 +104,13 @@ class gpusvm {
   ///
   /// \pre    takes mm (shared) and notifier (shared)
   /// \errors gone, unmapped, mm_gone; no_vma, no_access, read_only (the CPU's mappings changed); mixed_placement (pages
-  /// in
-  ///         several places: evict, then try again); not_in_device_memory (devmem_only); no_memory, no_ram,
+  ///         in several places: evict, then try again); not_in_device_memory (devmem_only); no_memory, no_ram,
   ///         dma_map_failed; busy (events interfered with every try, or for a second). On error the range is not
   ///         mapped, unless it was and stays so
   /// \allocs two arrays of an element a page, of which one is kept
   /// \complexity O(pages)
   /// \source drm_gpusvm_range_get_pages(); a failure unmaps what it mapped (3.1.3, 3.1.4), retries are bounded (3.1.7),
-  /// a mapping
-  ///         that does not serve the request is made anew (3.1.12)
+  ///         a mapping that does not serve the request is made anew (3.1.12)
   [[nodiscard]] errc get_pages(range_hold<P>& held, page_options const& options);
 
   /// Points the device's page table at the range's pages.

@@ -19,7 +19,7 @@ class invalidation_client {
   /// Ends every device access to what `event` covers, before it returns.
   ///
   /// \pre `owner.lock()` is held exclusive, and the sequence is set. Allocates nothing; takes no lock before rank
-  /// device.
+  ///         device.
   virtual void invalidate(notifier<P>& owner, invalidation const& event) noexcept = 0;
 
  protected:

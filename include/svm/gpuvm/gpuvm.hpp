@@ -215,8 +215,7 @@ class gpuvm {
   ///
   /// A callback may use `map`, `unmap` and `remap` with its step, or note the step for later.
   /// \errors what `check_request` says, no_memory: no step was taken. The error of a callback, which ends the request
-  /// at
-  ///         once: the steps before it stand, and the space is what the driver made of it. A list is all or nothing.
+  ///         at once: the steps before it stand, and the space is what the driver made of it. A list is all or nothing.
   /// \allocs index nodes before the first callback, seldom: what a request needs at most is kept ready
   /// \source drm_gpuvm_sm_map()
   template <map_driver<Types> Driver>

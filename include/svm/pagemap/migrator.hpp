@@ -48,13 +48,11 @@ class migrator {
   /// \param timeslice  how long a CPU fault leaves the pages to the device, counted from the end of the copy
   /// \pre    the caller holds a user reference on the mm and no lock beyond rank range
   /// \errors no_device_memory, no_memory, no_vma, spans_vmas, not_migratable, busy (a page was locked, pinned or in
-  /// device
-  ///         memory already), dma_map_failed, copy_failed: nothing moved and the allocation is released;
-  ///         busy also when pages raced away in the final step: the others have moved
+  ///         device memory already), dma_map_failed, copy_failed: nothing moved and the allocation is released; busy
+  ///         also when pages raced away in the final step: the others have moved
   /// \allocs one devmem and three arrays of an element a page, released but for the devmem and its pages
   /// \source drm_pagemap_migrate_to_devmem(); raw pages are never decoded as anything else (erratum 3.2.1), what moved
-  /// is
-  ///         counted (3.2.2), the allocation has one owner whatever fails (3.2.3)
+  ///         is counted (3.2.2), the allocation has one owner whatever fails (3.2.3)
   [[nodiscard]] errc migrate_to_device(va_range span, duration timeslice);
 
   /// Brings what `fault.page` shares its allocation with back to system memory, as far as it lies in the same VMA;
@@ -80,6 +78,8 @@ class migrator {
   [[nodiscard]] errc evict_span(va_range span) { return svm::evict_span(*this, span); }
 
   /// Evicts finished allocations, the one made first going first, until `size` bytes are available.
+  ///
+  /// Memory that another migration is filling counts as taken: it is nobody's to evict yet.
   ///
   /// \errors no_device_memory: `size` exceeds the capacity (and nothing was evicted), or every allocation was tried
   [[nodiscard]] errc make_room(byte_count size);

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include "replay_machine.hpp"
+#include "shell_machine.hpp"
 
 #include <cstdint>
 
@@ -24,7 +24,7 @@ svm::migration_mode to_mock(machine_options::migrate_mode mode) {
 
 }  // namespace
 
-std::variant<std::unique_ptr<replay_machine>, std::string> make_replay_machine(machine_options const& options) {
+std::variant<std::unique_ptr<shell_machine>, std::string> make_machine(machine_options const& options) {
   svm::result<svm::va_range> const window =
       svm::va_range::make(svm::cpu_va{options.vm_start}, svm::byte_count{options.vm_size});
   if (!window) return std::string{"vm_start, vm_size: "} + svm::describe(window.error()).cause;
@@ -39,12 +39,12 @@ std::variant<std::unique_ptr<replay_machine>, std::string> make_replay_machine(m
   to.driver.check_pages_threshold = {options.check_pages};
   to.driver.timeslice = svm::milliseconds(options.timeslice_ms);
   to.driver.read_only = options.readonly;
-  svm::result<svm::geometry> const shape = replay_machine::check(to);
+  svm::result<svm::geometry> const shape = shell_machine::check(to);
   if (!shape) return std::string{svm::describe(shape.error()).cause};
-  return std::make_unique<replay_machine>(to, *shape);
+  return std::make_unique<shell_machine>(to, *shape);
 }
 
-std::vector<stat_line> exact_statistics(replay_machine& computer) {
+std::vector<stat_line> statistics_of(shell_machine& computer) {
   using enum svm::event_kind;
   auto const& s = computer.stats;
   std::uint64_t dma_mapped = 0;
@@ -69,6 +69,9 @@ std::vector<stat_line> exact_statistics(replay_machine& computer) {
       {"dma_mapped_pages", dma_mapped, true},
       {"vram_used", computer.device_memory.used().value, true},
       {"ram_used", computer.frames.ram_used().value, true},
+      {"cpu_faults", computer.process.cpu_faults(), false},
+      {"invalidations", s.count(invalidated), false},
+      {"tlb_flushes", computer.device.tlb_flushes(), false},
   };
 }
 
