@@ -58,7 +58,8 @@ class flawed_allocator {
       out_ -= size;
       return;
     }
-    if (flaw_ == flaw::spills && size == 100 && last_ != memory) std::memset(last_, 0, last_size_);
+    if (memory == last_) last_ = nullptr;
+    if (flaw_ == flaw::spills && size == 100 && last_ != nullptr) std::memset(last_, 0, last_size_);
     if (flaw_ == flaw::overlapping && size == 4096) {  // the other block still lies in it
       out_ -= size;
       lost_.push_back(memory);
