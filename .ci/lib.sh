@@ -5,7 +5,7 @@
 # Steps, their logs and their sum. Sourced by .ci/run and .ci/long, which set `root`.
 
 export DEBIAN_FRONTEND=noninteractive PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
-export ASAN_OPTIONS=halt_on_error=1:detect_leaks=1:detect_stack_use_after_return=1
+export ASAN_OPTIONS=allocator_may_return_null=1:halt_on_error=1:detect_leaks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 unset CXX CXXFLAGS CPPFLAGS LDFLAGS MAKEFLAGS NINJA_STATUS
