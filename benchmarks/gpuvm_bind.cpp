@@ -10,6 +10,7 @@
 #include <svm/gpuvm/vm_bo.hpp>
 #include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>
+#include <svm/mock/random.hpp>
 
 #include <benchmark/benchmark.h>
 
@@ -38,20 +39,6 @@ void require(bool good, char const* what) {
   std::abort();
 }
 
-struct splitmix64 {
-  std::uint64_t state;
-  std::uint64_t operator()() {
-    std::uint64_t z = state += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-  std::uint64_t below(std::uint64_t n) {
-    __extension__ using wide = unsigned __int128;
-    return static_cast<std::uint64_t>((static_cast<wide>((*this)()) * n) >> 64);
-  }
-};
-
 struct request {
   bool map;
   std::uint32_t object;
@@ -68,7 +55,7 @@ struct workload {
   }
 
   explicit workload(std::uint64_t count) {
-    splitmix64 random{42};
+    svm::mock::random random{42};
     for (std::uint64_t i = 0; i < count; ++i) fill.push_back(canonical(64 * i, 32 + random.below(33)));
     for (std::uint64_t i = count; i > 1; --i) std::swap(fill[i - 1], fill[random.below(i)]);
     for (int i = 0; i < 100'000; ++i) {

@@ -8,6 +8,7 @@
 #include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>
 #include <svm/std/std_lock.hpp>
+#include <svm/mock/random.hpp>
 
 #include <benchmark/benchmark.h>
 
@@ -38,21 +39,7 @@ struct traits {
   static svm::va_range interval_of(object const& o) { return o.span; }
 };
 
-struct splitmix64 {
-  std::uint64_t state;
-  std::uint64_t operator()() {
-    std::uint64_t z = state += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-  std::uint64_t below(std::uint64_t n) {
-    __extension__ using wide = unsigned __int128;
-    return static_cast<std::uint64_t>((static_cast<wide>((*this)()) * n) >> 64);
-  }
-};
-
-std::vector<std::uint32_t> permutation(std::size_t n, splitmix64& random) {
+std::vector<std::uint32_t> permutation(std::size_t n, svm::mock::random& random) {
   std::vector<std::uint32_t> order(n);
   for (std::size_t i = 0; i < n; ++i) order[i] = static_cast<std::uint32_t>(i);
   for (std::size_t i = n; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
@@ -81,7 +68,7 @@ struct world {
     return *w;
   }
 
-  splitmix64 random{42};
+  svm::mock::random random{42};
   std::vector<object> objects;
   std::vector<std::uint32_t> leaving;  // the order of erasure
   std::vector<std::uint64_t> lookups;

@@ -63,8 +63,7 @@ class physical_memory {
         report_(broken),
         end_of_ram_(2 + static_cast<std::uint32_t>(pages_in(ram, page_size).value)),
         first_device_frame_((end_of_ram_ + block_frames - 1) & ~(block_frames - 1)),
-        total_(first_device_frame_ + static_cast<std::uint32_t>(pages_in(vram, page_size).value)),
-        blocks_((total_ >> block_shift) + 1) {
+        blocks_(((first_device_frame_ + pages_in(vram, page_size).value) >> block_shift) + 1) {
     frame& zero = at(zero_frame);
     zero.kind = frame_kind::zero;
     zero.references = 1;
@@ -91,7 +90,6 @@ class physical_memory {
   [[nodiscard]] static bool is_zero(page p) { return p.frame == zero_frame; }
   [[nodiscard]] bool is_device(page p) const { return p.frame >= first_device_frame_; }
   [[nodiscard]] std::uint32_t first_device_frame() const { return first_device_frame_; }
-  [[nodiscard]] std::uint32_t total_frames() const { return total_; }
   [[nodiscard]] std::byte* bytes(page p) { return of(p).bytes.get(); }
 
   /// A system page with one reference, unlocked; its bytes are garbage.
@@ -164,7 +162,6 @@ class physical_memory {
   report& report_;
   std::uint32_t const end_of_ram_;
   std::uint32_t const first_device_frame_;  // on a block boundary, so that the two kinds never share a block
-  std::uint32_t const total_;
   lock_type lock_;
   std::vector<std::unique_ptr<frame[]>> blocks_;
   std::vector<std::uint32_t> free_ram_;  // newest last: reused first
