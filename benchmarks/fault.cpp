@@ -150,7 +150,7 @@ void migrate(benchmark::State& state) {
   s->vram.system_bytes = system_bytes.data();
   s->vram.device_bytes = device_bytes.data();
   for (auto _ : state) {
-    benchmark::DoNotOptimize(s->mover.migrate_to_device({cpu_va{}, byte_count{size}}, {}));
+    benchmark::DoNotOptimize(s->mover.migrate_to_device(s->mm, {cpu_va{}, byte_count{size}}, {}));
     benchmark::DoNotOptimize(s->mover.evict_all());
   }
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) * 2 * state.range(0));

@@ -14,8 +14,8 @@
 //     6. policies                   the bundle of all of it
 //     7. use it                     minimal_backend.cpp
 //
-// It runs in one thread and never runs out of host memory (a standard container that does ends the program), which is
-// what keeps it short; include/svm/mock/ shows the same parts without these limits.
+// It runs in one thread, never runs out of host memory (a standard container that does ends the program) and knows no
+// block larger than a page, which is what keeps it short; include/svm/mock/ shows the same parts without these limits.
 
 #include <svm/driver/svm_driver.hpp>
 #include <svm/std/heap.hpp>
@@ -38,7 +38,6 @@ namespace tiny {
 // -- 1. Pages and address space ---------------------------------------------------------------------------------------
 
 inline constexpr std::uint64_t page_bytes = 4096;
-inline constexpr svm::page_owner the_gpu{1};  ///< whose device pages are meant; this system has one GPU
 
 /// The library's handle of a page. Numbers are never used twice, so that the handle of a freed page is recognised.
 struct page {
@@ -54,6 +53,8 @@ struct frame {
   unsigned references = 0;                         ///< one of the page table, one of everybody who works on it; 0: free
   std::optional<svm::cpu_va> at;                   ///< where the process maps it
   svm::device_page_owner<page>* behind = nullptr;  ///< of a device page: whom to tell of CPU faults and the last put
+
+  [[nodiscard]] svm::page_owner owner() const { return behind != nullptr ? behind->owner() : svm::nobody; }
 };
 
 /// A load or store of one word, where `word` is not null.
@@ -86,7 +87,7 @@ class memory {
     frame& f = of(p);
     if (--f.references != 0) return;
     if (f.is_device)
-      f.behind->page_freed();
+      f.behind->page_freed(p, {});
     else
       remove(p);
   }
@@ -141,7 +142,7 @@ class process {
       if (e->second.migrating) continue;
       frame const& f = memory_.of(e->second.target);
       auto const place = f.is_device ? svm::page_place::device : svm::page_place::system;
-      out[(e->first - span.start().value) / page_bytes] = {e->second.target, {}, place, true, f.behind};
+      out[(e->first - span.start().value) / page_bytes] = {e->second.target, {}, place, true, f.owner(), f.behind};
     }
   }
 
@@ -199,19 +200,22 @@ class process {
       moved.resize(s.size());
     }
   };
-  [[nodiscard]] svm::errc collect(migration& session, svm::va_range span, std::span<slot> slots) noexcept;
+  [[nodiscard]] svm::errc collect(migration& session, svm::va_range span, std::span<slot> slots,
+                                  svm::page_owner reach) noexcept;
   void collect_pages(migration& session, std::span<slot> slots, svm::va_range const* within, page faulting) noexcept;
   void install(migration& session) noexcept;
   void finalize(migration& session) noexcept;
 
-  /// The pages that a migration moves to: locked, with one reference, which the page table takes over.
-  [[nodiscard]] svm::result<page> allocate_page() noexcept {
+  /// The pages that a migration moves to: locked, with one reference, which the page table takes over. The library does
+  /// with single pages where larger blocks cannot be had.
+  [[nodiscard]] svm::result<page> allocate_page(svm::page_order order) noexcept {
+    if (order != svm::page_order{}) return svm::errc::no_ram;
     page const fresh = memory_.add(1, false);
     memory_.of(fresh).references = 1;
     memory_.of(fresh).locked = true;
     return fresh;
   }
-  void adopt_device_page(page p, svm::device_page_owner<page>& owner) noexcept {
+  void adopt_device_page(page p, svm::page_order, svm::device_page_owner<page>& owner, bool) noexcept {
     frame& f = memory_.of(p);
     f.references = 1;
     f.locked = true;
@@ -225,11 +229,15 @@ class process {
  private:
   [[nodiscard]] static svm::va_range everything() { return {svm::cpu_va{}, svm::byte_count{UINT64_MAX}}; }
 
-  /// Tells everybody who watches: when this returns, no device can reach the memory any more.
+  /// Tells everybody who watches: when this returns, no device can reach the memory any more. Devices that take a while
+  /// are all told before the first is waited for.
   void tell(svm::invalidation const& event) {
     ++events_;
+    std::vector<svm::invalidation_target*> pending;
     for (registration* const r : watchers_)
-      if (r->span->overlaps(event.span)) static_cast<void>(r->target->invalidate(event, events_));
+      if (r->span->overlaps(event.span) && r->target->invalidate(event, events_) == svm::invalidation_answer::pending)
+        pending.push_back(r->target);
+    for (svm::invalidation_target* const target : pending) target->finish_invalidation(event);
   }
   [[nodiscard]] svm::errc make_present(svm::cpu_va a, svm::page_owner user);
   [[nodiscard]] std::byte* touch(svm::cpu_va a);
@@ -270,11 +278,12 @@ inline svm::errc process::make_present(svm::cpu_va a, svm::page_owner user) {
     memory_.of(fresh).at = at;
   }
   page const target = entry->second.target;
+  frame& f = memory_.of(target);
   if (entry->second.migrating) return svm::errc::busy;
-  if (!memory_.of(target).is_device || user == the_gpu) return svm::errc::ok;
+  if (!f.is_device || user.reaches(f.owner())) return svm::errc::ok;
 
-  ++memory_.of(target).references;  // keeps it, and so what stands behind it, while it is asked
-  svm::cpu_fault_answer const answer = memory_.of(target).behind->page_faulted({a, target, vma->extent});
+  ++f.references;  // keeps it, and so what stands behind it, while it is asked
+  svm::cpu_fault_answer const answer = f.behind->page_faulted({a, target, vma->extent});
   memory_.put(target);
   if (answer.next == svm::cpu_fault_answer::action::fail) return answer.error;
   return memory_.of(entry->second.target).is_device ? svm::errc::busy : svm::errc::ok;
@@ -299,22 +308,25 @@ inline void process::take_out(migration& session, std::size_t i, page source, un
   ++f.references;
   table_.at(f.at->value).migrating = true;
   s.source = source;
+  s.behind = f.behind;
   session.at[i] = *f.at;
 }
 
-/// Takes a span's system pages out of the page table, and says of each page that it refuses why.
-inline svm::errc process::collect(migration& session, svm::va_range span, std::span<slot> slots) noexcept {
+/// Takes a span's pages out of the page table, but for those of a device that `reach` does not reach, and says of each page that it refuses
+/// why.
+inline svm::errc process::collect(migration& session, svm::va_range span, std::span<slot> slots,
+                                  svm::page_owner reach) noexcept {
   auto const vma = find_vma(span.start());
   if (!vma) return vma.error();
   if (!vma->extent.contains(span)) return svm::errc::spans_vmas;
   session.begin(*this, slots);
-  tell({span, svm::invalidation_cause::migrate, the_gpu});
+  tell({span, svm::invalidation_cause::migrate, reach});
   for (std::size_t i = 0; i < slots.size(); ++i) {
     session.at[i] = span.start() + page_size * i;
     auto const entry = table_.find(session.at[i].value);
     if (entry == table_.end())
       slots[i].state = svm::slot_state::hole;
-    else if (memory_.of(entry->second.target).is_device)
+    else if (frame const& f = memory_.of(entry->second.target); f.is_device && !reach.reaches(f.owner()))
       slots[i].state = svm::slot_state::resident;
     else
       take_out(session, i, entry->second.target, 1);
@@ -334,7 +346,7 @@ inline void process::collect_pages(migration& session, std::span<slot> slots, sv
       slots[i].state = svm::slot_state::elsewhere;
       continue;
     }
-    tell({{*at, page_size}, svm::invalidation_cause::migrate, the_gpu});
+    tell({{*at, page_size}, svm::invalidation_cause::migrate, memory_.of(source).owner()});
     take_out(session, i, source, source == faulting ? 2 : 1);
   }
 }
@@ -355,20 +367,20 @@ inline void process::finalize(migration& session) noexcept {
   if (session.home == nullptr) return;
   session.home = nullptr;
   for (std::size_t i = 0; i < session.slots.size(); ++i) {
-    auto const& [source, destination, state] = session.slots[i];
+    slot const& s = session.slots[i];
     bool const moved = session.moved[i];
-    if (destination != page{}) {
-      memory_.of(destination).locked = false;
-      if (!moved) memory_.put(destination);
+    if (s.destination != page{}) {
+      memory_.of(s.destination).locked = false;
+      if (!moved) memory_.put(s.destination);
     }
-    if (state != svm::slot_state::collected) continue;
+    if (s.state != svm::slot_state::collected) continue;
     table_.at(session.at[i].value).migrating = false;
-    memory_.of(source).locked = false;
+    memory_.of(s.source).locked = false;
     if (moved) {
-      memory_.of(source).at.reset();
-      memory_.put(source);  // the page table's reference
+      memory_.of(s.source).at.reset();
+      memory_.put(s.source);  // the page table's reference
     }
-    memory_.put(source);  // the migration's
+    memory_.put(s.source);  // the migration's
   }
 }
 
@@ -391,7 +403,7 @@ class gpu {
     return write_word(translate(a, svm::access::write), value);
   }
 
-  // System memory, made reachable. `process` reports single pages, so `order` is 0.
+  // System memory, made reachable. `process` reports single pages, so the order is 0.
   [[nodiscard]] svm::result<svm::dma_addr> dma_map(page p, svm::page_order, svm::dma_direction) noexcept {
     svm::dma_addr const address{next_dma_};
     next_dma_ += page_bytes;
@@ -411,7 +423,7 @@ class gpu {
     auto entry = table_.find(span.start().value);
     for (svm::device_address const& block : blocks)
       for (std::uint64_t i = 0; i < block.order.pages().value; ++i, ++entry) {
-        entry->second = {block, true, how == svm::mapping_access::read_write};
+        entry->second = {block, true, how != svm::mapping_access::read_only};
         entry->second.address.address = block.address + svm::byte_count{i * page_bytes};
       }
   }
@@ -455,8 +467,9 @@ class vram {
     available_ -= size;
     return memory{memory_.add(size.value / page_bytes, true), size};
   }
-  [[nodiscard]] svm::errc pages(memory& m, std::span<page> out) noexcept {
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = page{m.first.number + i};
+  [[nodiscard]] svm::errc wait_cleared(memory&) noexcept { return svm::errc::ok; }  // new pages are zeroed already
+  [[nodiscard]] svm::errc pages(memory& m, std::span<svm::device_page<page>> out) noexcept {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = {page{m.first.number + i}, {}};
     return svm::errc::ok;
   }
   void release(memory& m) noexcept {
@@ -464,20 +477,20 @@ class vram {
     available_ += m.size;
   }
   [[nodiscard]] svm::errc copy_to_device(std::span<svm::copy_block<page> const> job) noexcept {
-    for (auto const& block : job) memory_.of(block.device).bytes = memory_.of(gpu_.behind(block.system)).bytes;
+    for (auto const& block : job) memory_.of(block.local).bytes = memory_.of(gpu_.behind(block.remote.address)).bytes;
     return svm::errc::ok;
   }
   [[nodiscard]] svm::errc copy_to_system(std::span<svm::copy_block<page> const> job) noexcept {
-    for (auto const& block : job) memory_.of(gpu_.behind(block.system)).bytes = memory_.of(block.device).bytes;
+    for (auto const& block : job) memory_.of(gpu_.behind(block.remote.address)).bytes = memory_.of(block.local).bytes;
     return svm::errc::ok;
   }
   // The GPU reaches its own memory by page number; there is nothing to undo.
-  [[nodiscard]] svm::result<svm::device_address> map(page p, svm::page_order order,
+  [[nodiscard]] svm::result<svm::device_address> map(gpu&, page p, svm::page_order order,
                                                      svm::dma_direction direction) noexcept {
     return svm::device_address{{p.number * page_bytes}, svm::interconnect::local, order, direction};
   }
-  void unmap(svm::device_address const&) noexcept {}
-  [[nodiscard]] svm::page_owner owner() noexcept { return the_gpu; }
+  void unmap(gpu&, svm::device_address const&) noexcept {}
+  [[nodiscard]] svm::page_owner owner() noexcept { return {1}; }  // there is no other GPU
   [[nodiscard]] svm::byte_count capacity() noexcept { return capacity_; }
   [[nodiscard]] svm::byte_count available() noexcept { return available_; }
 
@@ -503,7 +516,7 @@ struct policies : svm::default_policies {
 // Each part by itself, so that the compiler names the one that is not right yet.
 static_assert(svm::mm<process>);
 static_assert(svm::device<gpu, page>);
-static_assert(svm::pagemap<vram, page>);
+static_assert(svm::pagemap<vram, page, gpu>);
 static_assert(svm::policies<policies>);
 
 }  // namespace tiny

@@ -69,7 +69,8 @@ class mm {
   bool read_retry(registration const& r, std::uint64_t seen) noexcept { return r.sequence.load() != seen; }
   void set_sequence(registration& r, std::uint64_t value) noexcept { r.sequence.store(value); }
 
-  svm::errc collect(migration& session, svm::va_range span, std::span<svm::migration_slot<page>> slots) noexcept {
+  svm::errc collect(migration& session, svm::va_range span, std::span<svm::migration_slot<page>> slots,
+                    svm::page_owner) noexcept {
     session.home = this;
     session.slots = slots;
     invalidate(span, svm::invalidation_cause::migrate);
@@ -89,18 +90,23 @@ class mm {
   void finalize(migration& session) noexcept {
     for (auto& s : session.slots)
       if (owner_ != nullptr && s.state == svm::slot_state::collected && (s.source.number & device_bit) != 0)
-        owner_->page_freed();
+        owner_->page_freed(s.source, {});
     session.home = nullptr;
   }
-  svm::result<page> allocate_page() noexcept { return page{next_free_ += page_size.value}; }
-  void adopt_device_page(page, svm::device_page_owner<page>& owner) noexcept { owner_ = &owner; }
+  svm::result<page> allocate_page(svm::page_order order) noexcept {
+    if (order != svm::page_order{}) return svm::errc::no_ram;
+    return page{next_free_ += page_size.value};
+  }
+  void adopt_device_page(page, svm::page_order, svm::device_page_owner<page>& owner, bool) noexcept { owner_ = &owner; }
   void discard_page(page) noexcept {}
 
   /// Runs one event over the notifier that was registered last.
   void invalidate(svm::va_range span, svm::invalidation_cause cause) {
     if (last_ == nullptr || last_->target == nullptr) return;
     sequence_ += 2;
-    benchmark_guard_ = last_->target->invalidate({span, cause}, sequence_);
+    svm::invalidation const event{span, cause};
+    if (last_->target->invalidate(event, sequence_) == svm::invalidation_answer::pending)
+      last_->target->finish_invalidation(event);
   }
 
   /// How many contiguous pages one block of the walk has, as a power of two.
@@ -109,7 +115,8 @@ class mm {
  private:
   void walk(svm::va_range span, std::span<svm::page_entry<page>> out) const {
     for (std::size_t i = 0; i < out.size(); ++i)
-      out[i] = {page{span.start().value + i * page_size.value}, block_order, svm::page_place::system, true, nullptr};
+      out[i] = {
+          page{span.start().value + i * page_size.value}, block_order, svm::page_place::system, true, {}, nullptr};
   }
 
   svm::vma_info const whole_{{svm::cpu_va{}, svm::byte_count{std::uint64_t{1} << 47}}, true, true, true};
@@ -118,7 +125,6 @@ class mm {
   svm::device_page_owner<page>* owner_ = nullptr;
   std::uint64_t sequence_ = 1;
   std::uint64_t next_free_ = 0;
-  bool benchmark_guard_ = false;
 };
 
 /// A device that maps a page at its own number and has no page table.
@@ -139,27 +145,28 @@ struct pagemap {
   };
 
   svm::result<memory> allocate(svm::byte_count) noexcept { return memory{}; }
-  svm::errc pages(memory&, std::span<page> out) noexcept {
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = page{device_bit + i * page_size.value};
+  svm::errc pages(memory&, std::span<svm::device_page<page>> out) noexcept {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = {page{device_bit + i * page_size.value}, {}};
     return svm::errc::ok;
   }
   void release(memory&) noexcept {}
   svm::errc copy_to_device(std::span<svm::copy_block<page> const> job) noexcept {
     for (auto const& block : job)
-      std::memcpy(device_bytes + (block.device.number - device_bit), system_bytes + block.system.value,
+      std::memcpy(device_bytes + (block.local.number - device_bit), system_bytes + block.remote.address.value,
                   page_size.value);
     return svm::errc::ok;
   }
   svm::errc copy_to_system(std::span<svm::copy_block<page> const> job) noexcept {
     for (std::size_t i = 0; auto const& block : job)
-      std::memcpy(system_bytes + page_size.value * i++, device_bytes + (block.device.number - device_bit),
+      std::memcpy(system_bytes + page_size.value * i++, device_bytes + (block.local.number - device_bit),
                   page_size.value);
     return svm::errc::ok;
   }
-  svm::result<svm::device_address> map(page p, svm::page_order order, svm::dma_direction direction) noexcept {
+  svm::errc wait_cleared(memory&) noexcept { return svm::errc::ok; }
+  svm::result<svm::device_address> map(device&, page p, svm::page_order order, svm::dma_direction direction) noexcept {
     return svm::device_address{svm::dma_addr{p.number}, svm::interconnect::local, order, direction};
   }
-  void unmap(svm::device_address const&) noexcept {}
+  void unmap(device&, svm::device_address const&) noexcept {}
   svm::page_owner owner() noexcept { return {1}; }
   svm::byte_count capacity() noexcept { return {std::uint64_t{1} << 40}; }
   svm::byte_count available() noexcept { return capacity(); }

@@ -3,9 +3,11 @@
 #include "command.hpp"
 
 #include "line_parser.hpp"
+#include "options.hpp"
 #include "parsers.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -39,6 +41,9 @@ constexpr auto kinds = std::to_array<choice<mapping_kind>>({{"anon", mapping_kin
                                                             {"shared", mapping_kind::shared},
                                                             {"hugetlb", mapping_kind::hugetlb}});
 
+constexpr auto advices = std::to_array<choice<advice>>(
+    {{"dontneed", advice::dontneed}, {"hugepage", advice::hugepage}, {"nohugepage", advice::nohugepage}});
+
 constexpr auto targets =
     std::to_array<choice<prefetch_target>>({{"ram", prefetch_target::ram}, {"vram", prefetch_target::vram}});
 
@@ -49,15 +54,11 @@ constexpr auto failures = std::to_array<choice<failure_kind>>({{"alloc", failure
                                                                {"populate", failure_kind::populate},
                                                                {"notifier", failure_kind::notifier}});
 
-void not_yet(line_parser& p, std::string_view what) {
-  p.fail(std::string(what) + " is not supported yet");
-}
-
 action parse_machine(line_parser& p, parse_context const& context) {
   p.set_form("machine KEY=VALUE ..., as the first command");
   if (!context.first) p.fail("machine after the first command");
   machine_command m;
-  options scratch;
+  machine_options scratch;
   do {
     std::string_view const w = p.word("KEY=VALUE");
     if (p.error()) break;
@@ -77,8 +78,7 @@ action parse_mmap(line_parser& p, parse_context const& context) {
   m.size = p.number("SIZE");
   m.access = p.accept_one(protections).value_or(m.access);
   m.kind = p.accept_one(kinds).value_or(m.kind);
-  constexpr std::string_view at = "at=";
-  if (p.peek().starts_with(at)) m.at = p.address("at", p.word("at=ADDR").substr(at.size()));
+  m.at = p.accept_address("at=");
   return m;
 }
 
@@ -91,24 +91,51 @@ action parse_mprotect(line_parser& p, parse_context const&) {
       .address = p.address("ADDR"), .size = p.number("SIZE"), .access = p.one_of("a protection", protections)};
 }
 
+action parse_mremap(line_parser& p, parse_context const&) {
+  system::mremap_arguments m{
+      .address = p.address("ADDR"), .old_size = p.number("OLD_SIZE"), .new_size = p.number("NEW_SIZE"), .to = {}};
+  m.dontunmap = p.accept("dontunmap");
+  m.to = p.accept_address("to=");
+  return mremap_command{m};
+}
+
 action parse_madvise(line_parser& p, parse_context const&) {
-  dontneed_command const d{.address = p.address("ADDR"), .size = p.number("SIZE")};
-  std::string_view const advice = p.word("the advice");
-  if (advice == "hugepage" || advice == "nohugepage") {
-    not_yet(p, "madvise " + std::string(advice));
-  } else if (advice != "dontneed") {
-    p.fail(quoted(advice) + " is not an advice");
+  return madvise_command{
+      .address = p.address("ADDR"), .size = p.number("SIZE"), .what = p.one_of("an advice", advices)};
+}
+
+action parse_fork(line_parser& p, parse_context const& context) {
+  std::string_view const name = p.word("CHILD");
+  if (!p.error() && !is_name(name)) p.fail(quoted(name) + " is not a name");
+  if (context.children.contains(name)) p.fail("the child " + quoted(name) + " is already bound");
+  return fork_command{std::string(name)};
+}
+
+/// The process of a child that is alive.
+process_id running_child(line_parser& p, parse_context const& context, std::string_view name) {
+  if (p.error()) return first_process;
+  auto const known = context.children.find(name);
+  if (known == context.children.end()) {
+    p.fail("there is no child " + quoted(name) + ", expected one that fork has bound");
+    return first_process;
   }
-  return d;
+  if (known->second.exited) p.fail("the child " + quoted(name) + " has exited");
+  return known->second.process;
 }
 
-action parse_evict(line_parser& p) {
-  if (p.accept("all")) return evict_command{};
-  return evict_command{.address = p.address("ADDR or all")};
+action parse_exit(line_parser& p, parse_context const& context) {
+  std::string_view const name = p.word("CHILD");
+  running_child(p, context, name);
+  return exit_command{std::string(name)};
 }
 
-action parse_prefetch(line_parser& p) {
-  prefetch_command c{.address = p.address("ADDR"), .size = p.number("SIZE")};
+action parse_evict(line_parser& p, agent by) {
+  if (p.accept("all")) return evict_command{.by = by, .address = {}};
+  return evict_command{.by = by, .address = p.address("ADDR or all")};
+}
+
+action parse_prefetch(line_parser& p, agent by) {
+  prefetch_command c{.by = by, .address = p.address("ADDR"), .size = p.number("SIZE")};
   c.target = p.accept_one(targets).value_or(c.target);
   return c;
 }
@@ -142,24 +169,25 @@ constexpr access_verb access_verbs[] = {
        return check_command{
            .by = by, .address = p.address("ADDR"), .size = p.number("SIZE"), .value = p.number("VALUE")};
      }},
-    {"prefetch", "gpuN prefetch ADDR SIZE [ram|vram]", false, [](line_parser& p, agent) { return parse_prefetch(p); }},
-    {"evict", "gpuN evict ADDR|all", false, [](line_parser& p, agent) { return parse_evict(p); }},
+    {"atomic_add", "gpuN atomic_add ADDR VALUE", false,
+     [](line_parser& p, agent by) -> action {
+       return atomic_add_command{.by = by, .address = p.address("ADDR"), .value = p.number("VALUE")};
+     }},
+    {"prefetch", "gpuN prefetch ADDR SIZE [ram|vram]", false, parse_prefetch},
+    {"evict", "gpuN evict ADDR|all", false, parse_evict},
+    {"reset", "gpuN reset", false, [](line_parser&, agent by) -> action { return reset_command{.gpu = *by.gpu}; }},
 };
 
 action parse_access(line_parser& p, agent by) {
-  bool const cpu = by == agent::cpu;
-  p.set_form(cpu ? "cpu read|write|fill|check ..." : "gpuN read|write|fill|check|prefetch|evict ...");
+  bool const cpu = !by.gpu;
+  p.set_form(cpu ? "cpu read|write|fill|check ..." : "gpuN read|write|fill|check|atomic_add|prefetch|evict|reset ...");
   std::string_view const verb = p.word("what to do");
   for (access_verb const& v : access_verbs) {
     if (v.word != verb || (cpu && !v.of_cpu)) continue;
     p.set_form(v.form);
     return v.parse(p, by);
   }
-  if (!cpu && (verb == "atomic_add" || verb == "reset")) {
-    not_yet(p, "gpuN " + std::string(verb));
-  } else {
-    p.fail((cpu ? "cpu has no " : "a GPU has no ") + quoted(verb));
-  }
+  p.fail((cpu ? "cpu has no " : "a GPU has no ") + quoted(verb));
   return gc_command{};
 }
 
@@ -181,7 +209,10 @@ constexpr verb verbs[] = {
     {"mmap", "mmap NAME SIZE [r|rw|none] [anon|file|shared|hugetlb] [at=ADDR]", true, parse_mmap},
     {"munmap", "munmap ADDR SIZE", true, parse_munmap},
     {"mprotect", "mprotect ADDR SIZE r|rw|none", true, parse_mprotect},
-    {"madvise", "madvise ADDR SIZE dontneed", true, parse_madvise},
+    {"mremap", "mremap ADDR OLD_SIZE NEW_SIZE [dontunmap] [to=ADDR]", true, parse_mremap},
+    {"madvise", "madvise ADDR SIZE dontneed|hugepage|nohugepage", true, parse_madvise},
+    {"fork", "fork CHILD", true, parse_fork},
+    {"exit", "exit CHILD", true, parse_exit},
     {"gc", "gc", true, [](line_parser&, parse_context const&) -> action { return gc_command{}; }},
     {"tick", "tick MS", true,
      [](line_parser& p, parse_context const&) -> action { return tick_command{.ms = p.number("MS")}; }},
@@ -189,15 +220,16 @@ constexpr verb verbs[] = {
     {"show", "show ranges|notifiers|vmas|stats [all]|pages ADDR SIZE", false,
      [](line_parser& p, parse_context const&) { return parse_show(p); }},
     {"expect", "expect [gpuN] ranges|range|no range|notifiers|pages|stat ...", false,
-     [](line_parser& p, parse_context const&) { return parse_expect(p); }},
+     [](line_parser& p, parse_context const& context) { return parse_expect(p, context); }},
 };
 
-action parse_verb(line_parser& p, std::string_view word, parse_context const& context, bool& may_announce) {
+action parse_verb(line_parser& p, parse_context const& context, process_id whose, bool& may_announce) {
+  std::string_view const word = p.word("a command");
   may_announce = true;
-  if (word == "cpu") return parse_access(p, agent::cpu);
-  if (std::optional<std::uint64_t> const number = gpu_number(word)) {
-    require_gpu(p, word, *number);
-    return parse_access(p, agent::gpu);
+  if (word == "cpu") return parse_access(p, {.process = whose, .gpu = {}});
+  if (std::optional<std::size_t> const number = gpu_number(word)) {
+    require_gpu(p, context, word, *number);
+    return parse_access(p, {.process = whose, .gpu = *number});
   }
   for (verb const& v : verbs) {
     if (v.word != word) continue;
@@ -205,22 +237,26 @@ action parse_verb(line_parser& p, std::string_view word, parse_context const& co
     p.set_form(v.form);
     return v.parse(p, context);
   }
-  if (word == "fork" || word == "exit" || word == "mremap") {
-    not_yet(p, word);
-  } else if (word.starts_with('@')) {
-    not_yet(p, "@CHILD");
-  } else {
-    p.fail("there is no command " + quoted(word) + ", expected one of those of svmsh run --help");
-  }
+  p.fail("there is no command " + quoted(word) + ", expected one of those of svmsh run --help");
   return gc_command{};
+}
+
+/// Takes the `@CHILD` that a command may start with.
+process_id parse_whose(line_parser& p, parse_context const& context) {
+  if (!p.peek().starts_with('@')) return first_process;
+  p.set_form("@CHILD COMMAND ...");
+  process_id const whose = running_child(p, context, p.word("@CHILD").substr(1));
+  if (p.peek() == "machine") p.fail("machine concerns no child");
+  return whose;
 }
 
 }  // namespace
 
 parsed<command> parse_command(std::span<std::string_view const> words, parse_context const& context) {
   line_parser p(words, context.names);
+  process_id const whose = parse_whose(p, context);
   bool may_announce = true;
-  action what = parse_verb(p, p.word("a command"), context, may_announce);
+  action what = parse_verb(p, context, whose, may_announce);
   outcome announced;
   if (p.peek() == "->") {
     if (!may_announce) p.fail("this command takes no ->");
@@ -229,7 +265,7 @@ parsed<command> parse_command(std::span<std::string_view const> words, parse_con
   }
   if (!p.at_end()) p.fail("there is an unexpected " + quoted(p.peek()));
   if (p.error()) return *p.error();
-  return command{.what = std::move(what), .announced = announced};
+  return command{.process = whose, .what = std::move(what), .announced = announced};
 }
 
 }  // namespace svmsh

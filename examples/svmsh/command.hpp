@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "options.hpp"
 #include "system.hpp"
 #include "words.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,8 +17,6 @@
 #include <vector>
 
 namespace svmsh {
-
-using agent = svmsh::system::agent;
 
 /// The options are known to be well formed; they are assigned when it is known what the command line says.
 struct machine_command {
@@ -36,8 +36,18 @@ struct mprotect_command {
   std::uint64_t address, size;
   protection access;
 };
-struct dontneed_command {
+struct mremap_command {
+  system::mremap_arguments what;
+};
+struct madvise_command {
   std::uint64_t address, size;
+  advice what;
+};
+struct fork_command {
+  std::string child;
+};
+struct exit_command {
+  std::string child;
 };
 struct read_command {
   agent by;
@@ -56,12 +66,21 @@ struct check_command {
   agent by;
   std::uint64_t address, size, value;
 };
+struct atomic_add_command {
+  agent by;
+  std::uint64_t address, value;
+};
 struct prefetch_command {
+  agent by;
   std::uint64_t address, size;
   prefetch_target target = prefetch_target::as_fault;
 };
 struct evict_command {
+  agent by;
   std::optional<std::uint64_t> address;  // empty: all
+};
+struct reset_command {
+  std::size_t gpu;
 };
 struct gc_command {};
 struct tick_command {
@@ -79,6 +98,7 @@ struct show_pages_command {
   std::uint64_t address, size;
 };
 struct expect_ranges_command {
+  std::size_t gpu;
   std::uint64_t count;
 };
 struct expect_range_command {
@@ -103,19 +123,30 @@ struct expect_stat_command {
 };
 
 using action =
-    std::variant<machine_command, mmap_command, munmap_command, mprotect_command, dontneed_command, read_command,
-                 write_command, fill_command, check_command, prefetch_command, evict_command, gc_command, tick_command,
+    std::variant<machine_command, mmap_command, munmap_command, mprotect_command, mremap_command, madvise_command,
+                 fork_command, exit_command, read_command, write_command, fill_command, check_command,
+                 atomic_add_command, prefetch_command, evict_command, reset_command, gc_command, tick_command,
                  fail_command, show_command, show_pages_command, expect_ranges_command, expect_range_command,
                  expect_no_range_command, expect_notifiers_command, expect_pages_command, expect_stat_command>;
 
 struct command {
+  process_id process = first_process;  // whom it concerns
   action what;
   outcome announced;  // the error behind `->`, else empty
 };
 
+/// A child that `fork` has bound; the name stays bound when the process has ended.
+struct child {
+  process_id process;
+  bool exited = false;
+};
+using child_table = std::map<std::string, child, std::less<>>;
+
 /// What a line may refer to.
 struct parse_context {
   name_table const& names;
+  child_table const& children;
+  std::size_t gpus;
   bool first;  // no command came before this one
 };
 

@@ -152,8 +152,8 @@ bool lackey_reader::skip_line() {
 
 /// True for a line that ends right behind the letter of a tag: what is left of a line of the trace.
 bool lackey_reader::is_cut_off_tag() const {
-  if (at_[0] == 'I') return at_[1] == ' ' && (at_[2] == '\n' || at_[2] == '\r');
-  return at_[0] == ' ' && (at_[1] == 'L' || at_[1] == 'S' || at_[1] == 'M') && (at_[2] == '\n' || at_[2] == '\r');
+  if (at_[2] != '\n' && (at_[2] != '\r' || at_[3] != '\n')) return false;
+  return at_[0] == 'I' ? at_[1] == ' ' : at_[0] == ' ' && (at_[1] == 'L' || at_[1] == 'S' || at_[1] == 'M');
 }
 
 lackey_reader::status lackey_reader::refuse_line() {

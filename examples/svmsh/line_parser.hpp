@@ -65,6 +65,12 @@ class line_parser {
     return error_ ? 0 : value_or_fail(what, parse_address(from, names_));
   }
 
+  /// Takes the next word if it begins with `key`, which an address follows: `at=ADDR`.
+  std::optional<std::uint64_t> accept_address(std::string_view key) {
+    if (!peek().starts_with(key)) return std::nullopt;
+    return address(key, word(key).substr(key.size()));
+  }
+
   /// Takes the next word if it is one of the choices.
   template <class T, std::size_t N>
   std::optional<T> accept_one(std::array<choice<T>, N> const& choices) {

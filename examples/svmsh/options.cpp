@@ -83,27 +83,27 @@ error set_page(setting const& s, std::uint64_t& to) {
 
 struct key {
   std::string_view name;
-  error (*set)(options&, setting const&);
+  error (*set)(machine_options&, setting const&);
 };
 
 constexpr key keys[] = {
-    {"ram", [](options& o, setting const& s) { return set_number(s, o.machine.ram); }},
-    {"vram", [](options& o, setting const& s) { return set_number(s, o.machine.vram); }},
-    {"gpus", [](options& o, setting const& s) { return set_bounded(s, 1, 64, o.gpus); }},
-    {"chunks", [](options& o, setting const& s) { return set_chunks(s, o.machine.chunks); }},
-    {"notifier", [](options& o, setting const& s) { return set_number(s, o.machine.notifier); }},
-    {"check_pages", [](options& o, setting const& s) { return set_number(s, o.machine.check_pages); }},
-    {"migrate", [](options& o, setting const& s) { return set_migrate(s, o.machine.migrate); }},
+    {"ram", [](machine_options& o, setting const& s) { return set_number(s, o.ram); }},
+    {"vram", [](machine_options& o, setting const& s) { return set_number(s, o.vram); }},
+    {"gpus", [](machine_options& o, setting const& s) { return set_bounded(s, 1, 64, o.gpus); }},
+    {"chunks", [](machine_options& o, setting const& s) { return set_chunks(s, o.chunks); }},
+    {"notifier", [](machine_options& o, setting const& s) { return set_number(s, o.notifier); }},
+    {"check_pages", [](machine_options& o, setting const& s) { return set_number(s, o.check_pages); }},
+    {"migrate", [](machine_options& o, setting const& s) { return set_migrate(s, o.migrate); }},
     {"timeslice",
-     [](options& o, setting const& s) { return set_bounded(s, 0, std::uint64_t{1} << 32, o.machine.timeslice_ms); }},
-    {"readonly", [](options& o, setting const& s) { return set_switch(s, o.machine.readonly); }},
-    {"split", [](options& o, setting const& s) { return set_switch(s, o.split); }},
-    {"gc", [](options& o, setting const& s) { return set_switch(s, o.machine.gc_auto, "auto", "manual"); }},
-    {"thp", [](options& o, setting const& s) { return set_switch(s, o.thp); }},
-    {"page", [](options& o, setting const& s) { return set_page(s, o.page); }},
-    {"vm_start", [](options& o, setting const& s) { return set_number(s, o.machine.vm_start); }},
-    {"vm_size", [](options& o, setting const& s) { return set_number(s, o.machine.vm_size); }},
-    {"seed", [](options& o, setting const& s) { return set_number(s, o.machine.seed); }},
+     [](machine_options& o, setting const& s) { return set_bounded(s, 0, std::uint64_t{1} << 32, o.timeslice_ms); }},
+    {"readonly", [](machine_options& o, setting const& s) { return set_switch(s, o.readonly); }},
+    {"split", [](machine_options& o, setting const& s) { return set_switch(s, o.split); }},
+    {"gc", [](machine_options& o, setting const& s) { return set_switch(s, o.gc_auto, "auto", "manual"); }},
+    {"thp", [](machine_options& o, setting const& s) { return set_switch(s, o.thp); }},
+    {"page", [](machine_options& o, setting const& s) { return set_page(s, o.page); }},
+    {"vm_start", [](machine_options& o, setting const& s) { return set_number(s, o.vm_start); }},
+    {"vm_size", [](machine_options& o, setting const& s) { return set_number(s, o.vm_size); }},
+    {"seed", [](machine_options& o, setting const& s) { return set_number(s, o.seed); }},
 };
 
 error check_memory(std::string_view name, std::uint64_t size, std::uint64_t least, std::uint64_t page) {
@@ -120,7 +120,7 @@ bool is_option(std::string_view word) {
   return equals != std::string_view::npos && is_name(word.substr(0, equals));
 }
 
-std::optional<bad_input> assign(options& to, std::string_view word) {
+std::optional<bad_input> assign(machine_options& to, std::string_view word) {
   std::size_t const equals = word.find('=');
   if (equals == std::string_view::npos) return bad_input{quoted(word) + " is not a machine option, expected KEY=VALUE"};
   std::string_view const name = word.substr(0, equals);
@@ -131,13 +131,14 @@ std::optional<bad_input> assign(options& to, std::string_view word) {
   return bad_input{"there is no machine option " + quoted(name) + ", expected one of " + known};
 }
 
-std::optional<bad_input> check(options const& all) {
-  if (all.gpus != 1) return bad_input{"gpus above 1 is not supported yet, expected gpus=1"};
-  if (all.page != 4096) return bad_input{"a page size other than 4K is not supported yet, expected page=4K"};
-  if (all.thp) return bad_input{"thp=on is not supported yet, expected thp=off"};
-  if (all.split) return bad_input{"split=on is not supported yet, expected split=off"};
-  if (error e = check_memory("ram", all.machine.ram, all.page, all.page)) return e;
-  return check_memory("vram", all.machine.vram, 0, all.page);
+std::optional<bad_input> check(machine_options const& all) {
+  if (error e = check_memory("ram", all.ram, all.page, all.page)) return e;
+  if (error e = check_memory("vram", all.vram, 0, all.page)) return e;
+  constexpr std::uint64_t most_vram = std::uint64_t{4} << 40;
+  if (all.vram > most_vram / all.gpus)
+    return bad_input{"vram=" + std::to_string(all.vram) + " on gpus=" + std::to_string(all.gpus) +
+                     ": expected at most 4T in all"};
+  return {};
 }
 
 }  // namespace svmsh

@@ -7,8 +7,8 @@
 #include "options.hpp"
 #include "replay_engine.hpp"
 #include "replay_history.hpp"
-#include "shell_machine.hpp"
 #include "replay_output.hpp"
+#include "replay_timeline.hpp"
 #include "svg_map.hpp"
 #include "words.hpp"
 
@@ -32,9 +32,9 @@ constexpr int good = 0, bad_result = 1, wrong_input = 2;
 
 struct arguments {
   char const* file = "-";
-  std::optional<std::string> map;
-  std::string settings;  // as they stand on the command line, for the map's title
-  options machine;
+  std::optional<std::string> map, timeline;
+  std::string settings;  // as they stand on the command line, for titles
+  machine_options machine;
   replay_options replay;
 };
 
@@ -68,20 +68,38 @@ bool assign_own(replay_options& to, std::string_view word, std::optional<bad_inp
   return true;
 }
 
+/// Takes an option that names a file to write, `NAME FILE` or `NAME=FILE`; true if it is that one.
+bool take_output(std::span<char const* const> args, std::size_t& i, std::string_view name, std::string_view file,
+                 std::optional<std::string>& to, std::optional<bad_input>& error) {
+  std::string_view const word = args[i];
+  std::string const expected = ", expected " + std::string(name) + " " + std::string(file);
+  if (word == name) {
+    if (++i == args.size()) {
+      error = bad_input{std::string(name) + " lacks its FILE" + expected};
+      return true;
+    }
+    to = args[i];
+  } else if (word.starts_with(name) && word[name.size()] == '=') {
+    to = word.substr(name.size() + 1);
+  } else {
+    return false;
+  }
+  if (to->empty()) error = bad_input{"the FILE of " + std::string(name) + " is empty" + expected};
+  return true;
+}
+
 parsed<arguments> parse_arguments(std::span<char const* const> args) {
   arguments a;
   bool file_given = false;
   for (std::size_t i = 0; i < args.size(); ++i) {
     std::string_view const word = args[i];
-    if (word == "--timeline" || word.starts_with("--timeline=")) return bad_input{"--timeline is not supported yet"};
-    if (word == "--map" || word.starts_with("--map=")) {
-      if (word == "--map" && ++i == args.size()) return bad_input{"--map lacks its FILE, expected --map FILE.svg"};
-      a.map = word == "--map" ? std::string(args[i]) : std::string(word.substr(word.find('=') + 1));
-      if (a.map->empty()) return bad_input{"the FILE of --map is empty, expected --map FILE.svg"};
+    std::optional<bad_input> wrong;
+    if (take_output(args, i, "--map", "FILE.svg", a.map, wrong) ||
+        take_output(args, i, "--timeline", "FILE.json", a.timeline, wrong)) {
+      if (wrong) return *wrong;
     } else if (word.size() > 1 && word.starts_with('-')) {
       return bad_input{"there is no option " + quoted(word) + ", expected those of svmsh replay --help"};
     } else if (is_option(word)) {
-      std::optional<bad_input> wrong;
       if (!assign_own(a.replay, word, wrong)) wrong = assign(a.machine, word);
       if (wrong) return *wrong;
       a.settings += (a.settings.empty() ? "" : " ") + std::string(word);
@@ -110,7 +128,7 @@ std::uint64_t value_of(std::vector<stat_line> const& statistics, std::string_vie
   return 0;
 }
 
-std::vector<report_line> make_report(replayer::counts const& done, std::vector<stat_line> const& statistics) {
+std::vector<report_line> make_report(replay_counts const& done, std::vector<stat_line> const& statistics) {
   std::vector<report_line> report = {
       {"accesses", std::to_string(done.accesses())},
       {"loads", std::to_string(done.loads)},
@@ -148,11 +166,11 @@ void say_rate(std::uint64_t accesses, std::uint64_t lines, std::chrono::duration
 }
 
 /// Where more is wrong than what was told one by one.
-void say_totals(replayer::counts const& done, console& out) {
+void say_totals(replay_counts const& done, console& out) {
   auto const say = [&](std::uint64_t count, std::string const& what) {
-    if (count > replayer::complaints_told)
-      out.say(std::to_string(count) + " " + what + ", of which the first " + std::to_string(replayer::complaints_told) +
-              " are told above");
+    if (count > replay_engine::complaints_told)
+      out.say(std::to_string(count) + " " + what + ", of which the first " +
+              std::to_string(replay_engine::complaints_told) + " are told above");
   };
   say(done.wrong_loads, "loads were wrong");
   say(done.refused, "accesses were refused");
@@ -160,23 +178,19 @@ void say_totals(replayer::counts const& done, console& out) {
 }
 
 /// Replays every line; the exit status if that ended early.
-std::optional<int> replay_lines(lackey_reader& input, replayer& replay, console& out) {
-  trace_access a;
-  for (;;) {
-    switch (input.next(a)) {
-      case lackey_reader::status::access:
-        replay.access(a, input.line_number());
-        break;
-      case lackey_reader::status::end:
-        return std::nullopt;
-      case lackey_reader::status::malformed:
-        out.complain(input.line_number(), input.error());
-        return wrong_input;
-      case lackey_reader::status::failed:
-        out.say(input.error());
-        return wrong_input;
-    }
+std::optional<int> replay_lines(lackey_reader& input, replay_engine& replay, console& out) {
+  switch (replay.serve(input)) {
+    case lackey_reader::status::malformed:
+      out.complain(input.line_number(), input.error());
+      return wrong_input;
+    case lackey_reader::status::failed:
+      out.say(input.error());
+      return wrong_input;
+    case lackey_reader::status::access:
+    case lackey_reader::status::end:
+      break;
   }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -190,9 +204,13 @@ int replay_main(std::span<char const* const> args) {
     return wrong_input;
   };
   if (!a) return refuse(a.error());
-  auto made = make_machine(a->machine.machine);
+  history past(a->machine.page);
+  timeline events;
+  made_replay made = replay_engine::create(
+      a->machine, a->replay, [&out](std::uint64_t line, std::string const& text) { out.complain(line, text); },
+      {.map = a->map ? &past : nullptr, .events = a->timeline ? &events : nullptr});
   if (std::string const* const why = std::get_if<std::string>(&made)) return refuse(*why);
-  shell_machine& computer = **std::get_if<std::unique_ptr<shell_machine>>(&made);
+  replay_engine& replay = **std::get_if<std::unique_ptr<replay_engine>>(&made);
 
   lackey_reader* running = nullptr;
   lackey_reader input(a->file, [&] {
@@ -200,30 +218,30 @@ int replay_main(std::span<char const* const> args) {
   });
   running = &input;
   if (!input.error().empty()) return refuse(input.error());
-  output_file map;
+  output_file map, trace_events;
   if (a->map && !map.open(*a->map)) return refuse(map.error());
+  if (a->timeline && !trace_events.open(*a->timeline)) return refuse(trace_events.error());
 
-  history drawing;
-  replayer replay(
-      computer, a->replay, [&out](std::uint64_t line, std::string const& text) { out.complain(line, text); },
-      a->map ? &drawing : nullptr);
   if (std::optional<int> const status = replay_lines(input, replay, out)) return *status;
   replay.finish();
-  std::vector<report_line> const report = make_report(replay.done(), statistics_of(computer));
-  std::vector<std::string> const findings = computer.audit();
+  std::vector<report_line> const report = make_report(replay.done(), replay.statistics());
+  std::vector<std::string> const findings = replay.audit();
   std::chrono::duration<double> const elapsed = std::chrono::steady_clock::now() - begin;
 
   print(report, out);
   for (std::string const& text : findings) out.say(text);
   say_totals(replay.done(), out);
-  bool drawn = true;
-  if (a->map) {
-    drawn = map.write(draw_svg(drawing, {a->file, a->settings, report}));
-    if (!drawn) out.say(map.error());
-  }
+  bool written = true;
+  auto const write = [&](output_file& to, std::string const& text) {
+    if (to.write(text)) return;
+    out.say(to.error());
+    written = false;
+  };
+  if (a->map) write(map, draw_svg(past, {a->file, a->settings, report}));
+  if (a->timeline) write(trace_events, events.json(a->file, a->settings));
   say_rate(replay.done().accesses(), input.line_number(), elapsed, out);
   out.flush();
-  return replay.done().clean() && findings.empty() && drawn && !out.output_failed() ? good : bad_result;
+  return replay.done().clean() && findings.empty() && written && !out.output_failed() ? good : bad_result;
 }
 
 }  // namespace svmsh

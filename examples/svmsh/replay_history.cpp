@@ -50,18 +50,18 @@ void halve_cells(std::vector<history_cell>& cells) {
 }  // namespace
 
 void history::add_block(std::uint64_t first_page) {
-  auto& block = blocks_[first_page / block_pages];
-  if (block) return;
-  block = std::make_unique<std::array<page_track, block_pages>>();
-  for (std::uint64_t number = first_page; page_track & page : *block) {
+  std::vector<page_track>& block = blocks_[first_page / block_pages()];
+  if (!block.empty()) return;
+  block.resize(block_pages());
+  for (std::uint64_t number = first_page; page_track & page : block) {
     page.number = number++;
     page.since = now_;
   }
 }
 
 page_track* history::find(std::uint64_t page) {
-  auto const block = blocks_.find(page / block_pages);
-  return block == blocks_.end() ? nullptr : &(*block->second)[page % block_pages];
+  auto const block = blocks_.find(page / block_pages());
+  return block == blocks_.end() ? nullptr : &block->second[page % block_pages()];
 }
 
 page_track* history::find_accessed(std::uint64_t first, std::uint64_t last) {
@@ -111,7 +111,7 @@ void history::end_column() {
 
 void history::halve() {
   for (auto& [number, block] : blocks_)
-    for (page_track& page : *block) halve_cells(page.cells);
+    for (page_track& page : block) halve_cells(page.cells);
   for (std::vector<std::uint64_t>& counts : incidents_) {
     for (std::size_t i = 0; i < most_columns / 2; ++i) counts[i] = counts[2 * i] + counts[2 * i + 1];
     std::fill(counts.begin() + most_columns / 2, counts.end(), 0);
@@ -128,7 +128,7 @@ void history::finish(std::uint64_t accesses) {
 std::vector<page_track const*> history::accessed_pages() const {
   std::vector<page_track const*> pages;
   for (auto const& [number, block] : blocks_)
-    for (page_track const& page : *block)
+    for (page_track const& page : block)
       if (page.accesses != 0) pages.push_back(&page);
   return pages;
 }

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <vector>
 
 namespace svmsh {
@@ -50,7 +49,12 @@ struct page_track {
 class history {
  public:
   static constexpr std::size_t most_columns = 960;
-  static constexpr std::size_t block_pages = 512;
+
+  /// \pre `page_bytes` divides 2 MiB, the size of a block
+  explicit history(std::uint64_t page_bytes = 4096) : page_bytes_(page_bytes) {}
+
+  [[nodiscard]] std::uint64_t page_bytes() const { return page_bytes_; }
+  [[nodiscard]] std::uint64_t block_pages() const { return (std::uint64_t{2} << 20) / page_bytes_; }
 
   /// Adds the pages of a block, all absent.
   void add_block(std::uint64_t first_page);
@@ -95,7 +99,8 @@ class history {
   void account(page_track& page) const;
   void halve();
 
-  std::map<std::uint64_t, std::unique_ptr<std::array<page_track, block_pages>>> blocks_;
+  std::uint64_t page_bytes_;
+  std::map<std::uint64_t, std::vector<page_track>> blocks_;  // whose tracks stay where they are
   std::vector<page_track*> active_;
   std::array<std::vector<std::uint64_t>, incident_kinds> incidents_ = make_incidents();
   std::uint64_t now_ = 0;

@@ -25,11 +25,10 @@ struct arguments {
 
 parsed<arguments> parse_arguments(std::span<char const* const> args) {
   arguments a;
-  options all;
+  machine_options all;
   bool file_given = false;
   for (char const* const argument : args) {
     std::string_view const word = argument;
-    if (word == "--timeline" || word.starts_with("--timeline=")) return bad_input{"--timeline is not supported yet"};
     if (word.size() > 1 && word.starts_with('-'))
       return bad_input{"there is no option " + quoted(word) + ", expected those of svmsh run --help"};
     if (is_option(word)) {

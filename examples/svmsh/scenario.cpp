@@ -2,17 +2,29 @@
 // SPDX-License-Identifier: MIT
 #include "scenario.hpp"
 
+#include "options.hpp"
+
+#include <algorithm>
 #include <string>
+#include <utility>
 #include <variant>
 
 namespace svmsh {
 
 namespace {
 
-constexpr std::uint64_t page_size = 4096;
+std::string gpu_text(std::size_t gpu) {
+  return "gpu" + std::to_string(gpu) + " ";
+}
 
 std::string span_text(std::uint64_t start, std::uint64_t last) {
   return hex(start) + "-" + hex_end(last);
+}
+
+template <class Line>
+std::uint64_t count_of(std::size_t gpu, std::vector<Line> const& lines) {
+  return static_cast<std::uint64_t>(
+      std::count_if(lines.begin(), lines.end(), [gpu](Line const& line) { return line.gpu == gpu; }));
 }
 
 bool holds(std::uint64_t found, expect_stat_command::comparison op, std::uint64_t expected) {
@@ -36,17 +48,25 @@ bool holds(std::uint64_t found, expect_stat_command::comparison op, std::uint64_
 
 }  // namespace
 
+scenario::scenario(console& out, std::vector<std::string_view> settings) : out_(out), settings_(std::move(settings)) {
+  machine_options given;
+  for (std::string_view const s : settings_) static_cast<void>(assign(given, s));
+  gpus_ = given.gpus;
+}
+
 std::optional<bad_input> scenario::execute(std::string_view line, std::uint64_t number) {
   number_ = number;
   std::vector<std::string_view> const words = split_words(line);
   if (words.empty()) return {};
-  parsed<command> const parsed_line = parse_command(words, {.names = names_, .first = !system_});
+  parsed<command> const parsed_line =
+      parse_command(words, {.names = names_, .children = children_, .gpus = gpus_, .first = !system_});
   if (!parsed_line) return bad_input{parsed_line.error()};
   auto const* const machine = std::get_if<machine_command>(&parsed_line->what);
   if (machine) return start(machine->settings);
   if (!system_)
     if (std::optional<bad_input> refused = start({})) return refused;
 
+  process_ = parsed_line->process;
   outcome const result = std::visit([this](auto const& c) { return run(c); }, parsed_line->what);
   outcome const announced = parsed_line->announced;
   if (result != announced) {
@@ -71,24 +91,38 @@ std::optional<bad_input> scenario::finish() {
 
 std::optional<bad_input> scenario::start(std::vector<std::string> const& own_settings) {
   command_line_is_wrong_ = own_settings.empty();
-  options all;
+  machine_options all;
   for (std::string const& s : own_settings)
     if (std::optional<bad_input> wrong = assign(all, s)) return wrong;
   for (std::string_view const s : settings_)
     if (std::optional<bad_input> wrong = assign(all, s)) return wrong;
   if (std::optional<bad_input> wrong = check(all)) return wrong;
-  auto made = system::create(all.machine);
+  auto made = system::create(all);
   if (auto const* const refusal = std::get_if<std::string>(&made))
     return bad_input{"the library refuses this machine: " + *refusal};
   system_ = std::move(*std::get_if<std::unique_ptr<system>>(&made));
+  gpus_ = all.gpus;
   command_line_is_wrong_ = false;
   return {};
 }
 
 outcome scenario::run(mmap_command const& c) {
-  system::mmap_result const r = system_->mmap(c.size, c.access, c.kind, c.at);
+  system::mmap_result const r = system_->mmap(process_, c.size, c.access, c.kind, c.at);
   if (r.error.empty()) names_.emplace(c.name, r.address);
   return r.error;
+}
+
+outcome scenario::run(fork_command const& c) {
+  system::fork_result const r = system_->fork(process_);
+  if (r.error.empty()) children_.emplace(c.child, child{r.child});
+  return r.error;
+}
+
+outcome scenario::run(exit_command const& c) {
+  child& ended = children_.find(c.child)->second;
+  system_->exit(ended.process);
+  ended.exited = true;
+  return {};
 }
 
 outcome scenario::run(read_command const& c) {
@@ -110,6 +144,16 @@ outcome scenario::run(check_command const& c) {
   return r.error;
 }
 
+outcome scenario::run(reset_command const& c) {
+  system_->reset(c.gpu);
+  return {};
+}
+
+outcome scenario::run(gc_command const&) {
+  system_->gc(process_);
+  return {};
+}
+
 outcome scenario::run(tick_command const& c) {
   system_->tick(c.ms);
   return {};
@@ -124,15 +168,16 @@ outcome scenario::run(show_command const& c) {
   using enum show_command::subject;
   switch (c.what) {
     case ranges:
-      for (range_line const& r : system_->ranges())
-        out_.print("gpu0 " + span_text(r.start, r.last) + " " + r.state + (r.read_only ? " read-only" : "") +
-                   (r.unmapped ? " unmapped" : "") + (r.partial ? " partial" : ""));
+      for (range_line const& r : system_->ranges(process_))
+        out_.print(gpu_text(r.gpu) + span_text(r.start, r.last) + " " + std::string(r.state) +
+                   (r.read_only ? " read-only" : "") + (r.unmapped ? " unmapped" : "") + (r.partial ? " partial" : ""));
       break;
     case notifiers:
-      for (span_line const& n : system_->notifiers()) out_.print("gpu0 " + span_text(n.start, n.last) + " " + n.text);
+      for (notifier_line const& n : system_->notifiers(process_))
+        out_.print(gpu_text(n.gpu) + span_text(n.start, n.last) + " ranges=" + std::to_string(n.ranges));
       break;
     case vmas:
-      for (span_line const& v : system_->vmas()) out_.print(span_text(v.start, v.last) + " " + v.text);
+      for (span_line const& v : system_->vmas(process_)) out_.print(span_text(v.start, v.last) + " " + v.text);
       break;
     case exact_stats:
     case all_stats:
@@ -145,14 +190,14 @@ outcome scenario::run(show_command const& c) {
 
 outcome scenario::run(show_pages_command const& c) {
   std::vector<span_line> runs;
-  outcome const error = system_->pages(c.address, c.size, runs);
+  outcome const error = system_->pages(process_, c.address, c.size, runs);
   if (!error.empty()) return error;
   for (span_line const& r : runs) out_.print(span_text(r.start, r.last) + " " + r.text);
   return {};
 }
 
 outcome scenario::run(expect_ranges_command const& c) {
-  expect_count("ranges", c.count, system_->ranges().size());
+  expect_count("ranges", c.count, count_of(c.gpu, system_->ranges(process_)));
   return {};
 }
 
@@ -162,7 +207,7 @@ outcome scenario::run(expect_range_command const& c) {
     broken("no range holds " + hex(c.address));
   } else if (found->start != c.start || c.size == 0 || found->last - found->start != c.size - 1 ||
              found->state != c.state) {
-    broken("the range is " + span_text(found->start, found->last) + " " + found->state);
+    broken("the range is " + span_text(found->start, found->last) + " " + std::string(found->state));
   }
   return {};
 }
@@ -174,7 +219,7 @@ outcome scenario::run(expect_no_range_command const& c) {
 }
 
 outcome scenario::run(expect_notifiers_command const& c) {
-  expect_count("notifiers", c.count, system_->notifiers().size());
+  expect_count("notifiers", c.count, count_of(0, system_->notifiers(process_)));
   return {};
 }
 
@@ -184,10 +229,11 @@ outcome scenario::run(expect_pages_command const& c) {
     broken("the span " + hex(c.address) + " " + hex(c.size) + " holds no pages");
     return {};
   }
+  std::uint64_t const page_size = system_->page_size();
   std::uint64_t const start = c.address / page_size * page_size;
   std::uint64_t const last_page = (c.address + c.size - 1) / page_size * page_size;
   std::vector<span_line> runs;
-  if (outcome const error = system_->pages(start, last_page - start + page_size, runs); !error.empty()) {
+  if (outcome const error = system_->pages(process_, start, last_page - start + page_size, runs); !error.empty()) {
     broken("the pages cannot be looked at: " + std::string(error));
     return {};
   }
@@ -209,9 +255,9 @@ outcome scenario::run(expect_stat_command const& c) {
   return {};
 }
 
-std::optional<range_line> scenario::range_at(std::uint64_t address) const {
-  for (range_line const& r : system_->ranges())
-    if (r.start <= address && address <= r.last) return r;
+std::optional<range_line> scenario::range_at(std::uint64_t address) {
+  for (range_line const& r : system_->ranges(process_))
+    if (r.gpu == 0 && r.start <= address && address <= r.last) return r;
   return std::nullopt;
 }
 

@@ -4,16 +4,15 @@
 
 #include "command.hpp"
 #include "console.hpp"
-#include "options.hpp"
 #include "system.hpp"
 #include "words.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace svmsh {
@@ -22,7 +21,7 @@ namespace svmsh {
 class scenario {
  public:
   /// `settings` are the KEY=VALUE words of the command line, known to be well formed; they win over the scenario's.
-  scenario(console& out, std::vector<std::string_view> settings) : out_(out), settings_(std::move(settings)) {}
+  scenario(console& out, std::vector<std::string_view> settings);
 
   /// Executes one line, given without its end. After an error the line had no effect, and the run has to stop.
   [[nodiscard]] std::optional<bad_input> execute(std::string_view line, std::uint64_t number);
@@ -42,16 +41,23 @@ class scenario {
   // The error of the command, empty for one that worked; expectations that do not hold are reported at once.
   outcome run(machine_command const&) { return {}; }
   outcome run(mmap_command const&);
-  outcome run(munmap_command const& c) { return system_->munmap(c.address, c.size); }
-  outcome run(mprotect_command const& c) { return system_->mprotect(c.address, c.size, c.access); }
-  outcome run(dontneed_command const& c) { return system_->madvise_dontneed(c.address, c.size); }
+  outcome run(munmap_command const& c) { return system_->munmap(process_, c.address, c.size); }
+  outcome run(mprotect_command const& c) { return system_->mprotect(process_, c.address, c.size, c.access); }
+  outcome run(mremap_command const& c) { return system_->mremap(process_, c.what); }
+  outcome run(madvise_command const& c) { return system_->madvise(process_, c.address, c.size, c.what); }
+  outcome run(fork_command const&);
+  outcome run(exit_command const&);
   outcome run(read_command const&);
   outcome run(write_command const& c) { return system_->write(c.by, c.address, c.value); }
   outcome run(fill_command const& c) { return system_->fill(c.by, c.address, c.size, c.value); }
   outcome run(check_command const&);
-  outcome run(prefetch_command const& c) { return system_->prefetch(c.address, c.size, c.target); }
-  outcome run(evict_command const& c) { return c.address ? system_->evict(*c.address) : system_->evict_all(); }
-  outcome run(gc_command const&) { return system_->gc(); }
+  outcome run(atomic_add_command const& c) { return system_->atomic_add(c.by, c.address, c.value); }
+  outcome run(prefetch_command const& c) { return system_->prefetch(c.by, c.address, c.size, c.target); }
+  outcome run(evict_command const& c) {
+    return c.address ? system_->evict(c.by, *c.address) : system_->evict_all(*c.by.gpu);
+  }
+  outcome run(reset_command const&);
+  outcome run(gc_command const&);
   outcome run(tick_command const&);
   outcome run(fail_command const&);
   outcome run(show_command const&);
@@ -63,14 +69,18 @@ class scenario {
   outcome run(expect_pages_command const&);
   outcome run(expect_stat_command const&);
 
-  std::optional<range_line> range_at(std::uint64_t address) const;
+  /// The range of gpu0 that holds `address`.
+  std::optional<range_line> range_at(std::uint64_t address);
   void expect_count(std::string_view what, std::uint64_t expected, std::uint64_t found);
   void broken(std::string_view text);
 
   console& out_;
   std::vector<std::string_view> settings_;
+  std::size_t gpus_;  // as far as it is known
   std::unique_ptr<system> system_;
   name_table names_;
+  child_table children_;
+  process_id process_ = first_process;  // whom the present command concerns
   std::uint64_t number_ = 0;
   bool clean_ = true;
   bool command_line_is_wrong_ = false;

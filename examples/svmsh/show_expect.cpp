@@ -11,8 +11,6 @@ namespace svmsh {
 
 namespace {
 
-constexpr std::uint64_t gpu_count = 1;
-
 constexpr auto range_states =
     std::to_array<choice<char const*>>({{"vram", "vram"}, {"ram", "ram"}, {"mixed", "mixed"}, {"none", "none"}});
 
@@ -30,12 +28,23 @@ constexpr std::string_view statistics[] = {
     "bytes_to_ram",      "bytes_peer",         "dma_mapped_pages",  "vram_used",         "ram_used",
     "cpu_faults",        "invalidations",      "tlb_flushes"};
 
-action parse_expect_pages(line_parser& p) {
+/// N of the word `headN`, 0 of `head` alone.
+std::optional<std::size_t> numbered(std::string_view word, std::string_view head) {
+  if (!word.starts_with(head)) return std::nullopt;
+  word.remove_prefix(head.size());
+  if (word.empty()) return 0;
+  if (std::any_of(word.begin(), word.end(), [](char c) { return c < '0' || c > '9'; })) return std::nullopt;
+  parsed<std::uint64_t> const number = parse_number(word);
+  return number ? *number : SIZE_MAX;
+}
+
+action parse_expect_pages(line_parser& p, parse_context const& context) {
   p.set_form("expect pages ADDR SIZE none|ram|vramN");
   expect_pages_command e{.address = p.address("ADDR"), .size = p.number("SIZE"), .kind = {}};
   std::string_view const kind = p.word("the kind");
-  if (kind.size() > 4 && kind.starts_with("vram") && gpu_number("gpu" + std::string(kind.substr(4)))) {
-    require_gpu(p, kind, *gpu_number("gpu" + std::string(kind.substr(4))));
+  std::optional<std::size_t> const gpu = numbered(kind, "vram");
+  if (gpu && kind != "vram") {
+    require_gpu(p, context, kind, *gpu);
   } else if (kind != "none" && kind != "ram") {
     p.fail(quoted(kind) + " is not a kind of page");
   }
@@ -56,17 +65,13 @@ action parse_expect_stat(line_parser& p) {
 
 }  // namespace
 
-std::optional<std::uint64_t> gpu_number(std::string_view word) {
-  if (!word.starts_with("gpu")) return std::nullopt;
-  word.remove_prefix(3);
-  if (word.empty()) return 0;
-  if (std::any_of(word.begin(), word.end(), [](char c) { return c < '0' || c > '9'; })) return std::nullopt;
-  parsed<std::uint64_t> const number = parse_number(word);
-  return number ? *number : gpu_count;
+std::optional<std::size_t> gpu_number(std::string_view word) {
+  return numbered(word, "gpu");
 }
 
-void require_gpu(line_parser& p, std::string_view word, std::uint64_t number) {
-  if (number >= gpu_count) p.fail("the GPU of " + quoted(word) + " does not exist, this machine has only gpu0");
+void require_gpu(line_parser& p, parse_context const& context, std::string_view word, std::size_t number) {
+  if (number >= context.gpus)
+    p.fail("the GPU of " + quoted(word) + " does not exist, this machine has gpus=" + std::to_string(context.gpus));
 }
 
 action parse_show(line_parser& p) {
@@ -80,15 +85,15 @@ action parse_show(line_parser& p) {
   return show_command{ranges};
 }
 
-action parse_expect(line_parser& p) {
-  if (std::optional<std::uint64_t> const number = gpu_number(p.peek())) {
-    require_gpu(p, p.peek(), *number);
+action parse_expect(line_parser& p, parse_context const& context) {
+  if (std::optional<std::size_t> const number = gpu_number(p.peek())) {
+    require_gpu(p, context, p.peek(), *number);
     p.word("gpuN");
     p.set_form("expect gpuN ranges N");
     if (!p.accept("ranges")) p.fail("only ranges are counted by GPU");
-    return expect_ranges_command{.count = p.number("N")};
+    return expect_ranges_command{.gpu = *number, .count = p.number("N")};
   }
-  if (p.accept("ranges")) return expect_ranges_command{.count = p.number("N")};
+  if (p.accept("ranges")) return expect_ranges_command{.gpu = 0, .count = p.number("N")};
   if (p.accept("range")) {
     p.set_form("expect range ADDR START SIZE vram|ram|mixed|none");
     return expect_range_command{.address = p.address("ADDR"),
@@ -102,7 +107,7 @@ action parse_expect(line_parser& p) {
     return expect_no_range_command{.address = p.address("ADDR")};
   }
   if (p.accept("notifiers")) return expect_notifiers_command{.count = p.number("N")};
-  if (p.accept("pages")) return parse_expect_pages(p);
+  if (p.accept("pages")) return parse_expect_pages(p, context);
   if (p.accept("stat")) return parse_expect_stat(p);
   if (std::string_view const w = p.word("what to expect"); !p.error())
     p.fail("nothing can be expected of " + quoted(w));

@@ -19,16 +19,17 @@ constexpr int wide_gap = 16, narrow_gap = 3;
 
 }  // namespace
 
-map_layout::map_layout(history const& past) : pages_(past.accessed_pages()), columns_(past.columns()) {
-  make_parts();
+map_layout::map_layout(history const& past)
+    : page_bytes(past.page_bytes()), pages_(past.accessed_pages()), columns_(past.columns()) {
+  make_parts(past.block_pages());
   make_rows();
   place_rows();
   find_levels();
 }
 
-/// Cuts at every hole that is as large as a block, or, where that makes too many parts, at larger ones.
-void map_layout::make_parts() {
-  for (std::uint64_t hole = history::block_pages;; hole *= 2) {
+/// Cuts at every hole of `least_hole` pages, or, where that makes too many parts, at larger ones.
+void map_layout::make_parts(std::uint64_t least_hole) {
+  for (std::uint64_t hole = least_hole;; hole *= 2) {
     parts.clear();
     for (std::size_t i = 0; i < pages_.size(); ++i) {
       std::uint64_t const number = pages_[i]->number;

@@ -52,6 +52,7 @@ class map_layout {
   std::vector<map_part> parts;  // likewise
   int height = 0;
   std::uint64_t pages_per_row = 1;
+  std::uint64_t page_bytes;
 
   /// What a row shows, in columns of `merge` columns of the history: first the idle colours, then what is busy on top.
   [[nodiscard]] std::vector<cell_run> runs(std::size_t row, std::size_t merge) const;
@@ -65,7 +66,7 @@ class map_layout {
     std::uint64_t on_system = 0, on_device = 0, accesses = 0;
   };
 
-  void make_parts();
+  void make_parts(std::uint64_t least_hole);
   void make_rows();
   void place_rows();
   void find_levels();

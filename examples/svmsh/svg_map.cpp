@@ -74,9 +74,9 @@ void draw_head(svg_writer& out, map_caption const& caption, map_layout const& la
   std::string subtitle = with_commas(report_value(caption, "accesses")) + " accesses (" +
                          with_commas(report_value(caption, "loads")) + " loads, " +
                          with_commas(report_value(caption, "stores")) + " stores) to " +
-                         with_commas(report_value(caption, "distinct pages")) + " pages of 4 KiB; " +
-                         bytes_text(report_value(caption, "bytes_to_vram")) + " moved to device memory, " +
-                         bytes_text(report_value(caption, "bytes_to_ram")) + " back";
+                         with_commas(report_value(caption, "distinct pages")) + " pages of " +
+                         bytes_text(layout.page_bytes) + "; " + bytes_text(report_value(caption, "bytes_to_vram")) +
+                         " moved to device memory, " + bytes_text(report_value(caption, "bytes_to_ram")) + " back";
   out.text(24, 36, "t", "Where " + trace + " had its memory");
   out.text(24, 58, "", subtitle);
   if (!caption.settings.empty()) out.text(page_width - 24, 36, "q r n", caption.settings);
@@ -121,13 +121,13 @@ void draw_frame(svg_writer& out, map_layout const& layout) {
     // From the highest address downwards a label needs room of its own.
     int const baseline = std::max(bottom, plot_top + 10);
     if (last_label == INT32_MAX || baseline >= last_label + 13) {
-      out.text(left - 8, baseline, "r n", hex(part.first_page * 4096));
+      out.text(left - 8, baseline, "r n", hex(part.first_page * layout.page_bytes));
       last_label = baseline;
     }
     if (part.height >= 30) out.text(right + 8, top + part.height / 2 + 4, "q", pages_text(part.accessed));
     if (i != 0 && part.gap_below >= 8) {
       out.line(left, bottom + part.gap_below / 2, right, bottom + part.gap_below / 2, "fold");
-      out.text(right + 8, bottom + part.gap_below / 2 + 4, "q", bytes_text(part.hole_below * 4096));
+      out.text(right + 8, bottom + part.gap_below / 2 + 4, "q", bytes_text(part.hole_below * layout.page_bytes));
     }
   }
 }
@@ -228,11 +228,11 @@ int draw_lanes(svg_writer& out, history const& past, map_layout const& layout, t
 
 void draw_titles(svg_writer& out, map_layout const& layout) {
   for (map_row const& row : layout.rows)
-    out.hit(
-        left, plot_top + row.top, right - left, row.height,
-        (row.first_page == row.last_page ? "page " + hex(row.first_page * 4096)
-                                         : "pages " + hex(row.first_page * 4096) + " to " + hex(row.last_page * 4096)) +
-            ": " + with_commas(std::to_string(row.accesses)) + " accesses");
+    out.hit(left, plot_top + row.top, right - left, row.height,
+            (row.first_page == row.last_page ? "page " + hex(row.first_page * layout.page_bytes)
+                                             : "pages " + hex(row.first_page * layout.page_bytes) + " to " +
+                                                   hex(row.last_page * layout.page_bytes)) +
+                ": " + with_commas(std::to_string(row.accesses)) + " accesses");
 }
 
 std::string draw(history const& past, map_caption const& caption, map_layout const& layout, std::size_t merge) {

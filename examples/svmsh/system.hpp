@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,13 +18,17 @@ struct machine_options {
   enum class migrate_mode { on, off, only };
   std::uint64_t ram = 1ull << 30;
   std::uint64_t vram = 256ull << 20;
-  std::vector<std::uint64_t> chunks = {2ull << 20, 64ull << 10, 4ull << 10};
+  std::uint64_t gpus = 1;
+  std::vector<std::uint64_t> chunks;  // empty: the usual ones for the page size
   std::uint64_t notifier = 512ull << 20;
   std::uint64_t check_pages = 64ull << 10;
   migrate_mode migrate = migrate_mode::on;
   std::uint64_t timeslice_ms = 0;
   bool readonly = false;
+  bool split = false;
   bool gc_auto = true;
+  bool thp = false;
+  std::uint64_t page = 4096;  // 4K, 16K or 64K
   std::uint64_t vm_start = 0;
   std::uint64_t vm_size = 1ull << 47;
   std::uint64_t seed = 1;
@@ -31,11 +36,22 @@ struct machine_options {
 
 enum class protection { none, read, read_write };
 enum class mapping_kind { anon, file, shared, hugetlb };
+enum class advice { dontneed, hugepage, nohugepage };
 enum class prefetch_target { as_fault, ram, vram };
 enum class failure_kind { alloc, ram, dma_map, copy, populate, notifier };
 
 /// How a command ended: empty on success, else the errno name (or SIGSEGV, SIGBUS).
 using outcome = std::string_view;
+
+/// A process of the machine; `fork` hands out the others.
+using process_id = std::size_t;
+inline constexpr process_id first_process = 0;
+
+/// Who reaches for memory: a process, on the CPU or through a GPU.
+struct agent {
+  process_id process = first_process;
+  std::optional<std::size_t> gpu;  // empty: the CPU
+};
 
 /// A run of addresses `[start, last]` and a word about it.
 struct span_line {
@@ -45,12 +61,20 @@ struct span_line {
 };
 
 struct range_line {
+  std::size_t gpu;
   std::uint64_t start;
   std::uint64_t last;
-  std::string state;  // vram, ram, mixed, none
+  std::string_view state;  // vram, ram, mixed, none
   bool read_only;
   bool unmapped;
   bool partial;
+};
+
+struct notifier_line {
+  std::size_t gpu;
+  std::uint64_t start;
+  std::uint64_t last;
+  std::uint64_t ranges;
 };
 
 struct stat_line {
@@ -59,59 +83,79 @@ struct stat_line {
   bool exact;
 };
 
-/// The simulated computer with one GPU that `svmsh` drives; a thin front of svm::mock.
+class system;
+/// A machine, or in one sentence why the library refuses the configuration.
+using made_system = std::variant<std::unique_ptr<system>, std::string>;
+
+/// The simulated computer that `svmsh` drives; a thin front of svm::mock, whatever the page size.
 ///
 /// No call throws; every address and size is in bytes. A call that fails with EINVAL for its arguments changed nothing.
+/// Processes and GPUs that a call names exist.
 class system {
  public:
-  /// Builds the machine, or says in one sentence why the library refuses the configuration.
-  static std::variant<std::unique_ptr<system>, std::string> create(machine_options const& options);
-  ~system();
+  [[nodiscard]] static made_system create(machine_options const& options);
+  virtual ~system() = default;
+
+  [[nodiscard]] virtual std::uint64_t page_size() const = 0;
 
   struct mmap_result {
     outcome error;
     std::uint64_t address = 0;
   };
-  mmap_result mmap(std::uint64_t size, protection, mapping_kind, std::optional<std::uint64_t> at);
-  outcome munmap(std::uint64_t address, std::uint64_t size);
-  outcome mprotect(std::uint64_t address, std::uint64_t size, protection);
-  outcome madvise_dontneed(std::uint64_t address, std::uint64_t size);
+  virtual mmap_result mmap(process_id, std::uint64_t size, protection, mapping_kind,
+                           std::optional<std::uint64_t> at) = 0;
+  virtual outcome munmap(process_id, std::uint64_t address, std::uint64_t size) = 0;
+  virtual outcome mprotect(process_id, std::uint64_t address, std::uint64_t size, protection) = 0;
+  struct mremap_arguments {
+    std::uint64_t address, old_size, new_size;
+    bool dontunmap = false;
+    std::optional<std::uint64_t> to;
+  };
+  virtual outcome mremap(process_id, mremap_arguments const&) = 0;
+  virtual outcome madvise(process_id, std::uint64_t address, std::uint64_t size, advice) = 0;
 
-  /// `cpu` is the processor, `gpu` is gpu0.
-  enum class agent { cpu, gpu };
-  outcome read(agent, std::uint64_t address, std::uint64_t& value);
-  outcome write(agent, std::uint64_t address, std::uint64_t value);
-  outcome fill(agent, std::uint64_t address, std::uint64_t size, std::uint64_t value);
+  struct fork_result {
+    outcome error;
+    process_id child = first_process;
+  };
+  virtual fork_result fork(process_id parent) = 0;
+  /// Ends a process other than the first; nothing may name it any more.
+  virtual void exit(process_id) = 0;
+
+  virtual outcome read(agent, std::uint64_t address, std::uint64_t& value) = 0;
+  virtual outcome write(agent, std::uint64_t address, std::uint64_t value) = 0;
+  virtual outcome fill(agent, std::uint64_t address, std::uint64_t size, std::uint64_t value) = 0;
   struct check_result {
     outcome error;
     bool equal = true;  // false: the word at `address` is `found`, not `expected`
     std::uint64_t address = 0, found = 0, expected = 0;
   };
-  check_result check(agent, std::uint64_t address, std::uint64_t size, std::uint64_t value);
+  virtual check_result check(agent, std::uint64_t address, std::uint64_t size, std::uint64_t value) = 0;
 
-  outcome prefetch(std::uint64_t address, std::uint64_t size, prefetch_target);
-  outcome evict(std::uint64_t address);
-  outcome evict_all();
-  outcome gc();
-  void tick(std::uint64_t ms);
-  void fail(failure_kind, std::uint64_t nth);
-  /// To be called once after every command that was executed: runs the collector when gc=auto, and the oracle.
-  void command_done();
+  // `by` names a GPU.
+  virtual outcome atomic_add(agent by, std::uint64_t address, std::uint64_t value) = 0;
+  virtual outcome prefetch(agent by, std::uint64_t address, std::uint64_t size, prefetch_target) = 0;
+  virtual outcome evict(agent by, std::uint64_t address) = 0;
 
-  std::vector<range_line> ranges() const;
-  std::vector<span_line> notifiers() const;  // text: "ranges=N"
-  std::vector<span_line> vmas() const;       // text: "rw anon"
-  /// Maximal runs of one kind; EINVAL as the page says.
-  outcome pages(std::uint64_t address, std::uint64_t size, std::vector<span_line>& out) const;
-  std::vector<stat_line> stats() const;
+  virtual outcome evict_all(std::size_t gpu) = 0;
+  virtual void reset(std::size_t gpu) = 0;
+  virtual void gc(process_id) = 0;
+  virtual void tick(std::uint64_t ms) = 0;
+  virtual void fail(failure_kind, std::uint64_t nth) = 0;
+  /// To be called once after every command that was executed: runs the collectors when gc=auto, and the oracle.
+  virtual void command_done() = 0;
+
+  // Ascending, of every GPU in turn.
+  [[nodiscard]] virtual std::vector<range_line> ranges(process_id) = 0;
+  [[nodiscard]] virtual std::vector<notifier_line> notifiers(process_id) = 0;
+  [[nodiscard]] virtual std::vector<span_line> vmas(process_id) = 0;  // text: "rw anon"
+  /// Maximal runs of one kind; EINVAL and ENOMEM as the page says.
+  virtual outcome pages(process_id, std::uint64_t address, std::uint64_t size, std::vector<span_line>& out) = 0;
+  /// Of all processes and GPUs, also of those processes that have ended.
+  [[nodiscard]] virtual std::vector<stat_line> stats() = 0;
 
   /// Tears everything down and returns a line for each leak and each rule that was broken on the way.
-  std::vector<std::string> audit();
-
- private:
-  struct implementation;
-  explicit system(std::unique_ptr<implementation>);
-  std::unique_ptr<implementation> self_;
+  virtual std::vector<std::string> audit() = 0;
 };
 
 }  // namespace svmsh

@@ -7,5 +7,7 @@
 #include <svm/concepts/policies.hpp>
 #include <svm/driver/svm_driver.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
+#include <svm/gpusvm/mapped_buffer.hpp>
 #include <svm/pagemap/migrator.hpp>
+#include <svm/pagemap/migrator_cache.hpp>
 #include <svm/version.hpp>

@@ -14,15 +14,20 @@
 //       std::optional<std::uint64_t> load(svm::cpu_va);   // by a GPU program; nothing: a fault that nobody serves
 //       bool store(svm::cpu_va, std::uint64_t);
 //       std::size_t dma_mappings();                       // live ones
-//       void fail_dma_map();                              // the next one; may be left out
+//       // All of these may be left out.
+//       void fail_dma_map();                              // the next one
+//       page system_block(svm::page_order, std::uint64_t);  // the first words are the value, value + 1, ...
+//       void poke(page, std::uint64_t);                   // as the system writes and reads
+//       std::uint64_t peek(page);
 //     };
 //     CHECK(conformance::device::check_all([] { return std::make_unique<my_bench>(); }) == conformance::kept);
 //
-//  1. checked with single pages, since the order of a block says nothing that a bench could make up. That neither call
-//     sleeps is not checked.
+//  1. checked, with blocks where the bench has them; so are an `iova_device`, and a `noncoherent_device` where the bench
+//     can look from both sides. That none of it sleeps is not checked.
 //  2. checked with a span of 3 MiB that lies across the boundaries of common page tables.
 //  3. checked; allocation where it is counted (see conformance.hpp), the locks where a lock policy checks ranks.
-//  4. checked after an access has filled the caches. That accesses under way have ended needs a device that runs.
+//  4. checked after an access has filled the caches, in one pass and in two. That accesses under way have ended needs a
+//     device that runs.
 
 #include <conformance/conformance.hpp>
 
@@ -90,6 +95,89 @@ template <class Bench>
   return v.result();
 }
 
+/// Promise 1, for a block.
+template <class Bench>
+[[nodiscard]] broken_promises blocks_are_mapped_whole(Bench& b) {
+  verdict v;
+  if constexpr (requires { b.system_block(svm::page_order{}, std::uint64_t{}); }) {
+    constexpr svm::page_order order{2};
+    std::size_t const before = b.dma_mappings();
+    auto const mapped = b.device().dma_map(b.system_block(order, 30), order, svm::dma_direction::bidirectional);
+    if (!v.expect(1, mapped.has_value())) return v.result();
+    for (std::uint64_t i = 0; i < order.pages().value; ++i) {
+      svm::cpu_va const at = somewhere + Bench::page_size * i;
+      point(b, at, svm::device_address{*mapped + Bench::page_size * i});
+      v.expect(1, b.load(at) == 30 + i);
+      b.device().invalidate(pages_from<Bench>(at, 1));
+    }
+    b.device().dma_unmap(*mapped, order, svm::dma_direction::bidirectional);
+    v.expect(1, b.dma_mappings() == before);
+  }
+  return v.result();
+}
+
+/// Promise 1, for what an `iova_device` has beside.
+template <class Bench>
+[[nodiscard]] broken_promises reserved_addresses_are_linked(Bench& b) {
+  verdict v;
+  if constexpr (svm::iova_device<typename Bench::device_type, typename Bench::page>) {
+    constexpr auto both_ways = svm::dma_direction::bidirectional;
+    constexpr svm::byte_count size = Bench::page_size * 3;
+    constexpr svm::byte_count linked = Bench::page_size * 2;
+    auto& device = b.device();
+    std::size_t const before = b.dma_mappings();
+    auto const base = device.reserve_iova(size);
+    auto const unused = device.reserve_iova(size);
+    if (!base || !unused) return v.result();                          // it may fail
+    v.expect(1, *unused - *base >= size && *base - *unused >= size);  // apart, whichever is below
+    for (std::uint64_t i = 0; i < 2; ++i)
+      v.expect(1, device.link_iova(*base, Bench::page_size * i, b.system_page(i + 5), svm::page_order{}, both_ways) ==
+                      svm::errc::ok);
+    v.expect(1, device.sync_iova(*base, linked) == svm::errc::ok);
+    if constexpr (requires { b.fail_dma_map(); }) {
+      std::size_t const live = b.dma_mappings();
+      b.fail_dma_map();
+      v.expect(1, device.link_iova(*base, linked, b.system_page(9), svm::page_order{}, both_ways) != svm::errc::ok);
+      v.expect(1, b.dma_mappings() == live);
+    }
+    for (std::uint64_t i = 0; i < 2; ++i) {
+      svm::cpu_va const at = somewhere + Bench::page_size * i;
+      point(b, at, svm::device_address{*base + Bench::page_size * i});
+      v.expect(1, b.load(at) == i + 5);
+      b.device().invalidate(pages_from<Bench>(at, 1));
+    }
+    device.release_iova(*base, size, linked, both_ways);
+    device.release_iova(*unused, size, {}, both_ways);
+    v.expect(1, b.dma_mappings() == before);
+  }
+  return v.result();
+}
+
+/// Promise 1, for what a `noncoherent_device` has beside.
+template <class Bench>
+[[nodiscard]] broken_promises what_one_side_wrote_the_other_sees(Bench& b) {
+  verdict v;
+  if constexpr (svm::noncoherent_device<typename Bench::device_type> &&
+                requires(typename Bench::page p) { b.poke(p, b.peek(p)); }) {
+    auto const p = b.system_page(7);
+    auto const to = map(b, p);
+    if (!to) return v.result();
+    point(b, somewhere, to);
+    v.expect(1, b.load(somewhere) == 7);
+    b.poke(p, 8);
+    b.device().sync_for_device(to->address, to->order, to->direction);
+    v.expect(1, b.load(somewhere) == 8);
+    v.expect(1, b.store(somewhere, 9));
+    b.device().sync_for_system(to->address, to->order, to->direction);
+    v.expect(1, b.peek(p) == 9);
+    v.expect(1, b.store(somewhere, 10));
+    b.device().invalidate(pages_from<Bench>(somewhere, 1));
+    unmap(b, *to);
+    v.expect(1, b.peek(p) == 10);
+  }
+  return v.result();
+}
+
 /// Promise 2: what was prepared can be committed, wherever its pages lie.
 template <class Bench>
 [[nodiscard]] broken_promises what_is_prepared_can_be_committed(Bench& b) {
@@ -137,6 +225,36 @@ template <class Bench>
   return v.result();
 }
 
+/// Promise 3, with blocks of several sizes.
+template <class Bench>
+[[nodiscard]] broken_promises commits_spread_blocks(Bench& b) {
+  verdict v;
+  if constexpr (requires { b.system_block(svm::page_order{}, std::uint64_t{}); }) {
+    constexpr auto both_ways = svm::dma_direction::bidirectional;
+    std::vector<svm::device_address> blocks;
+    for (svm::page_order const order : {svm::page_order{0}, svm::page_order{2}, svm::page_order{1}}) {
+      auto const a = b.device().dma_map(b.system_block(order, order.value * 10u), order, both_ways);
+      if (!a) return v.result();
+      blocks.push_back({*a, svm::interconnect::system, order, both_ways});
+    }
+    std::array<std::uint64_t, 7> const expected{0, 20, 21, 22, 23, 10, 11};
+    svm::va_range const span = pages_from<Bench>(somewhere, expected.size());
+    svm::cpu_va at = span.last() + svm::byte_count{1};
+    for (std::size_t i = 0; svm::device_address const& a : blocks)
+      for (std::uint64_t k = 0; k < a.order.pages().value; ++k, at = at + Bench::page_size) {
+        point(b, at, svm::device_address{a.address + Bench::page_size * k});
+        if (b.load(at) != expected[i++]) return v.result();  // promise 1 is not kept
+      }
+    if (b.device().prepare(span) != svm::errc::ok) return v.result();
+    b.device().commit(span, std::span<svm::device_address const>{blocks}, svm::mapping_access::read_only);
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      v.expect(3, b.load(span.start() + Bench::page_size * i) == expected[i]);
+    b.device().invalidate({span.start(), at - span.start()});
+    for (svm::device_address const& a : blocks) unmap(b, a);
+  }
+  return v.result();
+}
+
 /// Promise 4.
 template <class Bench>
 [[nodiscard]] broken_promises invalidation_ends_every_access(Bench& b) {
@@ -155,14 +273,42 @@ template <class Bench>
   return v.result();
 }
 
+/// Promise 4, for a device with two passes: begin all, then wait for each.
+template <class Bench>
+[[nodiscard]] broken_promises two_passes_end_every_access(Bench& b) {
+  verdict v;
+  if constexpr (svm::two_pass_device<typename Bench::device_type>) {
+    auto const to = map(b, b.system_page(7));
+    if (!to) return v.result();
+    svm::cpu_va const places[] = {somewhere, somewhere + Bench::page_size * 8};
+    for (svm::cpu_va const first : {places[0], places[1]}) {  // so that each is once the last in the caches
+      for (svm::cpu_va const a : places) point(b, a, to);
+      for (svm::cpu_va const a : places) static_cast<void>(b.load(a));
+      static_cast<void>(b.load(first));
+      for (svm::cpu_va const a : places) b.device().begin_invalidate(pages_from<Bench>(a, 1));
+      for (svm::cpu_va const a : places) {
+        b.device().finish_invalidate(pages_from<Bench>(a, 1));
+        v.expect(4, !b.load(a) && !b.store(a, 8));
+      }
+    }
+    unmap(b, *to);
+  }
+  return v.result();
+}
+
 /// \param make  returns a pointer, of any kind, to a new bench
 template <class MakeBench>
 [[nodiscard]] broken_promises check_all(MakeBench&& make) {
   verdict v;
   v.add(mappings_are_made_and_ended_one_by_one(*make()));
+  v.add(blocks_are_mapped_whole(*make()));
+  v.add(reserved_addresses_are_linked(*make()));
+  v.add(what_one_side_wrote_the_other_sees(*make()));
   v.add(what_is_prepared_can_be_committed(*make()));
   v.add(commits_point_at_the_blocks_in_order(*make()));
+  v.add(commits_spread_blocks(*make()));
   v.add(invalidation_ends_every_access(*make()));
+  v.add(two_passes_end_every_access(*make()));
   return v.result();
 }
 

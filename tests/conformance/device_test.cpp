@@ -14,125 +14,185 @@
 
 #include <doctest/doctest.h>
 
-#include <support/world.hpp>
+#include <conformance/wide_device.hpp>
 
 namespace {
 
 using conformance::broken_promises;
 using conformance::kept;
 namespace suite = conformance::device;
-using gpu = svm::mock::gpu<support::lock_policy>;
+using wide::page;
 
-/// The simulated GPU, with one flaw.
-class flawed_gpu : public gpu {
+enum class flaw {
+  none,
+  unmap_forgets,
+  unmap_ends_all,
+  failed_map_stays,
+  maps_first_page_only,
+  reserves_one_place,
+  links_one_page,
+  links_without_sync,
+  failed_link_stays,
+  releases_nothing,
+  syncs_one_way,
+  syncs_other_way,
+  unmap_loses_bytes,
+  prepares_one_table,
+  commits_backwards,
+  commits_first_of_each,
+  commits_writable,
+  commit_allocates,
+  zaps_one_page,
+  flushes_one_page,
+  begins_nothing,
+  finishes_nothing,
+};
+
+/// The GPU that has everything, with one flaw.
+class flawed_gpu : public wide::gpu {
  public:
-  enum class flaw {
-    none,
-    unmap_forgets,
-    unmap_ends_all,
-    failed_map_stays,
-    prepares_one_table,
-    commits_backwards,
-    commits_writable,
-    commit_allocates,
-    zaps_one_page,
-    keeps_cache,
-  };
-  flawed_gpu(support::machine& pc, flaw f) : gpu(pc.frames, pc.dma, pc.broken, pc.hooks), flaw_(f) {}
+  flawed_gpu(wide::memory& pages, flaw f, bounce how) : gpu(pages, {1, 2}, how), flaw_(f) {}
 
-  svm::result<svm::dma_addr> dma_map(svm::mock::page p, svm::page_order order, svm::dma_direction direction) noexcept {
-    auto const mapped = gpu::dma_map(p, order, direction);
+  svm::result<svm::dma_addr> dma_map(page p, svm::page_order order, svm::dma_direction direction) noexcept {
+    auto const mapped = gpu::dma_map(p, flaw_ == flaw::maps_first_page_only ? svm::page_order{} : order, direction);
     if (mapped) mapped_.push_back(*mapped);
     if (!mapped && flaw_ == flaw::failed_map_stays) static_cast<void>(gpu::dma_map(p, order, direction));
     return mapped;
   }
   void dma_unmap(svm::dma_addr address, svm::page_order order, svm::dma_direction direction) noexcept {
     if (flaw_ == flaw::unmap_forgets) return;
-    if (flaw_ == flaw::unmap_ends_all) {
+    if (flaw_ == flaw::unmap_loses_bytes) direction = svm::dma_direction::to_device;
+    if (flaw_ == flaw::unmap_ends_all)
       for (svm::dma_addr const a : std::exchange(mapped_, {})) gpu::dma_unmap(a, order, direction);
-      return;
-    }
-    gpu::dma_unmap(address, order, direction);
+    else
+      gpu::dma_unmap(address, order, direction);
   }
+
+  svm::result<svm::dma_addr> reserve_iova(svm::byte_count size) noexcept {
+    if (flaw_ != flaw::reserves_one_place) return gpu::reserve_iova(size);
+    if (!reserved_) reserved_ = *gpu::reserve_iova(size);
+    return *reserved_;
+  }
+  svm::errc link_iova(svm::dma_addr base, svm::byte_count offset, page p, svm::page_order order,
+                      svm::dma_direction direction) noexcept {
+    if (flaw_ == flaw::links_one_page) offset = {};
+    svm::errc const e = gpu::link_iova(base, offset, p, order, direction);
+    if (flaw_ == flaw::failed_link_stays && e != svm::errc::ok)
+      static_cast<void>(gpu::link_iova(base, offset, p, order, direction));
+    return e;
+  }
+  svm::errc sync_iova(svm::dma_addr base, svm::byte_count size) noexcept {
+    return flaw_ == flaw::links_without_sync ? svm::errc::ok : gpu::sync_iova(base, size);
+  }
+  void release_iova(svm::dma_addr base, svm::byte_count size, svm::byte_count linked,
+                    svm::dma_direction direction) noexcept {
+    gpu::release_iova(base, size, flaw_ == flaw::releases_nothing ? svm::byte_count{} : linked, direction);
+  }
+  void sync_for_device(svm::dma_addr address, svm::page_order order, svm::dma_direction direction) noexcept {
+    if (flaw_ != flaw::syncs_one_way) gpu::sync_for_device(address, order, direction);
+  }
+  void sync_for_system(svm::dma_addr address, svm::page_order order, svm::dma_direction direction) noexcept {
+    if (flaw_ != flaw::syncs_other_way) gpu::sync_for_system(address, order, direction);
+  }
+
   void commit(svm::va_range span, std::span<svm::device_address const> blocks, svm::mapping_access how) noexcept {
     if (flaw_ == flaw::commit_allocates) ::operator delete(::operator new(8));
     if (flaw_ == flaw::commits_writable) how = svm::mapping_access::read_write;
     if (flaw_ == flaw::prepares_one_table && blocks.size() > 512)  // a page table's worth, and no more
-      return gpu::commit({span.start(), svm::mock::page_size * 512}, blocks.first(512), how);
+      return gpu::commit({span.start(), wide::page_size * 512}, blocks.first(512), how);
     if (flaw_ == flaw::commits_backwards) {
       std::vector<svm::device_address> const reversed(blocks.rbegin(), blocks.rend());
       return gpu::commit(span, reversed, how);
     }
     gpu::commit(span, blocks, how);
+    svm::cpu_va at = span.start();
+    for (svm::device_address block : blocks) {
+      svm::byte_count const size = wide::page_size * block.order.pages().value;
+      block.order = {};
+      for (svm::byte_count done{}; flaw_ == flaw::commits_first_of_each && done < size; done += wide::page_size)
+        gpu::commit({at + done, wide::page_size}, {&block, 1}, how);
+      at = at + size;
+    }
+  }
+  void begin_invalidate(svm::va_range span) noexcept {
+    if (flaw_ != flaw::begins_nothing) gpu::begin_invalidate(span);
+  }
+  void finish_invalidate(svm::va_range span) noexcept {
+    if (flaw_ != flaw::finishes_nothing) gpu::finish_invalidate(span);
   }
   void invalidate(svm::va_range span) noexcept {
-    if (flaw_ == flaw::keeps_cache) plant_stale_entry(span.start());
-    gpu::invalidate(flaw_ == flaw::zaps_one_page ? svm::va_range{span.start(), svm::mock::page_size} : span);
-    if (flaw_ == flaw::keeps_cache) spring_stale_entry();
+    gpu::begin_invalidate(flaw_ == flaw::zaps_one_page ? svm::va_range{span.start(), wide::page_size} : span);
+    gpu::finish_invalidate(flaw_ == flaw::flushes_one_page ? svm::va_range{span.start(), wide::page_size} : span);
   }
 
  private:
   flaw const flaw_;
   std::vector<svm::dma_addr> mapped_;
+  std::optional<svm::dma_addr> reserved_;
 };
-static_assert(svm::device<flawed_gpu, svm::mock::page>);
+static_assert(svm::device<flawed_gpu, page>);
 
-class mock_bench {
+class bench {
  public:
   using device_type = flawed_gpu;
-  using page = svm::mock::page;
-  static constexpr svm::byte_count page_size = svm::mock::page_size;
+  using page = wide::page;
+  static constexpr svm::byte_count page_size = wide::page_size;
 
-  explicit mock_bench(flawed_gpu::flaw f)
-      : pc_(support::options(), *support::machine::check(support::options())), gpu_(pc_, f), flaw_(f) {}
-  ~mock_bench() {
-    std::vector<std::string> const said = pc_.broken.take();
-    if (flaw_ == flawed_gpu::flaw::none) CHECK_MESSAGE(said.empty(), said.front());
-  }
+  explicit bench(flaw f, wide::gpu::bounce how) : gpu_(memory_, f, how) {}
 
   device_type& device() { return gpu_; }
-  page system_page(std::uint64_t value) {
-    auto const fresh = pc_.frames.allocate_ram();
-    REQUIRE(fresh);
-    std::memcpy(pc_.frames.bytes(*fresh), &value, sizeof value);
-    return *fresh;
+  page system_page(std::uint64_t value) { return system_block({}, value); }
+  page system_block(svm::page_order order, std::uint64_t value) {
+    page const first = memory_.add(order.pages().value, false);
+    for (std::uint64_t i = 0; i < order.pages().value; ++i) poke(wide::nth(first, i), value + i);
+    return first;
   }
-  std::optional<std::uint64_t> load(svm::cpu_va a) {
-    std::uint64_t value = 0;
-    if (!gpu_.load(a, std::as_writable_bytes(std::span{&value, 1}))) return std::nullopt;
-    return value;
-  }
-  bool store(svm::cpu_va a, std::uint64_t value) { return gpu_.store(a, std::as_bytes(std::span{&value, 1})); }
-  std::size_t dma_mappings() { return pc_.dma.live(); }
-  void fail_dma_map() { pc_.failures.arm(svm::mock::failure::dma_map, 1); }
+  std::optional<std::uint64_t> load(svm::cpu_va a) { return gpu_.load(a); }
+  bool store(svm::cpu_va a, std::uint64_t value) { return gpu_.store(a, value); }
+  std::size_t dma_mappings() { return gpu_.dma_mappings(); }
+  void fail_dma_map() { gpu_.fail_next_map(); }
+  std::uint64_t peek(page p) { return wide::first_word(memory_.of(p).bytes.data()); }
+  void poke(page p, std::uint64_t value) { std::memcpy(memory_.of(p).bytes.data(), &value, sizeof value); }
 
  private:
-  support::machine pc_;
+  wide::memory memory_;
   flawed_gpu gpu_;
-  flawed_gpu::flaw flaw_;
 };
 
-[[nodiscard]] broken_promises found_in(flawed_gpu::flaw f) {
-  return suite::check_all([f] { return std::make_unique<mock_bench>(f); });
+[[nodiscard]] broken_promises found_in(flaw f, wide::gpu::bounce how = wide::gpu::bounce::yes) {
+  return suite::check_all([f, how] { return std::make_unique<bench>(f, how); });
 }
 
 }  // namespace
 
 TEST_SUITE("conformance/device") {
-  TEST_CASE("the simulated GPU keeps the promises of a device") {
-    CHECK(found_in(flawed_gpu::flaw::none) == kept);
+  TEST_CASE("a GPU with everything keeps the promises of a device") {
+    CHECK(found_in(flaw::none) == kept);
+    CHECK(found_in(flaw::none, wide::gpu::bounce::no) == kept);
   }
 
   TEST_CASE("a device that is broken in one way is reported with that promise alone") {
-    using enum flawed_gpu::flaw;
+    using enum flaw;
     CHECK(found_in(unmap_forgets) == broken_promises{1});
     CHECK(found_in(unmap_ends_all) == broken_promises{1});
     CHECK(found_in(failed_map_stays) == broken_promises{1});
+    CHECK(found_in(maps_first_page_only) == broken_promises{1});
+    CHECK(found_in(reserves_one_place) == broken_promises{1});
+    CHECK(found_in(links_one_page) == broken_promises{1});
+    CHECK(found_in(links_without_sync) == broken_promises{1});
+    CHECK(found_in(failed_link_stays) == broken_promises{1});
+    CHECK(found_in(releases_nothing) == broken_promises{1});
+    CHECK(found_in(syncs_one_way) == broken_promises{1});
+    CHECK(found_in(syncs_other_way) == broken_promises{1});
+    CHECK(found_in(unmap_loses_bytes) == broken_promises{1});
     CHECK(found_in(prepares_one_table) == broken_promises{2});
     CHECK(found_in(commits_backwards) == broken_promises{3});
+    CHECK(found_in(commits_first_of_each) == broken_promises{3});
     CHECK(found_in(commits_writable) == broken_promises{3});
     CHECK(found_in(commit_allocates) == broken_promises{3});
     CHECK(found_in(zaps_one_page) == broken_promises{4});
-    CHECK(found_in(keeps_cache) == broken_promises{4});
+    CHECK(found_in(flushes_one_page) == broken_promises{4});
+    CHECK(found_in(begins_nothing) == broken_promises{4});
+    CHECK(found_in(finishes_nothing) == broken_promises{4});
   }
 }

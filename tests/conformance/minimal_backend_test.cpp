@@ -62,11 +62,13 @@ class tiny_bench {
   std::vector<page> device_pages(std::size_t count) {
     auto memory = vram_.allocate(page_size * count);
     REQUIRE(memory);
-    std::vector<page> pages(count);
-    REQUIRE(vram_.pages(*memory, pages) == svm::errc::ok);
+    std::vector<svm::device_page<page>> named(count);
+    REQUIRE(vram_.pages(*memory, named) == svm::errc::ok);
+    std::vector<page> pages;
+    for (auto const& p : named) pages.push_back(p.page);
     return pages;
   }
-  svm::page_owner owner() { return tiny::the_gpu; }
+  svm::page_owner owner() { return vram_.owner(); }
 
   page system_page(std::uint64_t value) {
     page const fresh = memory_.add(1, false);
@@ -74,7 +76,10 @@ class tiny_bench {
     poke(fresh, value);
     return fresh;
   }
-  svm::dma_addr dma_address(page p) { return *gpu_.dma_map(p, {}, svm::dma_direction::bidirectional); }
+  svm::device_address dma_address(page p, svm::page_order order) {
+    constexpr auto both_ways = svm::dma_direction::bidirectional;
+    return {*gpu_.dma_map(p, order, both_ways), svm::interconnect::system, order, both_ways};
+  }
   std::size_t dma_mappings() { return gpu_.dma_mappings(); }
   std::optional<std::uint64_t> device_read(svm::device_address const& a) {
     svm::va_range const window{svm::cpu_va{page_size.value}, page_size};

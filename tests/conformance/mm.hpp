@@ -25,167 +25,39 @@
 //       void set_pinned(page, bool);
 //       std::vector<page> device_pages(std::size_t);      // free pages of device memory
 //       svm::page_owner owner();                          // of that memory
+//       // All of these may be left out.
+//       bool clear_without_waiting(svm::va_range);        // drops the pages; false: a target refused
+//       void share(svm::va_range);                        // some other process maps the pages too from now on
+//       void swap_out(svm::cpu_va);
+//       page coherent_page();                             // a free page of device memory that the CPU reaches
+//       // A mapping of a power of two of pages, at least four, of which the first store makes one block.
+//       svm::va_range map_large();
+//       page nth(page first, std::size_t);                // a page of a block
+//       page device_block(svm::page_order);               // a free one
 //     };
 //     CHECK(conformance::mm::check_all([] { return std::make_unique<my_bench>(); }) == conformance::kept);
 //
 //  1. checked, but for the locks.
 //  2. checked: both lookups agree. That others cannot change anything meanwhile needs their threads.
-//  3. checked, but for no_ram and busy.
-//  4. checked, with an unmap.
+//  3. checked, but for no_ram and busy, and for the copy that a write needs after a fork; blocks in mm_blocks.hpp.
+//  4. checked, with an unmap and with a target that refuses; both passes.
 //  5. checked, with one thread: that `read_begin` waits for an open event is not.
 //  6. checked. That `collect_pages` does not take the map lock shows under a lock policy that checks ranks.
-//  7. checked, both ways, and with nothing installed.
-//  8. checked, but that a new page is locked.
+//  7. checked, both ways, and with nothing installed; whole blocks and split ones in mm_blocks.hpp.
+//  8. checked, but that a new page is locked; blocks in mm_blocks.hpp.
 //  9. checked.
 
-#include <conformance/conformance.hpp>
-
-#include <svm/base/scope_guard.hpp>
-#include <svm/concepts/mm.hpp>
+#include <conformance/mm_bench.hpp>
+#include <conformance/mm_blocks.hpp>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace conformance::mm {
-
-template <class Bench>
-using entries_of = std::vector<svm::page_entry<typename Bench::page>>;
-template <class Bench>
-using slots_of = std::vector<svm::migration_slot<typename Bench::page>>;
-
-/// The address of a page of a mapping.
-template <class Bench>
-[[nodiscard]] svm::cpu_va page_at(svm::va_range mapping, std::size_t i) {
-  return mapping.start() + Bench::mm_type::page_size * i;
-}
-
-/// A notifier's target that writes down what it is told.
-template <class Bench>
-class watcher final : public svm::invalidation_target {
- public:
-  watcher(Bench& b, svm::va_range span) : bench_(b) {
-    watching_ = b.mm().register_notifier(registration, span, *this) == svm::errc::ok;
-  }
-  ~watcher() { stop(); }
-  watcher(watcher const&) = delete;
-  watcher& operator=(watcher const&) = delete;
-  void stop() {
-    if (watching_) bench_.mm().unregister_notifier(registration);
-    watching_ = false;
-  }
-
-  [[nodiscard]] bool invalidate(svm::invalidation const& event, std::uint64_t sequence) noexcept override {
-    if (watching_) bench_.mm().set_sequence(registration, sequence);
-    last_sequence = sequence;
-    events.push_back(event);
-    if (on_event) on_event(event);
-    return true;
-  }
-  /// True when events of a cause covered all of a span.
-  [[nodiscard]] bool saw(svm::invalidation_cause cause, svm::va_range span) const {
-    for (svm::byte_count done{}; done < span.size(); done += Bench::mm_type::page_size) {
-      auto const covers = [&](svm::invalidation const& e) {
-        return e.cause == cause && e.span.contains(span.start() + done);
-      };
-      if (std::none_of(events.begin(), events.end(), covers)) return false;
-    }
-    return true;
-  }
-
-  typename Bench::mm_type::registration registration{};
-  std::vector<svm::invalidation> events;
-  std::uint64_t last_sequence = 0;
-  std::function<void(svm::invalidation const&)> on_event;
-
- private:
-  Bench& bench_;
-  bool watching_ = false;
-};
-
-/// What stands behind device pages; counts, and lets no page come back.
-template <class Page>
-class counting_owner final : public svm::device_page_owner<Page> {
- public:
-  int faulted = 0;
-  int freed = 0;
-  [[nodiscard]] svm::cpu_fault_answer page_faulted(svm::cpu_fault<Page> const&) noexcept override {
-    ++faulted;
-    return {svm::cpu_fault_answer::action::fail, {}, svm::errc::busy};
-  }
-  void page_freed() noexcept override { ++freed; }
-};
-
-/// What a snapshot says. As the library, with the map lock held shared.
-template <class Bench>
-[[nodiscard]] entries_of<Bench> look_locked(Bench& b, svm::va_range span) {
-  entries_of<Bench> entries(svm::pages_in(span.size(), Bench::mm_type::page_size).value);
-  b.mm().snapshot(span, std::span{entries});
-  return entries;
-}
-template <class Bench>
-[[nodiscard]] entries_of<Bench> look(Bench& b, svm::va_range span) {
-  svm::shared_guard const guard{b.mm().map_lock()};
-  return look_locked(b, span);
-}
-
-/// True when a page is live and holds a value.
-template <class Bench>
-[[nodiscard]] bool holds(Bench& b, typename Bench::page p, std::uint64_t value) {
-  return b.is_live(p) && b.peek(p) == value;
-}
-
-/// Walks for a device with pages of `owner`; tries again a few times, as the library does.
-template <class Bench>
-[[nodiscard]] svm::errc walk(Bench& b, watcher<Bench>& w, svm::va_range span, svm::access want, svm::page_owner owner,
-                             entries_of<Bench>& out) {
-  svm::errc e = svm::errc::busy;
-  for (int tries = 0; tries < 4 && e == svm::errc::busy; ++tries) {
-    out.assign(svm::pages_in(span.size(), Bench::mm_type::page_size).value, {});
-    svm::walk_request<typename Bench::mm_type::registration> const request{span, want, owner, w.registration,
-                                                                           b.mm().read_begin(w.registration)};
-    svm::shared_guard const guard{b.mm().map_lock()};
-    e = b.mm().fault_in(request, std::span{out});
-  }
-  return e;
-}
-
-/// \pre the map lock is held shared, until the session is finalized
-template <class Bench>
-[[nodiscard]] svm::errc collect_locked(Bench& b, typename Bench::mm_type::migration& session, svm::va_range span,
-                                       slots_of<Bench>& slots) {
-  slots.assign(svm::pages_in(span.size(), Bench::mm_type::page_size).value, {});
-  return b.mm().collect(session, span, std::span{slots});
-}
-
-/// Gives each collected slot a device page with the content of its source.
-template <class Bench>
-void fill(Bench& b, slots_of<Bench>& slots, svm::device_page_owner<typename Bench::page>& owner) {
-  auto const fresh = b.device_pages(slots.size());
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    if (!slots[i].is_collected()) continue;
-    b.mm().adopt_device_page(fresh[i], owner);
-    slots[i].destination = fresh[i];
-    if (slots[i].state == svm::slot_state::collected) b.poke(fresh[i], b.peek(slots[i].source));
-  }
-}
-
-/// Moves a mapping to device memory; false when it does not go there.
-template <class Bench>
-[[nodiscard]] bool migrate(Bench& b, svm::va_range span, svm::device_page_owner<typename Bench::page>& owner) {
-  slots_of<Bench> slots;
-  svm::shared_guard const guard{b.mm().map_lock()};
-  typename Bench::mm_type::migration session{};
-  if (collect_locked(b, session, span, slots) != svm::errc::ok) return false;
-  fill(b, slots, owner);
-  b.mm().install(session);
-  b.mm().finalize(session);
-  return true;
-}
 
 /// Promise 1.
 template <class Bench>
@@ -257,7 +129,7 @@ template <class Bench>
 template <class Bench>
 [[nodiscard]] broken_promises walks_leave_the_owners_pages(Bench& b) {
   verdict v;
-  counting_owner<typename Bench::page> behind;
+  counting_owner<typename Bench::page> behind{b.owner()};
   svm::va_range const span = b.map(1);
   watcher<Bench> w{b, span};
   static_cast<void>(b.store(span.start(), 7));
@@ -265,9 +137,15 @@ template <class Bench>
   if (look(b, span)[0].behind != &behind) return v.result();  // promise 7 or 8 is not kept
   entries_of<Bench> found;
   v.expect(3, walk(b, w, span, svm::access::read, b.owner(), found) == svm::errc::ok);
-  v.expect(3, found[0].place == svm::page_place::device && behind.faulted == 0);
-  v.expect(3, walk(b, w, span, svm::access::read, svm::nobody, found) == svm::errc::busy);  // as `behind` said
-  v.expect(3, behind.faulted != 0);
+  v.expect(3, found[0].place == svm::page_place::device && found[0].owner == b.owner() && behind.faulted == 0);
+  svm::page_owner const peer{b.owner().group, b.owner().member + 1};
+  v.expect(3, walk(b, w, span, svm::access::read, peer, found) == svm::errc::ok);
+  v.expect(3, found[0].place == svm::page_place::device && found[0].owner == b.owner() && behind.faulted == 0);
+  for (svm::page_owner const other : {svm::nobody, svm::page_owner{b.owner().group + 1, b.owner().member}}) {
+    behind.faulted = 0;
+    v.expect(3, walk(b, w, span, svm::access::read, other, found) == svm::errc::busy);  // as `behind` said
+    v.expect(3, behind.faulted != 0);
+  }
   b.unmap(span);
   return v.result();
 }
@@ -293,6 +171,63 @@ template <class Bench>
   v.expect(4, b.store(next.start(), 8));
   b.unmap(next);
   v.expect(4, w.events.size() == before);
+  return v.result();
+}
+
+/// Promise 4: all are told before the first is waited for, and each once.
+template <class Bench>
+[[nodiscard]] broken_promises events_have_two_passes(Bench& b) {
+  using enum svm::invalidation_answer;
+  verdict v;
+  svm::va_range const span = b.map(1);
+  static_cast<void>(b.store(span.start(), 7));
+  auto const handle = look(b, span)[0].page;
+  watcher<Bench> one{b, span};
+  watcher<Bench> two{b, span};
+  watcher<Bench> three{b, span};
+  one.answer = three.answer = pending;
+  std::vector<watcher<Bench> const*> told;
+  std::vector<watcher<Bench> const*> finished;
+  for (watcher<Bench>* const w : {&one, &two, &three}) {
+    w->on_event = [&, w](svm::invalidation const&) {
+      v.expect(4, finished.empty());
+      if (w->answer == pending) told.push_back(w);
+    };
+    w->on_finish = [&, w] {
+      v.expect(4, holds(b, handle, 7));
+      finished.push_back(w);
+    };
+  }
+  b.unmap(span);
+  v.expect(4, told.size() == 2 && finished == told && two.finished == 0);
+  return v.result();
+}
+
+/// Promise 4: an event that may not block ends when a target refuses it, and those who were told finish.
+template <class Bench>
+[[nodiscard]] broken_promises refused_events_change_nothing(Bench& b) {
+  using enum svm::invalidation_answer;
+  verdict v;
+  if constexpr (requires(svm::va_range span) { b.clear_without_waiting(span); }) {
+    svm::va_range const span = b.map(1);
+    static_cast<void>(b.store(span.start(), 7));
+    watcher<Bench> one{b, span};
+    watcher<Bench> two{b, span};
+    auto const check_finished = [&] {
+      for (auto const* w : {&one, &two}) v.expect(4, w->finished == w->left_pending);
+    };
+    for (auto const& [first, second] : {std::pair{pending, refused}, std::pair{refused, pending}}) {
+      one.answer = first;
+      two.answer = second;
+      v.expect(4, !b.clear_without_waiting(span));
+      check_finished();
+      v.expect(4, b.load(span.start()) == 7);
+    }
+    one.answer = two.answer = pending;
+    v.expect(4, b.clear_without_waiting(span));
+    check_finished();
+    v.expect(4, b.load(span.start()) == 0);
+  }
   return v.result();
 }
 
@@ -342,12 +277,72 @@ template <class Bench>
   return v.result();
 }
 
+/// Promise 6: device pages, of those whom the caller reaches and of others.
+template <class Bench>
+[[nodiscard]] broken_promises collect_takes_what_is_in_reach(Bench& b) {
+  verdict v;
+  counting_owner<typename Bench::page> behind{b.owner()};
+  svm::va_range const span = b.map(2);
+  for (std::size_t const i : {0u, 1u}) static_cast<void>(b.store(page_at<Bench>(span, i), i + 7));
+  if (!migrate(b, span, behind)) return v.result();
+  auto const seen = look(b, span);
+  if (seen[0].behind != &behind) return v.result();  // promise 7 or 8 is not kept
+  svm::page_owner const own = b.owner();
+  for (svm::page_owner const reach : {svm::nobody, own, svm::page_owner{own.group, own.member + 1}}) {
+    slots_of<Bench> slots;
+    svm::shared_guard const guard{b.mm().map_lock()};
+    typename Bench::mm_type::migration session{};
+    v.expect(6, collect_locked(b, session, span, slots, reach) == svm::errc::ok);
+    if (slots[0].state == svm::slot_state::locked) return v.result();  // promise 7 is not kept
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      if (reach == svm::nobody) {
+        v.expect(6, slots[i].state == svm::slot_state::resident);
+        continue;
+      }
+      v.expect(6, slots[i].state == svm::slot_state::collected && slots[i].source == seen[i].page);
+      v.expect(6, slots[i].behind == &behind);
+    }
+    b.mm().finalize(session);
+  }
+  v.expect(6, behind.faulted == 0);
+  b.unmap(span);
+  return v.result();
+}
+
+/// Promise 6: pages that others map, and pages that are not in memory.
+template <class Bench>
+[[nodiscard]] broken_promises collect_refuses_what_is_not_its_own(Bench& b) {
+  verdict v;
+  auto const expect_refused = [&](svm::va_range span, svm::slot_state why) {
+    slots_of<Bench> slots;
+    svm::shared_guard const guard{b.mm().map_lock()};
+    typename Bench::mm_type::migration session{};
+    v.expect(6, collect_locked(b, session, span, slots) == svm::errc::ok);
+    v.expect(6, slots[0].state == why);
+    b.mm().finalize(session);
+  };
+  if constexpr (requires(svm::va_range span) { b.share(span); }) {
+    svm::va_range const span = b.map(1);
+    static_cast<void>(b.store(span.start(), 7));
+    b.share(span);
+    expect_refused(span, svm::slot_state::shared);
+  }
+  if constexpr (requires(svm::cpu_va a) { b.swap_out(a); }) {
+    svm::va_range const span = b.map(1);
+    static_cast<void>(b.store(span.start(), 7));
+    b.swap_out(span.start());
+    expect_refused(span, svm::slot_state::swapped);
+    v.expect(6, b.load(span.start()) == 7);
+  }
+  return v.result();
+}
+
 /// Promise 6, for device pages.
 template <class Bench>
 [[nodiscard]] broken_promises collect_pages_takes_out_or_says_why(Bench& b) {
   using enum svm::slot_state;
   verdict v;
-  counting_owner<typename Bench::page> behind;
+  counting_owner<typename Bench::page> behind{b.owner()};
   svm::va_range const span = b.map(4);
   svm::va_range const other = b.map(1);
   for (std::size_t i = 0; i < 4; ++i) static_cast<void>(b.store(page_at<Bench>(span, i), i));
@@ -386,7 +381,7 @@ template <class Bench>
 template <class Bench>
 [[nodiscard]] broken_promises migrations_move_the_mappings(Bench& b) {
   verdict v;
-  counting_owner<typename Bench::page> behind;
+  counting_owner<typename Bench::page> behind{b.owner()};
   svm::va_range const span = b.map(2);  // the second page stays a hole
   static_cast<void>(b.store(span.start(), 7));
   auto const before = look(b, span)[0].page;
@@ -402,7 +397,7 @@ template <class Bench>
     typename Bench::mm_type::migration session{};
     b.mm().collect_pages(session, std::span{slots}, nullptr, typename Bench::page{});
     if (!v.expect(7, slots[0].is_collected())) return v.result();
-    auto const system = b.mm().allocate_page();
+    auto const system = b.mm().allocate_page(svm::page_order{});
     if (!system) return v.result();
     slots[0].destination = *system;
     b.poke(*system, b.peek(slots[0].source));
@@ -419,7 +414,7 @@ template <class Bench>
 template <class Bench>
 [[nodiscard]] broken_promises migrations_that_fail_restore(Bench& b) {
   verdict v;
-  counting_owner<typename Bench::page> behind;
+  counting_owner<typename Bench::page> behind{b.owner()};
   svm::va_range const span = b.map(2);
   static_cast<void>(b.store(span.start(), 7));
   auto const before = look(b, span)[0].page;
@@ -448,22 +443,22 @@ template <class Bench>
 template <class Bench>
 [[nodiscard]] broken_promises pages_are_made_and_let_go(Bench& b) {
   verdict v;
-  auto const one = b.mm().allocate_page();
-  auto const two = b.mm().allocate_page();
+  auto const one = b.mm().allocate_page(svm::page_order{});
+  auto const two = b.mm().allocate_page(svm::page_order{});
   if (!v.expect(8, one && two)) return v.result();
   v.expect(8, b.is_live(*one) && b.is_live(*two) && *one != *two);
   b.mm().discard_page(*one);
   v.expect(8, !b.is_live(*one) && b.is_live(*two));
   b.mm().discard_page(*two);
 
-  counting_owner<typename Bench::page> behind;
+  counting_owner<typename Bench::page> behind{b.owner()};
   auto const device = b.device_pages(1)[0];
-  b.mm().adopt_device_page(device, behind);
+  b.mm().adopt_device_page(device, svm::page_order{}, behind, false);
   v.expect(8, b.is_live(device) && behind.freed == 0);
   b.mm().discard_page(device);
   v.expect(8, behind.freed == 1);
 
-  counting_owner<typename Bench::page> mapped;
+  counting_owner<typename Bench::page> mapped{b.owner()};
   svm::va_range const span = b.map(1);
   static_cast<void>(b.store(span.start(), 7));
   if (!migrate(b, span, mapped)) return v.result();
@@ -475,11 +470,40 @@ template <class Bench>
   return v.result();
 }
 
+/// Promise 8: what is coherent the CPU reaches in place.
+template <class Bench>
+[[nodiscard]] broken_promises coherent_pages_stay(Bench& b) {
+  verdict v;
+  if constexpr (requires { b.coherent_page(); }) {
+    counting_owner<typename Bench::page> behind{b.owner()};
+    svm::va_range const span = b.map(1);
+    static_cast<void>(b.store(span.start(), 7));
+    slots_of<Bench> slots;
+    {
+      svm::shared_guard const guard{b.mm().map_lock()};
+      typename Bench::mm_type::migration session{};
+      if (collect_locked(b, session, span, slots) != svm::errc::ok || !slots[0].is_collected()) return v.result();
+      slots[0].destination = b.coherent_page();
+      b.mm().adopt_device_page(slots[0].destination, svm::page_order{}, behind, true);
+      b.poke(slots[0].destination, 8);
+      b.mm().install(session);
+      b.mm().finalize(session);
+    }
+    if (look(b, span)[0].page != slots[0].destination) return v.result();  // promise 7 is not kept
+    v.expect(8, b.load(span.start()) == 8);
+    v.expect(8, b.store(span.start(), 9) && b.peek(slots[0].destination) == 9);
+    v.expect(8, behind.faulted == 0);
+    b.unmap(span);
+    v.expect(8, behind.freed == 1);
+  }
+  return v.result();
+}
+
 /// Promise 9.
 template <class Bench>
 [[nodiscard]] broken_promises handles_are_values(Bench& b) {
   verdict v;
-  counting_owner<typename Bench::page> behind;
+  counting_owner<typename Bench::page> behind{b.owner()};
   svm::va_range const span = b.map(1);
   static_cast<void>(b.store(span.start(), 7));
   if (!migrate(b, span, behind)) return v.result();
@@ -506,13 +530,19 @@ template <class MakeBench>
   v.add(walks_make_present_and_snapshots_do_not(*make()));
   v.add(walks_leave_the_owners_pages(*make()));
   v.add(events_come_in_time(*make()));
+  v.add(events_have_two_passes(*make()));
+  v.add(refused_events_change_nothing(*make()));
   v.add(sequences_tell_of_events(*make()));
   v.add(collect_takes_out_or_says_why(*make()));
+  v.add(collect_takes_what_is_in_reach(*make()));
+  v.add(collect_refuses_what_is_not_its_own(*make()));
   v.add(collect_pages_takes_out_or_says_why(*make()));
   v.add(migrations_move_the_mappings(*make()));
   v.add(migrations_that_fail_restore(*make()));
   v.add(pages_are_made_and_let_go(*make()));
+  v.add(coherent_pages_stay(*make()));
   v.add(handles_are_values(*make()));
+  if constexpr (requires { make()->map_large(); }) v.add(check_blocks(make));
   return v.result();
 }
 

@@ -13,177 +13,236 @@
 
 #include <doctest/doctest.h>
 
-#include <support/world.hpp>
+#include <conformance/wide_device.hpp>
 
 namespace {
 
 using conformance::broken_promises;
 using conformance::kept;
 namespace suite = conformance::pagemap;
-using vram = svm::mock::vram<support::lock_policy>;
+using wide::page;
 
-/// The simulated device memory, with one flaw.
-class flawed_vram : public vram {
+enum class flaw {
+  none,
+  not_cleared,
+  cleared_after_copies,
+  counts_one_less,
+  wraps_around,
+  unplugged_is_full,
+  names_one_page_twice,
+  names_in_turn,
+  blocks_pass_the_end,
+  blocks_have_gaps,
+  releases_nothing,
+  pieces_come_twice,
+  pieces_come_late,
+  copies_first_block_only,
+  copies_first_pages_only,
+  copies_one_way,
+  copies_nothing_to_peers,
+  fails_after_copying,
+  unmap_ends_all,
+  maps_first_page,
+  maps_peers_elsewhere,
+  owned_by_nobody,
+  owner_changes,
+};
+
+/// The device memory that has everything, with one flaw.
+class flawed_vram : public wide::vram {
  public:
-  enum class flaw {
-    none,
-    not_cleared,
-    counts_one_less,
-    wraps_around,
-    names_one_page_twice,
-    names_in_turn,
-    releases_nothing,
-    copies_first_block_only,
-    copies_one_way,
-    fails_after_copying,
-    unmap_ends_all,
-    maps_first_page,
-    owned_by_nobody,
-  };
-  flawed_vram(support::machine& pc, svm::page_owner owner, flaw f)
-      : vram(svm::mock::page_size * 64, owner, pc.frames, pc.dma, pc.failures, pc.broken, pc.hooks),
-        frames_(pc.frames),
-        flaw_(f) {}
+  flawed_vram(wide::memory& pages, wide::gpu& device, flaw f)
+      : vram(pages, device, wide::page_size * 64), memory_(pages), device_(device), flaw_(f) {}
 
   svm::result<memory> allocate(svm::byte_count size) noexcept {
-    if (flaw_ == flaw::wraps_around && size > capacity()) size = svm::mock::page_size;
+    if (flaw_ == flaw::wraps_around && size > capacity()) size = wide::page_size;
     auto made = vram::allocate(size);
-    if (made && flaw_ == flaw::not_cleared) {
-      std::vector<svm::mock::page> named(svm::pages_in(size, svm::mock::page_size).value);
-      static_cast<void>(vram::pages(*made, named));
-      for (auto const p : named) std::memset(frames_.bytes(p), 1, svm::mock::page_bytes);
-    }
-    return made;
+    if (!made && flaw_ == flaw::unplugged_is_full) return svm::errc::no_device_memory;
+    if (!made) return made.error();
+    asked_once_ = false;
+    if (flaw_ == flaw::owner_changes) ++allocations_;
+    return std::move(made).value();
   }
-  svm::errc pages(memory& m, std::span<svm::mock::page> out) noexcept {
+  svm::errc wait_cleared(memory& m) noexcept {
+    svm::errc const e = vram::wait_cleared(m);
+    std::vector<svm::device_page<page>> one(1);
+    static_cast<void>(vram::pages(m, one));
+    if (flaw_ == flaw::not_cleared) memory_.of(one[0].page).bytes.fill(std::byte{0xdb});
+    if (flaw_ == flaw::cleared_after_copies && copied_) memory_.of(one[0].page).bytes.fill({});
+    return e;
+  }
+  svm::errc pages(memory& m, std::span<svm::device_page<page>> out) noexcept {
     svm::errc const e = vram::pages(m, out);
-    if (flaw_ == flaw::names_one_page_twice && out.size() == 4) out[3] = out[0];
-    if (flaw_ == flaw::names_in_turn && out.size() == 4 && calls_++ > 1) std::swap(out[0], out[1]);
+    if (flaw_ == flaw::names_one_page_twice && out.size() == 4) out[3].page = out[0].page;
+    if (flaw_ == flaw::names_in_turn && out.size() == 4 && std::exchange(asked_once_, true))
+      std::swap(out[0].page, out[1].page);
+    if (flaw_ == flaw::blocks_pass_the_end && out.size() == 3) out[2].order = svm::page_order{1};
+    if (flaw_ == flaw::blocks_have_gaps && out.size() == 16) std::swap(out[6].page, out[7].page);
     return e;
   }
   void release(memory& m) noexcept {
-    if (flaw_ != flaw::releases_nothing || available() != svm::byte_count{}) vram::release(m);
+    if (flaw_ == flaw::releases_nothing && available() == svm::byte_count{}) return;
+    svm::byte_count const before = available();
+    vram::release(m);
+    if (flaw_ == flaw::pieces_come_twice) more_ += pieces_;
+    if (flaw_ == flaw::pieces_come_late && before != available()) pieces_ = {};
   }
-  svm::errc copy_to_device(std::span<svm::copy_block<svm::mock::page> const> job) noexcept {
-    return vram::copy_to_device(flaw_ == flaw::copies_first_block_only ? job.first(1) : job);
+  void release_pages(memory& m, page first, svm::page_order order) noexcept {
+    vram::release_pages(m, first, order);
+    pieces_ += wide::page_size * order.pages().value;
   }
-  svm::errc copy_to_system(std::span<svm::copy_block<svm::mock::page> const> job) noexcept {
+  svm::errc copy_to_device(std::span<svm::copy_block<page> const> job) noexcept {
+    copied_ = true;
+    return copy(job, [this](auto blocks) { return vram::copy_to_device(blocks); });
+  }
+  svm::errc copy_to_system(std::span<svm::copy_block<page> const> job) noexcept {
     if (flaw_ == flaw::copies_one_way) return svm::errc::ok;
-    svm::errc const e = vram::copy_to_system(job);
+    svm::errc const e = copy(job, [this](auto blocks) { return vram::copy_to_system(blocks); });
     if (flaw_ == flaw::fails_after_copying && e != svm::errc::ok)
-      for (auto const& block : job) std::memset(frames_.bytes(block.device), 0, svm::mock::page_bytes);
+      for (auto const& block : job) memory_.of(block.local).bytes.fill({});
     return e;
   }
-  svm::result<svm::device_address> map(svm::mock::page p, svm::page_order order,
+  svm::result<svm::device_address> map(wide::gpu& who, page p, svm::page_order order,
                                        svm::dma_direction direction) noexcept {
-    if (first_ == svm::mock::page{}) first_ = p;
-    auto mapped = vram::map(flaw_ == flaw::maps_first_page ? first_ : p, order, direction);
+    if (first_ == page{}) first_ = p;
     reachable_ = true;
+    auto mapped = vram::map(who, flaw_ == flaw::maps_first_page ? first_ : p, order, direction);
+    if (mapped && flaw_ == flaw::maps_peers_elsewhere && &who != &device_) mapped->address.value = 0;
     return mapped;
   }
-  void unmap(svm::device_address const& a) noexcept {
-    vram::unmap(a);
+  void unmap(wide::gpu& who, svm::device_address const& a) noexcept {
+    vram::unmap(who, a);
     if (flaw_ == flaw::unmap_ends_all) reachable_ = false;
   }
-  svm::page_owner owner() noexcept { return flaw_ == flaw::owned_by_nobody ? svm::nobody : vram::owner(); }
+  svm::page_owner owner() noexcept {
+    if (flaw_ == flaw::owned_by_nobody) return svm::nobody;
+    svm::page_owner const who = vram::owner();
+    return {who.group, who.member + allocations_};
+  }
   svm::byte_count available() noexcept {
-    svm::byte_count const left = vram::available();
-    return flaw_ == flaw::counts_one_less && left == svm::mock::page_size * 61 ? left + svm::mock::page_size : left;
+    svm::byte_count left = vram::available() + more_;
+    if (flaw_ == flaw::pieces_come_late) left -= pieces_;
+    bool const has_three = left == wide::page_size * 61 && pieces_ == svm::byte_count{};
+    return flaw_ == flaw::counts_one_less && has_three ? left + wide::page_size : left;
   }
   [[nodiscard]] bool reachable() const { return reachable_; }
 
  private:
-  svm::mock::physical_memory<support::lock_policy>& frames_;
-  flaw const flaw_;
-  int calls_ = 0;
-  bool reachable_ = false;
-  svm::mock::page first_{};
-};
-static_assert(svm::pagemap<flawed_vram, svm::mock::page>);
+  template <class Copy>
+  svm::errc copy(std::span<svm::copy_block<page> const> job, Copy&& run) {
+    if (flaw_ == flaw::copies_first_block_only) return run(job.first(1));
+    if (flaw_ == flaw::copies_nothing_to_peers && job[0].remote.path == svm::interconnect::peer) return svm::errc::ok;
+    std::vector<svm::copy_block<page>> small(job.begin(), job.end());
+    for (auto& block : small) block.remote.order = {};
+    return flaw_ == flaw::copies_first_pages_only ? run(std::span<svm::copy_block<page> const>{small}) : run(job);
+  }
 
-class mock_bench {
+  wide::memory& memory_;
+  wide::gpu& device_;
+  flaw const flaw_;
+  bool asked_once_ = false;
+  bool copied_ = false;
+  bool reachable_ = false;
+  std::uint32_t allocations_ = 0;
+  svm::byte_count pieces_{};
+  svm::byte_count more_{};
+  page first_{};
+};
+static_assert(svm::pagemap<flawed_vram, page, wide::gpu>);
+
+/// Two devices that reach each other's memory.
+class bench {
  public:
   using pagemap_type = flawed_vram;
-  using page = svm::mock::page;
-  static constexpr svm::byte_count page_size = svm::mock::page_size;
+  using page = wide::page;
+  static constexpr svm::byte_count page_size = wide::page_size;
 
-  explicit mock_bench(flawed_vram::flaw f)
-      : pc_(support::options(), *support::machine::check(support::options())),
-        vram_(pc_, support::machine::gpu_owner, f),
-        flaw_(f) {}
-  ~mock_bench() {
-    std::vector<std::string> const said = pc_.broken.take();
-    if (flaw_ == flawed_vram::flaw::none) CHECK_MESSAGE(said.empty(), said.front());
-  }
+  explicit bench(flaw f) : vram_(memory_, gpu_, f), peer_vram_(memory_, peer_, f) {}
 
   pagemap_type& pagemap() { return vram_; }
-  std::uint64_t peek(page p) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, pc_.frames.bytes(p), sizeof value);
-    return value;
+  wide::gpu& device() { return gpu_; }
+  wide::gpu& peer() { return peer_; }
+  pagemap_type& peer_pagemap() { return peer_vram_; }
+  std::uint64_t peek(page p) { return wide::first_word(memory_.of(p).bytes.data()); }
+  void poke(page p, std::uint64_t value) { std::memcpy(memory_.of(p).bytes.data(), &value, sizeof value); }
+  page nth(page first, std::size_t i) { return wide::nth(first, i); }
+  page system_page(std::uint64_t value) { return system_block({}, value); }
+  page system_block(svm::page_order order, std::uint64_t value) {
+    page const first = memory_.add(order.pages().value, false);
+    for (std::uint64_t i = 0; i < order.pages().value; ++i) poke(nth(first, i), value + i);
+    return first;
   }
-  void poke(page p, std::uint64_t value) { std::memcpy(pc_.frames.bytes(p), &value, sizeof value); }
-  page system_page(std::uint64_t value) {
-    auto const fresh = pc_.frames.allocate_ram();
-    REQUIRE(fresh);
-    poke(*fresh, value);
-    return *fresh;
-  }
-  svm::dma_addr dma_address(page p) {
-    auto const mapped = pc_.device.dma_map(p, svm::page_order{}, svm::dma_direction::bidirectional);
-    REQUIRE(mapped);
-    return *mapped;
+  svm::device_address dma_address(page p, svm::page_order order) {
+    constexpr auto both_ways = svm::dma_direction::bidirectional;
+    return {*gpu_.dma_map(p, order, both_ways), svm::interconnect::system, order, both_ways};
   }
   std::optional<std::uint64_t> device_read(svm::device_address const& a) {
-    if (!vram_.reachable()) return std::nullopt;
-    svm::va_range const window{svm::cpu_va{page_size.value}, page_size};
-    REQUIRE(pc_.device.prepare(window) == svm::errc::ok);
-    pc_.device.commit(window, {&a, 1}, svm::mapping_access::read_only);
-    std::uint64_t value = 0;
-    bool const seen = pc_.device.load(window.start(), std::as_writable_bytes(std::span{&value, 1}));
-    pc_.device.invalidate(window);
-    return seen ? std::optional{value} : std::nullopt;
+    return vram_.reachable() || a.path == svm::interconnect::peer ? read_by(gpu_, a) : std::nullopt;
   }
-  void fail_copy() { pc_.failures.arm(svm::mock::failure::copy, 1); }
+  std::optional<std::uint64_t> peer_read(svm::device_address const& a) { return read_by(peer_, a); }
+  void fail_copy() { vram_.fail_next_copy(); }
+  void unplug() { vram_.unplug(); }
 
  private:
-  support::machine pc_;
+  static std::optional<std::uint64_t> read_by(wide::gpu& who, svm::device_address const& a) {
+    std::byte const* const seen = who.bytes(a);
+    return seen != nullptr ? std::optional{wide::first_word(seen)} : std::nullopt;
+  }
+
+  wide::memory memory_;
+  wide::gpu gpu_{memory_, {1, 2}, wide::gpu::bounce::no};
+  wide::gpu peer_{memory_, {1, 3}, wide::gpu::bounce::no};
   flawed_vram vram_;
-  flawed_vram::flaw flaw_;
+  flawed_vram peer_vram_;
 };
 
-[[nodiscard]] broken_promises found_in(flawed_vram::flaw f) {
-  return suite::check_all([f] { return std::make_unique<mock_bench>(f); });
+[[nodiscard]] broken_promises found_in(flaw f) {
+  return suite::check_all([f] { return std::make_unique<bench>(f); });
 }
 
 }  // namespace
 
 TEST_SUITE("conformance/pagemap") {
-  TEST_CASE("the simulated device memory keeps the promises of a pagemap") {
-    CHECK(found_in(flawed_vram::flaw::none) == kept);
+  TEST_CASE("device memory with everything keeps the promises of a pagemap") {
+    CHECK(found_in(flaw::none) == kept);
   }
 
   TEST_CASE("a pagemap that is broken in one way is reported with that promise alone") {
-    using enum flawed_vram::flaw;
+    using enum flaw;
     CHECK(found_in(not_cleared) == broken_promises{1});
+    CHECK(found_in(cleared_after_copies) == broken_promises{1});
     CHECK(found_in(counts_one_less) == broken_promises{1});
     CHECK(found_in(wraps_around) == broken_promises{1});
+    CHECK(found_in(unplugged_is_full) == broken_promises{1});
     CHECK(found_in(names_one_page_twice) == broken_promises{2});
     CHECK(found_in(names_in_turn) == broken_promises{2});
+    CHECK(found_in(blocks_pass_the_end) == broken_promises{2});
+    CHECK(found_in(blocks_have_gaps) == broken_promises{2});
     CHECK(found_in(releases_nothing) == broken_promises{3});
+    CHECK(found_in(pieces_come_twice) == broken_promises{3});
+    CHECK(found_in(pieces_come_late) == broken_promises{3});
     CHECK(found_in(copies_first_block_only) == broken_promises{4});
+    CHECK(found_in(copies_first_pages_only) == broken_promises{4});
     CHECK(found_in(copies_one_way) == broken_promises{4});
+    CHECK(found_in(copies_nothing_to_peers) == broken_promises{4});
     CHECK(found_in(fails_after_copying) == broken_promises{4});
     CHECK(found_in(unmap_ends_all) == broken_promises{5});
     CHECK(found_in(maps_first_page) == broken_promises{5});
+    CHECK(found_in(maps_peers_elsewhere) == broken_promises{5});
     CHECK(found_in(owned_by_nobody) == broken_promises{6});
+    CHECK(found_in(owner_changes) == broken_promises{6});
   }
 
-  TEST_CASE("two pagemaps of one mm with the same owner are reported") {
-    support::machine pc{support::options(), *support::machine::check(support::options())};
-    flawed_vram one{pc, svm::page_owner{1}, flawed_vram::flaw::none};
-    flawed_vram other{pc, svm::page_owner{2}, flawed_vram::flaw::none};
-    CHECK(suite::owners_differ(one, other) == kept);
-    CHECK(suite::owners_differ(one, one) == broken_promises{6});
+  TEST_CASE("pagemaps of one mm with the same owner, or in one group without a link, are reported") {
+    wide::memory memory;
+    constexpr auto no_bounce = wide::gpu::bounce::no;
+    wide::gpu gpus[] = {{memory, {1, 1}, no_bounce}, {memory, {1, 2}, no_bounce}, {memory, {2, 1}, no_bounce}};
+    wide::vram one{memory, gpus[0], wide::page_size};
+    wide::vram peer{memory, gpus[1], wide::page_size};
+    wide::vram other{memory, gpus[2], wide::page_size};
+    CHECK(suite::owners_are_right(one, peer, true) == kept);
+    CHECK(suite::owners_are_right(one, other, false) == kept);
+    CHECK(suite::owners_are_right(one, peer, false) == broken_promises{6});
+    CHECK(suite::owners_are_right(one, one, true) == broken_promises{6});
   }
 }

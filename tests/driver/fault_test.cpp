@@ -152,8 +152,9 @@ TEST_SUITE("driver/fault") {
         w.cpu_tag(base, 64 * KiB, 1);
         {
           svm::mm_user const user{w.process};
-          REQUIRE(w.mover.migrate_to_device(span(base, 32 * KiB), {}) == errc::ok);
-          if (two_allocations) REQUIRE(w.mover.migrate_to_device(span(at(32 * KiB), 32 * KiB), {}) == errc::ok);
+          REQUIRE(w.mover.migrate_to_device(w.process, span(base, 32 * KiB), {}) == errc::ok);
+          if (two_allocations)
+            REQUIRE(w.mover.migrate_to_device(w.process, span(at(32 * KiB), 32 * KiB), {}) == errc::ok);
         }
         CHECK(w.fault(base) == errc::ok);
         CHECK(w.count(event_kind::gpu_fault_retry) == 1);

@@ -181,10 +181,13 @@ TEST_SUITE("driver/invalidation") {
   TEST_CASE("INV-07 a callback that takes the map lock is reported as out of order") {
     struct greedy final : svm::invalidation_client<policies> {
       explicit greedy(world& w) : w_(w) {}
-      void invalidate(svm::notifier<policies>&, invalidation const&) noexcept override {
+      svm::invalidation_answer invalidate(svm::notifier<policies>&, invalidation const&,
+                                          svm::invalidation_passes) noexcept override {
         w_.process.map_lock().lock_shared();
         w_.process.map_lock().unlock_shared();
+        return svm::invalidation_answer::done;
       }
+      void finish_invalidation(svm::notifier<policies>&, invalidation const&) noexcept override {}
       world& w_;
     };
     world w;

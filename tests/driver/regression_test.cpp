@@ -177,8 +177,8 @@ TEST_SUITE("driver/regression") {
       CHECK(s.svm.evict(held) == errc::mm_gone);
       CHECK(s.svm.get_pages(held, {}) == errc::mm_gone);
       CHECK(s.svm.migrate_to_device(held, {}) == errc::mm_gone);
-      CHECK_FALSE(s.svm.is_resident(held));
-      CHECK_FALSE(s.svm.is_partly_resident(held));
+      CHECK(s.svm.scan(held) != svm::residence::here);
+      CHECK_FALSE(s.svm.is_scattered(held));
     }
     CHECK(looks == before);
     CHECK(s.mm.walks == 0);

@@ -18,13 +18,13 @@ TEST_SUITE("failure/exhaustion") {
     auto const victim = allocation_at(w, base);
     w.failures.arm(failure::alloc, 1, repeat::from_then_on);
     CHECK(w.mover.evict(*victim) == errc::no_memory);
-    CHECK(w.mover.evict_span(span(base, chunk)) == errc::no_memory);
+    CHECK(w.mover.evict_span(w.process, span(base, chunk)) == errc::no_memory);
     CHECK(w.mover.evict_all() == errc::no_memory);
     CHECK(w.mover.make_room({MiB}) == errc::no_device_memory);
     CHECK_FALSE(w.cpu_read(base));
     w.failures.disarm();
     CHECK(w.mover.evict(*victim) == errc::no_ram);
-    CHECK(w.mover.evict_span(span(base, chunk)) == errc::no_ram);
+    CHECK(w.mover.evict_span(w.process, span(base, chunk)) == errc::no_ram);
     CHECK(w.mover.make_room({MiB}) == errc::no_device_memory);
     CHECK_FALSE(w.cpu_read(base));
     CHECK(pages_behind(w, base, 2 * chunk) == before);

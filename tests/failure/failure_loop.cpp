@@ -28,7 +28,7 @@ operation const all_operations[] = {
        return victim ? w.mover.evict(*victim) : errc::ok;
      },
      true},
-    {"evict_span", 2, both_on_device, [](world& w) { return w.mover.evict_span(span(base, chunk)); }, true},
+    {"evict_span", 2, both_on_device, [](world& w) { return w.mover.evict_span(w.process, span(base, chunk)); }, true},
     {"evict_all", 2, both_on_device, [](world& w) { return w.mover.evict_all(); }},
     {"make_room", 2, both_on_device, [](world& w) { return w.mover.make_room({2 * chunk}); }},
     {"fault", 1, other_on_device, [](world& w) { return w.fault(base, svm::access::write); }},

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include <support/failures.hpp>
-#include <support/scripted.hpp>
+#include <support/scripted_allocation.hpp>
 
 using namespace support;
 using svm::invalidation_cause;
@@ -40,12 +40,6 @@ svm::range_hold<script::policies> hold_at(script& s, cpu_va a) {
   REQUIRE(found.has_value());
   return s.svm.hold(std::move(found->range));
 }
-
-/// What stands behind the device pages of a script.
-struct device_owner final : svm::device_page_owner<script::policies::mm::page> {
-  svm::cpu_fault_answer page_faulted(svm::cpu_fault<script::policies::mm::page> const&) noexcept override { return {}; }
-  void page_freed() noexcept override {}
-};
 
 }  // namespace
 
@@ -115,7 +109,7 @@ TEST_SUITE("gpusvm/get_pages") {
                 e.behind == nullptr;
       if (++walks == 1) {
         // Garbage of every kind, and then an event, so that it must be thrown away.
-        for (script::entry& e : out) e = {{12345}, {9}, page_place::device, true, nullptr};
+        for (script::entry& e : out) e = {{12345}, {9}, page_place::device, true};
         s.mm.invalidate(r.span);
         return errc::busy;
       }
@@ -138,7 +132,7 @@ TEST_SUITE("gpusvm/get_pages") {
     s.mm.show = [&](va_range, std::span<script::entry> out) {
       for (script::entry& e : out) {
         clean = clean && e.place == page_place::absent && e.behind == nullptr;
-        e = {{12345}, {9}, page_place::absent, true, nullptr};
+        e = {{12345}, {9}, page_place::absent, true};
       }
     };
     auto const found = s.svm.find_or_insert(base, {.check_pages_threshold = {64 * KiB}});
@@ -163,15 +157,15 @@ TEST_SUITE("gpusvm/get_pages") {
   }
 
   TEST_CASE("a retry that finds the pages elsewhere maps where they are now") {
-    device_owner behind;
     for (bool const to_device : {false, true}) {
       script s{small_shape()};
+      support::scripted_allocation<script::policies> behind{s.mover};
       s.mm.add_vma(base, MiB);
       int walks = 0;
       s.mm.walk = [&](script::request const& r, std::span<script::entry> out) {
         s.mm.fill(r.span, out);
         if ((++walks == 1) != to_device)
-          for (script::entry& e : out) e = {e.page, {}, page_place::device, true, &behind};
+          for (script::entry& e : out) e = support::device_page(e.page.number, behind);
         if (walks == 1) s.mm.invalidate(r.span);
         return errc::ok;
       };
@@ -184,13 +178,13 @@ TEST_SUITE("gpusvm/get_pages") {
   }
 
   TEST_CASE("PAG-15 a device page that cannot be mapped leaves none mapped, and the retry succeeds") {
-    device_owner behind;
     for (std::uint64_t k = 1; k <= 16; ++k) {
       script s{small_shape()};
+      support::scripted_allocation<script::policies> behind{s.mover};
       s.mm.add_vma(base, MiB);
       s.mm.walk = [&](script::request const& r, std::span<script::entry> out) {
         s.mm.fill(r.span, out);
-        for (script::entry& e : out) e = {e.page, {}, page_place::device, true, &behind};
+        for (script::entry& e : out) e = support::device_page(e.page.number, behind);
         return errc::ok;
       };
       s.pagemap.fail_at = k;

@@ -40,7 +40,7 @@ errc bind(world& w, cpu_va a) {
 /// Moves part of a range's memory to the device, as an earlier and smaller range would have left it.
 void migrate(world& w, va_range where) {
   svm::mm_user const user{w.process};
-  REQUIRE(w.mover.migrate_to_device(where, {}) == errc::ok);
+  REQUIRE(w.mover.migrate_to_device(w.process, where, {}) == errc::ok);
 }
 
 }  // namespace
@@ -164,10 +164,10 @@ TEST_SUITE("gpusvm/get_pages") {
       CHECK(w.complaint() == "");
       {
         hold held = hold_at(w, base);
-        CHECK(w.driver.svm().is_partly_resident(held));
-        CHECK_FALSE(w.driver.svm().is_resident(held));
+        CHECK(w.driver.svm().is_scattered(held));
+        CHECK(w.driver.svm().scan(held) != svm::residence::here);
         REQUIRE(w.driver.svm().evict(held) == errc::ok);
-        CHECK_FALSE(w.driver.svm().is_partly_resident(held));
+        CHECK_FALSE(w.driver.svm().is_scattered(held));
       }
       CHECK(get(w, base) == errc::ok);
       CHECK(w.dma.live() == 16);
@@ -184,7 +184,7 @@ TEST_SUITE("gpusvm/get_pages") {
     migrate(w, span(at(32 * KiB), 32 * KiB));
     {
       hold held = hold_at(w, base);
-      CHECK(w.driver.svm().is_resident(held));
+      CHECK(w.driver.svm().scan(held) == svm::residence::here);
       CHECK(w.driver.svm().get_pages(held, writable) == errc::mixed_placement);
       CHECK_FALSE(held->mapping().has(page_flag::mapped));
       REQUIRE(w.driver.svm().evict(held) == errc::ok);
@@ -361,11 +361,11 @@ TEST_SUITE("gpusvm/get_pages") {
     }
     {
       hold held = hold_at(w, at(64 * KiB));
-      CHECK_FALSE(w.driver.svm().is_partly_resident(held));
+      CHECK_FALSE(w.driver.svm().is_scattered(held));
       REQUIRE(w.driver.svm().migrate_to_device(held, {}) == errc::ok);
-      CHECK(w.driver.svm().is_resident(held));
+      CHECK(w.driver.svm().scan(held) == svm::residence::here);
       REQUIRE(w.cpu_read(at(64 * KiB)) == 0u);  // brings the whole allocation back
-      CHECK_FALSE(w.driver.svm().is_partly_resident(held));
+      CHECK_FALSE(w.driver.svm().is_scattered(held));
     }
     CHECK(w.complaint() == "");
   }

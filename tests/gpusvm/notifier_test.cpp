@@ -38,14 +38,16 @@ struct watcher final : svm::invalidation_target {
   void stop() {
     if (std::exchange(started_, false)) w_.process.unregister_notifier(registration);
   }
-  [[nodiscard]] bool invalidate(invalidation const&, std::uint64_t sequence) noexcept override {
+  [[nodiscard]] svm::invalidation_answer invalidate(svm::invalidation const&,
+                                                    std::uint64_t sequence) noexcept override {
     w_.process.set_sequence(registration, sequence);
     ++calls;
-    return true;
+    return svm::invalidation_answer::done;
   }
+  void finish_invalidation(svm::invalidation const&) noexcept override {}
 
   int calls = 0;
-  decltype(world::process)::registration registration;
+  policies::mm::registration registration;
 
  private:
   world& w_;

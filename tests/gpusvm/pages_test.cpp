@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include <support/scripted.hpp>
+#include <support/scripted_allocation.hpp>
 
 #include <svm/gpusvm/pages.hpp>
 #include <svm/mock/random.hpp>
@@ -23,12 +23,8 @@ namespace {
 using policies = support::scripted_policies<4096>;
 using pages = svm::pages<policies>;
 using entry = pages::entry;
-using owner_type = svm::device_page_owner<policies::mm::page>;
-
-struct owner : owner_type {
-  svm::cpu_fault_answer page_faulted(svm::cpu_fault<policies::mm::page> const&) noexcept override { return {}; }
-  void page_freed() noexcept override {}
-};
+using allocation = support::scripted_allocation<policies>;
+using support::device_page;
 
 /// A pages object on ledgers, which must balance at the end.
 struct bench {
@@ -39,8 +35,9 @@ struct bench {
   svm::mock::virtual_clock clock;
   svm::mock::statistics stats;
   svm::environment<policies> env{mm, device, pagemap, memory, clock, stats};
-  owner one;
-  owner other;
+  svm::migrator<policies> mover{env};
+  allocation one{mover};
+  allocation other{mover};
   pages mapping{env};
 
   ~bench() {
@@ -52,18 +49,15 @@ struct bench {
   }
 
   [[nodiscard]] errc map(std::vector<entry> const& found, page_options wanted = {}) {
-    pages::block_array room{env.memory};
-    REQUIRE(room.reserve(found.size()));
+    pages::room room{env};
+    REQUIRE(room.reserve(found.size(), found.front().place == page_place::system) == errc::ok);
     return mapping.map(found, wanted, room);
   }
   [[nodiscard]] std::size_t live() const { return device.live.size() + pagemap.live.size(); }
 };
 
 entry system_page(std::uint64_t number, std::uint8_t order = 0) {
-  return {{number}, {order}, page_place::system, true, nullptr};
-}
-entry device_page(std::uint64_t number, owner& behind, std::uint8_t order = 0) {
-  return {{number}, {order}, page_place::device, true, &behind};
+  return {{number}, {order}, page_place::system, true};
 }
 std::vector<entry> system_pages(std::size_t count) {
   std::vector<entry> found;

@@ -54,7 +54,7 @@ TEST_SUITE("mock/failure") {
     w.failures.arm(failure::alloc, 1);
     CHECK(w.memory.allocate(8, 8) == nullptr);
     w.failures.arm(failure::ram, 1);
-    CHECK(w.process.allocate_page().error() == errc::no_ram);
+    CHECK(w.process.allocate_page({}).error() == errc::no_ram);
     w.failures.arm(failure::populate, 1);
     CHECK(w.device_memory.allocate({chunk}).error() == errc::no_device_memory);
     w.failures.arm(failure::dma_map, 1);

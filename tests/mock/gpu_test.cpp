@@ -90,16 +90,49 @@ TEST_SUITE("mock/gpu") {
     CHECK(frames.of(process.entry_at(base).target).gpu_maps.load() == 1);
   }
 
+  TEST_CASE_FIXTURE(gpu_scene,
+                    "between the two passes of an invalidation the TLB still serves, and pages count as mapped") {
+    REQUIRE(load(base) == 1u);
+    auto const flushes = device.tlb_flushes();
+    device.begin_invalidate(all);
+    CHECK(gpu_mapped_pages(base, 4 * page_bytes) == 0);
+    CHECK(device.tlb_flushes() == flushes);
+    CHECK(load(base) == 1u);        // cached
+    CHECK_FALSE(load(page_at(1)));  // not cached
+    CHECK_FALSE(device.is_flushed());
+    CHECK(frames.of(process.entry_at(base).target).gpu_maps.load() == 1);
+    device.finish_invalidate(all);
+    CHECK_FALSE(load(base));
+    CHECK(device.is_flushed());
+    CHECK(device.tlb_flushes() == flushes + 1);
+    CHECK(frames.of(process.entry_at(base).target).gpu_maps.load() == 0);
+  }
+
+  TEST_CASE_FIXTURE(gpu_scene, "an atomic needs the GPU's own memory") {
+    std::uint64_t old = 0;
+    CHECK_FALSE(device.atomic_add(base, 1, old));
+    world w{small_chunks()};
+    w.map(chunk);
+    REQUIRE(w.cpu_write(base, 5) == sys::ok);
+    REQUIRE(w.fault(base, access::write) == errc::ok);
+    CHECK(w.device.atomic_add(base, 3, old));
+    CHECK(old == 5);
+    CHECK(w.gpu_read(base) == 8u);
+    CHECK(w.cpu_read(base) == 8u);
+    CHECK_FALSE(w.device.atomic_add(base, 1, old));
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("a block of several pages is an entry for each") {
     world w;
     REQUIRE(w.device.prepare(span(base, 4 * page_bytes)) == errc::ok);
     auto memory = *w.device_memory.allocate({4 * page_bytes});
-    std::vector<svm::mock::page> pages(4);
+    std::vector<svm::device_page<svm::mock::page>> pages(4);
     REQUIRE(w.device_memory.pages(memory, pages) == errc::ok);
-    device_address const block{{std::uint64_t{pages[0].frame} * page_bytes}, interconnect::local, {2}, {}};
+    device_address const block{{std::uint64_t{pages[0].page.frame} * page_bytes}, interconnect::local, {2}, {}};
     w.device.commit(span(base, 4 * page_bytes), {&block, 1}, mapping_access::read_write);
     CHECK(w.gpu_mapped_pages(base, 4 * page_bytes) == 4);
-    w.frames.bytes(pages[3])[8] = std::byte{3};
+    w.frames.bytes(pages[3].page)[8] = std::byte{3};
     std::byte word[8];
     CHECK(w.device.load(page_at(3) + byte_count{8}, word));
     CHECK(word[0] == std::byte{3});

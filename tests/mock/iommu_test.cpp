@@ -66,6 +66,84 @@ TEST_SUITE("mock/iommu") {
     CHECK(broken.take().size() == 3);
   }
 
+  TEST_CASE_FIXTURE(iommu_scene, "a block is one mapping of neighbouring addresses, and ends as a whole") {
+    auto const block = *frames.allocate_ram({2});
+    auto const first = *dma.map(block, dma_direction::bidirectional, {2});
+    CHECK(dma.live() == 1);
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      CHECK(dma.resolve(first + byte_count{i * page_bytes}, true) == frames.after(block, i));
+      CHECK(frames.of(frames.after(block, i)).dma_maps.load() == 1);
+    }
+    dma.unmap(first, dma_direction::bidirectional, {1});
+    dma.unmap(first + byte_count{page_bytes}, dma_direction::bidirectional, {2});
+    CHECK(broken.take().size() == 2);  // not what was mapped
+    CHECK(dma.live() == 1);
+    dma.unmap(first, dma_direction::bidirectional, {2});
+    CHECK(dma.live() == 0);
+    CHECK(*dma.map(a, dma_direction::to_device) != first);  // a block's place waits for a block
+    CHECK(*dma.map(block, dma_direction::to_device, {2}) == first);
+    CHECK(broken.empty());
+  }
+
+  TEST_CASE_FIXTURE(iommu_scene, "addresses are set aside only where the machine has such an IOMMU") {
+    CHECK(dma.reserve({page_bytes}).error() == errc::unsupported);
+    CHECK(broken.empty());
+  }
+
+  TEST_CASE_FIXTURE(iommu_scene, "blocks are linked where addresses were set aside, and reached after a sync") {
+    svm::mock::iommu<lock_policy> with{frames, failures, broken, 0, svm::mock::iommu_mode::reserved};
+    auto const where = *with.reserve({4 * page_bytes});
+    CHECK(with.live() == 0);
+    CHECK(with.link(where, {0}, a, {}, dma_direction::bidirectional) == errc::ok);
+    CHECK(with.link(where, {page_bytes}, b, {}, dma_direction::bidirectional) == errc::ok);
+    CHECK(with.live() == 2);
+    CHECK(with.resolve(where, false) == svm::mock::page{});
+    CHECK(broken.take().size() == 1);  // not reachable yet
+    CHECK(with.sync(where, {2 * page_bytes}) == errc::ok);
+    CHECK(with.resolve(where, false) == a);
+    CHECK(with.resolve(where + byte_count{page_bytes}, true) == b);
+    CHECK(with.resolve(where + byte_count{2 * page_bytes}, true) == svm::mock::page{});
+    CHECK(broken.take().size() == 1);
+    failures.arm(failure::dma_map, 1);
+    CHECK(with.link(where, {2 * page_bytes}, a, {}, dma_direction::bidirectional) == errc::dma_map_failed);
+    CHECK(with.link(where, {page_bytes}, a, {}, dma_direction::bidirectional) == errc::dma_map_failed);
+    CHECK(broken.take().size() == 1);  // something is linked there
+    with.release(where, {4 * page_bytes}, {2 * page_bytes}, dma_direction::bidirectional);
+    CHECK(with.live() == 0);
+    CHECK(with.reservations() == 0);
+    CHECK(frames.of(a).dma_maps.load() == 0);
+    CHECK(*with.reserve({4 * page_bytes}) == where);
+    with.release(where, {4 * page_bytes}, {0}, dma_direction::bidirectional);
+    CHECK(broken.empty());
+    with.release(where, {4 * page_bytes}, {0}, dma_direction::bidirectional);
+    CHECK(broken.take().size() == 1);
+  }
+
+  TEST_CASE_FIXTURE(iommu_scene, "a bounce page is copied where a mapping begins and ends, and by a sync (PAG-20)") {
+    svm::mock::iommu<lock_policy> with{frames, failures, broken, 0, svm::mock::iommu_mode::bounce};
+    std::byte* const memory = frames.bytes(a);
+    memory[0] = std::byte{1};
+    auto const where = *with.map(a, dma_direction::bidirectional);
+    std::byte* const shadow = with.reach(where, true).bytes;
+    REQUIRE(shadow != memory);
+    CHECK(shadow[0] == std::byte{1});
+    shadow[0] = std::byte{2};
+    CHECK(memory[0] == std::byte{1});
+    with.sync_for_system(where, {}, dma_direction::bidirectional);
+    CHECK(memory[0] == std::byte{2});
+    memory[0] = std::byte{3};
+    with.sync_for_device(where, {}, dma_direction::bidirectional);
+    CHECK(shadow[0] == std::byte{3});
+    shadow[0] = std::byte{4};
+    with.unmap(where, dma_direction::bidirectional);
+    CHECK(memory[0] == std::byte{4});
+    auto const in = *with.map(a, dma_direction::to_device);
+    with.reach(in, false).bytes[0] = std::byte{5};
+    with.unmap(in, dma_direction::to_device);
+    CHECK(memory[0] == std::byte{4});  // the device was not to write
+    CHECK(broken.empty());
+  }
+
   TEST_CASE_FIXTURE(iommu_scene, "a mapping that fails on demand maps nothing") {
     failures.arm(failure::dma_map, 2);
     CHECK(dma.map(a, dma_direction::to_device));

@@ -15,15 +15,23 @@ struct subscriber final : svm::invalidation_target {
   notifiers* home = nullptr;
   notifiers::registration registration;
   int calls = 0;
+  int finishes = 0;
+  bool takes_time = false;
   bool may_wait = true;
   std::function<void()> inside;
+  std::function<void()> at_finish;
 
-  [[nodiscard]] bool invalidate(svm::invalidation const& event, std::uint64_t sequence) noexcept override {
-    if (!event.may_block && !may_wait) return false;
+  [[nodiscard]] svm::invalidation_answer invalidate(svm::invalidation const& event,
+                                                    std::uint64_t sequence) noexcept override {
+    if (!event.may_block && !may_wait) return svm::invalidation_answer::refused;
     home->set_sequence(registration, sequence);
     ++calls;
     if (inside) inside();
-    return true;
+    return takes_time ? svm::invalidation_answer::pending : svm::invalidation_answer::done;
+  }
+  void finish_invalidation(svm::invalidation const&) noexcept override {
+    ++finishes;
+    if (at_finish) at_finish();
   }
 };
 
@@ -153,6 +161,44 @@ TEST_SUITE("mock/notifiers") {
     CHECK(all.is_quiet());
     CHECK(event(0, 1));
     all.remove(a.registration);
+  }
+
+  TEST_CASE_FIXTURE(notifier_scene, "all targets are told before the first is waited for, and all before the change") {
+    subscribe(a, 0, 4);
+    subscribe(b, 0, 4);
+    a.takes_time = b.takes_time = true;
+    std::string order;
+    a.inside = [&] { order += "a"; };
+    b.inside = [&] { order += "b"; };
+    a.at_finish = [&] { order += "A"; };
+    b.at_finish = [&] { order += "B"; };
+    hooks.hook = [&](step s) { order += s == step::told ? "|" : "?"; };
+    CHECK(event(0, 1, [&] { order += "!"; }));
+    CHECK(order == "ab|AB!");
+    b.takes_time = false;
+    CHECK(event(0, 1));
+    CHECK(a.finishes == 2);
+    CHECK(b.finishes == 1);
+    all.remove(a.registration);
+    all.remove(b.registration);
+  }
+
+  TEST_CASE_FIXTURE(notifier_scene, "who went on working is waited for when a later target refuses, once") {
+    subscriber c;
+    c.home = &all;
+    subscribe(a, 0, 4);
+    subscribe(b, 0, 4);
+    subscribe(c, 0, 4);
+    a.takes_time = c.takes_time = true;
+    b.may_wait = false;
+    bool changed = false;
+    CHECK_FALSE(event(
+        0, 1, [&] { changed = true; }, false));
+    CHECK_FALSE(changed);
+    CHECK(a.finishes == 1);
+    CHECK(c.calls == 0);  // not told of what does not happen
+    CHECK(c.finishes == 0);
+    for (subscriber* const s : {&a, &b, &c}) all.remove(s->registration);
   }
 
   TEST_CASE_FIXTURE(notifier_scene, "a registration that fails on demand leaves nothing") {

@@ -36,6 +36,13 @@ struct open_count {
 std::size_t& block_count(svm::pages<policies>& p);
 template struct open_count<&svm::pages<policies>::count_>;
 
+template <auto Allocations>
+struct open_memory {
+  friend auto& allocations(policies::pagemap& m) { return m.*Allocations; }
+};
+auto& allocations(policies::pagemap& m);
+template struct open_memory<&policies::pagemap::allocations_>;
+
 /// How many lines the machine has written about a rule since the last time.
 std::size_t said(world& w, std::string const& rule) {
   std::size_t n = 0;
@@ -67,16 +74,38 @@ void remove_entry(world& w, cpu_va a) {
   w.device.invalidate(span(a, page_bytes));
 }
 
+/// The entry's permission, which only an explicit instantiation reaches.
+template <auto Table>
+struct open_table {
+  friend bool& writable(svm::mock::address_space<lock_policy>& process, cpu_va a) {
+    return (process.*Table).at(a).writable;
+  }
+};
+bool& writable(svm::mock::address_space<lock_policy>& process, cpu_va a);
+template struct open_table<&svm::mock::address_space<lock_policy>::table_>;
+
+/// Stands behind device pages, and cares for nothing.
+struct freed_nowhere final : svm::device_page_owner<page> {
+  freed_nowhere() : device_page_owner(kind) {}
+  static constexpr family kind{};
+  [[nodiscard]] svm::page_owner owner() const noexcept override { return {1, 0}; }
+  [[nodiscard]] svm::cpu_fault_answer page_faulted(svm::cpu_fault<page> const&) noexcept override { return {}; }
+  void page_freed(page, svm::page_order) noexcept override {}
+  void page_split(page, svm::page_order, svm::page_order) noexcept override {}
+};
+
 struct silent_target : svm::invalidation_target {
   world* w = nullptr;
   svm::mock::address_space<lock_policy>::registration registration;
   int sequences = 1;
-  bool answer = true;
+  svm::invalidation_answer answer = svm::invalidation_answer::done;
 
-  [[nodiscard]] bool invalidate(svm::invalidation const&, std::uint64_t sequence) noexcept override {
+  [[nodiscard]] svm::invalidation_answer invalidate(svm::invalidation const&,
+                                                    std::uint64_t sequence) noexcept override {
     for (int i = 0; i < sequences; ++i) w->process.set_sequence(registration, sequence);
     return answer;
   }
+  void finish_invalidation(svm::invalidation const&) noexcept override {}
 };
 
 }  // namespace
@@ -87,7 +116,7 @@ TEST_SUITE("mock/oracle") {
     w.map(page_bytes);
     plant_entry(w, base, block({0}));
     CHECK(said(w, "O-01") == 1);  // nothing is mapped at that DMA address
-    auto const p = *w.process.allocate_page();
+    auto const p = *w.process.allocate_page({});
     plant_entry(w, base, block(*w.dma.map(p, dma_direction::bidirectional)));
     w.process.discard_page(p);
     CHECK(said(w, "O-03") == 2);  // freed under the IOMMU, and under a GPU entry
@@ -119,7 +148,7 @@ TEST_SUITE("mock/oracle") {
     world w;
     w.map(page_bytes);
     REQUIRE(w.cpu_write(base, 1) == sys::ok);
-    auto const p = *w.process.allocate_page();
+    auto const p = *w.process.allocate_page({});
     auto const a = *w.dma.map(p, dma_direction::bidirectional);
     plant_entry(w, base, block(a));
     CHECK(found(w, "O-02") == 1);
@@ -131,14 +160,14 @@ TEST_SUITE("mock/oracle") {
 
   TEST_CASE("O-03 a dead page given to the IOMMU, a page freed under it, and a copy that meets one") {
     world w;
-    auto const p = *w.process.allocate_page();
+    auto const p = *w.process.allocate_page({});
     w.process.discard_page(p);
     auto const dead = *w.dma.map(p, dma_direction::to_device);
     CHECK(said(w, "O-03") == 1);
     auto memory = *w.device_memory.allocate({page_bytes});
-    page to;
+    svm::device_page<page> to;
     REQUIRE(w.device_memory.pages(memory, {&to, 1}) == errc::ok);
-    svm::copy_block<page> const job{dead, to, {}};
+    svm::copy_block<page> const job{block(dead, dma_direction::to_device), to.page};
     CHECK(w.device_memory.copy_to_device({&job, 1}) == errc::copy_failed);
     CHECK(said(w, "O-03") == 1);
     w.dma.unmap(dead, dma_direction::to_device);
@@ -159,9 +188,52 @@ TEST_SUITE("mock/oracle") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("O-05 a page that two processes have, and one of them may write") {
+    world w;
+    w.map(page_bytes);
+    REQUIRE(w.cpu_write(base, 1) == sys::ok);
+    auto& child = w.fork(w.first());
+    writable(child.process, base) = true;
+    CHECK(found(w, "O-05") == 1);
+    writable(child.process, base) = false;
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("O-07 a peer's memory that is mapped for no range, and device memory that is unmapped twice") {
+    world w{options([](auto& o) { o.gpus = 2; })};
+    auto memory = *w.device_memory.allocate({page_bytes});
+    svm::device_page<page> p;
+    REQUIRE(w.device_memory.pages(memory, {&p, 1}) == errc::ok);
+    auto const peer = *w.device_memory.map(w.gpu_card(1).engine, p.page, {}, dma_direction::to_device);
+    CHECK(found(w, "O-07") == 1);
+    w.device_memory.unmap(w.gpu_card(1).engine, peer);
+    CHECK(w.complaint() == "");
+    w.device_memory.unmap(w.gpu_card(1).engine, peer);
+    CHECK(said(w, "O-07") == 1);
+    w.device_memory.release(memory);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("O-07 addresses that are given up with links, or linked where none are set aside") {
+    world w{options([](auto& o) { o.iommu = svm::mock::iommu_mode::reserved; })};
+    auto const p = *w.process.allocate_page({});
+    auto const where = *w.dma.reserve({2 * page_bytes});
+    CHECK(w.dma.link(where, {2 * page_bytes}, p, {}, dma_direction::to_device) == errc::dma_map_failed);
+    CHECK(said(w, "O-07") == 1);
+    REQUIRE(w.dma.link(where, {0}, p, {}, dma_direction::to_device) == errc::ok);
+    CHECK(found(w, "O-07") == 1);
+    w.dma.unmap(where, dma_direction::to_device);
+    CHECK(said(w, "O-07") == 1);
+    w.dma.release(where, {2 * page_bytes}, {0}, dma_direction::to_device);
+    CHECK(said(w, "O-07") == 1);
+    CHECK(w.dma.live() == 0);
+    w.process.discard_page(p);
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("O-07 a DMA mapping that is ended twice, or with another direction, or that no range knows") {
     world w;
-    auto const p = *w.process.allocate_page();
+    auto const p = *w.process.allocate_page({});
     auto const a = *w.dma.map(p, dma_direction::to_device);
     CHECK(found(w, "O-07") == 1);
     w.dma.unmap(a, dma_direction::from_device);
@@ -230,8 +302,30 @@ TEST_SUITE("mock/oracle") {
       REQUIRE(w.cpu_write(base, 1) == sys::ok);
       w.process.pin(base, false);  // the page table's own reference
       CHECK(said(w, "O-11") == 1);
-      CHECK(found(w, "O-11") == 1);
+      CHECK(found(w, "O-11") == 2);  // the entry is dead, and the frame does not know it
       static_cast<void>(w.finish());
+    }
+    SUBCASE("an entry that the frame does not know") {
+      world w;
+      w.map(page_bytes);
+      REQUIRE(w.cpu_write(base, 1) == sys::ok);
+      auto& mappings = w.frames.of(w.process.entry_at(base).target).mappings;
+      auto const right = std::exchange(mappings, {});
+      CHECK(found(w, "O-11") == 1);
+      mappings = right;
+      CHECK(w.complaint() == "");
+    }
+    SUBCASE("outside every allocation") {
+      world w{small_chunks()};
+      w.map(chunk);
+      REQUIRE(w.fault(base) == errc::ok);
+      auto const right = std::exchange(allocations(w.device_memory), {});
+      w.check_quiet();
+      auto const lines = w.broken.take();
+      CHECK(std::ranges::count(lines, "O-11: a device page is alive outside every allocation") == 1);
+      CHECK(std::ranges::count(lines, "O-33: the device memory in use is not the sum of the allocations") == 1);
+      allocations(w.device_memory) = right;
+      CHECK(w.complaint() == "");
     }
     SUBCASE("nothing behind") {
       world w{small_chunks()};
@@ -239,7 +333,11 @@ TEST_SUITE("mock/oracle") {
       REQUIRE(w.fault(base) == errc::ok);
       auto& behind = w.frames.of(w.process.entry_at(base).target).behind;
       auto* const owner = std::exchange(behind, nullptr);
-      CHECK(found(w, "O-11") == 1);
+      w.check_quiet();
+      auto const lines = w.broken.take();
+      CHECK(std::ranges::any_of(lines, [](std::string const& line) {
+        return line.starts_with("O-11: nothing stands behind the device page");
+      }));
       behind = owner;
       CHECK(w.complaint() == "");
     }
@@ -251,11 +349,12 @@ TEST_SUITE("mock/oracle") {
     CHECK(w.device_memory.copy_to_system({}) == errc::ok);
     CHECK(said(w, "O-13") == 1);
     REQUIRE(w.fault(base) == errc::ok);
-    auto const p = *w.process.allocate_page();
-    svm::copy_block<page> const job{*w.dma.map(p, dma_direction::from_device), w.process.entry_at(base).target, {}};
+    auto const p = *w.process.allocate_page({});
+    svm::copy_block<page> const job{block(*w.dma.map(p, dma_direction::from_device), dma_direction::from_device),
+                                    w.process.entry_at(base).target};
     CHECK(w.device_memory.copy_to_system({&job, 1}) == errc::ok);
     CHECK(said(w, "O-13") == 1);
-    w.dma.unmap(job.system, dma_direction::from_device);
+    w.dma.unmap(job.remote.address, dma_direction::from_device);
     w.process.discard_page(p);
     CHECK(w.complaint() == "");
   }
@@ -323,7 +422,7 @@ TEST_SUITE("mock/oracle") {
     world w{small_chunks()};
     w.map(chunk);
     REQUIRE(w.fault(base) == errc::ok);
-    w.device_memory.unmap(w.range_at(base)->mapping().blocks_locked()[0]);
+    w.device_memory.unmap(w.device, w.range_at(base)->mapping().blocks_locked()[0]);
     CHECK(said(w, "O-27") == 1);
     REQUIRE(w.cpu_write(base, 1) == sys::ok);
     auto const a = *w.dma.map(w.process.entry_at(base).target, dma_direction::bidirectional);
@@ -331,6 +430,28 @@ TEST_SUITE("mock/oracle") {
     w.dma.unmap(a, dma_direction::bidirectional);
     CHECK(said(w, "O-27") == 1);
     static_cast<void>(w.finish());
+  }
+
+  TEST_CASE("O-27 a flush that was begun and never waited for, or waited for and never begun") {
+    world w;
+    w.device.begin_invalidate(span(base, page_bytes));
+    CHECK(found(w, "O-27") == 1);
+    w.device.finish_invalidate(span(base, page_bytes));
+    CHECK(w.complaint() == "");
+    w.device.finish_invalidate(span(base, page_bytes));
+    CHECK(said(w, "O-27") == 1);
+  }
+
+  TEST_CASE("O-29 an allocation that counts more blocks than are alive") {
+    world w{small_chunks()};
+    w.map(chunk);
+    REQUIRE(w.fault(base) == errc::ok);
+    auto const allocation = allocation_at(w, base);
+    auto const p = w.process.entry_at(base).target;
+    allocation->behind_pages().page_split(p, {1}, {0});
+    CHECK(found(w, "O-29") == 1);
+    allocation->behind_pages().page_freed(p, {});
+    CHECK(w.complaint() == "");
   }
 
   TEST_CASE("O-28 memory taken or given back in a callback, an event refused, a bind without preparation") {
@@ -349,7 +470,7 @@ TEST_SUITE("mock/oracle") {
     silent_target target;
     target.w = &w;
     target.sequences = 0;
-    target.answer = false;
+    target.answer = svm::invalidation_answer::refused;
     REQUIRE(w.process.register_notifier(target.registration, span(base, chunk), target) == errc::ok);
     CHECK_FALSE(w.process.invalidate_only({span(base, chunk), svm::invalidation_cause::clear}));
     CHECK(said(w, "O-28") == 1);
@@ -379,7 +500,7 @@ TEST_SUITE("mock/oracle") {
     CHECK(found(w, "O-31") == 1);
     w.process.pin(base, false);
     CHECK(w.complaint() == "");
-    auto const other = *w.process.allocate_page();
+    auto const other = *w.process.allocate_page({});
     w.frames.put(other);  // still locked
     CHECK(said(w, "O-31") == 1);
     w.frames.of(other).locked = false;
@@ -390,10 +511,46 @@ TEST_SUITE("mock/oracle") {
       svm::mock::address_space<lock_policy>::migration session;
       {
         svm::shared_guard const guard{w.process.map_lock()};
-        REQUIRE(w.process.collect(session, span(base, page_bytes), {&slot, 1}) == errc::ok);
+        REQUIRE(w.process.collect(session, span(base, page_bytes), {&slot, 1}, svm::nobody) == errc::ok);
       }
       CHECK(found(w, "O-31") == 3);  // the entry, its lock, its reference
     }
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("O-31 a swap slot that nobody has, or that has too many") {
+    world w;
+    w.map(page_bytes);
+    REQUIRE(w.cpu_write(base, 1) == sys::ok);
+    auto const slot = w.shared.swap.write(w.frames.bytes(w.process.entry_at(base).target));
+    w.shared.swap.get(slot);
+    CHECK(found(w, "O-31") == 1);
+    w.shared.swap.put(slot);
+    CHECK(w.complaint() == "");
+    REQUIRE(w.process.swap_out(base));
+    w.shared.swap.get(w.process.entry_at(base).target.frame);
+    CHECK(found(w, "O-31") == 1);
+    w.shared.swap.put(w.process.entry_at(base).target.frame);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("O-33 a page of device memory that two allocations have, and no block that is adopted") {
+    world w{small_chunks()};
+    auto memory = *w.device_memory.allocate({page_bytes});
+    auto& all = allocations(w.device_memory);
+    all.push_back(all.front());
+    CHECK(found(w, "O-33") == 2);
+    all.pop_back();
+    CHECK(w.complaint() == "");
+    svm::device_page<page> p;
+    REQUIRE(w.device_memory.pages(memory, {&p, 1}) == errc::ok);
+    freed_nowhere owner;
+    w.process.adopt_device_page(p.page, {}, owner, false);
+    CHECK(said(w, "O-33") == 0);
+    w.process.adopt_device_page(p.page, {}, owner, false);
+    CHECK(said(w, "O-33") == 1);
+    w.process.discard_page(p.page);
+    w.device_memory.release(memory);
     CHECK(w.complaint() == "");
   }
 
@@ -403,7 +560,7 @@ TEST_SUITE("mock/oracle") {
     REQUIRE(w.fault(base) == errc::ok);
     auto const p = w.process.entry_at(base).target;
     auto& f = w.frames.of(p);
-    w.process.adopt_device_page(p, *f.behind);
+    w.process.adopt_device_page(p, {}, *f.behind, false);
     CHECK(said(w, "O-33") == 1);
     f.locked = false;
     CHECK(w.complaint() == "");
@@ -452,7 +609,7 @@ TEST_SUITE("mock/oracle") {
     {
       svm::migration_slot<page> slot;
       svm::mock::address_space<lock_policy>::migration session;
-      CHECK(w.process.collect(session, span(base, page_bytes), {&slot, 1}) == errc::ok);
+      CHECK(w.process.collect(session, span(base, page_bytes), {&slot, 1}, svm::nobody) == errc::ok);
     }
     CHECK(said(w, "O-37") == 1);
     silent_target target;
@@ -478,7 +635,7 @@ TEST_SUITE("mock/oracle, the closing audit") {
   }
   TEST_CASE("O-48 finds a system page") {
     world w;
-    auto const p = *w.process.allocate_page();
+    auto const p = *w.process.allocate_page({});
     CHECK(audit_says(w, "O-48: bytes of system memory left: 4096"));
     w.process.discard_page(p);
   }

@@ -90,10 +90,16 @@ TEST_SUITE("mock/vma") {
   TEST_CASE("pieces of one object join, two objects do not, and only anonymous memory migrates") {
     vma_table t;
     auto const one = std::make_shared<svm::mock::backing>();
-    for (std::uint64_t const at : {0u, 1u}) t.insert({pages(at, 1), protection::read, mapping_kind::file, one});
+    for (std::uint64_t const at : {0u, 1u})
+      t.insert({pages(at, 1), protection::read, mapping_kind::file, one, at * page_bytes});
     CHECK(shape(t) == "[0,2)r");
+    CHECK(t.find({page_bytes})->offset_of({page_bytes + 8}) == page_bytes + 8);
     t.insert({pages(2, 1), protection::read, mapping_kind::file, std::make_shared<svm::mock::backing>()});
     CHECK(shape(t) == "[0,2)r[2,3)r");
+    t.remove(pages(0, 1), [](vma const& v) { CHECK(v.offset == 0); });
+    CHECK(t.find({page_bytes})->offset == page_bytes);
+    t.insert({pages(0, 1), protection::read, mapping_kind::file, one, 7 * page_bytes});  // another part of it
+    CHECK(shape(t) == "[0,1)r[1,2)r[2,3)r");
     CHECK_FALSE(t.find({0})->is_migratable());
     CHECK(piece(0, 1).is_migratable());
     CHECK_FALSE(piece(0, 1, protection::none).readable());

@@ -13,10 +13,23 @@ namespace {
 
 using svm::mock::page;
 
-std::vector<page> pages_of(world& w, policies::pagemap::memory& m, std::uint64_t count) {
-  std::vector<page> got(count);
+using svm::device_address;
+using svm::device_page;
+using svm::interconnect;
+using svm::page_order;
+
+std::vector<device_page<page>> blocks_of(world& w, policies::pagemap::memory& m, std::uint64_t count) {
+  std::vector<device_page<page>> got(count);
   REQUIRE(w.device_memory.pages(m, got) == errc::ok);
   return got;
+}
+std::vector<page> pages_of(world& w, policies::pagemap::memory& m, std::uint64_t count) {
+  std::vector<page> got;
+  for (auto const& p : blocks_of(w, m, count)) got.push_back(p.page);
+  return got;
+}
+device_address by_bus(svm::dma_addr a, page_order order = {}) {
+  return {a, interconnect::system, order, svm::dma_direction::bidirectional};
 }
 
 }  // namespace
@@ -74,10 +87,10 @@ TEST_SUITE("mock/vram") {
   TEST_CASE("the number of pages asked for must be that of the allocation") {
     world w;
     auto memory = *w.device_memory.allocate({4 * page_bytes});
-    std::vector<page> too_few(3);
+    std::vector<device_page<page>> too_few(3);
     CHECK(w.device_memory.pages(memory, too_few) != errc::ok);
     w.device_memory.release(memory);
-    std::vector<page> of_nothing(4);
+    std::vector<device_page<page>> of_nothing(4);
     CHECK(w.device_memory.pages(memory, of_nothing) != errc::ok);
   }
 
@@ -85,10 +98,10 @@ TEST_SUITE("mock/vram") {
     world w;
     auto memory = *w.device_memory.allocate({page_bytes});
     page const there = pages_of(w, memory, 1)[0];
-    page const here = *w.process.allocate_page();
+    page const here = *w.process.allocate_page({});
     std::memset(w.frames.bytes(here), 0x5a, page_bytes);
     auto const a = *w.dma.map(here, svm::dma_direction::bidirectional);
-    svm::copy_block<page> const job{a, there, {}};
+    svm::copy_block<page> const job{by_bus(a), there};
     w.failures.arm(failure::copy, 1);
     CHECK(w.device_memory.copy_to_device({&job, 1}) == errc::copy_failed);
     CHECK(w.frames.bytes(there)[0] == std::byte{});
@@ -100,6 +113,92 @@ TEST_SUITE("mock/vram") {
     w.dma.unmap(a, svm::dma_direction::bidirectional);
     w.process.discard_page(here);
     w.device_memory.release(memory);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("an allocation lies together where it can, and says in which blocks") {
+    world w{small_chunks(8 * MiB)};
+    auto first = *w.device_memory.allocate({page_bytes});
+    auto second = *w.device_memory.allocate({4 * MiB});
+    auto const blocks = blocks_of(w, second, 1024);
+    CHECK(blocks[0].order.value == 9);
+    CHECK(blocks[512].order.value == 9);
+    CHECK(blocks[1].order.value == 0);
+    CHECK(blocks[2].order.value == 1);
+    CHECK(blocks[256].order.value == 8);
+    for (std::uint64_t i = 0; i < 512; ++i) CHECK(blocks[i].page.frame == blocks[0].page.frame + i);
+    auto rest = *w.device_memory.allocate({4 * MiB - page_bytes});  // all there is, in pieces
+    CHECK(w.device_memory.available() == byte_count{});
+    w.device_memory.release(first);
+    w.device_memory.release(second);
+    w.device_memory.release(rest);
+    auto whole = *w.device_memory.allocate({8 * MiB});  // the pieces are one again
+    CHECK(blocks_of(w, whole, 2048)[1536].order.value == 9);
+    w.device_memory.release(whole);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("a part may be given back before the rest, once") {
+    world w{small_chunks(chunk)};
+    auto memory = *w.device_memory.allocate({chunk});
+    auto const blocks = blocks_of(w, memory, chunk_pages);
+    w.device_memory.release_pages(memory, blocks[4].page, {2});
+    CHECK(w.device_memory.available() == byte_count{4 * page_bytes});
+    auto other = *w.device_memory.allocate({4 * page_bytes});
+    CHECK(blocks_of(w, other, 4)[0].page.frame == blocks[4].page.frame);
+    w.device_memory.release(memory);
+    CHECK(w.device_memory.available() == byte_count{chunk - 4 * page_bytes});
+    w.device_memory.release(other);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("a copy moves blocks of any order") {
+    world w;
+    auto memory = *w.device_memory.allocate({4 * page_bytes});
+    page const there = pages_of(w, memory, 4)[0];
+    page const here = *w.process.allocate_page({2});
+    for (std::uint64_t i = 0; i < 4; ++i) w.frames.bytes(w.frames.after(here, i))[9] = std::byte(i + 1);
+    auto const a = *w.dma.map(here, svm::dma_direction::bidirectional, {2});
+    svm::copy_block<page> const job{by_bus(a, {2}), there};
+    CHECK(w.device_memory.copy_to_device({&job, 1}) == errc::ok);
+    CHECK(w.frames.bytes(w.frames.after(there, 3))[9] == std::byte{4});
+    w.dma.unmap(a, svm::dma_direction::bidirectional, {2});
+    w.process.discard_page(here);
+    w.device_memory.release(memory);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("a late engine clears when it is asked to, or before the next job, which it does in any order") {
+    world w{options([](auto& o) { o.late_copies = true; })};
+    auto memory = *w.device_memory.allocate({2 * page_bytes});
+    auto other = *w.device_memory.allocate({page_bytes});
+    auto const there = pages_of(w, memory, 2);
+    auto const beside = pages_of(w, other, 1);
+    CHECK(w.frames.bytes(there[0])[0] != std::byte{});
+    CHECK(w.device_memory.wait_cleared(memory) == errc::ok);
+    CHECK(w.frames.bytes(there[0])[0] == std::byte{});
+    CHECK(w.frames.bytes(beside[0])[0] != std::byte{});
+    page const here = *w.process.allocate_page({});
+    auto const a = *w.dma.map(here, svm::dma_direction::to_device);
+    svm::copy_block<page> const job{by_bus(a), there[1]};
+    CHECK(w.device_memory.copy_to_device({&job, 1}) == errc::ok);
+    CHECK(w.frames.bytes(beside[0])[0] == std::byte{});
+    w.dma.unmap(a, svm::dma_direction::to_device);
+    w.process.discard_page(here);
+    w.device_memory.release(memory);
+    w.device_memory.release(other);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("the library is right on a late engine too (MIG-06)") {
+    world w{small_chunks(MiB, [](auto& o) { o.late_copies = true; })};
+    w.map(2 * chunk);
+    w.cpu_tag(base, chunk, 1);
+    CHECK(w.gpu_tags_until(base, chunk, 1) == chunk);
+    CHECK(w.gpu_read(at(chunk)) == 0u);
+    CHECK(w.gpu_write(page_at(5), 60) == errc::ok);
+    CHECK(w.cpu_read(page_at(5)) == 60u);
+    CHECK(w.cpu_read(page_at(20)) == 0u);
     CHECK(w.complaint() == "");
   }
 

@@ -304,4 +304,26 @@ TEST_SUITE("pagemap/migrator, CPU faults") {
     CHECK(w.device_pages(base, chunk) == chunk_pages);
     CHECK(w.complaint() == "");
   }
+
+  TEST_CASE(
+      "device memory that was moved to an odd place comes back when touched, and no other with it (erratum 3.2.8)") {
+    for (std::uint64_t const shift : {1u, 3u, 15u}) {
+      world w{small_chunks()};
+      w.map(2 * chunk);
+      w.cpu_tag(base, 2 * chunk, 1);
+      REQUIRE(to_device(w, base, chunk) == errc::ok);
+      REQUIRE(to_device(w, at(chunk), chunk) == errc::ok);
+      cpu_va const there = at(MiB + shift * page_bytes);
+      REQUIRE(w.process.mremap(base, {chunk}, {chunk}, false, there).error == sys::ok);
+      REQUIRE(w.device_pages(there, chunk) == chunk_pages);
+      CHECK(w.cpu_read(there + byte_count{5 * page_bytes}) == 6u);
+      CHECK(w.device_pages(there, chunk) == 0);
+      CHECK(w.device_pages(at(chunk), chunk) == chunk_pages);
+      CHECK(w.device_memory.used() == byte_count{chunk});
+      CHECK(w.complaint() == "");
+      CHECK(w.cpu_tags_until(there, chunk, 1) == chunk);
+      CHECK(w.gpu_tags_until(there, chunk, 1) == chunk);
+      CHECK(w.complaint() == "");
+    }
+  }
 }

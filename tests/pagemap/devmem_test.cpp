@@ -19,8 +19,8 @@ class watched_memory : public policies::pagemap {
     if (on_release) on_release();
     policies::pagemap::release(m);
   }
-  [[nodiscard]] svm::errc pages(memory& m, std::span<svm::mock::page> out) noexcept {
-    for (auto& p : out) p = {77, 77};  // what a failing driver leaves behind: no page at all
+  [[nodiscard]] svm::errc pages(memory& m, std::span<svm::device_page<svm::mock::page>> out) noexcept {
+    for (auto& p : out) p = {{77, 77}, {}};  // what a failing driver leaves behind: no page at all
     return fail_pages ? errc::no_device_memory : policies::pagemap::pages(m, out);
   }
 
@@ -43,7 +43,7 @@ struct watched_world : world {
     cpu_tag(base, chunk, 1);
     before = pages_behind(*this, base, chunk);
   }
-  [[nodiscard]] errc move_in() { return watcher.migrate_to_device(span(base, chunk), {}); }
+  [[nodiscard]] errc move_in() { return watcher.migrate_to_device(process, span(base, chunk), {}); }
   void check_untouched() {
     CHECK(pages_behind(*this, base, chunk) == before);
     CHECK(counted.used() == byte_count{});
@@ -63,7 +63,7 @@ TEST_SUITE("pagemap/devmem") {
     watched_world w;
     REQUIRE(w.move_in() == errc::ok);
     CHECK(w.counted.releases == 0);
-    REQUIRE(w.watcher.evict_span(span(base, chunk / 2)) == errc::ok);
+    REQUIRE(w.watcher.evict_span(w.process, span(base, chunk / 2)) == errc::ok);
     CHECK(w.counted.releases == 0);
     CHECK(w.counted.used() == byte_count{chunk});
     REQUIRE(w.cpu_read(page_at(chunk_pages - 1)) == chunk_pages);
@@ -84,7 +84,7 @@ TEST_SUITE("pagemap/devmem") {
   TEST_CASE("every failure of a migration releases the allocation exactly once (MIG-22, OOM-06, erratum 3.2.3)") {
     watched_world w;
     SUBCASE("a hole") {
-      CHECK(w.watcher.migrate_to_device(span(at(MiB), chunk), {}) == errc::no_vma);
+      CHECK(w.watcher.migrate_to_device(w.process, span(at(MiB), chunk), {}) == errc::no_vma);
       CHECK(w.counted.releases == 1);
     }
     SUBCASE("a pinned page") {
@@ -182,7 +182,7 @@ TEST_SUITE("pagemap/devmem") {
     world w{small_chunks()};
     using owner_type = svm::device_allocation<policies>;
     {
-      owner_type first{w.device_memory, *w.device_memory.allocate({chunk})};
+      owner_type first{w.device_memory, *w.device_memory.allocate({chunk}), byte_count{chunk}};
       owner_type second{std::move(first)};
       CHECK(w.device_memory.used() == byte_count{chunk});
       second.release();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-#include <pagemap/scene.hpp>
+#include <mock/processes.hpp>
 
 using namespace support;
 
@@ -78,7 +78,7 @@ TEST_SUITE("pagemap/evict") {
     world w{small_chunks()};
     place_chunks(w, 1);
     auto const victim = allocation_at(w, base);
-    REQUIRE(w.mover.evict_span(span(base, chunk / 2)) == errc::ok);
+    REQUIRE(w.mover.evict_span(w.process, span(base, chunk / 2)) == errc::ok);
     auto const half = pages_behind(w, base, chunk / 2);
     CHECK(w.mover.evict(*victim) == errc::ok);
     CHECK(victim->is_detached());
@@ -115,13 +115,13 @@ TEST_SUITE("pagemap/evict") {
     w.process.pin(page_at(3), true);
     int tries = 0;
     w.hooks.hook = [&](step s) { tries += s == step::collecting ? 1 : 0; };
-    CHECK(w.mover.evict_span(span(base, chunk)) == errc::busy);
+    CHECK(w.mover.evict_span(w.process, span(base, chunk)) == errc::busy);
     CHECK(tries == svm::eviction_attempts);
     w.hooks.hook = nullptr;
     CHECK(w.device_pages(base, chunk) == 1);
     w.process.pin(page_at(3), false);
     CHECK(w.complaint() == "");
-    CHECK(w.mover.evict_span(span(base, chunk)) == errc::ok);
+    CHECK(w.mover.evict_span(w.process, span(base, chunk)) == errc::ok);
     CHECK(w.cpu_tags_until(base, chunk, 1) == chunk);
   }
 
@@ -271,9 +271,9 @@ TEST_SUITE("pagemap/evict") {
     REQUIRE(to_device(w, zero, chunk) == errc::ok);
     place_chunks(w, 3);
     SUBCASE("by span") {
-      CHECK(w.mover.evict_span(span(zero, chunk)) == errc::ok);
+      CHECK(w.mover.evict_span(w.process, span(zero, chunk)) == errc::ok);
       CHECK(residents(w, 3) == "111");
-      CHECK(w.mover.evict_span(span(at(chunk), chunk)) == errc::ok);
+      CHECK(w.mover.evict_span(w.process, span(at(chunk), chunk)) == errc::ok);
       CHECK(residents(w, 3) == "101");
     }
     SUBCASE("by page") {
@@ -344,7 +344,7 @@ TEST_SUITE("pagemap/evict") {
     place_chunks(w, 2);
     REQUIRE(w.process.munmap(page_at(2), {2 * page_bytes}) == sys::ok);
     w.map(chunk, at(2 * chunk));
-    CHECK(w.mover.evict_span(span(page_at(1), 2 * chunk)) == errc::ok);
+    CHECK(w.mover.evict_span(w.process, span(page_at(1), 2 * chunk)) == errc::ok);
     CHECK(w.device_pages(base, 2 * chunk) == 1);
     CHECK(w.process.entry_at(base).what == pte::state::device);
     CHECK(w.process.entry_at(page_at(2)).is_none());
@@ -352,14 +352,14 @@ TEST_SUITE("pagemap/evict") {
     CHECK(w.cpu_read(page_at(1)) == 2u);
     CHECK(w.cpu_read(page_at(2 * chunk_pages - 1)) == 2 * chunk_pages);
     CHECK(w.complaint() == "");
-    CHECK(w.mover.evict_span(span(at(64 * MiB), chunk)) == errc::ok);  // no VMA at all
+    CHECK(w.mover.evict_span(w.process, span(at(64 * MiB), chunk)) == errc::ok);  // no VMA at all
   }
 
   TEST_CASE("memory under PROT_NONE is evicted like any other") {
     world w{small_chunks()};
     place_chunks(w, 1);
     REQUIRE(w.process.mprotect(base, {chunk}, protection::none) == sys::ok);
-    CHECK(w.mover.evict_span(span(base, chunk)) == errc::ok);
+    CHECK(w.mover.evict_span(w.process, span(base, chunk)) == errc::ok);
     CHECK(w.device_pages(base, chunk) == 0);
     REQUIRE(w.process.mprotect(base, {chunk}, protection::read) == sys::ok);
     CHECK(w.cpu_tags_until(base, chunk, 1) == chunk);
@@ -371,5 +371,19 @@ TEST_SUITE("pagemap/evict") {
     CHECK(w.mover.evict_all() == errc::ok);
     CHECK(w.mover.make_room({256 * MiB}) == errc::ok);
     CHECK(w.mover.make_room({256 * MiB + page_bytes}) == errc::no_device_memory);
+  }
+
+  TEST_CASE("device memory that a child keeps is evicted after its parent exited (erratum 3.2.5)") {
+    world w{small_chunks()};
+    w.map(chunk);
+    w.cpu_tag(base, chunk, 1);
+    REQUIRE(to_device(w, base, chunk) == errc::ok);
+    task& child = w.fork(w.first());
+    w.exit(w.first());
+    REQUIRE(w.device_memory.used() == byte_count{chunk});
+    CHECK(w.mover.evict_all() == errc::ok);
+    CHECK(w.device_memory.used() == byte_count{});
+    for (std::uint64_t n = 0; n < chunk_pages; ++n) CHECK(load(child, page_at(n)) == n + 1);
+    CHECK(w.complaint() == "");
   }
 }

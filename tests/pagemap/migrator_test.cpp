@@ -11,7 +11,7 @@ namespace {
 struct one_way_memory : policies::pagemap {
   svm::errc copy_to_system(std::span<svm::copy_block<policies::mm::page> const>) = delete;
 };
-static_assert(svm::pagemap<policies::pagemap, policies::mm::page>);
+static_assert(svm::pagemap<policies::pagemap, policies::mm::page, policies::device>);
 
 }  // namespace
 
@@ -53,7 +53,7 @@ TEST_SUITE("pagemap/migrator") {
     w.cpu_tag(base, chunk, 7);
     REQUIRE(w.fault(base) == errc::ok);
     auto const old = allocation_at(w, base);
-    REQUIRE(w.mover.evict_span(span(base, chunk / 2)) == errc::ok);
+    REQUIRE(w.mover.evict_span(w.process, span(base, chunk / 2)) == errc::ok);
     REQUIRE(w.device_pages(base, chunk) == chunk_pages / 2);
     CHECK_FALSE(old->is_detached());
     CHECK(w.fault(base) == errc::ok);
@@ -175,7 +175,7 @@ TEST_SUITE("pagemap/migrator") {
   }
 
   TEST_CASE("device memory that cannot copy one way is no pagemap, so no migration begins (MIG-13)") {
-    CHECK_FALSE(svm::pagemap<one_way_memory, policies::mm::page>);
+    CHECK_FALSE(svm::pagemap<one_way_memory, policies::mm::page, policies::device>);
   }
 
   TEST_CASE("what is in this device's memory already is mapped without another copy (MIG-16)") {
@@ -218,7 +218,7 @@ TEST_SUITE("pagemap/migrator") {
     w.map(4 * MiB);
     REQUIRE(w.driver.prefetch(span(base, 4 * MiB), prefetch_place::device) == errc::ok);
     for (std::uint64_t at_offset = 0; at_offset < 4 * MiB; at_offset += 2 * chunk)
-      REQUIRE(w.mover.evict_span(span(at(at_offset), chunk)) == errc::ok);
+      REQUIRE(w.mover.evict_span(w.process, span(at(at_offset), chunk)) == errc::ok);
     cpu_va const big = at(64 * MiB);
     w.map(2 * MiB, big);
     w.cpu_tag(big, 2 * MiB, 3000);
@@ -323,7 +323,7 @@ TEST_SUITE("pagemap/migrator") {
     CHECK(found.get() == allocation_at(w, at(chunk)).get());
     CHECK(found.get() != allocation_at(w, base).get());
     CHECK(found->size() == byte_count{chunk});
-    CHECK(found->pages()[3] == second);
+    CHECK(found->pages()[3].page == second);
     REQUIRE(w.cpu_read(at(chunk)) == 1u + chunk_pages);
     CHECK_FALSE(w.mover.find_slow(second));
   }

@@ -273,7 +273,7 @@ TEST_SUITE("pagemap, races") {
     for (step const where : {step::collecting, step::copying, step::installing, step::finalized}) {
       device_scene w;
       interfere(w, where, [&] { CHECK(w.process.munmap(page_at(4), {4 * page_bytes}) == sys::ok); });
-      CHECK(w.mover.evict_span(span(base, chunk)) == errc::ok);
+      CHECK(w.mover.evict_span(w.process, span(base, chunk)) == errc::ok);
       CHECK(w.device_pages(base, chunk) == 0);
       CHECK(w.cpu_read(page_at(3)) == 4u);
       CHECK(w.cpu_read(page_at(8)) == 9u);

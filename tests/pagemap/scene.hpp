@@ -45,7 +45,7 @@ template <class Set>
 
 /// Moves a span to the device, without a timeslice and without a GPU mapping.
 [[nodiscard]] inline errc to_device(world& w, cpu_va a, std::uint64_t size, svm::duration timeslice = {}) {
-  return w.mover.migrate_to_device(span(a, size), timeslice);
+  return w.mover.migrate_to_device(w.process, span(a, size), {.timeslice = timeslice});
 }
 
 /// The page behind every page address of a span: what must not change when a migration changes nothing.

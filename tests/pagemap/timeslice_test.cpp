@@ -92,7 +92,7 @@ TEST_SUITE("pagemap/migrator, timeslice") {
     }
     SUBCASE("of a span") {
       slice_scene w;
-      CHECK(w.mover.evict_span(span(base, chunk)) == errc::ok);
+      CHECK(w.mover.evict_span(w.process, span(base, chunk)) == errc::ok);
       CHECK(w.elapsed() == svm::duration{});
     }
     SUBCASE("under pressure") {

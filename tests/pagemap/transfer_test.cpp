@@ -13,7 +13,7 @@ using svm::dma_direction;
 /// `count` system pages that belong to the test.
 std::vector<svm::mock::page> pages_of_ram(world& w, std::size_t count) {
   std::vector<svm::mock::page> got;
-  for (std::size_t i = 0; i < count; ++i) got.push_back(*w.process.allocate_page());
+  for (std::size_t i = 0; i < count; ++i) got.push_back(*w.process.allocate_page({}));
   return got;
 }
 
@@ -25,21 +25,23 @@ TEST_SUITE("pagemap/transfer") {
     transfer work{w.mover.env()};
     CHECK(work.slots().empty());
     REQUIRE(work.reserve(5));
+    work.start_job(w.device);
     CHECK(work.slots().size() == 5);
     for (auto const& s : work.slots()) CHECK(s.state == svm::slot_state::untouched);
     CHECK(work.job().empty());
     CHECK(work.bytes() == byte_count{});
   }
 
-  TEST_CASE("without memory for either array there is room for one page, whichever fails") {
-    for (std::uint64_t k = 1; k <= 2; ++k) {
+  TEST_CASE("without memory for any of its arrays there is room for one page, whichever fails") {
+    for (std::uint64_t k = 1; k <= 3; ++k) {
       world w;
       transfer work{w.mover.env()};
       w.failures.arm(failure::alloc, k);
       CHECK_FALSE(work.reserve(5));
+      work.start_job(w.device);
       REQUIRE(work.slots().size() == 1);
       auto const pages = pages_of_ram(w, 1);
-      CHECK(work.add_block(pages[0], {}, dma_direction::from_device) == errc::ok);
+      CHECK(work.add_system(pages[0], {}, {}, dma_direction::from_device) == errc::ok);
       CHECK(work.job().size() == 1);
       CHECK(work.bytes() == byte_count{page_bytes});
       work.unmap_all();
@@ -52,9 +54,10 @@ TEST_SUITE("pagemap/transfer") {
     world w;
     transfer work{w.mover.env()};
     REQUIRE(work.reserve(2));
+    work.start_job(w.device);
     auto const pages = pages_of_ram(w, 2);
-    CHECK(work.add_block(pages[0], {}, dma_direction::to_device) == errc::ok);
-    CHECK(work.job()[0].system == svm::dma_addr{0});
+    CHECK(work.add_system(pages[0], {}, {}, dma_direction::to_device) == errc::ok);
+    CHECK(work.job()[0].remote.address == svm::dma_addr{0});
     CHECK(w.dma.live() == 1);
     work.unmap_all();
     CHECK(w.dma.live() == 0);
@@ -81,12 +84,13 @@ TEST_SUITE("pagemap/transfer") {
     world w;
     transfer work{w.mover.env()};
     REQUIRE(work.reserve(3));
+    work.start_job(w.device);
     auto const pages = pages_of_ram(w, 3);
     w.failures.arm(failure::dma_map, 2);
-    CHECK(work.add_block(pages[0], {}, dma_direction::to_device) == errc::ok);
-    CHECK(work.add_block(pages[1], {}, dma_direction::to_device) == errc::dma_map_failed);
+    CHECK(work.add_system(pages[0], {}, {}, dma_direction::to_device) == errc::ok);
+    CHECK(work.add_system(pages[1], {}, {}, dma_direction::to_device) == errc::dma_map_failed);
     CHECK(work.job().size() == 1);
-    CHECK(work.add_block(pages[2], {}, dma_direction::to_device) == errc::ok);
+    CHECK(work.add_system(pages[2], {}, {}, dma_direction::to_device) == errc::ok);
     CHECK(work.job().size() == 2);
     CHECK(w.dma.live() == 2);
     work.unmap_all();
@@ -101,7 +105,8 @@ TEST_SUITE("pagemap/transfer") {
       {
         transfer work{w.mover.env()};
         REQUIRE(work.reserve(2));
-        for (auto const p : pages) REQUIRE(work.add_block(p, {}, way) == errc::ok);
+        work.start_job(w.device);
+        for (auto const p : pages) REQUIRE(work.add_system(p, {}, {}, way) == errc::ok);
         CHECK(w.dma.live() == 2);
       }
       CHECK(w.dma.live() == 0);

@@ -15,7 +15,7 @@ TEST_SUITE("pagemap/zdd") {
     auto const kept = allocation_at(w, base);
     CHECK(kept->behind_pages().live() == chunk_pages);
     interfere(w, step::copying, [&] { while_copying = kept->behind_pages().live(); });
-    REQUIRE(w.mover.evict_span(span(base, chunk / 4)) == errc::ok);
+    REQUIRE(w.mover.evict_span(w.process, span(base, chunk / 4)) == errc::ok);
     CHECK(while_copying == chunk_pages);
     CHECK(kept->behind_pages().live() == chunk_pages * 3 / 4);
     REQUIRE(w.process.munmap(at(chunk / 4), {chunk / 4}) == sys::ok);
@@ -34,9 +34,9 @@ TEST_SUITE("pagemap/zdd") {
     w.map(chunk);
     REQUIRE(to_device(w, base, chunk) == errc::ok);
     auto const kept = allocation_at(w, base);
-    for (auto const p : kept->pages()) CHECK(w.frames.of(p).behind == &kept->behind_pages());
+    for (auto const& p : kept->pages()) CHECK(w.frames.of(p.page).behind == &kept->behind_pages());
     REQUIRE(w.mover.evict(*kept) == errc::ok);
-    for (auto const p : kept->pages()) CHECK(w.frames.of(p).behind == nullptr);
+    for (auto const& p : kept->pages()) CHECK(w.frames.of(p.page).behind == nullptr);
   }
 
   TEST_CASE("an allocation that is still being built is not evicted, and not found") {

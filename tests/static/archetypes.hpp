@@ -154,12 +154,14 @@ struct mm : rigid {
   [[nodiscard]] std::uint64_t read_begin(registration&) noexcept;
   [[nodiscard]] bool read_retry(registration&, exactly<std::uint64_t>) noexcept;
   void set_sequence(registration&, exactly<std::uint64_t>) noexcept;
-  [[nodiscard]] svm::errc collect(migration&, exactly<svm::va_range>, exactly<std::span<slot>>) noexcept;
+  [[nodiscard]] svm::errc collect(migration&, exactly<svm::va_range>, exactly<std::span<slot>>,
+                                  exactly<svm::page_owner>) noexcept;
   void collect_pages(migration&, exactly<std::span<slot>>, svm::va_range const*, exactly<page>) noexcept;
   void install(migration&) noexcept;
   void finalize(migration&) noexcept;
-  [[nodiscard]] svm::result<page> allocate_page() noexcept;
-  void adopt_device_page(exactly<page>, svm::device_page_owner<page>&) noexcept;
+  [[nodiscard]] svm::result<page> allocate_page(exactly<svm::page_order>) noexcept;
+  void adopt_device_page(exactly<page>, exactly<svm::page_order>, svm::device_page_owner<page>&,
+                         exactly<bool>) noexcept;
   void discard_page(exactly<page>) noexcept;
 };
 
@@ -176,6 +178,21 @@ struct device : rigid {
   void invalidate(exactly<svm::va_range>) noexcept;
 };
 
+/// With all that a device may have beside, so that the library's other ways are instantiated too.
+struct full_device : device {
+  using device::device;
+  void begin_invalidate(exactly<svm::va_range>) noexcept;
+  void finish_invalidate(exactly<svm::va_range>) noexcept;
+  [[nodiscard]] svm::result<svm::dma_addr> reserve_iova(exactly<svm::byte_count>) noexcept;
+  [[nodiscard]] svm::errc link_iova(exactly<svm::dma_addr>, exactly<svm::byte_count>, exactly<page>,
+                                    exactly<svm::page_order>, exactly<svm::dma_direction>) noexcept;
+  [[nodiscard]] svm::errc sync_iova(exactly<svm::dma_addr>, exactly<svm::byte_count>) noexcept;
+  void release_iova(exactly<svm::dma_addr>, exactly<svm::byte_count>, exactly<svm::byte_count>,
+                    exactly<svm::dma_direction>) noexcept;
+  void sync_for_device(exactly<svm::dma_addr>, exactly<svm::page_order>, exactly<svm::dma_direction>) noexcept;
+  void sync_for_system(exactly<svm::dma_addr>, exactly<svm::page_order>, exactly<svm::dma_direction>) noexcept;
+};
+
 struct pagemap : rigid {
   using rigid::rigid;
   class memory {
@@ -189,16 +206,24 @@ struct pagemap : rigid {
   using job = std::span<svm::copy_block<page> const>;
 
   [[nodiscard]] svm::result<memory> allocate(exactly<svm::byte_count>) noexcept;
-  [[nodiscard]] svm::errc pages(memory&, exactly<std::span<page>>) noexcept;
+  [[nodiscard]] svm::errc pages(memory&, exactly<std::span<svm::device_page<page>>>) noexcept;
   void release(memory&) noexcept;
   [[nodiscard]] svm::errc copy_to_device(exactly<job>) noexcept;
   [[nodiscard]] svm::errc copy_to_system(exactly<job>) noexcept;
-  [[nodiscard]] svm::result<svm::device_address> map(exactly<page>, exactly<svm::page_order>,
+  [[nodiscard]] svm::errc wait_cleared(memory&) noexcept;
+  [[nodiscard]] svm::result<svm::device_address> map(device&, exactly<page>, exactly<svm::page_order>,
                                                      exactly<svm::dma_direction>) noexcept;
-  void unmap(svm::device_address const&) noexcept;
+  void unmap(device&, svm::device_address const&) noexcept;
   [[nodiscard]] svm::page_owner owner() noexcept;
   [[nodiscard]] svm::byte_count capacity() noexcept;
   [[nodiscard]] svm::byte_count available() noexcept;
+};
+
+/// With all that a pagemap may have beside.
+struct full_pagemap : pagemap {
+  using pagemap::pagemap;
+  static constexpr bool is_coherent = true;
+  void release_pages(memory&, exactly<page>, exactly<svm::page_order>) noexcept;
 };
 
 // -- the bundles ---
@@ -227,6 +252,10 @@ struct policies {
   using range_data = archetypes::range_data;
   using notifier_data = archetypes::notifier_data;
 };
+struct full_policies : policies {
+  using device = full_device;
+  using pagemap = full_pagemap;
+};
 
 /// Incomplete where the concept looks at it.
 struct gpuvm_mapping;
@@ -244,8 +273,13 @@ static_assert(svm::clock<clock>);
 static_assert(svm::observer<observer>);
 static_assert(svm::mm<mm>);
 static_assert(svm::device<device, page>);
-static_assert(svm::pagemap<pagemap, page>);
-static_assert(svm::policies<policies>);
+static_assert(!svm::two_pass_device<device> && !svm::iova_device<device, page> && !svm::noncoherent_device<device>);
+static_assert(svm::two_pass_device<full_device> && svm::iova_device<full_device, page> &&
+              svm::noncoherent_device<full_device>);
+static_assert(svm::pagemap<pagemap, page, device>);
+static_assert(!svm::coherent_pagemap<pagemap> && !svm::piecewise_pagemap<pagemap, page>);
+static_assert(svm::coherent_pagemap<full_pagemap> && svm::piecewise_pagemap<full_pagemap, page>);
+static_assert(svm::policies<policies> && svm::policies<full_policies>);
 static_assert(svm::gpuvm_types<gpuvm_types>);
 
 }  // namespace archetypes

@@ -23,9 +23,15 @@ template class svm::devmem<policies>;
 template class svm::device_allocation<policies>;
 template class svm::zdd<policies>;
 template class svm::transfer<policies>;
-template struct svm::to_system<policies>;
+template class svm::to_system<policies>;
 template class svm::svm_driver<policies>;
 template class svm::garbage_collector<policies>;
+template class svm::mapped_buffer<policies>;
+template class svm::attribute_map<policies>;
+template class svm::attribute_span<policies>;
+template class svm::device_account<policies>;
+template class svm::migrator_cache<policies>;
+template class svm::migrator_shrinker<policies>;
 template class svm::retry_budget<policies::clock>;
 template class svm::mm_user<policies::mm>;
 template struct svm::environment<policies>;
@@ -35,11 +41,35 @@ template class svm::counted_ref<svm::devmem<policies>>;
 template class svm::reference_count<archetypes::lock::atomic<std::uint32_t>>;
 template class svm::scratch_array<int, archetypes::allocator>;
 
+// Once more with all that devices and pagemaps may have beside, where the library has other ways for it.
+using full_policies = archetypes::full_policies;
+
+template class svm::gpusvm<full_policies>;
+template class svm::notifier<full_policies>;
+template class svm::range<full_policies>;
+template class svm::range_hold<full_policies>;
+template class svm::pages<full_policies>;
+template class svm::migrator<full_policies>;
+template class svm::devmem<full_policies>;
+template class svm::device_allocation<full_policies>;
+template class svm::zdd<full_policies>;
+template class svm::transfer<full_policies>;
+template class svm::to_system<full_policies>;
+template class svm::svm_driver<full_policies>;
+template class svm::garbage_collector<full_policies>;
+template class svm::mapped_buffer<full_policies>;
+template class svm::attribute_map<full_policies>;
+template class svm::attribute_span<full_policies>;
+template class svm::device_account<full_policies>;
+template class svm::migrator_cache<full_policies>;
+template class svm::migrator_shrinker<full_policies>;
+
 // The function templates among the members are instantiated by a call.
 void call_templates(svm::gpusvm<policies>& svm, svm::notifier<policies>& notifier, svm::va_range span,
                     svm::invalidation const& event, svm::garbage_collector<policies>& collector) {
   svm.for_each_notifier(span, [](svm::notifier<policies>&) {});
   svm.for_each_range(span, [](svm::range<policies> const&) {});
   notifier.for_each_range_locked(span, [](svm::range<policies>&) {});
-  svm::invalidate_ranges(notifier, event, collector);
+  static_cast<void>(svm::invalidate_ranges(notifier, event, collector, svm::invalidation_passes::two));
+  svm::finish_invalidating(notifier, event, collector);
 }

@@ -7,11 +7,13 @@
 
 #include <static/archetypes.hpp>
 
+#include <svm/concepts/cancellation.hpp>
 #include <svm/concepts/upcalls.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 using archetypes::page;
 
@@ -83,7 +85,7 @@ struct mm_set_sequence : archetypes::mm {
 };
 static_assert(!svm::mm<mm_set_sequence>);
 struct mm_collect : archetypes::mm {
-  svm::errc collect(migration&, svm::va_range, std::span<slot>) noexcept = delete;
+  svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept = delete;
 };
 static_assert(!svm::mm<mm_collect>);
 struct mm_collect_pages : archetypes::mm {
@@ -99,11 +101,11 @@ struct mm_finalize : archetypes::mm {
 };
 static_assert(!svm::mm<mm_finalize>);
 struct mm_allocate_page : archetypes::mm {
-  svm::result<page> allocate_page() noexcept = delete;
+  svm::result<page> allocate_page(svm::page_order) noexcept = delete;
 };
 static_assert(!svm::mm<mm_allocate_page>);
 struct mm_adopt_device_page : archetypes::mm {
-  void adopt_device_page(page, svm::device_page_owner<page>&) noexcept = delete;
+  void adopt_device_page(page, svm::page_order, svm::device_page_owner<page>&, bool) noexcept = delete;
 };
 static_assert(!svm::mm<mm_adopt_device_page>);
 struct mm_discard_page : archetypes::mm {
@@ -133,43 +135,84 @@ static_assert(!svm::device<device_invalidate, archetypes::page>);
 struct pagemap_allocate : archetypes::pagemap {
   svm::result<memory> allocate(svm::byte_count) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_allocate, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_allocate, archetypes::page, archetypes::device>);
 struct pagemap_pages : archetypes::pagemap {
-  svm::errc pages(memory&, std::span<page>) noexcept = delete;
+  svm::errc pages(memory&, std::span<svm::device_page<page>>) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_pages, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_pages, archetypes::page, archetypes::device>);
 struct pagemap_release : archetypes::pagemap {
   void release(memory&) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_release, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_release, archetypes::page, archetypes::device>);
 struct pagemap_copy_to_device : archetypes::pagemap {
   svm::errc copy_to_device(job) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_copy_to_device, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_copy_to_device, archetypes::page, archetypes::device>);
 struct pagemap_copy_to_system : archetypes::pagemap {
   svm::errc copy_to_system(job) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_copy_to_system, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_copy_to_system, archetypes::page, archetypes::device>);
 struct pagemap_map : archetypes::pagemap {
-  svm::result<svm::device_address> map(page, svm::page_order, svm::dma_direction) noexcept = delete;
+  svm::result<svm::device_address> map(archetypes::device&, page, svm::page_order,
+                                       svm::dma_direction) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_map, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_map, archetypes::page, archetypes::device>);
 struct pagemap_unmap : archetypes::pagemap {
-  void unmap(svm::device_address const&) noexcept = delete;
+  void unmap(archetypes::device&, svm::device_address const&) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_unmap, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_unmap, archetypes::page, archetypes::device>);
 struct pagemap_owner : archetypes::pagemap {
   svm::page_owner owner() noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_owner, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_owner, archetypes::page, archetypes::device>);
 struct pagemap_capacity : archetypes::pagemap {
   svm::byte_count capacity() noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_capacity, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_capacity, archetypes::page, archetypes::device>);
 struct pagemap_available : archetypes::pagemap {
   svm::byte_count available() noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_available, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_available, archetypes::page, archetypes::device>);
+struct pagemap_wait_cleared : archetypes::pagemap {
+  svm::errc wait_cleared(memory&) noexcept = delete;
+};
+static_assert(!svm::pagemap<pagemap_wait_cleared, archetypes::page, archetypes::device>);
+struct pagemap_release_pages : archetypes::full_pagemap {
+  void release_pages(memory&, page, svm::page_order) noexcept = delete;
+};
+static_assert(!svm::piecewise_pagemap<pagemap_release_pages, archetypes::page>);
+struct device_begin_invalidate : archetypes::full_device {
+  void begin_invalidate(svm::va_range) noexcept = delete;
+};
+static_assert(!svm::two_pass_device<device_begin_invalidate>);
+struct device_finish_invalidate : archetypes::full_device {
+  void finish_invalidate(svm::va_range) noexcept = delete;
+};
+static_assert(!svm::two_pass_device<device_finish_invalidate>);
+struct device_reserve_iova : archetypes::full_device {
+  svm::result<svm::dma_addr> reserve_iova(svm::byte_count) noexcept = delete;
+};
+static_assert(!svm::iova_device<device_reserve_iova, archetypes::page>);
+struct device_link_iova : archetypes::full_device {
+  svm::errc link_iova(svm::dma_addr, svm::byte_count, page, svm::page_order, svm::dma_direction) noexcept = delete;
+};
+static_assert(!svm::iova_device<device_link_iova, archetypes::page>);
+struct device_sync_iova : archetypes::full_device {
+  svm::errc sync_iova(svm::dma_addr, svm::byte_count) noexcept = delete;
+};
+static_assert(!svm::iova_device<device_sync_iova, archetypes::page>);
+struct device_release_iova : archetypes::full_device {
+  void release_iova(svm::dma_addr, svm::byte_count, svm::byte_count, svm::dma_direction) noexcept = delete;
+};
+static_assert(!svm::iova_device<device_release_iova, archetypes::page>);
+struct device_sync_for_device : archetypes::full_device {
+  void sync_for_device(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept = delete;
+};
+static_assert(!svm::noncoherent_device<device_sync_for_device>);
+struct device_sync_for_system : archetypes::full_device {
+  void sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept = delete;
+};
+static_assert(!svm::noncoherent_device<device_sync_for_system>);
 }  // namespace missing
 
 // -- it may throw ---
@@ -240,7 +283,7 @@ struct mm_set_sequence : archetypes::mm {
 };
 static_assert(!svm::mm<mm_set_sequence>);
 struct mm_collect : archetypes::mm {
-  svm::errc collect(migration&, svm::va_range, std::span<slot>);
+  svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner);
 };
 static_assert(!svm::mm<mm_collect>);
 struct mm_collect_pages : archetypes::mm {
@@ -256,11 +299,11 @@ struct mm_finalize : archetypes::mm {
 };
 static_assert(!svm::mm<mm_finalize>);
 struct mm_allocate_page : archetypes::mm {
-  svm::result<page> allocate_page();
+  svm::result<page> allocate_page(svm::page_order);
 };
 static_assert(!svm::mm<mm_allocate_page>);
 struct mm_adopt_device_page : archetypes::mm {
-  void adopt_device_page(page, svm::device_page_owner<page>&);
+  void adopt_device_page(page, svm::page_order, svm::device_page_owner<page>&, bool);
 };
 static_assert(!svm::mm<mm_adopt_device_page>);
 struct mm_discard_page : archetypes::mm {
@@ -290,43 +333,83 @@ static_assert(!svm::device<device_invalidate, archetypes::page>);
 struct pagemap_allocate : archetypes::pagemap {
   svm::result<memory> allocate(svm::byte_count);
 };
-static_assert(!svm::pagemap<pagemap_allocate, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_allocate, archetypes::page, archetypes::device>);
 struct pagemap_pages : archetypes::pagemap {
-  svm::errc pages(memory&, std::span<page>);
+  svm::errc pages(memory&, std::span<svm::device_page<page>>);
 };
-static_assert(!svm::pagemap<pagemap_pages, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_pages, archetypes::page, archetypes::device>);
 struct pagemap_release : archetypes::pagemap {
   void release(memory&);
 };
-static_assert(!svm::pagemap<pagemap_release, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_release, archetypes::page, archetypes::device>);
 struct pagemap_copy_to_device : archetypes::pagemap {
   svm::errc copy_to_device(job);
 };
-static_assert(!svm::pagemap<pagemap_copy_to_device, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_copy_to_device, archetypes::page, archetypes::device>);
 struct pagemap_copy_to_system : archetypes::pagemap {
   svm::errc copy_to_system(job);
 };
-static_assert(!svm::pagemap<pagemap_copy_to_system, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_copy_to_system, archetypes::page, archetypes::device>);
 struct pagemap_map : archetypes::pagemap {
-  svm::result<svm::device_address> map(page, svm::page_order, svm::dma_direction);
+  svm::result<svm::device_address> map(archetypes::device&, page, svm::page_order, svm::dma_direction);
 };
-static_assert(!svm::pagemap<pagemap_map, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_map, archetypes::page, archetypes::device>);
 struct pagemap_unmap : archetypes::pagemap {
-  void unmap(svm::device_address const&);
+  void unmap(archetypes::device&, svm::device_address const&);
 };
-static_assert(!svm::pagemap<pagemap_unmap, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_unmap, archetypes::page, archetypes::device>);
 struct pagemap_owner : archetypes::pagemap {
   svm::page_owner owner();
 };
-static_assert(!svm::pagemap<pagemap_owner, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_owner, archetypes::page, archetypes::device>);
 struct pagemap_capacity : archetypes::pagemap {
   svm::byte_count capacity();
 };
-static_assert(!svm::pagemap<pagemap_capacity, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_capacity, archetypes::page, archetypes::device>);
 struct pagemap_available : archetypes::pagemap {
   svm::byte_count available();
 };
-static_assert(!svm::pagemap<pagemap_available, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_available, archetypes::page, archetypes::device>);
+struct pagemap_wait_cleared : archetypes::pagemap {
+  svm::errc wait_cleared(memory&);
+};
+static_assert(!svm::pagemap<pagemap_wait_cleared, archetypes::page, archetypes::device>);
+struct pagemap_release_pages : archetypes::full_pagemap {
+  void release_pages(memory&, page, svm::page_order);
+};
+static_assert(!svm::piecewise_pagemap<pagemap_release_pages, archetypes::page>);
+struct device_begin_invalidate : archetypes::full_device {
+  void begin_invalidate(svm::va_range);
+};
+static_assert(!svm::two_pass_device<device_begin_invalidate>);
+struct device_finish_invalidate : archetypes::full_device {
+  void finish_invalidate(svm::va_range);
+};
+static_assert(!svm::two_pass_device<device_finish_invalidate>);
+struct device_reserve_iova : archetypes::full_device {
+  svm::result<svm::dma_addr> reserve_iova(svm::byte_count);
+};
+static_assert(!svm::iova_device<device_reserve_iova, archetypes::page>);
+struct device_link_iova : archetypes::full_device {
+  svm::errc link_iova(svm::dma_addr, svm::byte_count, page, svm::page_order, svm::dma_direction);
+};
+static_assert(!svm::iova_device<device_link_iova, archetypes::page>);
+struct device_sync_iova : archetypes::full_device {
+  svm::errc sync_iova(svm::dma_addr, svm::byte_count);
+};
+static_assert(!svm::iova_device<device_sync_iova, archetypes::page>);
+struct device_release_iova : archetypes::full_device {
+  void release_iova(svm::dma_addr, svm::byte_count, svm::byte_count, svm::dma_direction);
+};
+static_assert(!svm::iova_device<device_release_iova, archetypes::page>);
+struct device_sync_for_device : archetypes::full_device {
+  void sync_for_device(svm::dma_addr, svm::page_order, svm::dma_direction);
+};
+static_assert(!svm::noncoherent_device<device_sync_for_device>);
+struct device_sync_for_system : archetypes::full_device {
+  void sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction);
+};
+static_assert(!svm::noncoherent_device<device_sync_for_system>);
 }  // namespace throwing
 
 // -- it returns something else, convertible or not ---
@@ -397,7 +480,7 @@ struct mm_set_sequence : archetypes::mm {
 };
 static_assert(!svm::mm<mm_set_sequence>);
 struct mm_collect : archetypes::mm {
-  std::uint8_t collect(migration&, svm::va_range, std::span<slot>) noexcept;
+  std::uint8_t collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept;
 };
 static_assert(!svm::mm<mm_collect>);
 struct mm_collect_pages : archetypes::mm {
@@ -413,11 +496,11 @@ struct mm_finalize : archetypes::mm {
 };
 static_assert(!svm::mm<mm_finalize>);
 struct mm_allocate_page : archetypes::mm {
-  void allocate_page() noexcept;
+  void allocate_page(svm::page_order) noexcept;
 };
 static_assert(!svm::mm<mm_allocate_page>);
 struct mm_adopt_device_page : archetypes::mm {
-  int adopt_device_page(page, svm::device_page_owner<page>&) noexcept;
+  int adopt_device_page(page, svm::page_order, svm::device_page_owner<page>&, bool) noexcept;
 };
 static_assert(!svm::mm<mm_adopt_device_page>);
 struct mm_discard_page : archetypes::mm {
@@ -447,43 +530,83 @@ static_assert(!svm::device<device_invalidate, archetypes::page>);
 struct pagemap_allocate : archetypes::pagemap {
   void allocate(svm::byte_count) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_allocate, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_allocate, archetypes::page, archetypes::device>);
 struct pagemap_pages : archetypes::pagemap {
-  std::uint8_t pages(memory&, std::span<page>) noexcept;
+  std::uint8_t pages(memory&, std::span<svm::device_page<page>>) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_pages, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_pages, archetypes::page, archetypes::device>);
 struct pagemap_release : archetypes::pagemap {
   int release(memory&) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_release, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_release, archetypes::page, archetypes::device>);
 struct pagemap_copy_to_device : archetypes::pagemap {
   std::uint8_t copy_to_device(job) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_copy_to_device, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_copy_to_device, archetypes::page, archetypes::device>);
 struct pagemap_copy_to_system : archetypes::pagemap {
   std::uint8_t copy_to_system(job) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_copy_to_system, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_copy_to_system, archetypes::page, archetypes::device>);
 struct pagemap_map : archetypes::pagemap {
-  void map(page, svm::page_order, svm::dma_direction) noexcept;
+  void map(archetypes::device&, page, svm::page_order, svm::dma_direction) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_map, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_map, archetypes::page, archetypes::device>);
 struct pagemap_unmap : archetypes::pagemap {
-  int unmap(svm::device_address const&) noexcept;
+  int unmap(archetypes::device&, svm::device_address const&) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_unmap, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_unmap, archetypes::page, archetypes::device>);
 struct pagemap_owner : archetypes::pagemap {
   std::uint8_t owner() noexcept;
 };
-static_assert(!svm::pagemap<pagemap_owner, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_owner, archetypes::page, archetypes::device>);
 struct pagemap_capacity : archetypes::pagemap {
   std::uint8_t capacity() noexcept;
 };
-static_assert(!svm::pagemap<pagemap_capacity, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_capacity, archetypes::page, archetypes::device>);
 struct pagemap_available : archetypes::pagemap {
   std::uint8_t available() noexcept;
 };
-static_assert(!svm::pagemap<pagemap_available, archetypes::page>);
+static_assert(!svm::pagemap<pagemap_available, archetypes::page, archetypes::device>);
+struct pagemap_wait_cleared : archetypes::pagemap {
+  std::uint8_t wait_cleared(memory&) noexcept;
+};
+static_assert(!svm::pagemap<pagemap_wait_cleared, archetypes::page, archetypes::device>);
+struct pagemap_release_pages : archetypes::full_pagemap {
+  int release_pages(memory&, page, svm::page_order) noexcept;
+};
+static_assert(!svm::piecewise_pagemap<pagemap_release_pages, archetypes::page>);
+struct device_begin_invalidate : archetypes::full_device {
+  int begin_invalidate(svm::va_range) noexcept;
+};
+static_assert(!svm::two_pass_device<device_begin_invalidate>);
+struct device_finish_invalidate : archetypes::full_device {
+  int finish_invalidate(svm::va_range) noexcept;
+};
+static_assert(!svm::two_pass_device<device_finish_invalidate>);
+struct device_reserve_iova : archetypes::full_device {
+  void reserve_iova(svm::byte_count) noexcept;
+};
+static_assert(!svm::iova_device<device_reserve_iova, archetypes::page>);
+struct device_link_iova : archetypes::full_device {
+  std::uint8_t link_iova(svm::dma_addr, svm::byte_count, page, svm::page_order, svm::dma_direction) noexcept;
+};
+static_assert(!svm::iova_device<device_link_iova, archetypes::page>);
+struct device_sync_iova : archetypes::full_device {
+  std::uint8_t sync_iova(svm::dma_addr, svm::byte_count) noexcept;
+};
+static_assert(!svm::iova_device<device_sync_iova, archetypes::page>);
+struct device_release_iova : archetypes::full_device {
+  int release_iova(svm::dma_addr, svm::byte_count, svm::byte_count, svm::dma_direction) noexcept;
+};
+static_assert(!svm::iova_device<device_release_iova, archetypes::page>);
+struct device_sync_for_device : archetypes::full_device {
+  int sync_for_device(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
+};
+static_assert(!svm::noncoherent_device<device_sync_for_device>);
+struct device_sync_for_system : archetypes::full_device {
+  int sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
+};
+static_assert(!svm::noncoherent_device<device_sync_for_system>);
 }  // namespace mistyped
 
 // -- what else an mm has: types, the page size, the map lock ---
@@ -511,10 +634,10 @@ struct with_page : archetypes::mm {
   using slot = svm::migration_slot<Page>;
   svm::errc fault_in(svm::walk_request<registration> const&, std::span<svm::page_entry<Page>>) noexcept;
   void snapshot(svm::va_range, std::span<svm::page_entry<Page>>) noexcept;
-  svm::errc collect(migration&, svm::va_range, std::span<slot>) noexcept;
+  svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept;
   void collect_pages(migration&, std::span<slot>, svm::va_range const*, Page const&) noexcept;
-  svm::result<Page> allocate_page() noexcept;
-  void adopt_device_page(Page const&, svm::device_page_owner<Page>&) noexcept;
+  svm::result<Page> allocate_page(svm::page_order) noexcept;
+  void adopt_device_page(Page const&, svm::page_order, svm::device_page_owner<Page>&, bool) noexcept;
   void discard_page(Page const&) noexcept;
 };
 static_assert(svm::mm<with_page<page>>);
@@ -537,7 +660,7 @@ struct with_registration : archetypes::mm {
 template <class Migration>
 struct with_migration : archetypes::mm {
   using migration = Migration;
-  svm::errc collect(Migration&, svm::va_range, std::span<slot>) noexcept;
+  svm::errc collect(Migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept;
   void collect_pages(Migration&, std::span<slot>, svm::va_range const*, page) noexcept;
   void install(Migration&) noexcept;
   void finalize(Migration&) noexcept;
@@ -592,19 +715,108 @@ template <class Memory>
 struct with_memory : archetypes::pagemap {
   using memory = Memory;
   svm::result<Memory> allocate(svm::byte_count) noexcept;
-  svm::errc pages(Memory&, std::span<page>) noexcept;
+  svm::errc pages(Memory&, std::span<svm::device_page<page>>) noexcept;
   void release(Memory&) noexcept;
+  svm::errc wait_cleared(Memory&) noexcept;
 };
 struct handle {};
 struct not_assignable {
   not_assignable(not_assignable&&) noexcept;
 };
-static_assert(svm::pagemap<with_memory<handle>, page>);
-static_assert(!svm::pagemap<with_memory<not_assignable>, page>);
-struct another_page {};
-static_assert(!svm::pagemap<archetypes::pagemap, another_page>);
-static_assert(!svm::device<archetypes::device, another_page>);
+static_assert(svm::pagemap<with_memory<handle>, page, archetypes::device>);
+static_assert(!svm::pagemap<with_memory<not_assignable>, page, archetypes::device>);
+struct unrelated {};
+static_assert(!svm::pagemap<archetypes::pagemap, unrelated, archetypes::device>);
+static_assert(!svm::pagemap<archetypes::pagemap, page, unrelated>);
+static_assert(!svm::piecewise_pagemap<archetypes::full_pagemap, unrelated>);
+static_assert(!svm::device<archetypes::device, unrelated>);
+static_assert(!svm::iova_device<archetypes::full_device, unrelated>);
+
+struct says_it_is_not_coherent : archetypes::pagemap {
+  static constexpr bool is_coherent = false;
+};
+static_assert(svm::pagemap<says_it_is_not_coherent, page, archetypes::device>);
+static_assert(!svm::coherent_pagemap<says_it_is_not_coherent>);
 }  // namespace pagemap_parts
+
+// -- a parameter is missing: models of one page a block, of one device, of one group ---
+
+namespace narrow {
+struct mm_collect : archetypes::mm {
+  svm::errc collect(migration&, svm::va_range, std::span<slot>) noexcept;
+};
+static_assert(!svm::mm<mm_collect>);
+struct mm_allocate_page : archetypes::mm {
+  svm::result<page> allocate_page() noexcept;
+};
+static_assert(!svm::mm<mm_allocate_page>);
+struct mm_adopt_without_order : archetypes::mm {
+  void adopt_device_page(page, svm::device_page_owner<page>&, bool) noexcept;
+};
+static_assert(!svm::mm<mm_adopt_without_order>);
+struct mm_adopt_without_coherent : archetypes::mm {
+  void adopt_device_page(page, svm::page_order, svm::device_page_owner<page>&) noexcept;
+};
+static_assert(!svm::mm<mm_adopt_without_coherent>);
+struct pagemap_pages : archetypes::pagemap {
+  svm::errc pages(memory&, std::span<page>) noexcept;
+};
+static_assert(!svm::pagemap<pagemap_pages, page, archetypes::device>);
+struct pagemap_map : archetypes::pagemap {
+  svm::result<svm::device_address> map(page, svm::page_order, svm::dma_direction) noexcept;
+};
+static_assert(!svm::pagemap<pagemap_map, page, archetypes::device>);
+struct pagemap_unmap : archetypes::pagemap {
+  void unmap(svm::device_address const&) noexcept;
+};
+static_assert(!svm::pagemap<pagemap_unmap, page, archetypes::device>);
+struct pagemap_release_pages : archetypes::full_pagemap {
+  void release_pages(memory&, page) noexcept;
+};
+static_assert(!svm::piecewise_pagemap<pagemap_release_pages, page>);
+}  // namespace narrow
+
+// -- upcalls: who leaves one out cannot be made ---
+
+namespace upcalls {
+struct target : svm::invalidation_target {
+  svm::invalidation_answer invalidate(svm::invalidation const&, std::uint64_t) noexcept override;
+  void finish_invalidation(svm::invalidation const&) noexcept override;
+};
+struct target_without_invalidate : svm::invalidation_target {
+  void finish_invalidation(svm::invalidation const&) noexcept override;
+};
+struct target_without_finish : svm::invalidation_target {
+  svm::invalidation_answer invalidate(svm::invalidation const&, std::uint64_t) noexcept override;
+};
+static_assert(!std::is_abstract_v<target>);
+static_assert(std::is_abstract_v<target_without_invalidate> && std::is_abstract_v<target_without_finish>);
+
+struct owner_without_owner : svm::device_page_owner<page> {
+  svm::cpu_fault_answer page_faulted(svm::cpu_fault<page> const&) noexcept override;
+  void page_freed(page, svm::page_order) noexcept override;
+  void page_split(page, svm::page_order, svm::page_order) noexcept override;
+};
+struct owner_without_fault : svm::device_page_owner<page> {
+  svm::page_owner owner() const noexcept override;
+  void page_freed(page, svm::page_order) noexcept override;
+  void page_split(page, svm::page_order, svm::page_order) noexcept override;
+};
+struct owner_without_free : svm::device_page_owner<page> {
+  svm::page_owner owner() const noexcept override;
+  svm::cpu_fault_answer page_faulted(svm::cpu_fault<page> const&) noexcept override;
+  void page_split(page, svm::page_order, svm::page_order) noexcept override;
+};
+struct owner_without_split : svm::device_page_owner<page> {
+  svm::page_owner owner() const noexcept override;
+  svm::cpu_fault_answer page_faulted(svm::cpu_fault<page> const&) noexcept override;
+  void page_freed(page, svm::page_order) noexcept override;
+};
+static_assert(std::is_abstract_v<owner_without_owner> && std::is_abstract_v<owner_without_fault> &&
+              std::is_abstract_v<owner_without_free> && std::is_abstract_v<owner_without_split>);
+struct canceller_without_question : svm::cancellation {};
+static_assert(std::is_abstract_v<canceller_without_question>);
+}  // namespace upcalls
 
 // -- lock ---
 

@@ -4,7 +4,7 @@
 // The one place where the library is instantiated with the simulated machine, every member function included: tests
 // link it instead of compiling it again, and the thread-safety analysis sees it whole.
 
-#include <support/world.hpp>
+#include <support/machine.hpp>
 
 template class svm::mock::machine<support::lock_policy>;
 template class svm::mock::address_space<support::lock_policy>;
@@ -24,3 +24,10 @@ template class svm::zdd<support::policies>;
 template class svm::transfer<support::policies>;
 template class svm::svm_driver<support::policies>;
 template class svm::garbage_collector<support::policies>;
+template class svm::mapped_buffer<support::policies>;
+template class svm::attribute_map<support::policies>;
+template class svm::attribute_span<support::policies>;
+template class svm::device_account<support::policies>;
+template class svm::migrator_cache<support::policies>;
+template class svm::migrator_shrinker<support::policies>;
+template class svm::to_system<support::policies>;

@@ -53,12 +53,24 @@ struct scripted_mm {
   /// What a walk finds in plain memory: a system page of its own for each address.
   static void fill(svm::va_range span, std::span<entry> out) {
     for (std::size_t i = 0; i < out.size(); ++i)
-      out[i] = {{span.start().value / PageBytes + i}, {}, svm::page_place::system, true, nullptr};
+      out[i] = {{span.start().value / PageBytes + i}, {}, svm::page_place::system, true, {}, nullptr};
   }
   void invalidate(svm::va_range span, svm::invalidation_cause cause = svm::invalidation_cause::clear) {
+    invalidate(svm::invalidation{span, cause});
+  }
+  /// False when a target refused, which it may when the event may not block.
+  bool invalidate(svm::invalidation const& event) {
     sequence_ += 2;
-    for (registration* const r : std::vector<registration*>{registered})
-      if (r->span.overlaps(span)) static_cast<void>(r->target->invalidate({span, cause}, sequence_));
+    bool good = true;
+    std::vector<svm::invalidation_target*> pending;
+    for (registration* const r : std::vector<registration*>{registered}) {
+      if (!good || !r->span.overlaps(event.span)) continue;
+      auto const answer = r->target->invalidate(event, sequence_);
+      good = answer != svm::invalidation_answer::refused;
+      if (answer == svm::invalidation_answer::pending) pending.push_back(r->target);
+    }
+    for (svm::invalidation_target* const target : pending) target->finish_invalidation(event);
+    return good;
   }
 
   [[nodiscard]] bool get_user() noexcept { return users != 0 && ++users != 0; }
@@ -92,12 +104,14 @@ struct scripted_mm {
   [[nodiscard]] bool read_retry(registration const& r, std::uint64_t seen) noexcept { return r.sequence != seen; }
   void set_sequence(registration& r, std::uint64_t value) noexcept { r.sequence = value; }
 
-  [[nodiscard]] svm::errc collect(migration&, svm::va_range, std::span<slot>) noexcept { return svm::errc::busy; }
+  [[nodiscard]] svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept {
+    return svm::errc::busy;
+  }
   void collect_pages(migration&, std::span<slot>, svm::va_range const*, page) noexcept {}
   void install(migration&) noexcept {}
   void finalize(migration&) noexcept {}
-  [[nodiscard]] svm::result<page> allocate_page() noexcept { return svm::errc::no_ram; }
-  void adopt_device_page(page, svm::device_page_owner<page>&) noexcept {}
+  [[nodiscard]] svm::result<page> allocate_page(svm::page_order) noexcept { return svm::errc::no_ram; }
+  void adopt_device_page(page, svm::page_order, svm::device_page_owner<page>&, bool) noexcept {}
   void discard_page(page) noexcept {}
 
  private:
@@ -143,6 +157,7 @@ struct scripted_device {
 /// Device memory that hands out no allocation and keeps a ledger of the pages that are mapped.
 template <class Page>
 struct scripted_pagemap {
+  using device = scripted_device<Page>;
   struct memory {};
   std::uint64_t fail_at = 0;  ///< as of scripted_device
   std::uint64_t calls = 0;
@@ -150,17 +165,19 @@ struct scripted_pagemap {
   std::map<std::uint64_t, svm::device_address> live;
 
   [[nodiscard]] svm::result<memory> allocate(svm::byte_count) noexcept { return svm::errc::no_device_memory; }
-  [[nodiscard]] svm::errc pages(memory&, std::span<Page>) noexcept { return svm::errc::unsupported; }
+  [[nodiscard]] svm::errc pages(memory&, std::span<svm::device_page<Page>>) noexcept { return svm::errc::unsupported; }
   void release(memory&) noexcept {}
   [[nodiscard]] svm::errc copy_to_device(std::span<svm::copy_block<Page> const>) noexcept { return svm::errc::ok; }
   [[nodiscard]] svm::errc copy_to_system(std::span<svm::copy_block<Page> const>) noexcept { return svm::errc::ok; }
-  [[nodiscard]] svm::result<svm::device_address> map(Page p, svm::page_order order, svm::dma_direction how) noexcept {
+  [[nodiscard]] svm::errc wait_cleared(memory&) noexcept { return svm::errc::ok; }
+  [[nodiscard]] svm::result<svm::device_address> map(device&, Page p, svm::page_order order,
+                                                     svm::dma_direction how) noexcept {
     if (++calls == fail_at) return svm::errc::dma_map_failed;
     svm::device_address const made{{p.number}, svm::interconnect::local, order, how};
     live.emplace(p.number, made);
     return made;
   }
-  void unmap(svm::device_address const& a) noexcept {
+  void unmap(device&, svm::device_address const& a) noexcept {
     auto const found = live.find(a.address.value);
     if (found == live.end() || found->second != a)
       ++mismatches;
@@ -242,14 +259,18 @@ struct scripted : svm::invalidation_client<scripted_policies<PageBytes>> {
     CHECK(svm::mock::lock_report().take().size() == 0);
   }
 
-  void invalidate(svm::notifier<policies>& owner, svm::invalidation const& event) noexcept override {
+  /// As a driver does whose device has one pass.
+  svm::invalidation_answer invalidate(svm::notifier<policies>& owner, svm::invalidation const& event,
+                                      svm::invalidation_passes) noexcept override {
     owner.for_each_range_locked(event.span, [&](svm::range<policies>& r) {
       owner.invalidate_pages_locked(r);
       device.invalidate(r.interval());
       owner.unmap_pages_locked(r);
       if (event.cause == svm::invalidation_cause::unmap) owner.set_unmapped_locked(r, event.span);
     });
+    return svm::invalidation_answer::done;
   }
+  void finish_invalidation(svm::notifier<policies>&, svm::invalidation const&) noexcept override {}
 };
 
 }  // namespace support

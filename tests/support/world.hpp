@@ -12,35 +12,7 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/machine.hpp>
-
-namespace support {
-
-/// The simulated machine with one thread; instantiated once, in instantiate.cpp.
-using lock_policy = svm::mock::rank_checked<svm::null_lock>;
-using policies = svm::mock::machine_policies<lock_policy>;
-using machine = svm::mock::machine<lock_policy>;
-
-}  // namespace support
-
-extern template class svm::mock::machine<support::lock_policy>;
-extern template class svm::mock::address_space<support::lock_policy>;
-extern template class svm::mock::gpu<support::lock_policy>;
-extern template class svm::mock::vram<support::lock_policy>;
-extern template class svm::mock::iommu<support::lock_policy>;
-extern template class svm::mock::notifiers<support::lock_policy>;
-extern template class svm::mock::physical_memory<support::lock_policy>;
-extern template class svm::gpusvm<support::policies>;
-extern template class svm::notifier<support::policies>;
-extern template class svm::range<support::policies>;
-extern template class svm::range_hold<support::policies>;
-extern template class svm::pages<support::policies>;
-extern template class svm::migrator<support::policies>;
-extern template class svm::devmem<support::policies>;
-extern template class svm::zdd<support::policies>;
-extern template class svm::transfer<support::policies>;
-extern template class svm::svm_driver<support::policies>;
-extern template class svm::garbage_collector<support::policies>;
+#include <support/machine.hpp>
 
 namespace svm::inline v0 {
 
@@ -59,7 +31,7 @@ inline std::ostream& operator<<(std::ostream& out, byte_count n) {
 
 namespace mock {
 inline std::ostream& operator<<(std::ostream& out, sys s) {
-  char const* const names[] = {"ok", "EINVAL", "ENOMEM", "EEXIST", "SIGSEGV", "SIGBUS"};
+  char const* const names[] = {"ok", "EINVAL", "ENOMEM", "EEXIST", "SIGSEGV", "SIGBUS", "EFAULT", "EAGAIN"};
   return out << names[static_cast<std::size_t>(s)];
 }
 }  // namespace mock
@@ -91,11 +63,13 @@ inline constexpr cpu_va base{4 * GiB};  ///< where tests map by default: aligned
   return base + byte_count{offset};
 }
 
-/// Machine options for tests: the defaults, with the check-pages threshold off, changed by `set`.
+/// Machine options for tests: the defaults, with the check-pages threshold off and a block for each page (so that a
+/// range takes many DMA mappings, of which any may fail), changed by `set`.
 template <class Set>
 [[nodiscard]] svm::mock::machine_options options(Set&& set) {
   svm::mock::machine_options o;
   o.driver.check_pages_threshold = {};
+  o.joins_pages = false;
   set(o);
   return o;
 }

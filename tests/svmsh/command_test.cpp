@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,10 +16,11 @@ namespace {
 using namespace svmsh;
 
 name_table const names{{"A", 0x100000000}, {"B", 0x200000000}};
+child_table const children{{"C1", {1}}, {"C2", {2}}, {"Gone", {3, true}}};
 
-parsed<command> parse(std::string_view line, bool first = false) {
+parsed<command> parse(std::string_view line, bool first = false, std::size_t gpus = 2) {
   std::vector<std::string_view> const words = split_words(line);
-  return parse_command(words, {.names = names, .first = first});
+  return parse_command(words, {.names = names, .children = children, .gpus = gpus, .first = first});
 }
 
 /// The command of a line that has to be understood as a `T`.
@@ -76,19 +78,108 @@ TEST_SUITE("svmsh/command") {
     CHECK(p.access == protection::none);
     CHECK(get<mprotect_command>("mprotect B 4K r").access == protection::read);
     CHECK(get<mprotect_command>("mprotect B 4K rw").access == protection::read_write);
-    CHECK(get<dontneed_command>("madvise B 0x3000 dontneed").size == 0x3000);
+    auto const m = get<madvise_command>("madvise B 0x3000 dontneed");
+    CHECK(m.size == 0x3000);
+    CHECK(m.what == advice::dontneed);
+    CHECK(get<madvise_command>("madvise B 2M hugepage").what == advice::hugepage);
+    CHECK(get<madvise_command>("madvise B 2M nohugepage").what == advice::nohugepage);
+  }
+
+  TEST_CASE("mremap has an old and a new size, and its optional words in their order") {
+    auto const plain = get<mremap_command>("mremap A+4K 8K 16K").what;
+    CHECK(plain.address == 0x100001000);
+    CHECK(plain.old_size == 8192);
+    CHECK(plain.new_size == 16384);
+    CHECK_FALSE(plain.dontunmap);
+    CHECK_FALSE(plain.to);
+    CHECK(get<mremap_command>("mremap A 4K 4K to=B+4K").what.to == 0x200001000u);
+    CHECK(get<mremap_command>("mremap A 4K 4K dontunmap").what.dontunmap);
+    auto const full = get<mremap_command>("mremap A 0 8K dontunmap to=0 -> EINVAL").what;
+    CHECK(full.dontunmap);
+    CHECK(full.to == 0u);
+    CHECK(full.old_size == 0);
+  }
+
+  TEST_CASE("fork binds a child once, and exit takes one that is alive") {
+    CHECK(get<fork_command>("fork C").child == "C");
+    CHECK(get<fork_command>("fork A").child == "A");  // children and mappings have names of their own
+    CHECK(mentions(error_of("fork C1"), "'C1' is already bound"));
+    CHECK(mentions(error_of("fork Gone"), "'Gone' is already bound"));
+    CHECK(get<exit_command>("exit C1").child == "C1");
+    CHECK(mentions(error_of("exit Gone"), "has exited"));
+    CHECK(mentions(error_of("exit C"), "there is no child 'C'"));
+    CHECK(mentions(error_of("exit A"), "there is no child 'A'"));
+  }
+
+  TEST_CASE("a command that starts with @CHILD concerns that process, the others the first one") {
+    CHECK(parse("munmap A 4K")->process == first_process);
+    for (std::string_view const line : {"mmap C 4K",
+                                        "munmap A 4K",
+                                        "mprotect A 4K r",
+                                        "mremap A 4K 8K",
+                                        "madvise A 4K dontneed",
+                                        "fork C",
+                                        "exit C1",
+                                        "cpu read A",
+                                        "gpu write A 1",
+                                        "gpu1 fill A 8 1",
+                                        "gpu atomic_add A 1 -> EACCES",
+                                        "gpu1 prefetch A 4K",
+                                        "gpu evict A",
+                                        "gpu reset",
+                                        "gc",
+                                        "tick 1",
+                                        "fail copy 1",
+                                        "show ranges",
+                                        "show notifiers",
+                                        "show vmas",
+                                        "show stats",
+                                        "show pages A 4K",
+                                        "expect ranges 0",
+                                        "expect gpu1 ranges 0",
+                                        "expect range A A 4K ram",
+                                        "expect no range A",
+                                        "expect notifiers 0",
+                                        "expect pages A 4K ram",
+                                        "expect stat ram_used == 0"}) {
+      CAPTURE(line);
+      auto const c = parse("@C2 " + std::string(line));
+      REQUIRE(c);
+      CHECK(c->process == 2);
+    }
+    auto const r = get<read_command>("@C1 cpu read A");
+    CHECK(r.by.process == 1);
+    CHECK_FALSE(r.by.gpu);
+    auto const w = get<write_command>("@C2\tgpu1 write A 1");
+    CHECK(w.by.process == 2);
+    CHECK(w.by.gpu == 1u);
+    CHECK(get<read_command>("gpu1 read A").by.process == first_process);
+  }
+
+  TEST_CASE("@ names a child that is alive, once, and not for machine") {
+    CHECK(mentions(error_of("@C cpu read A"), "there is no child 'C'"));
+    CHECK(mentions(error_of("@A cpu read A"), "there is no child 'A'"));
+    CHECK(mentions(error_of("@ cpu read A"), "there is no child ''"));
+    CHECK(mentions(error_of("@Gone cpu read A"), "has exited"));
+    CHECK(mentions(error_of("@C1"), "a command is missing"));
+    CHECK(mentions(error_of("@C1 @C2 gc"), "there is no command '@C2'"));
+    CHECK(mentions(error_of("@C1 machine ram=1G", true), "machine"));
+    CHECK(mentions(error_of("@C1 -> EINVAL"), "'->'"));
+    CHECK_FALSE(parse("cpu @C1 read A"));
+    CHECK_FALSE(parse("gc @C1"));
   }
 
   TEST_CASE("cpu, gpu and gpu0 read, write, fill and check") {
     auto const r = get<read_command>("cpu read A");
-    CHECK(r.by == agent::cpu);
+    CHECK_FALSE(r.by.gpu);
     CHECK_FALSE(r.expected);
     CHECK(get<read_command>("gpu read A = 0x10").expected == 16u);
     CHECK(get<read_command>("gpu0 read A = 1K -> ENOENT").expected == 1024u);
-    CHECK(get<read_command>("gpu read A").by == agent::gpu);
-    CHECK(get<read_command>("gpu0 read A").by == agent::gpu);
+    CHECK(get<read_command>("gpu read A").by.gpu == 0u);
+    CHECK(get<read_command>("gpu0 read A").by.gpu == 0u);
+    CHECK(get<read_command>("gpu1 read A").by.gpu == 1u);
     auto const w = get<write_command>("gpu write A+8 18446744073709551615");
-    CHECK(w.by == agent::gpu);
+    CHECK(w.by.gpu == 0u);
     CHECK(w.address == 0x100000008);
     CHECK(w.value == UINT64_MAX);
     auto const f = get<fill_command>("cpu fill A 4K 7");
@@ -106,14 +197,27 @@ TEST_SUITE("svmsh/command") {
     CHECK(get<prefetch_command>("gpu0 prefetch A 4K vram").target == prefetch_target::vram);
     CHECK(get<evict_command>("gpu evict A+4K").address == 0x100001000u);
     CHECK_FALSE(get<evict_command>("gpu evict all").address);
+    CHECK(get<evict_command>("gpu1 evict all").by.gpu == 1u);
+    CHECK(get<prefetch_command>("gpu1 prefetch A 4K vram").by.gpu == 1u);
+  }
+
+  TEST_CASE("atomic_add takes an address and a value, and reset nothing") {
+    auto const a = get<atomic_add_command>("gpu1 atomic_add A+8 18446744073709551615");
+    CHECK(a.by.gpu == 1u);
+    CHECK(a.address == 0x100000008);
+    CHECK(a.value == UINT64_MAX);
+    CHECK(get<reset_command>("gpu reset").gpu == 0);
+    CHECK(get<reset_command>("gpu1 reset").gpu == 1);
   }
 
   TEST_CASE("an announced error is kept, and every name of an error is known") {
     CHECK(parse("gc")->announced.empty());
     for (std::string_view const name : {"EINVAL", "EFAULT", "ENOENT", "EPERM", "EACCES", "ENOMEM", "EBUSY", "EAGAIN",
                                         "EOPNOTSUPP", "ETIME", "EEXIST", "ENODEV", "ENODATA", "SIGSEGV", "SIGBUS"}) {
-      for (std::string const command : {"gc", "tick 1", "mmap C 4K", "munmap A 4K", "cpu read A", "cpu read A = 1",
-                                        "gpu evict all", "fail copy 1", "gpu prefetch A 4K ram"}) {
+      for (std::string const command :
+           {"gc", "tick 1", "mmap C 4K", "munmap A 4K", "mremap A 4K 8K", "madvise A 4K hugepage", "fork C", "exit C1",
+            "@C1 gpu atomic_add A 1", "gpu reset", "cpu read A", "cpu read A = 1", "gpu evict all", "fail copy 1",
+            "gpu prefetch A 4K ram"}) {
         std::string const line = command + " -> " + std::string(name);
         CAPTURE(line);
         auto const c = parse(line);
@@ -138,8 +242,11 @@ TEST_SUITE("svmsh/command") {
     CHECK(get<show_command>("show stats").what == subject::exact_stats);
     CHECK(get<show_command>("show stats all").what == subject::all_stats);
     CHECK(get<show_pages_command>("show pages A 8K").size == 8192);
-    for (std::string_view const line : {"expect ranges 3", "expect gpu ranges 3", "expect gpu0 ranges 3"})
+    for (std::string_view const line : {"expect ranges 3", "expect gpu ranges 3", "expect gpu0 ranges 3"}) {
       CHECK(get<expect_ranges_command>(line).count == 3);
+      CHECK(get<expect_ranges_command>(line).gpu == 0);
+    }
+    CHECK(get<expect_ranges_command>("expect gpu1 ranges 3").gpu == 1);
     auto const r = get<expect_range_command>("expect range A+4K A 64K mixed");
     CHECK(r.address == 0x100001000);
     CHECK(r.start == 0x100000000);
@@ -147,7 +254,7 @@ TEST_SUITE("svmsh/command") {
     CHECK(r.state == "mixed");
     CHECK(get<expect_no_range_command>("expect no range B").address == 0x200000000);
     CHECK(get<expect_notifiers_command>("expect notifiers 0").count == 0);
-    for (std::string_view const kind : {"none", "ram", "vram0"})
+    for (std::string_view const kind : {"none", "ram", "vram0", "vram1"})
       CHECK(get<expect_pages_command>("expect pages A 4K " + std::string(kind)).kind == kind);
   }
 
@@ -181,21 +288,17 @@ TEST_SUITE("svmsh/command") {
     CHECK(mentions(error_of("machine ram=64M oops", true), "'oops'"));
   }
 
-  TEST_CASE("what is not supported yet is refused with a message that says so") {
-    for (std::string_view const line :
-         {"fork C", "exit C", "@C cpu write A 1", "@C", "mremap A 4K 8K", "mremap A 4K 8K dontunmap to=B",
-          "madvise A 2M hugepage", "madvise A 2M nohugepage", "gpu atomic_add A 1", "gpu0 reset"}) {
-      CAPTURE(line);
-      CHECK(mentions(error_of(line), "not supported yet"));
-    }
-  }
-
   TEST_CASE("a GPU that does not exist is an error of the input") {
-    for (std::string_view const line :
-         {"gpu1 read A", "gpu63 write A 1", "gpu1", "gpu99999999999999999999 read A", "gpu00 read A",
-          "expect gpu1 ranges 0", "expect pages A 4K vram1", "expect pages A 4K vram18446744073709551616"}) {
+    for (std::string_view const line : {"gpu2 read A", "gpu63 write A 1", "gpu2", "gpu99999999999999999999 read A",
+                                        "gpu00 read A", "gpu2 reset", "@C1 gpu2 read A", "expect gpu2 ranges 0",
+                                        "expect pages A 4K vram2", "expect pages A 4K vram18446744073709551616"}) {
       CAPTURE(line);
-      CHECK(mentions(error_of(line), "does not exist"));
+      CHECK(mentions(error_of(line), "does not exist, this machine has gpus=2"));
+    }
+    for (std::string_view const line : {"gpu1 read A", "expect gpu1 ranges 0", "expect pages A 4K vram1"}) {
+      CAPTURE(line);
+      CHECK(parse(line));
+      CHECK_FALSE(parse(line, false, 1));
     }
   }
 
@@ -247,6 +350,31 @@ TEST_SUITE("svmsh/command") {
                                         "madvise A 4K",
                                         "madvise A 4K willneed",
                                         "madvise dontneed A 4K",
+                                        "madvise A 4K hugepages",
+                                        "madvise A 4K hugepage dontneed",
+                                        "mremap",
+                                        "mremap A",
+                                        "mremap A 4K",
+                                        "mremap A 4K x",
+                                        "mremap Z 4K 4K",
+                                        "mremap A 4K 4K 4K",
+                                        "mremap A 4K 4K B",
+                                        "mremap A 4K 4K to=",
+                                        "mremap A 4K 4K to=Z",
+                                        "mremap A 4K 4K to= B",
+                                        "mremap A 4K 4K at=B",
+                                        "mremap A 4K 4K to=B dontunmap",
+                                        "mremap A 4K 4K dontunmap dontunmap",
+                                        "mremap A 4K 4K to=B to=B",
+                                        "fork",
+                                        "fork 1C",
+                                        "fork @C",
+                                        "fork C D",
+                                        "fork C-1",
+                                        "exit",
+                                        "exit @C1",
+                                        "exit C1 C2",
+                                        "exit 1",
                                         "cpu",
                                         "cpu read",
                                         "cpu read A =",
@@ -284,6 +412,14 @@ TEST_SUITE("svmsh/command") {
                                         "gpu evict all A",
                                         "gpu evict everything",
                                         "gpu frob",
+                                        "gpu atomic_add",
+                                        "gpu atomic_add A",
+                                        "gpu atomic_add A = 1",
+                                        "gpu atomic_add A B",
+                                        "gpu atomic_add A 1 2",
+                                        "gpu atomic_add A 1 = 2",
+                                        "gpu reset all",
+                                        "gpu reset A",
                                         "fail",
                                         "fail copy",
                                         "fail copy 0",
@@ -315,6 +451,7 @@ TEST_SUITE("svmsh/command") {
                                         "expect no range",
                                         "expect notifiers",
                                         "expect gpu0 notifiers 1",
+                                        "expect gpu1 range A A 4K ram",
                                         "expect gpu0",
                                         "expect gpux ranges 1",
                                         "expect pages A 4K",
@@ -336,16 +473,34 @@ TEST_SUITE("svmsh/command") {
   }
 
   TEST_CASE("every line that lacks its last word, or has one more, is refused") {
-    for (std::string const line :
-         {"mmap C 4K rw anon at=A", "munmap A 4K", "mprotect A 4K r", "madvise A 4K dontneed", "cpu write A 1",
-          "cpu fill A 4K 1", "gpu check A 4K 1", "gpu prefetch A 4K ram", "tick 1", "fail copy 1", "show pages A 4K",
-          "expect range A A 4K ram", "expect no range A", "expect pages A 4K ram", "expect stat ram_used == 1"}) {
+    for (std::string const line : {"mmap C 4K rw anon at=A",
+                                   "munmap A 4K",
+                                   "mprotect A 4K r",
+                                   "madvise A 4K dontneed",
+                                   "mremap A 4K 8K to=B",
+                                   "fork C",
+                                   "exit C1",
+                                   "@C1 munmap A 4K",
+                                   "gpu atomic_add A 1",
+                                   "gpu1 reset",
+                                   "cpu write A 1",
+                                   "cpu fill A 4K 1",
+                                   "gpu check A 4K 1",
+                                   "gpu prefetch A 4K ram",
+                                   "tick 1",
+                                   "fail copy 1",
+                                   "show pages A 4K",
+                                   "expect range A A 4K ram",
+                                   "expect no range A",
+                                   "expect pages A 4K ram",
+                                   "expect stat ram_used == 1"}) {
       CAPTURE(line);
       CHECK(parse(line));
       CHECK_FALSE(parse(line + " junk"));
       CHECK_FALSE(parse(line + " 1"));
       CHECK_FALSE(parse(line + "\r"));
-      bool const last_is_optional = line.starts_with("mmap") || line.starts_with("gpu prefetch");
+      bool const last_is_optional =
+          line.starts_with("mmap") || line.starts_with("mremap") || line.starts_with("gpu prefetch");
       if (!last_is_optional) CHECK_FALSE(parse(line.substr(0, line.rfind(' '))));
     }
   }

@@ -89,6 +89,13 @@ TEST_SUITE("svmsh/lackey") {
     CHECK(r.line == 20);
   }
 
+  TEST_CASE("a CR inside a line ends nothing, so a line with one behind the letter of a tag is none of the trace") {
+    CHECK(read(" L\r S 1000,8\n S 2000,4\n").accesses == list{"S 2000,4"});
+    CHECK(read("I \rx\n S 2000,4\n").accesses == list{"S 2000,4"});
+    CHECK(read(" L\r\n").end == status::malformed);
+    CHECK(read(" L\r").end == status::malformed);
+  }
+
   TEST_CASE("sizes from 1 to 4096 and addresses of up to 16 digits are well formed") {
     reading const r =
         read(" L 0,1\n L ffffffffffffffff,4096\n S 00000000000000ff,4095\n M ABCDEFabcdef,10\n L 0000000000000000,9\n");

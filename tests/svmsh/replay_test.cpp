@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include "replay_engine.hpp"
+#include "replayer.hpp"
 #include "svg_map.hpp"
 
 #include <doctest/doctest.h>
@@ -24,16 +24,16 @@ namespace mock = svm::mock;
 
 constexpr std::uint64_t page = 4096;
 constexpr std::uint64_t block = 512 * page;
+using computer_type = shell_machine<page>;
 constexpr std::uint64_t here = 0x10000000;  // begins a block
 
 /// A machine and a replay on it, whose complaints are kept.
 struct fixture {
   explicit fixture(replay_options const& options = {}, machine_options const& of_machine = {},
                    history* drawing = nullptr)
-      : computer(std::get<std::unique_ptr<shell_machine>>(make_machine(of_machine))),
-        replay(
-            *computer, options, [this](std::uint64_t at, std::string const& text) { told.emplace_back(at, text); },
-            drawing) {}
+      : computer(std::get<std::unique_ptr<computer_type>>(make_machine<page>(of_machine))),
+        replay(*computer, options, [this](std::uint64_t at, std::string const& text) { told.emplace_back(at, text); },
+               {.map = drawing, .events = nullptr}) {}
 
   void load(std::uint64_t address, std::uint32_t size = 8) {
     replay.access({address, size, access_kind::load}, ++line);
@@ -58,9 +58,9 @@ struct fixture {
     return false;
   }
 
-  std::unique_ptr<shell_machine> computer;
+  std::unique_ptr<computer_type> computer;
   std::vector<std::pair<std::uint64_t, std::string>> told;
-  replayer replay;
+  replayer<page> replay;
   std::uint64_t line = 0;
 };
 
@@ -168,7 +168,7 @@ TEST_SUITE("svmsh/replay") {
     f.byte_at(here) ^= std::byte{1};
     for (int i = 0; i < 100; ++i) f.load(here);
     CHECK(f.replay.done().wrong_loads == 100);
-    CHECK(f.told.size() == replayer::complaints_told);
+    CHECK(f.told.size() == replay_engine::complaints_told);
   }
 
   TEST_CASE("prefill=on fills the whole block from the CPU, prefill=off leaves it untouched") {

@@ -29,7 +29,12 @@ BAD_LINES = [
     b"cpu read Q", b"cpu write A", b"cpu write A A", b"cpu fill A 4K", b"cpu check A 4K 1 1", b"cpu evict A",
     b"cpu prefetch A 4K", b"gpu", b"gpu1 read A", b"gpu00 read A", b"gpu99999999999999999999999 read A", b"gpux read A",
     b"gpu-0 read A", b"gpu prefetch A 4K disk", b"gpu prefetch A 4K ram vram", b"gpu evict", b"gpu evict all A",
-    b"tick", b"tick x", b"tick -1", b"fail", b"fail copy", b"fail copy 0", b"fail copy 0x0", b"fail frob 1",
+    b"gpu atomic_add", b"gpu atomic_add A", b"gpu atomic_add A A", b"gpu atomic_add A 1 1", b"cpu atomic_add A 1",
+    b"gpu reset A", b"cpu reset", b"gpu1 reset", b"mremap", b"mremap A", b"mremap A 4K", b"mremap Q 4K 4K",
+    b"mremap A 4K 4K A", b"mremap A 4K 4K to=", b"mremap A 4K 4K to=Q", b"mremap A 4K 4K to=A dontunmap",
+    b"mremap A 4K 4K dontunmap x", b"madvise A 4K willneed", b"madvise A 4K hugepage x", b"fork", b"fork 1", b"fork @C",
+    b"fork C D", b"exit", b"exit C", b"exit A", b"exit @C", b"@", b"@C", b"@C gc", b"@A cpu read A", b"@ C gc", b"gc @C",
+    b"cpu @C read A", b"@C machine ram=1G", b"tick", b"tick x", b"tick -1", b"fail", b"fail copy", b"fail copy 0", b"fail copy 0x0", b"fail frob 1",
     b"fail copy 1 1", b"show", b"show frob", b"show ranges all", b"show stats frob", b"show pages A", b"show pages Q 4K",
     b"show ranges -> EINVAL", b"show pages A 5 -> EINVAL", b"expect", b"expect frob", b"expect ranges",
     b"expect ranges x", b"expect ranges 0 -> EINVAL", b"expect gpu1 ranges 0", b"expect gpu notifiers 0",
@@ -40,11 +45,6 @@ BAD_LINES = [
     b"x" * 100000, b"cpu read " + b"9" * 100000, b"cpu read A" + b" 1" * 100000, b" " * 2000000 + b"gc",
 ]  # fmt: skip
 
-NOT_YET = [
-    b"fork C", b"exit C", b"@C cpu write A 1", b"mremap A 4K 8K", b"mremap A 4K 4K dontunmap to=0x200000000",
-    b"madvise A 2M hugepage", b"madvise A 2M nohugepage", b"gpu atomic_add A 1", b"gpu0 reset",
-]  # fmt: skip
-
 BAD_OPTIONS = [
     "frob=1", "ram=", "ram=x", "ram=-1", "ram=08", "ram=0", "ram=3K", "ram=2T", "ram=20000000T", "vram=1", "vram=2T",
     "gpus=0", "gpus=65", "chunks=", "chunks=4K,", "chunks=4K,64K", "chunks=3K", "chunks=2M,64K", "chunks=4K,4K",
@@ -52,8 +52,6 @@ BAD_OPTIONS = [
     "timeslice=4294967297", "readonly=1", "split=yes", "gc=on", "thp=always", "page=8K", "page=0", "vm_size=0",
     "vm_start=A", "seed=random",
 ]  # fmt: skip
-
-NOT_YET_OPTIONS = ["gpus=2", "gpus=64", "page=16K", "page=64K", "thp=on", "split=on"]
 
 
 def one_line(text):
@@ -68,10 +66,9 @@ def refused(what, result, out, prefix, says=b""):
 
 def bad_lines():
     before = b"mmap A 64K\ncpu write A 5\n# a comment\n\ncpu read A\n"
-    for line in BAD_LINES + NOT_YET:
-        says = b"not supported yet" if line in NOT_YET else b""
-        refused(line, run([svmsh, "run"], before + line + b"\ncpu read A\n"), b"0x5\n", b"-:6: ", says)
-    for line in BAD_LINES[:20] + NOT_YET:
+    for line in BAD_LINES:
+        refused(line, run([svmsh, "run"], before + line + b"\ncpu read A\n"), b"0x5\n", b"-:6: ")
+    for line in BAD_LINES[:20]:
         refused(line, run([svmsh, "run", "-"], before + line), b"0x5\n", b"-:6: ")
         refused(line, run([svmsh, "run"], before.replace(b"\n", b"\r\n") + line + b"\r\n"), b"0x5\n", b"-:6: ")
 
@@ -104,38 +101,44 @@ def files(folder):
 
 
 def options():
-    for option in BAD_OPTIONS + NOT_YET_OPTIONS:
-        says = b"not supported yet" if option in NOT_YET_OPTIONS else b""
-        refused(option, run([svmsh, "run", option], b"gc\n"), b"", b"svmsh: ", says)
-        refused(option, run([svmsh, "run", option]), b"", b"svmsh: ", says)
-        refused(option, run([svmsh, "run"], f"\nmachine {option}\nfrob\n".encode()), b"", b"-:2: ", says)
-    for option in ["gpus=1", "page=4K", "thp=off", "split=off", "seed=18446744073709551615", "vram=0"]:
+    for option in BAD_OPTIONS:
+        refused(option, run([svmsh, "run", option], b"gc\n"), b"", b"svmsh: ")
+        refused(option, run([svmsh, "run", option]), b"", b"svmsh: ")
+        refused(option, run([svmsh, "run"], f"\nmachine {option}\nfrob\n".encode()), b"", b"-:2: ")
+    for option in ["gpus=1", "gpus=2", "gpus=64", "page=4K", "page=16K", "page=0x10000", "thp=off", "thp=on", "split=off",
+                   "split=on", "seed=18446744073709551615", "vram=0"]:  # fmt: skip
         for result in [run([svmsh, "run", option]), run([svmsh, "run"], f"machine {option}\n".encode())]:
             tally.check((result.status, result.out, result.err) == (0, b"", b""), f"{option}: {result}")
     refused("machine twice", run([svmsh, "run"], b"machine ram=1G\nmachine ram=1G\n"), b"", b"-:2: ")
     refused("machine after a command", run([svmsh, "run"], b"gc\nmachine ram=1G\n"), b"", b"-:2: ")
     refused("a bad line, then machine", run([svmsh, "run"], b"frob\nmachine ram=1G\n"), b"", b"-:1: ")
     # The command line wins, of two the last.
-    wins = run([svmsh, "run", "vram=64M", "vram=128M", "split=on", "split=off"],
-               b"machine vram=1G gpus=2 gpus=1 split=on\ngc\n")  # fmt: skip
+    wins = run([svmsh, "run", "page=4K", "page=16K"], b"machine page=64K page=4K gpus=1 gpus=2\n"
+               b"mmap A 16K\nmunmap A 4K -> EINVAL\nexpect gpu1 ranges 0\n")  # fmt: skip
     tally.check((wins.status, wins.out, wins.err) == (0, b"", b""), f"the command line wins: {wins}")
-    refused("the last wins", run([svmsh, "run", "split=off", "split=on"]), b"", b"svmsh: ", b"not supported yet")
+    refused("the last wins", run([svmsh, "run", "gpus=2", "gpus=1"], b"gpu1 read 0\n"), b"", b"-:1: ", b"does not exist")
+    refused("overruled", run([svmsh, "run", "gpus=1"], b"machine gpus=2\ngpu1 read 0\n"), b"", b"-:2: ")
+    first = run([svmsh, "run", "gpus=2"], b"gpu1 read 0 -> ENOENT\n")
+    tally.check((first.status, first.out, first.err) == (0, b"", b""), f"GPUs of the command line, first line: {first}")
+    refused("half a page", run([svmsh, "run", "page=64K", "ram=32K"]), b"", b"svmsh: ")
+    refused("half a page", run([svmsh, "run", "ram=32K"], b"machine page=64K\n"), b"", b"-:1: ")
+    refused("chunks end elsewhere", run([svmsh, "run", "page=16K", "chunks=64K,4K"]), b"", b"svmsh: ")
+    refused("chunks end elsewhere", run([svmsh, "run", "page=16K", "chunks=64K"]), b"", b"svmsh: ")
     refused("wrong in the file though overruled", run([svmsh, "run", "ram=1G"], b"machine ram=x\n"), b"", b"-:1: ")
 
 
 def command_line():
     for arguments in [[], ["frob"], ["--frob"], ["-h"], [""], ["run", "a", "b"], ["run", "--frob"], ["run", "-x"],
-                      ["run", "--help=1"], ["run", "=1"], ["--version", "x"], ["--help", "x"]]:  # fmt: skip
+                      ["run", "--help=1"], ["run", "--timeline", "x"], ["run", "--map=x"], ["run", "=1"], ["--version", "x"], ["--help", "x"]]:  # fmt: skip
         refused(arguments, run([svmsh, *arguments]), b"", b"svmsh: ")
-    for arguments in [["run", "--timeline", "x"], ["run", "--timeline=x"]]:
-        refused(arguments, run([svmsh, *arguments]), b"", b"svmsh: ", b"not supported yet")
     for arguments in [["--help"], ["run", "--help"], ["replay", "--help"], ["run", "x.svm", "--help"]]:
         result = run([svmsh, *arguments])
         lines = result.out.decode().splitlines()
         good = result.status == 0 and not result.err and "svmsh" in lines[0] and max(map(len, lines)) <= 100
         tally.check(good, f"{arguments}: {result}")
     text = run([svmsh, "run", "--help"]).out.decode()
-    for word in ["mmap", "munmap", "mprotect", "madvise", "read", "write", "fill", "check", "prefetch", "evict", "gc",
+    for word in ["mmap", "munmap", "mprotect", "madvise", "mremap", "dontunmap", "hugepage", "fork", "exit", "@CHILD",
+                 "atomic_add", "reset", "gpus=", "split=", "thp=", "page=", "read", "write", "fill", "check", "prefetch", "evict", "gc",
                  "tick", "fail", "show", "expect", "machine", "ram=", "vram=", "chunks=", "notifier=", "check_pages=",
                  "migrate=", "timeslice=", "readonly=", "vm_start=", "vm_size=", "seed="]:  # fmt: skip
         tally.check(word in text, f"run --help names {word}")
@@ -172,11 +175,27 @@ def outcomes():
         (b"mmap A 8K\nexpect pages A 8K none\nexpect pages A+4K 8 none\n", 0, b"", 0),
         (b"mmap A 8K\nexpect pages A 8K ram\nexpect pages A 0 none\n", 1, b"", 2),
         (b"expect pages 0xfffffffffffff000 8K none\n", 1, b"", 1),
+        (b"expect gpu1 ranges 0\nexpect pages 0 4K vram1\n", 2, b"", 1),
+        (b"machine gpus=2\nexpect gpu1 ranges 0\nexpect gpu1 ranges 1\nshow ranges\n", 1, b"", 1),
+        (b"mmap A 64K\nmremap A 64K 32K\nshow vmas\n", 0, b"0x100000000-0x100008000 rw anon\n", 0),
+        (b"mmap A 64K\nmremap A 4K 8K to=0x200000000\nshow vmas\n", 0,
+         b"0x100001000-0x100010000 rw anon\n0x200000000-0x200002000 rw anon\n", 0),
+        (b"mmap A 4K\nmremap A 8K 8K to=0x200000000 -> EFAULT\nmremap A 100 4K -> EINVAL\nmremap A 4K 0 -> EINVAL\n", 0,
+         b"", 0),
+        (b"mremap 4K 4K 8K -> ENOMEM\n", 1, b"error: EFAULT\n", 1),
+        (b"mmap A 2M\nmadvise A 2M hugepage\nmadvise A 1M nohugepage\nshow vmas\n", 0,
+         b"0x100000000-0x100200000 rw anon\n", 0),
+        (b"machine page=16K\nmmap A 4K -> EINVAL\nmmap A 16K\nshow pages A 4K\nexpect pages A 8 none\nshow pages A 16K\n",
+         1, b"error: EINVAL\n0x100000000-0x100004000 none\n", 1),
+        (b"machine page=64K\nmmap A 64K\ncpu write A 1\nmunmap A+4K 64K -> EINVAL\nexpect stat ram_used == 64K\n", 0,
+         b"", 0),
+        (b"gpu atomic_add 4 1 -> EINVAL\ngpu atomic_add 8 1 -> ENOENT\ngpu reset\n", 0, b"", 0),
         (b"expect stat gpu_faults == 0\nexpect stat gpu_faults <= 0\nexpect stat gpu_faults >= 0\n", 0, b"", 0),
         (b"expect stat gpu_faults < 1\nexpect stat gpu_faults != 1\n", 0, b"", 0),
         (b"expect stat gpu_faults != 0\nexpect stat gpu_faults < 0\nexpect stat gpu_faults > 0\n", 1, b"", 3),
         (b"tick 5\ngc\nfail copy 1\ngpu evict all\n", 0, b"", 0),
         (b"tick 5 -> EINVAL\n", 1, b"", 1),
+        (b"machine timeslice=4G\nmmap A 4K\ngpu write A 1\ntick 0xffffffffffffffff\ntick 4G\ncpu read A = 1\n", 0, b"", 0),
         (b"gc\r\n\r\n# x\r\ngc", 0, b"", 0),
         (b"# a NUL \0 and \xff are fine in a comment\ngc # \0\n", 0, b"", 0),
         (b"#" + b"x" * 3000000 + b"\ngc\n", 0, b"", 0),
@@ -191,6 +210,37 @@ def outcomes():
     names = [line.split()[0] for line in every]
     tally.check(stats == every[:15] and len(every) == 18, f"show stats: {every}")
     tally.check(names[0] == b"gpu_faults" and names[14] == b"ram_used" and names[15] == b"cpu_faults", f"order: {names}")
+
+
+def children():
+    """fork, exit and @CHILD: names and processes, where nothing depends on a policy."""
+    forked = b"mmap A 4K\ncpu write A 1\nfork C\n"
+    rows = [
+        (b"@C cpu read A\n", 0, b"0x1\n", 0),
+        (b"@C cpu write A 2\ncpu read A\n@C cpu read A\n", 0, b"0x1\n0x2\n", 0),
+        (b"cpu write A 2\n@C cpu read A = 1\n", 0, b"", 0),
+        (b"@C mmap B 4K\n@C show vmas\nshow vmas\ncpu read B -> SIGSEGV\n@C cpu read B = 0\n", 0,
+         b"0x100000000-0x100001000 rw anon\n0x100400000-0x100401000 rw anon\n0x100000000-0x100001000 rw anon\n", 0),
+        (b"@C munmap A 4K\n@C cpu read A -> SIGSEGV\ncpu read A = 1\n@C expect pages A 4K none\nexpect pages A 4K ram\n", 0,
+         b"", 0),
+        (b"@C expect ranges 1\n", 1, b"", 1),
+        (b"@C cpu read 8\n", 1, b"error: SIGSEGV\n", 1),
+        (b"@C cpu write A 3\n@C fork D\n@D cpu read A = 3\nexit C\n@D cpu write A 4\ncpu read A = 1\n@D cpu read A\n", 0,
+         b"0x4\n", 0),
+        (b"\t@C\t cpu read A = 1 # the child\r\nexit C", 0, b"", 0),
+        (b"fork A\n@A cpu read A = 1\n", 0, b"", 0),
+        (b"expect stat ram_used == 4K\n@C cpu write A 2\nexpect stat ram_used == 8K\nexit C\nexpect stat ram_used == 4K\n", 0,
+         b"", 0),
+    ]  # fmt: skip
+    for text, status, out, complaints in rows:
+        result = run([svmsh, "run"], forked + text)
+        good = (result.status, result.out, result.err.count(b"\n")) == (status, out, complaints)
+        tally.check(good, f"{text!r}: {result}")
+    for line in [b"fork C", b"@C fork C", b"exit D", b"@D gc", b"@C @C gc", b"@C mmap A 4K", b"@C", b"@C frob", b"@C gpu1 read A",
+                 b"@C machine ram=1G"]:  # fmt: skip
+        refused(line, run([svmsh, "run"], forked + line + b"\n"), b"", b"-:4: ")
+    for line in [b"@C cpu read A", b"exit C", b"fork C", b"@C fork D"]:
+        refused(line, run([svmsh, "run"], forked + b"exit C\n" + line + b"\n"), b"", b"-:5: ")
 
 
 def output_that_cannot_be_written():
@@ -222,7 +272,8 @@ def lines_run_as_they_are_read():
 def garbage():
     """No input makes the program crash; seeded, so that a failure can be had again."""
     dice = random.Random(1)
-    vocabulary = [w for line in BAD_LINES if len(line) < 100 for w in line.split(b" ")] + [b"A", b"4K", b"\n", b"\n", b"gc"]
+    vocabulary = [w for line in BAD_LINES if len(line) < 100 for w in line.split(b" ")] + [
+        b"A", b"4K", b"\n", b"\n", b"gc", b"fork", b"C", b"@C", b"exit", b"mremap", b"gpu reset", b"to=A+64K"]  # fmt: skip
     for number in range(150):
         if number % 2:
             text = bytes(dice.randrange(256) for _ in range(dice.randrange(400)))
@@ -253,6 +304,7 @@ with tempfile.TemporaryDirectory() as scratch:
 options()
 command_line()
 outcomes()
+children()
 output_that_cannot_be_written()
 lines_run_as_they_are_read()
 garbage()

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The svm authors
 # SPDX-License-Identifier: MIT
-"""usage: test_replay.py SVMSH - what a memory trace costs, bad traces, the map, and the memory that a replay needs."""
+"""usage: test_replay.py SVMSH - what a memory trace costs, bad traces, map, timeline, and the memory that a replay needs."""
 
+import json
 import os
 import pathlib
 import random
@@ -100,6 +101,24 @@ def figures():
     tally.check(replay(SMALL, "turns=1", "turns=0x1K").out == default.out, "of two the last wins")
 
 
+def machines():
+    """The options that make another machine of it; the accesses are the same."""
+    counts = {"accesses": 4, "loads": 2, "stores": 2}
+    two_blocks = {"ranges_created": 2, "notifiers_created": 1, "gpu_faults": 2, "migrations_to_vram": 2,
+                  "bytes_to_vram": 2 * BLOCK, "vram_used": 2 * BLOCK}  # fmt: skip
+    costs("gpus=2", replay(SMALL, "gpus=2"), **counts, **two_blocks, distinct__pages=3)
+    costs("thp=on", replay(SMALL, "thp=on"), **counts, **two_blocks, distinct__pages=3)
+    costs("split=on", replay(SMALL, "split=on"), **counts, **two_blocks, distinct__pages=3)
+    for page, size in [("16K", 16384), ("64K", 65536)]:
+        # The store does not cross the end of these pages.
+        costs(f"page={page}", replay(SMALL, f"page={page}"), **counts, **two_blocks, distinct__pages=2)
+        costs(f"chunks={page}", replay(SMALL, f"page={page}", f"chunks={page}"), **counts, distinct__pages=2, gpu_faults=2,
+              ranges_created=2, notifiers_created=1, migrations_to_vram=2, bytes_to_vram=2 * size, vram_used=2 * size,
+              ram_used=2 * BLOCK - 2 * size)  # fmt: skip
+        costs(f"page={page}, CPU", replay(SMALL, f"page={page}", "agent=cpu", "prefill=off"), **counts, distinct__pages=2,
+              ram_used=2 * size)  # fmt: skip
+
+
 def wide_accesses():
     """Sizes up to a page, on every side of a page's end, by both agents, against each other."""
     dice = random.Random(5)
@@ -108,7 +127,8 @@ def wide_accesses():
     text = "\n".join(lines).encode()
     for options in [(), ("turns=3",), ("turns=5", "chunks=64K,4K", "vram=128K"), ("turns=7", "prefill=off"),
                     ("migrate=off", "turns=2"), ("agent=cpu",), ("chunks=4K", "vram=16K"), ("timeslice=5", "turns=2"),
-                    ("turns=4", "migrate=only"), ("vram=0", "turns=1")]:  # fmt: skip
+                    ("turns=4", "migrate=only"), ("vram=0", "turns=1"), ("page=16K", "turns=3"),
+                    ("page=64K", "chunks=64K", "vram=128K", "turns=3"), ("thp=on", "turns=3"), ("gpus=3", "turns=3")]:  # fmt: skip
         result = replay(text, *options)
         tally.check(result.status == 0 and one_line(result.err), f"wide {options}: {result}")
 
@@ -164,11 +184,9 @@ def command_line(folder):
     refused("missing file", replay(b"", str(folder / "none")), b"svmsh: ", b"cannot open")
     refused("a folder", replay(b"", str(folder)), b"svmsh: ", b"cannot read")
     refused("two files", replay(b"", "-", "-"), b"svmsh: ")
-    for option in ["--timeline", "--timeline=x", "gpus=2", "page=16K", "thp=on", "split=on"]:
-        refused(option, replay(SMALL, option), b"svmsh: ", b"not supported yet")
-    refused("--timeline FILE", replay(SMALL, "--timeline", str(folder / "t.json")), b"svmsh: ", b"not supported yet")
     for option in ["prefill=", "prefill=1", "agent=gpu1", "agent=", "turns=0", "turns=-1", "turns=x", "turns=", "frob=1",
-                   "ram=0", "chunks=3K", "notifier=3M", "vm_size=0", "--frob", "-x", "--map", "--map="]:  # fmt: skip
+                   "ram=0", "chunks=3K", "notifier=3M", "vm_size=0", "--frob", "-x", "--map", "--map=", "--timeline",
+                   "--timeline=", "--timelines=x", "gpus=0", "page=8K", "thp=1", "page=16K chunks=4K"]:  # fmt: skip
         refused(option, replay(SMALL, option), b"svmsh: ")
     if os.path.exists("/dev/full"):
         with open("/dev/full", "wb") as full:
@@ -218,6 +236,70 @@ def maps(folder):
         tally.check(result.status == 1 and b"cannot write" in result.err, f"--map /dev/full: {result}")
 
 
+def check_timeline(what, path, result):
+    """The events of a timeline by their name, if it is what a viewer reads."""
+    try:
+        events = json.loads(path.read_bytes())["traceEvents"]
+    except (OSError, ValueError, KeyError) as wrong:
+        tally.check(False, f"timeline of {what}: {wrong!r} {result}")
+        return {}
+    good = result.status == 0 and events[-1]["ph"] == "C"
+    by_name = {}
+    for event in events:
+        good = good and event["ph"] in "MXC" and event["pid"] == 1 and isinstance(event["name"], str)
+        if event["ph"] == "X":
+            good = good and event["ts"] >= 0 and event["dur"] >= 1 and event["args"]["count"] >= 1
+        by_name.setdefault(event["name"], []).append(event)
+    for name in by_name:
+        times = [event.get("ts", 0) for event in by_name[name]]
+        good = good and times == sorted(times)
+    tally.check(good, f"timeline of {what}: {result}")
+    return by_name
+
+
+def sums(events, key):
+    return sum(event["args"][key] for event in events)
+
+
+def timelines(folder):
+    path = folder / "t.json"
+    result = replay(SMALL, "--timeline", str(path), "turns=1")
+    events = check_timeline("a small trace", path, result)
+    tally.check(result.out == replay(SMALL, "turns=1").out, "a timeline changes no figure")
+    faults = [(e["ts"], e["args"]["count"], e["args"]["address"]) for e in events.get("GPU fault", [])]
+    tally.check(faults == [(0, 1, "0x10000000"), (2, 1, "0x10200000")], f"GPU faults: {faults}")
+    moved = [(e["ts"], e["args"]["bytes"]) for e in events.get("migration to system memory", [])]
+    tally.check(moved == [(1, BLOCK), (3, BLOCK)], f"migrations: {moved}")
+    last = events["bytes in use"][-1]
+    tally.check((last["ts"], last["args"]) == (4, {"system": 2 * BLOCK, "device": 0}), f"in use at the end: {last}")
+    names = {e["args"]["name"] for e in events["thread_name"]}
+    tally.check({"GPU faults", "CPU faults", "evictions"} <= names, f"tracks: {names}")
+    evicted = check_timeline("evictions", path, replay(SMALL, f"--timeline={path}", "vram=2M"))
+    tally.check(sums(evicted.get("eviction", []), "count") == 1, f"evictions: {evicted.get('eviction')}")
+    check_timeline("nothing", path, replay(b"", f"--timeline={path}"))
+
+    # So many that they have to be joined: no count is lost, and the file stays small.
+    text = b" L 10000000,8\n L 10200000,8\n" * 40000
+    stormy = replay(text, "--timeline", str(path), "--map", str(folder / "both.svg"), "turns=1", "chunks=4K")
+    storm = check_timeline("a storm", path, stormy)
+    found = int(report_of(stormy).get("gpu_faults", -1))
+    tally.check(sums(storm.get("GPU fault", []), "count") == found, f"a storm: {found} faults")
+    tally.check(path.stat().st_size < 16 << 20 and (folder / "both.svg").stat().st_size > 0, "size of a stormy timeline")
+
+    named = folder / "a \"b\" \\ \xe9\x01.lackey"
+    named.write_bytes(SMALL)
+    check_timeline("a file with an odd name", path, replay(b"", str(named), "--timeline", str(path)))
+    refused("no such folder", replay(SMALL, "--timeline", str(folder / "none" / "t.json")), b"svmsh: ", b"cannot write")
+    fresh = folder / "fresh.json"
+    kept = path.read_bytes()
+    refused("bad line", replay(SMALL + b" L 1,\n", "--timeline", str(path)), b"-:8: ")
+    refused("bad line", replay(SMALL + b" L 1,\n", "--timeline", str(fresh)), b"-:8: ")
+    tally.check(path.read_bytes() == kept and not fresh.exists(), "a trace that is refused leaves no timeline")
+    if os.path.exists("/dev/full"):
+        result = replay(SMALL, "--timeline", "/dev/full")
+        tally.check(result.status == 1 and b"cannot write" in result.err, f"--timeline /dev/full: {result}")
+
+
 def peak_memory(arguments):
     """The largest resident size of a run, in KiB, and its exit status."""
     child = subprocess.Popen([svmsh, "replay", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -229,7 +311,8 @@ def peak_memory(arguments):
 def memory(folder):
     """A hundred times the accesses to the same pages takes no more memory; what a word an access takes would show."""
     part = b"".join(b" %c %x,8\nI  4000,4\n" % (b"LS"[i % 2], 0x10000000 + i % 16 * 4096 + i % 100 * 8) for i in range(50000))
-    for options in [(), ("--map", str(folder / "map.svg"), "turns=100000")]:
+    for options in [(), ("--map", str(folder / "map.svg"), "turns=100000"),
+                    ("--timeline", str(folder / "t.json"), "turns=100000")]:  # fmt: skip
         peaks = []
         for repeats in [1, 100]:
             with open(folder / "long.lackey", "wb") as out:
@@ -259,6 +342,7 @@ def timing():
 
 
 figures()
+machines()
 wide_accesses()
 pipe()
 bad_lines()
@@ -267,6 +351,7 @@ timing()
 with tempfile.TemporaryDirectory() as scratch:
     command_line(pathlib.Path(scratch))
     maps(pathlib.Path(scratch))
+    timelines(pathlib.Path(scratch))
     memory(pathlib.Path(scratch))
 garbage()
 tally.close()

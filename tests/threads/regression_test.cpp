@@ -312,7 +312,7 @@ TEST_SUITE("threads/regression") {
         }};
         copying.wait();
       };
-      CHECK(w.mover.evict_span({base, byte_count{2 * page_bytes}}) == errc::ok);
+      CHECK(w.mover.evict_span(w.process, {base, byte_count{2 * page_bytes}}) == errc::ok);
     }};
     evictor.join();
     evicted.give();

@@ -67,6 +67,7 @@ struct world : machine {
 
 svm::mock::machine_options small_machine(svm::migration_mode migrate) {
   svm::mock::machine_options o;
+  o.joins_pages = false;
   o.vram = byte_count{256 * KiB};
   o.notifier_size = byte_count{256 * KiB};
   o.chunks = {byte_count{64 * KiB}, byte_count{4 * KiB}};
@@ -391,11 +392,12 @@ TEST_SUITE("threads/svm_driver") {
       gate& stop;
       typename svm::mock::notifiers<svm::mock::rank_checked<svm::std_lock>>::registration& own;
       parked_target(world& machine, gate& g, decltype(own) r) : w(machine), stop(g), own(r) {}
-      bool invalidate(svm::invalidation const&, std::uint64_t sequence) noexcept override {
+      svm::invalidation_answer invalidate(svm::invalidation const&, std::uint64_t sequence) noexcept override {
         w.process.set_sequence(own, sequence);
         stop.park();
-        return true;
+        return svm::invalidation_answer::done;
       }
+      void finish_invalidation(svm::invalidation const&) noexcept override {}
     };
     gate stop;
     svm::mock::notifiers<svm::mock::rank_checked<svm::std_lock>>::registration registration;

@@ -140,8 +140,23 @@ def state(root: Path) -> tuple[list[str], str, int]:
     return found, render(covered, reasons), len(known & set(covered))
 
 
+def lost_errata(root: Path) -> list[str]:
+    """The lines of tests/errata.txt whose test is not there."""
+    path = root / "tests/errata.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    found = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        _, file, name = (line.split(maxsplit=2) + ["", ""])[:3]
+        if file != "-" and (not (root / file).is_file() or name not in names_in(root / file)):
+            found.append(f"tests/errata.txt:{number}: no such test")
+    return found
+
+
 def check(root: Path) -> list[str]:
     found, text, _ = state(root)
+    found += lost_errata(root)
     path = root / "tests/cases.txt"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         found.append("tests/cases.txt is not up to date: run tests/tools/check_cases.py --update on the tree")
@@ -169,6 +184,15 @@ def _plants():
         ("a skipped test", {map_: render({}, everything), test: 'TEST_CASE("IDX-01" * doctest::skip()) {}\n'}, []),
         ("an ID past the catalogue", {map_: render({}, everything), test: 'SUBCASE("IDX-21") {}\n'}, ["IDX-21: not in"]),
         ("a scenario", {map_: render({}, everything), "tests/s.svm": "fault A # UNM-17\n"}, ["not up to date"]),
+        (
+            "errata whose tests are there, and are not",
+            {
+                map_: render(covered, everything),
+                test: line,
+                "tests/errata.txt": f"# D\nD1  {test}  {name}\nD2  -  a reason\nD3  {test}  other\nD4  tests/b.cpp  {name}\n",
+            },
+            ["errata.txt:4: no such test", "errata.txt:5: no such test"],
+        ),
         ("a Python test", {map_: render({}, everything), "tests/t.py": "case('UNM-17 holds')\n"}, ["not up to date"]),
     ]
 
@@ -182,6 +206,7 @@ def main() -> int:
     found, text, covered = state(root)
     if update:
         (root / "tests/cases.txt").write_text(text, encoding="utf-8")
+        found += lost_errata(root)
     else:
         found = check(root)
     total = sum(count for count, _ in CATALOGUE.values())

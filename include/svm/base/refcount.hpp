@@ -13,8 +13,8 @@ namespace svm::inline v0 {
 template <class Counter>
 class reference_count {
  public:
-  void get() {
-    [[maybe_unused]] std::uint32_t const before = count_.fetch_add(1);
+  void get(std::uint32_t references = 1) {
+    [[maybe_unused]] std::uint32_t const before = count_.fetch_add(references);
     SVM_ASSERT_OP(before, >, 0u);
   }
 
@@ -32,6 +32,11 @@ class reference_count {
     SVM_ASSERT_OP(before, >, 0u);
     return before == 1;
   }
+
+  /// Starts anew at one.
+  ///
+  /// \pre the count is zero, and nobody else has the object
+  void restart() { count_.store(1); }
 
   [[nodiscard]] std::uint32_t value() const { return count_.load(); }
 

@@ -31,6 +31,8 @@ enum class errc : std::uint8_t {
   no_access,       ///< the CPU itself may not touch the memory
   read_only,       ///< a write to memory that may only be read
   not_migratable,  ///< memory of a kind that stays in system memory
+  no_atomics,      ///< an atomic access to memory that cannot have one
+  lost,            ///< a reset of the device lost the memory's content
   unmapped,        ///< the CPU unmapped part of the range; it waits for the garbage collector
   gone,            ///< the range was removed; only its references keep it
   stale,           ///< the range no longer fits the VMA around it
@@ -41,13 +43,16 @@ enum class errc : std::uint8_t {
   not_in_device_memory,  ///< device memory was demanded and the pages are in system memory
   // Races.
   busy,         ///< interfering events, locked or pinned pages used up every try
+  shared,       ///< a page that several address spaces share does not move: a write has to break that first
   retry,        ///< the CPU's mappings changed meanwhile; trying again may serve
   would_block,  ///< a lock that could not be had without waiting
   timed_out,    ///< the deadline passed
+  interrupted,  ///< the caller cancelled the wait
   // Resources.
   no_memory,            ///< the allocator had no memory for a bookkeeping object
   no_ram,               ///< no system page was free
   no_device_memory,     ///< no device memory was free, or the allocation is larger than all of it
+  quota_exceeded,       ///< a limit that the driver set
   registration_failed,  ///< the mm had no memory to register a notifier
   mm_gone,              ///< the address space has exited
   device_gone,          ///< the device was unplugged
@@ -97,6 +102,10 @@ struct errc_text {
       return {"EPERM", "the memory may only be read"};
     case errc::not_migratable:
       return {"EFAULT", "memory of this kind does not migrate"};
+    case errc::no_atomics:
+      return {"EACCES", "the memory allows no atomic access by the device"};
+    case errc::lost:
+      return {"EFAULT", "a reset of the device lost the content"};
     case errc::unmapped:
       return {"EFAULT", "the CPU unmapped part of the range"};
     case errc::gone:
@@ -113,18 +122,24 @@ struct errc_text {
       return {"EFAULT", "the pages are not in device memory"};
     case errc::busy:
       return {"EBUSY", "interfering events used up every try"};
+    case errc::shared:
+      return {"EBUSY", "several address spaces share a page"};
     case errc::retry:
       return {"EAGAIN", "the mappings changed meanwhile"};
     case errc::would_block:
       return {"EAGAIN", "a lock could not be taken without waiting"};
     case errc::timed_out:
       return {"ETIME", "the deadline passed"};
+    case errc::interrupted:
+      return {"EINTR", "the caller cancelled the wait"};
     case errc::no_memory:
       return {"ENOMEM", "the allocator had no memory"};
     case errc::no_ram:
       return {"ENOMEM", "no system page was free"};
     case errc::no_device_memory:
       return {"ENOMEM", "no device memory was free"};
+    case errc::quota_exceeded:
+      return {"ENOMEM", "a limit of the driver is reached"};
     case errc::registration_failed:
       return {"ENOMEM", "the notifier could not be registered"};
     case errc::mm_gone:

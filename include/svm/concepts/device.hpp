@@ -18,6 +18,7 @@ enum class dma_direction : std::uint8_t { to_device, from_device, bidirectional 
 enum class interconnect : std::uint8_t {
   system,  ///< through the IOMMU, to a page of system memory
   local,   ///< in the device's own memory
+  peer,    ///< over a link, in another device's memory
 };
 
 /// A block of 2^order contiguous pages as a device addresses it.
@@ -29,7 +30,12 @@ struct device_address {
   friend constexpr bool operator==(device_address const&, device_address const&) = default;
 };
 
-enum class mapping_access : std::uint8_t { read_only, read_write };
+/// What a device may do through a mapping.
+enum class mapping_access : std::uint8_t {
+  read_only,
+  no_atomics,  ///< loads and stores; an atomic access faults
+  read_write,  ///< atomic accesses too, where the place of the memory allows them
+};
 
 /// A GPU that mirrors part of a CPU address space.
 ///
@@ -40,10 +46,20 @@ enum class mapping_access : std::uint8_t { read_only, read_write };
 ///  2. `prepare(span)` makes room in the GPU's page tables, so that a `commit` of the span cannot fail; it may allocate
 ///     and is called with no lock of rank notifier or later held;
 ///  3. `commit(span, blocks, how)` points the GPU's page table for the span at the blocks, which add up to it, in
-///     order. It runs with the notifier lock held, allocates nothing, and takes only locks of rank device and above;
+///     order, for the accesses that `how` names; any other faults. It runs with the notifier lock held, allocates
+///     nothing, and takes only locks of rank device and above;
 ///  4. `invalidate(span)` returns once no access of the device through the span can start or be under way any more:
 ///     entries zapped, then caches of them flushed. It runs with the notifier lock held exclusive (or the range lock
 ///     and the notifier lock shared), under the same rules as `commit`.
+///
+/// What a device may have beside, each claimed by having it:
+///  * `two_pass_device`: `begin_invalidate(span)` starts what `invalidate` does, `finish_invalidate(span)` waits for it;
+///  * `iova_device`: `reserve_iova(size)` sets addresses aside, `link_iova(base, offset, page, order, direction)` maps a
+///    block there or changes nothing, `sync_iova(base, size)` makes what was linked reachable, and `release_iova(base,
+///    size, linked, direction)` undoes the reservation with its first `linked` bytes of links. All but `reserve_iova`
+///    may be called with a notifier lock held;
+///  * `noncoherent_device`: `sync_for_device` and `sync_for_system(address, order, direction)` make what one side wrote
+///    visible to the other while the mapping lives; mapping and unmapping do so by themselves.
 // clang-format off
 template <class D, class Page>
 concept device = requires(D& d, Page page, page_order order, dma_direction direction, dma_addr address, va_range span,
@@ -53,6 +69,27 @@ concept device = requires(D& d, Page page, page_order order, dma_direction direc
   { d.prepare(span) } noexcept -> std::same_as<errc>;
   { d.commit(span, blocks, how) } noexcept -> std::same_as<void>;
   { d.invalidate(span) } noexcept -> std::same_as<void>;
+};
+
+template <class D>
+concept two_pass_device = requires(D& d, va_range span) {
+  { d.begin_invalidate(span) } noexcept -> std::same_as<void>;
+  { d.finish_invalidate(span) } noexcept -> std::same_as<void>;
+};
+
+template <class D, class Page>
+concept iova_device = requires(D& d, Page page, page_order order, dma_direction direction, dma_addr base,
+                               byte_count size) {
+  { d.reserve_iova(size) } noexcept -> std::same_as<result<dma_addr>>;
+  { d.link_iova(base, size, page, order, direction) } noexcept -> std::same_as<errc>;
+  { d.sync_iova(base, size) } noexcept -> std::same_as<errc>;
+  { d.release_iova(base, size, size, direction) } noexcept -> std::same_as<void>;
+};
+
+template <class D>
+concept noncoherent_device = requires(D& d, dma_addr address, page_order order, dma_direction direction) {
+  { d.sync_for_device(address, order, direction) } noexcept -> std::same_as<void>;
+  { d.sync_for_system(address, order, direction) } noexcept -> std::same_as<void>;
 };
 // clang-format on
 

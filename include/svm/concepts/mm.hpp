@@ -13,7 +13,11 @@
 
 namespace svm::inline v0 {
 
-enum class access : std::uint8_t { read, write };
+enum class access : std::uint8_t {
+  read,
+  write,
+  atomic,  ///< a write that needs device memory, exclusively for a while; an mm sees it as `write`
+};
 
 /// A VMA as the library sees it.
 struct vma_info {
@@ -29,10 +33,13 @@ enum class page_place : std::uint8_t { absent, system, device };
 template <class Page>
 struct page_entry {
   Page page{};
-  page_order order{};  ///< the block of contiguous memory that the page begins; at least this page
+  page_order order{};  ///< the block of contiguous memory that the page begins, as far as the walk saw it mapped at
+                       ///< neighbouring addresses with the same place and permission; at least this page
   page_place place = page_place::absent;
   bool writable = false;  ///< a store needs no fault
+  page_owner owner{};     ///< whose device page it is
   /// What stands behind a device page, so that pages of one allocation can be told from those of another; else null.
+  /// It is alive as long as the page is known to be.
   device_page_owner<Page>* behind = nullptr;
 };
 
@@ -45,15 +52,25 @@ enum class slot_state : std::uint8_t {
   locked,     ///< refused: somebody else has the page locked
   pinned,     ///< refused: somebody else holds a reference
   elsewhere,  ///< refused: not mapped inside the span that was asked for
+  shared,     ///< refused: mapped by other address spaces too
+  swapped,    ///< refused: it is on a swap device
   raced,      ///< it was collected, and `install` could not move it
 };
 
-/// One base page of a migration: `collect` fills state and source, the library the destination.
+/// One base page of a migration: `collect` fills all but the destination, the library the destination.
+///
+/// A folio that is collected as one block stands in neighbouring slots: the first has its order, the others `follow`.
+/// A large hole does so too. A destination of the same order at the first slot, and none at the others, moves the block
+/// whole. Otherwise the block is split when a slot of it has a destination, and each slot with one moves.
 template <class Page>
 struct migration_slot {
-  Page source{};
-  Page destination{};
+  Page source{};       ///< the base page
+  Page destination{};  ///< the first page of a block
   slot_state state = slot_state::untouched;
+  bool follows = false;                       ///< the block began at an earlier slot
+  page_order order{};                         ///< of the block of sources that begins here
+  page_order destination_order{};             ///< of the block at `destination`
+  device_page_owner<Page>* behind = nullptr;  ///< of a source in device memory that is collected
 
   [[nodiscard]] bool is_collected() const { return state == slot_state::collected || state == slot_state::hole; }
 };
@@ -63,7 +80,7 @@ template <class Registration>
 struct walk_request {
   va_range span;
   access want;
-  page_owner owner;            ///< device pages of this owner stay where they are, others come back
+  page_owner owner;            ///< device pages of those whom it reaches stay where they are, others come back
   Registration& registration;  ///< of a notifier that covers the span
   std::uint64_t sequence;      ///< from `read_begin`; when it is out of date the walk may stop with errc::busy
 };
@@ -73,28 +90,33 @@ struct walk_request {
 /// A model also promises (tests/conformance/mm.hpp checks it):
 ///  1. `get_user()` is false once the address space has exited; while a user reference is held it does not exit. The
 ///     last `put_user()` may run the exit, so it comes with no lock of the library held. Everything below that looks at
-///     VMAs or page tables is called only with a user reference held, but for `collect_pages`;
+///     VMAs or page tables is called only with a user reference held. `collect_pages`, `install`, `finalize`,
+///     `allocate_page`, `adopt_device_page` and `discard_page` are about pages of the machine, whichever address spaces
+///     map them, and need none;
 ///  2. `find_vma` and `find_first_vma` see one consistent state while the map lock is held shared;
 ///  3. `fault_in` makes every page of the span present and readable, and writable for `want == write`, or fails with
-///     no_vma, no_access, read_only, busy or no_ram; busy for an event that it caused itself comes only after every
-///     page was made present, so that the next walk finds them so; `snapshot` reports what is present and faults
-///     nothing in;
+///     no_vma, no_access, read_only, busy or no_ram; device pages that the request's owner reaches stay where they are, unless a
+///     write needs a copy of its own (after a fork), others come back. busy for an event that it caused itself comes
+///     only after every page was made present, so that the next walk finds them so; `snapshot` reports what is present
+///     and faults nothing in;
 ///  4. a registered target is called for every event that meets its span, before any page of the event is freed or
 ///     reused, and not any more once `unregister_notifier` has returned. An unmap's event comes after the VMA is gone
 ///     and before the addresses serve another one;
 ///  5. `read_begin` returns while no event is open over the notifier, with the value that was last stored by
 ///     `set_sequence`; `read_retry` tells whether an event came since. While a notifier's lock is held with
 ///     `read_retry` false, no page that a walk reported since then is freed;
-///  6. `collect` takes each page of the span that is in system memory, or a hole, out of every page table after an
-///     event with cause migrate; `collect_pages` does so for the device pages named in the slots that are mapped inside
-///     `within` (anywhere, when null). A page that is locked or pinned by others is refused, with the reason. Both
-///     look at physical memory first, so `collect_pages` neither needs nor takes the map lock;
+///  6. `collect` takes each page of the span that is in system memory, in device memory that `reach` reaches, or a hole, out of
+///     every page table after an event with cause migrate; `collect_pages` does so for the device pages named in the
+///     slots that this address space maps inside `within` (that any maps, when null). While a CPU fault on `faulting`
+///     is under way, `within` is about the address space of the fault. A page that is locked or pinned by others is
+///     refused, with the reason. Both look at physical memory first, so `collect_pages` neither needs nor takes the map
+///     lock;
 ///  7. `install` moves the mappings of every collected slot that has a destination; `finalize` (which the destructor of
 ///     the migration calls too) points the page tables at the destination where that happened and at the source where
 ///     not, and unlocks and puts every other page of the slots, so that nothing stays locked;
-///  8. `allocate_page` returns a locked system page with one reference; `adopt_device_page` makes a page of device
-///     memory so, with `owner` behind it until its last put; `discard_page` unlocks and puts such a page that no slot
-///     got;
+///  8. `allocate_page` returns a locked block of 2^order contiguous system pages with one reference; `adopt_device_page`
+///     makes a block of device memory so, with `owner` behind it until its last put; where it is `coherent` the CPU
+///     reaches it without a fault. `discard_page` unlocks and puts such a block that no slot got;
 ///  9. handles of pages are plain values: copying one takes no reference, and one of a freed page is recognised.
 // clang-format off
 template <class M>
@@ -105,7 +127,7 @@ concept mm = std::regular<typename M::page> && std::default_initializable<typena
              std::uint64_t sequence, typename M::migration& session, va_range const* within,
              walk_request<typename M::registration> const& request, typename M::page page,
              std::span<page_entry<typename M::page>> entries, std::span<migration_slot<typename M::page>> slots,
-             device_page_owner<typename M::page>& owner) {
+             device_page_owner<typename M::page>& owner, page_owner reach, page_order order, bool coherent) {
   { m.get_user() } noexcept -> std::same_as<bool>;
   { m.put_user() } noexcept -> std::same_as<void>;
   requires std::is_lvalue_reference_v<decltype(m.map_lock())>;
@@ -120,12 +142,12 @@ concept mm = std::regular<typename M::page> && std::default_initializable<typena
   { m.read_begin(registration) } noexcept -> std::same_as<std::uint64_t>;
   { m.read_retry(registration, sequence) } noexcept -> std::same_as<bool>;
   { m.set_sequence(registration, sequence) } noexcept -> std::same_as<void>;
-  { m.collect(session, span, slots) } noexcept -> std::same_as<errc>;
+  { m.collect(session, span, slots, reach) } noexcept -> std::same_as<errc>;
   { m.collect_pages(session, slots, within, page) } noexcept -> std::same_as<void>;
   { m.install(session) } noexcept -> std::same_as<void>;
   { m.finalize(session) } noexcept -> std::same_as<void>;
-  { m.allocate_page() } noexcept -> std::same_as<result<typename M::page>>;
-  { m.adopt_device_page(page, owner) } noexcept -> std::same_as<void>;
+  { m.allocate_page(order) } noexcept -> std::same_as<result<typename M::page>>;
+  { m.adopt_device_page(page, order, owner, coherent) } noexcept -> std::same_as<void>;
   { m.discard_page(page) } noexcept -> std::same_as<void>;
 };
 // clang-format on

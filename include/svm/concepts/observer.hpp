@@ -19,7 +19,8 @@ enum class event_kind : std::uint8_t {
   notifier_created,
   notifier_removed,
   invalidated,         ///< a notifier callback ran; span: the event's
-  migrated_to_device,  ///< span: the range; bytes: what was copied
+  migrated_to_device,  ///< span: the range; bytes: what was copied from system memory
+  migrated_peer,       ///< span: the range; bytes: what was copied from another device, as part of a migration
   migrated_to_system,  ///< bytes: what was copied; span: the faulting page, the span that was evicted, or 0 to the size
                        ///< of the allocation
   migration_failed,    ///< a try to move a span to device memory failed; error: why

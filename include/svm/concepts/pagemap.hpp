@@ -11,43 +11,70 @@
 
 namespace svm::inline v0 {
 
-/// One block of a copy job: a block of system memory as the device addresses it, and the device page beside it.
+/// One block of a copy job: memory elsewhere (of the system, or of a peer) as the device addresses it, and a block of
+/// the device's own memory beside it. `remote.order` is the size of both.
 template <class Page>
 struct copy_block {
-  dma_addr system{};
-  Page device{};
+  device_address remote{};
+  Page local{};
+};
+
+/// A page of an allocation of device memory, and the contiguous, naturally aligned block of the allocation that it
+/// begins.
+template <class Page>
+struct device_page {
+  Page page{};
   page_order order{};
 };
 
 /// The memory of a device, as pages that CPU page tables can name.
 ///
 /// A model also promises (tests/conformance/pagemap.hpp checks it):
-///  1. `allocate(size)` takes `size` bytes, a multiple of the page size, or fails with no_device_memory and changes
-///     nothing. What it hands out reads as zero. `available()` falls and rises by whole allocations;
+///  1. `allocate(size)` takes `size` bytes, a multiple of the page size, or fails with no_device_memory (device_gone,
+///     when the device was unplugged) and changes nothing. What it hands out reads as zero, all of it, once
+///     `wait_cleared(memory)` or a `copy_to_device` into it has returned. `available()` falls and rises
+///     by what is taken and given back;
 ///  2. `pages(memory, out)` names the pages in order; `out` has one element a base page. It may fail, and then the
 ///     library uses nothing of `out`;
 ///  3. `release` gives an allocation back; the library calls it exactly once for each, from any context, so it takes
 ///     only leaf locks and does not sleep;
 ///  4. `copy_to_device` and `copy_to_system` return when all bytes have moved, or with an error when the data of the
-///     source is still whole; an empty job is never submitted;
-///  5. `map(page, ...)` makes a device page reachable for the pagemap's own device or changes nothing; `unmap` undoes
-///     exactly one `map`. Both may be called with a notifier lock held and neither sleeps;
-///  6. `owner()` is not `nobody`, and no other pagemap of the same mm has it.
+///     source is still whole; an empty job is never submitted. The pagemap's own device moves them, so `remote` was
+///     mapped for it;
+///  5. `map(for, page, ...)` makes a device page reachable for a device, its own or one of the same group, or changes
+///     nothing; `unmap` undoes exactly one `map`. Both may be called with a notifier lock held and neither sleeps;
+///  6. `owner()` is not `nobody` and never changes; pagemaps of one mm have different ones, of one group only when
+///     their devices reach each other's memory.
+///
+/// What a pagemap may have beside:
+///  * `coherent_pagemap` (`static constexpr bool is_coherent = true`): the CPU reaches its pages in place;
+///  * `piecewise_pagemap`: `release_pages(memory, first, order)` gives a block of an allocation back before the rest,
+///    in the same context as `release`, which then gives back what is left.
 // clang-format off
-template <class P, class Page>
+template <class P, class Page, class Device>
 concept pagemap = std::movable<typename P::memory> &&
-    requires(P& p, typename P::memory& memory, byte_count size, std::span<Page> out, Page page, page_order order,
-             dma_direction direction, device_address const& address, std::span<copy_block<Page> const> job) {
+    requires(P& p, typename P::memory& memory, byte_count size, std::span<device_page<Page>> out, Page page,
+             page_order order, dma_direction direction, device_address const& address,
+             std::span<copy_block<Page> const> job, Device& device) {
   { p.allocate(size) } noexcept -> std::same_as<result<typename P::memory>>;
   { p.pages(memory, out) } noexcept -> std::same_as<errc>;
   { p.release(memory) } noexcept -> std::same_as<void>;
   { p.copy_to_device(job) } noexcept -> std::same_as<errc>;
   { p.copy_to_system(job) } noexcept -> std::same_as<errc>;
-  { p.map(page, order, direction) } noexcept -> std::same_as<result<device_address>>;
-  { p.unmap(address) } noexcept -> std::same_as<void>;
+  { p.wait_cleared(memory) } noexcept -> std::same_as<errc>;
+  { p.map(device, page, order, direction) } noexcept -> std::same_as<result<device_address>>;
+  { p.unmap(device, address) } noexcept -> std::same_as<void>;
   { p.owner() } noexcept -> std::same_as<page_owner>;
   { p.capacity() } noexcept -> std::same_as<byte_count>;
   { p.available() } noexcept -> std::same_as<byte_count>;
+};
+
+template <class P>
+concept coherent_pagemap = requires { requires P::is_coherent; };
+
+template <class P, class Page>
+concept piecewise_pagemap = requires(P& p, typename P::memory& memory, Page first, page_order order) {
+  { p.release_pages(memory, first, order) } noexcept -> std::same_as<void>;
 };
 // clang-format on
 

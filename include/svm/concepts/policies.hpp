@@ -30,7 +30,7 @@ template <class P>
 concept policies = requires {
   requires mm<typename P::mm>;
   requires device<typename P::device, typename P::mm::page>;
-  requires pagemap<typename P::pagemap, typename P::mm::page>;
+  requires pagemap<typename P::pagemap, typename P::mm::page, typename P::device>;
   requires lock<typename P::lock>;
   requires clock<typename P::clock>;
   requires allocator<typename P::allocator>;
@@ -46,6 +46,9 @@ struct default_policies {
 };
 
 /// The policy objects of one GPU on one address space; they outlive every reference that the library hands out.
+///
+/// Each gpusvm has its own. A migrator serves all address spaces of its GPU: of its `mm` it asks only what concerns
+/// pages of the machine, so that any will do, one that has exited too; its `device` is the one that copies.
 template <policies P>
 struct environment {
   typename P::mm& mm;

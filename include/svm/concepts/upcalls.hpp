@@ -10,10 +10,14 @@
 
 namespace svm::inline v0 {
 
-/// Whose device pages a call means: a number that a pagemap gives itself. `nobody` matches no pagemap.
+/// Whose device pages are meant: a pagemap, as the member of the group of pagemaps whose devices reach each other's
+/// memory. It never changes. `nobody` is in no group.
 struct page_owner {
-  std::uint64_t cookie = 0;
+  std::uint64_t group = 0;
+  std::uint32_t member = 0;
   friend constexpr bool operator==(page_owner, page_owner) = default;
+  /// True when the device of the one reaches the memory of the other.
+  [[nodiscard]] constexpr bool reaches(page_owner other) const { return group != 0 && group == other.group; }
 };
 inline constexpr page_owner nobody{};
 
@@ -34,15 +38,23 @@ struct invalidation {
   bool may_block = true;
 };
 
-/// What an mm calls when mappings under a registered notifier change.
+/// How a target answered to an event.
+enum class invalidation_answer : std::uint8_t {
+  refused,  ///< only for an event that may not block: nothing was done, and nothing will be
+  done,     ///< no device can reach a page of the span any more
+  pending,  ///< nothing new can be mapped, and the device was told; `finish_invalidation` does the rest
+};
+
+/// What an mm calls when mappings under a registered notifier change, in two passes, so that several devices work at
+/// the same time: first `invalidate` of every target that the event meets, then `finish_invalidation` of each that
+/// answered `pending`, in the same order and exactly once, also when a later target refused. Only then do the pages go.
 ///
-/// The callee stores `sequence` with `mm::set_sequence` under its own lock before it changes anything, and returns once
-/// no device can reach a page of the span any more. It takes only locks of rank notifier and above, allocates nothing
-/// and waits for nothing but the device. False, allowed only for an event that may not block, means that nothing was
-/// done.
+/// The callee stores `sequence` with `mm::set_sequence` under its own lock before it changes anything. Both calls take
+/// only locks of rank notifier and above, allocate nothing and wait for nothing but the device.
 class invalidation_target {
  public:
-  [[nodiscard]] virtual bool invalidate(invalidation const& event, std::uint64_t sequence) noexcept = 0;
+  [[nodiscard]] virtual invalidation_answer invalidate(invalidation const& event, std::uint64_t sequence) noexcept = 0;
+  virtual void finish_invalidation(invalidation const& event) noexcept = 0;
 
  protected:
   ~invalidation_target() = default;
@@ -52,7 +64,7 @@ class invalidation_target {
 template <class Page>
 struct cpu_fault {
   cpu_va address;
-  Page page;     ///< in device memory; the mm holds a reference on it and no lock
+  Page page;     ///< the base page, in device memory; the mm holds a reference on its block and no lock
   va_range vma;  ///< the extent of the VMA around `address`
 };
 
@@ -70,16 +82,30 @@ struct cpu_fault_answer {
 
 /// What stands behind the pages of one device memory allocation.
 ///
-/// Both calls may come from any thread and with the map lock held shared. `page_freed` may come from the last put of a
-/// page in any context: it takes leaf locks only and does not sleep.
+/// `page_faulted` may come from any thread and with the map lock held shared. `page_freed` may come from the last put of
+/// a page in any context, `page_split` with page-table locks held: both take leaf locks only and do not sleep.
 template <class Page>
 class device_page_owner {
  public:
+  /// Tells the classes that derive from this one apart, where there is no RTTI: each passes an object of its own.
+  struct family {};
+
+  explicit constexpr device_page_owner(family const& kind) : kind_(&kind) {}
+  [[nodiscard]] bool is_of(family const& kind) const { return kind_ == &kind; }
+
+  /// The pagemap that the pages belong to; the same for the whole life of the pages.
+  [[nodiscard]] virtual page_owner owner() const noexcept = 0;
   [[nodiscard]] virtual cpu_fault_answer page_faulted(cpu_fault<Page> const& fault) noexcept = 0;
-  virtual void page_freed() noexcept = 0;
+  /// The last reference on the block of 2^order pages from `first` on is gone.
+  virtual void page_freed(Page first, page_order order) noexcept = 0;
+  /// The block of 2^from pages from `first` on became blocks of 2^to pages, each with its own references from now on.
+  virtual void page_split(Page first, page_order from, page_order to) noexcept = 0;
 
  protected:
   ~device_page_owner() = default;
+
+ private:
+  family const* kind_;
 };
 
 }  // namespace svm::inline v0

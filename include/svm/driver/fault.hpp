@@ -27,31 +27,47 @@ namespace svm::inline v0 {
 }
 
 template <policies P>
-errc svm_driver<P>::fault(cpu_va at, access want) {
+errc svm_driver<P>::fault(cpu_va at, access want, cancellation const* cancel) {
   va_range const where = aligned_block(at, P::mm::page_size);
   auto& observer = svm_.env().observer;
   observer.record({event_kind::gpu_fault, where});
   va_range served = where;
-  errc const e = options_.read_only && want == access::write
+  errc const e = options_.read_only && want != access::read
                      ? errc::read_only
-                     : serve({at, want, prefetch_place::as_fault, true}, served);
+                     : serve({at, want, prefetch_place::as_fault, true, cancel, {{}, where}}, served);
   observer.record({event_kind::gpu_fault_end, where, {}, e});
   return e;
 }
 
 /// Runs the passes for one address; `served` becomes the range's span.
 template <policies P>
-errc svm_driver<P>::serve(demand const& d, va_range& served) {
+errc svm_driver<P>::serve(demand d, va_range& served) {
+  prefetch_place const asked = d.where;
   errc last = errc::busy;
-  for (int pass = 0; pass < max_passes; ++pass) {
-    if (pass != 0 && d.is_fault)
+  for (; d.pass < max_passes; ++d.pass) {
+    if (is_cancelled(d.cancel)) return errc::interrupted;
+    if (d.pass != 0 && d.is_fault)
       svm_.env().observer.record({event_kind::gpu_fault_retry, aligned_block(d.at, P::mm::page_size), {}, last});
     collector_.run();
+    if (!svm_.shape().window().contains(d.at)) return errc::outside_window;
+    std::uint32_t const advised = advised_.load();
+    d.known = attributes_.at(d.at, svm_.shape().window());
+    if (d.want == access::atomic && d.known.said.atomic == atomic_mode::cpu) return errc::no_atomics;
+    // A wish of the program is as good as one of a prefetch, where the prefetch has none.
+    bool const stays = asked == prefetch_place::as_fault && d.want != access::atomic &&
+                       d.known.said.preferred == preferred_place::system;
+    d.where = stays ? prefetch_place::system : asked;
     result<lookup<P>> found = look_up(d);
     if (!found) return found.error();  // the memory is not there, or not for this access: no pass will change that
     bool const read_only = options_.read_only || !found->vma.writable;
     served = found->range->interval();
     range_hold<P> held = svm_.hold(std::move(found->range));
+    // Under the range's lock: who suspends or advises takes it after saying so.
+    if (suspended_.load() != 0) return errc::retry;
+    if (advised_.load() != advised) {
+      last = errc::retry;
+      continue;
+    }
     if (held->has(range_flag::unmapped)) {
       // The collector has it in hand; doing its work here is better than burning the passes meanwhile.
       collector_.collect(std::move(held));
@@ -69,12 +85,17 @@ errc svm_driver<P>::serve(demand const& d, va_range& served) {
 template <policies P>
 auto svm_driver<P>::look_up(demand const& d) -> result<lookup<P>> {
   bool const devmem_possible = options_.migrate != migration_mode::never;
-  lookup_options const options{d.want, devmem_possible, requires_device(d),
-                               devmem_possible ? options_.check_pages_threshold : byte_count{}};
+  bool const required = requires_device(d);
+  lookup_options const options{d.want,   devmem_possible,
+                               required, devmem_possible ? options_.check_pages_threshold : byte_count{},
+                               d.cancel, &d.known.within};
   retry_budget budget{svm_.env().clock};
   while (true) {
     result<lookup<P>> found = svm_.find_or_insert(d.at, options);
-    if (!found || found->what != lookup<P>::kind::stale) return found;
+    bool const atomic = d.want == access::atomic;
+    if (!found) return atomic && found.error() == errc::not_migratable ? errc::no_atomics : found.error();
+    if (atomic && !found->range->is_migratable()) return errc::no_atomics;
+    if (found->what != lookup<P>::kind::stale) return found;
     range_hold<P> held = svm_.hold(std::move(found->range));
     static_cast<void>(svm_.evict(held));
     svm_.remove(std::move(held));
@@ -85,18 +106,20 @@ auto svm_driver<P>::look_up(demand const& d) -> result<lookup<P>> {
 /// One pass over a range that is held: place its memory, get its pages, bind them.
 template <policies P>
 auto svm_driver<P>::serve_range(demand const& d, range_hold<P>& held, bool read_only) -> pass_result {
-  page_options const wanted{read_only, requires_device(d)};
-  bool const valid = gpusvm<P>::pages_valid(*held, {read_only, false});
-  if (!valid || !is_placed(d, held)) {
+  page_options const wanted = wanted_pages(d, read_only);
+  page_options hit = wanted;
+  hit.devmem_only = d.want == access::atomic;  // any other access is served wherever a valid mapping leads
+  if (!gpusvm<P>::pages_valid(*held, hit) || !is_placed(d, held)) {
     if (errc const e = place(d, held); e != errc::ok) return {e, says_mappings_changed(e)};
     if (errc const e = svm_.get_pages(held, wanted); e != errc::ok) {
       // The error that ends this pass matters more than one of the eviction: what stays mixed is found again.
-      if (e == errc::mixed_placement) static_cast<void>(svm_.evict(held));
-      return {e, says_mappings_changed(e) || e == errc::mixed_placement || e == errc::not_in_device_memory ||
-                     e == errc::dma_map_failed};
+      if (e == errc::mixed_placement || e == errc::unsupported) static_cast<void>(svm_.evict(held, d.cancel));
+      return {e, says_mappings_changed(e) || e == errc::mixed_placement || e == errc::unsupported ||
+                     e == errc::not_in_device_memory || e == errc::dma_map_failed};
     }
   }
-  errc const e = svm_.bind(held);
+  errc const e = svm_.bind(
+      held, d.known.said.atomic == atomic_mode::cpu ? mapping_access::no_atomics : mapping_access::read_write);
   if (e != errc::ok && e != errc::retry) svm_.unmap_pages(held);  // a range that a failed fault leaves is not mapped
   return {e, says_mappings_changed(e)};
 }
@@ -104,16 +127,36 @@ auto svm_driver<P>::serve_range(demand const& d, range_hold<P>& held, bool read_
 /// True when a valid mapping is where the demand wants it; a fault takes it wherever it is.
 template <policies P>
 bool svm_driver<P>::is_placed(demand const& d, range_hold<P>& held) {
-  bool const on_device = held->mapping().has(page_flag::device);
+  pages<P> const& mapping = held->mapping();
   switch (d.where) {
     case prefetch_place::as_fault:
       return true;
     case prefetch_place::system:
-      return !on_device;
+      return !mapping.has(page_flag::device);
     case prefetch_place::device:
-      return on_device || !held->is_migratable();
+      return !held->is_migratable() ||
+             (mapping.has(page_flag::device) && !mapping.has(page_flag::system) && !mapping.has(page_flag::peer));
   }
   return true;
+}
+
+/// True when the range's memory is to move to this device, as far as anybody wishes.
+template <policies P>
+bool svm_driver<P>::may_migrate(demand const& d, range_hold<P>& held) {
+  if (!held->is_migratable()) return false;
+  residence const now = svm_.scan(held);
+  if (now == residence::here) return false;
+  bool const takes_from_others = d.known.said.policy == migration_policy::all_pages || d.want == access::atomic;
+  return takes_from_others || (now != residence::other && now != residence::mixed_device);
+}
+
+template <policies P>
+migrate_options<P> svm_driver<P>::how_to_migrate(demand const& d, int attempt) const {
+  duration timeslice = options_.timeslice;
+  // An atomic access that lost its memory to the CPU again asks for longer: twice as long each time.
+  if (d.want == access::atomic) timeslice.nanoseconds <<= d.pass + attempt;
+  return {timeslice, false,   options_.peers_push, options_.mixed, options_.rest == partial_unmap::split,
+          nullptr,   d.cancel};
 }
 
 /// Moves the range's memory where the demand wants it, as far as it may go there.
@@ -121,18 +164,42 @@ bool svm_driver<P>::is_placed(demand const& d, range_hold<P>& held) {
 /// \errors busy and others, only where the demand cannot be served with the memory where it is
 template <policies P>
 errc svm_driver<P>::place(demand const& d, range_hold<P>& held) {
-  if (d.where == prefetch_place::system) return svm_.evict(held);
-  if (!held->is_migratable() || svm_.is_resident(held)) return errc::ok;
+  if (d.where == prefetch_place::system) return svm_.evict(held, d.cancel);
+  if (!may_migrate(d, held)) return errc::ok;
 
   bool const required = requires_device(d);
   errc e = errc::ok;
-  for (int tries = required ? required_migration_tries : 1; tries > 0; --tries) {
-    e = svm_.migrate_to_device(held, options_.timeslice);
-    if (e == errc::ok) return errc::ok;
+  int const tries = required ? required_migration_tries : 1;
+  for (int attempt = 0; attempt < tries; ++attempt) {
+    e = svm_.migrate_to_device(held, how_to_migrate(d, attempt));
+    if (e == errc::ok || e == errc::interrupted) return e;
     svm_.env().observer.record({event_kind::migration_failed, held->interval(), {}, e});
   }
-  // Memory in several places is gathered by get_pages and migrated in the next pass.
-  return required && !svm_.is_partly_resident(held) ? e : errc::ok;
+  // Memory in several places is gathered by get_pages, and memory that is shared gets a copy there; the next pass
+  // migrates it.
+  return required && e != errc::shared && !svm_.is_scattered(held) ? e : errc::ok;
+}
+
+template <policies P>
+void svm_driver<P>::unmap_all(va_range span) {
+  for (va_range rest = span; range_ref<P> r = svm_.first_in(rest);) {
+    va_range const done = r->interval();
+    range_hold<P> held = svm_.hold(std::move(r));
+    svm_.unmap_pages(held);
+    if (done.last() >= rest.last()) return;
+    rest = *va_range::from_bounds(done.last() + byte_count{1}, rest.last());
+  }
+}
+
+template <policies P>
+errc svm_driver<P>::advise(va_range span, span_attributes said) {
+  if (!span.is_aligned(P::mm::page_size)) return errc::misaligned;
+  bool changed = false;
+  if (errc const e = attributes_.set(span, said, &changed); e != errc::ok) return e;
+  if (!changed) return errc::ok;
+  advised_.fetch_add(1);
+  unmap_all(span);
+  return errc::ok;
 }
 
 }  // namespace svm::inline v0

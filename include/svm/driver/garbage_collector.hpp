@@ -7,6 +7,12 @@
 
 namespace svm::inline v0 {
 
+/// What becomes of a range that the CPU unmapped in part.
+enum class partial_unmap : std::uint8_t {
+  evict,  ///< its device pages go to system memory, and it is removed: as the reference
+  split,  ///< ranges over what is left replace it, and keep their device pages
+};
+
 /// Removes the ranges whose memory the CPU unmapped, outside the invalidation that found them.
 ///
 /// An invalidation may only mark a range; the range then blocks its addresses until it is collected, so a fault handler
@@ -18,7 +24,7 @@ namespace svm::inline v0 {
 template <policies P>
 class garbage_collector {
  public:
-  explicit garbage_collector(gpusvm<P>& svm) : svm_(svm) {}
+  explicit garbage_collector(gpusvm<P>& svm, partial_unmap rest = partial_unmap::evict) : svm_(svm), rest_(rest) {}
   garbage_collector(garbage_collector const&) = delete;
   garbage_collector& operator=(garbage_collector const&) = delete;
   ~garbage_collector() { run(); }
@@ -32,35 +38,55 @@ class garbage_collector {
     if (r.is_linked()) return;
     r.get();
     queue_.push_back(r);
+    ++queue_length_;
   }
 
-  /// Removes every queued range, also those queued meanwhile; brings back the device pages of one that was unmapped in
-  /// part.
+  /// Removes every queued range; brings back the device pages of one that was unmapped in part, or splits it.
   ///
-  /// Eviction that fails does not stop the removal: the pages stay reachable through CPU faults.
+  /// Ranges that are queued meanwhile are removed too, up to as many as stood there at the start and a few more: an
+  /// endless stream of unmaps does not keep the caller for ever. Eviction that fails does not stop the removal: the
+  /// pages stay reachable through CPU faults.
   /// \pre no lock of the library held
   void run() {
-    while (range_ref<P> r = pop()) collect(svm_.hold(std::move(r)));
+    constexpr std::size_t more = 64;
+    std::size_t waiting = 0;
+    std::size_t done = 0;
+    std::size_t most = 0;  // known with the first one
+    while (range_ref<P> r = pop(waiting)) {
+      if (done == 0) most = waiting + more;
+      collect(svm_.hold(std::move(r)));
+      if (++done > most) return;
+    }
   }
 
   /// Removes one range that is marked unmapped, whoever found it first; doing it twice does nothing.
   ///
   /// \pre no lock of the library held but the one that `held` brings
   void collect(range_hold<P> held) {
-    if (held->has(range_flag::partial_unmap)) static_cast<void>(svm_.evict(held));
+    bool const partial = held->has(range_flag::partial_unmap) && !held->has(range_flag::removed);
+    if (partial && rest_ == partial_unmap::split) {
+      svm_.split(std::move(held));
+      return;
+    }
+    if (partial) static_cast<void>(svm_.evict(held));
     svm_.remove(std::move(held));
   }
 
  private:
-  [[nodiscard]] range_ref<P> pop() {
+  /// The range that waits longest, and how many wait behind it.
+  [[nodiscard]] range_ref<P> pop(std::size_t& waiting) {
     exclusive_guard const guard{lock_};
     range<P>* const first = queue_.pop_front();
-    return first == nullptr ? range_ref<P>{} : range_ref<P>::adopt(*first);
+    if (first == nullptr) return {};
+    waiting = --queue_length_;
+    return range_ref<P>::adopt(*first);
   }
 
   gpusvm<P>& svm_;
+  partial_unmap const rest_;
   typename P::lock::template mutex<lock_rank::leaf_collector> lock_;
   intrusive_list<range<P>> queue_;  // under lock_
+  std::size_t queue_length_ = 0;    // under lock_
 };
 
 }  // namespace svm::inline v0

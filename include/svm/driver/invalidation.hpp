@@ -7,33 +7,69 @@
 
 namespace svm::inline v0 {
 
-/// Ends every device access to what an event covers: what a driver's notifier callback does.
+/// Ends the DMA mappings of the ranges that an event met; an unmap also marks them and queues them for collection.
 ///
-/// For all ranges that the event meets: nothing new is bound (`valid` is cleared), the device forgets them with one
-/// flush that covers exactly these ranges, and only then their DMA mappings end. An unmap also marks them and queues
-/// them for collection.
-///
-/// \pre    the notifier's lock is held exclusive
-/// \allocs none
-/// \complexity O(log ranges + ranges met + their blocks)
-/// \source xe_svm_invalidate(); the flush covers the whole of every range it met (erratum 3.4.1)
+/// \pre the notifier's lock is held exclusive, and the devices have forgotten the ranges
 template <policies P>
-void invalidate_ranges(notifier<P>& owner, invalidation const& event, garbage_collector<P>& collector) {
-  bool any = false;
-  va_range touched = event.span;
-  owner.for_each_range_locked(event.span, [&](range<P>& r) {
-    if (!r.mapping().has(page_flag::mapped)) return;
-    owner.invalidate_pages_locked(r);
-    touched = any ? touched.hull(r.interval()) : r.interval();
-    any = true;
-  });
-  if (any) owner.env().device.invalidate(touched);
+void end_ranges(notifier<P>& owner, invalidation const& event, garbage_collector<P>& collector) {
   owner.for_each_range_locked(event.span, [&](range<P>& r) {
     owner.unmap_pages_locked(r);
     if (event.cause != invalidation_cause::unmap) return;
     owner.set_unmapped_locked(r, event.span);
     collector.enqueue(r);
   });
+}
+
+/// Ends every device access to what an event covers, or starts to: what a driver's notifier callback does.
+///
+/// For all ranges that the event meets: nothing new is bound (`valid` is cleared), the gpusvm's device forgets them with
+/// one flush that covers exactly these ranges, every other device with a mapping attached forgets it, and only then
+/// their DMA mappings end. Where two passes are allowed and the device has them, the flush is only started here, and
+/// `finish_invalidating` does what comes after it.
+///
+/// \pre    the notifier's lock is held exclusive
+/// \allocs none
+/// \complexity O(log ranges + ranges met + their blocks)
+/// \source xe_svm_invalidate(); the flush covers the whole of every range it met (erratum 3.4.1)
+template <policies P>
+[[nodiscard]] invalidation_answer invalidate_ranges(notifier<P>& owner, invalidation const& event,
+                                                    garbage_collector<P>& collector, invalidation_passes passes) {
+  typename P::device& device = owner.env().device;
+  bool any = false;
+  va_range touched = event.span;
+  owner.for_each_range_locked(event.span, [&](range<P>& r) {
+    owner.invalidate_pages_locked(r);
+    r.for_each_mapping_locked([&](pages<P>& p) {
+      if (!p.has(page_flag::mapped)) return;
+      if (&p.env().device != &device) {
+        p.env().device.invalidate(r.interval());
+        return;
+      }
+      touched = any ? touched.hull(r.interval()) : r.interval();
+      any = true;
+    });
+  });
+  if constexpr (two_pass_device<typename P::device>) {
+    if (any && passes == invalidation_passes::two) {
+      device.begin_invalidate(touched);
+      owner.begin_pending_locked(touched);
+      return invalidation_answer::pending;
+    }
+  }
+  if (any) device.invalidate(touched);
+  end_ranges(owner, event, collector);
+  return invalidation_answer::done;
+}
+
+/// Waits for the flush that `invalidate_ranges` left pending, then ends the DMA mappings.
+///
+/// \pre the notifier's lock is held exclusive
+template <policies P>
+void finish_invalidating(notifier<P>& owner, invalidation const& event, garbage_collector<P>& collector) {
+  if constexpr (two_pass_device<typename P::device>) {
+    owner.env().device.finish_invalidate(owner.end_pending_locked());
+    end_ranges(owner, event, collector);
+  }
 }
 
 }  // namespace svm::inline v0

@@ -9,7 +9,7 @@
 namespace svm::inline v0 {
 
 template <policies P>
-errc svm_driver<P>::prefetch(va_range span, prefetch_place where) {
+errc svm_driver<P>::prefetch(va_range span, prefetch_place where, prefetch_report* report, cancellation const* cancel) {
   va_range const window = svm_.shape().window();
   va_range rest = span;
   while (true) {
@@ -20,12 +20,26 @@ errc svm_driver<P>::prefetch(va_range span, prefetch_place where) {
     if (!window.contains(*next)) return errc::outside_window;
 
     va_range served = aligned_block(*next, P::mm::page_size);
-    errc const e = serve({*next, access::read, where, false}, served);
+    errc const e = serve({*next, access::read, where, false, cancel, {{}, served}}, served);
     if (e != errc::ok && e != errc::no_vma) return e;
     if (e == errc::no_vma) served = aligned_block(*next, P::mm::page_size);  // it went away just now: a hole, this page
+    if (report != nullptr && e == errc::ok) count(served, where, *report);
     if (served.last() >= rest.last()) return errc::ok;
     rest = *va_range::from_bounds(served.last() + byte_count{1}, rest.last());
   }
+}
+
+/// Adds the range that was just served to a report.
+template <policies P>
+void svm_driver<P>::count(va_range served, prefetch_place where, prefetch_report& report) {
+  range_ref<P> const r = svm_.find(served.start());
+  if (!r || r->interval() != served) return;  // it went away just now
+  pages<P> const& mapping = r->mapping();
+  bool const here = mapping.has(page_flag::device) && !mapping.has(page_flag::system) && !mapping.has(page_flag::peer);
+  bool const placed =
+      mapping.has(page_flag::valid) &&
+      (where == prefetch_place::as_fault || (where == prefetch_place::device ? here : !mapping.has(page_flag::device)));
+  (placed ? report.placed : report.elsewhere) += pages_in(served.size(), P::mm::page_size);
 }
 
 /// The first address of `rest` that a VMA covers.

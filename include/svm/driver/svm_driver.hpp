@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include <svm/driver/attributes.hpp>
 #include <svm/driver/garbage_collector.hpp>
 #include <svm/driver/invalidation.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
@@ -25,6 +26,16 @@ struct driver_options {
   byte_count check_pages_threshold{64 << 10};  ///< see lookup_options
   duration timeslice{};                        ///< how long a CPU fault leaves migrated memory to the device
   bool read_only = false;                      ///< the GPU never writes
+  partial_unmap rest = partial_unmap::evict;   ///< what becomes of a range that was unmapped in part
+  bool mixed = false;       ///< system and device pages may stand in one range; a migration moves only what differs
+  bool peers_push = false;  ///< in a migration between devices the source copies
+  gpusvm_limits limits{};
+};
+
+/// What a prefetch did, beside how it ended.
+struct prefetch_report {
+  page_count placed{};     ///< mapped, where they are wanted
+  page_count elsewhere{};  ///< mapped, but not where they are wanted
 };
 
 /// What every driver of a GPU with SVM writes again: fault handler, prefetch, invalidation, garbage collection.
@@ -38,8 +49,17 @@ class svm_driver final : public invalidation_client<P> {
   static constexpr int max_passes = 10;
   static constexpr int required_migration_tries = 3;
 
+  /// \param migrator  of the GPU's memory
+  /// \param env       the address space, and the GPU as it sees it
+  svm_driver(migrator<P>& migrator, environment<P> const& env, geometry const& shape, driver_options const& options)
+      : options_(options),
+        migrator_(migrator),
+        svm_(migrator, env, shape, *this, options.limits),
+        collector_(svm_, options.rest),
+        attributes_(svm_.env()) {}
+  /// On the address space that the migrator knows.
   svm_driver(migrator<P>& migrator, geometry const& shape, driver_options const& options)
-      : options_(options), migrator_(migrator), svm_(migrator, shape, *this), collector_(svm_) {}
+      : svm_driver(migrator, migrator.env(), shape, options) {}
   ~svm_driver() { close(); }
   svm_driver(svm_driver const&) = delete;
   svm_driver& operator=(svm_driver const&) = delete;
@@ -53,18 +73,49 @@ class svm_driver final : public invalidation_client<P> {
   /// \param at  byte address in the CPU space
   /// \pre    no lock of the library held
   /// \errors read_only (also: the driver's `read_only`), outside_window, no_vma, no_access, not_migratable (migration
-  ///         required): nothing was made, evicted or removed, but for what the collector found. After ten passes, or
-  ///         for want of memory, the last error of a pass: the range stays, unmapped
+  ///         required), no_atomics (an atomic access to such memory, or with migration off): nothing was made, evicted
+  ///         or removed, but for what the collector found. retry (suspended). After ten passes, or for want of memory,
+  ///         the last error of a pass, or interrupted: the range stays, unmapped
   /// \source xe_svm_handle_pagefault(); every retry is bounded and no error is swallowed (errata 3.1.17, 3.4.2, 3.4.3)
-  [[nodiscard]] errc fault(cpu_va at, access want);
+  [[nodiscard]] errc fault(cpu_va at, access want, cancellation const* cancel = nullptr);
 
   /// Maps every VMA's memory in `span` ahead of the GPU's accesses, moving it where it is wanted; holes are skipped.
   ///
-  /// \param span  page-aligned
+  /// \param span    page-aligned
+  /// \param report  is added to, also when an error ends the walk
   /// \pre    no lock of the library held
   /// \errors outside_window (also in a hole), no_access, and those of `fault`; what came before the error stays
   /// \source xe_vm.c, prefetch of a CPU mirror VMA
-  [[nodiscard]] errc prefetch(va_range span, prefetch_place where);
+  [[nodiscard]] errc prefetch(va_range span, prefetch_place where, prefetch_report* report = nullptr,
+                              cancellation const* cancel = nullptr);
+
+  /// Says where a span's memory is best and what may be done with it; later faults follow it. What is mapped now is
+  /// unmapped, so that it is faulted in anew, unless all of the span had the same attributes. A range that ends up with
+  /// two attributes is evicted and replaced by the next fault.
+  ///
+  /// \pre    no lock of the library held
+  /// \errors misaligned; those of attribute_map::set: nothing has changed
+  /// \source xe_vm_madvise.c
+  [[nodiscard]] errc advise(va_range span, span_attributes said);
+  [[nodiscard]] span_attributes attributes_at(cpu_va a) {
+    return attributes_.at(a, aligned_block(a, P::mm::page_size)).said;
+  }
+  /// How many spans something is said of; each has a registration with the mm.
+  [[nodiscard]] std::size_t attribute_count_slow() { return attributes_.count_slow(); }
+
+  /// Makes the GPU forget every mapping, after a reset that lost its page tables; the ranges stay.
+  ///
+  /// \pre no lock of the library held
+  void reset() { unmap_all(svm_.shape().window()); }
+  /// Makes the GPU forget every mapping and refuses faults with `retry` until `resume`.
+  ///
+  /// What is in device memory stays there; who turns the power off evicts it (`memory().evict_all()`).
+  /// \pre no lock of the library held
+  void suspend() {
+    suspended_.store(1);
+    reset();
+  }
+  void resume() { suspended_.store(0); }
 
   /// Removes the ranges whose memory the CPU unmapped.
   ///
@@ -73,13 +124,18 @@ class svm_driver final : public invalidation_client<P> {
 
   /// Removes everything; every later fault fails with `gone`.
   void close() {
+    attributes_.clear();
     collector_.run();
     svm_.close();
     collector_.run();
   }
 
-  void invalidate(notifier<P>& owner, invalidation const& event) noexcept override {
-    invalidate_ranges(owner, event, collector_);
+  [[nodiscard]] invalidation_answer invalidate(notifier<P>& owner, invalidation const& event,
+                                               invalidation_passes passes) noexcept override {
+    return invalidate_ranges(owner, event, collector_, passes);
+  }
+  void finish_invalidation(notifier<P>& owner, invalidation const& event) noexcept override {
+    finish_invalidating(owner, event, collector_);
   }
 
  private:
@@ -89,12 +145,20 @@ class svm_driver final : public invalidation_client<P> {
     access want;
     prefetch_place where;
     bool is_fault;
+    cancellation const* cancel;
+    advice known;
+    int pass = 0;
   };
 
   [[nodiscard]] bool requires_device(demand const& d) const {
+    if (d.want == access::atomic) return true;
     return options_.migrate == migration_mode::required && d.where != prefetch_place::system;
   }
-  [[nodiscard]] errc serve(demand const& d, va_range& served);
+  [[nodiscard]] page_options wanted_pages(demand const& d, bool read_only) const {
+    bool const required = requires_device(d);
+    return {read_only, required, options_.mixed && !required, nullptr, d.cancel};
+  }
+  [[nodiscard]] errc serve(demand d, va_range& served);
   [[nodiscard]] result<lookup<P>> look_up(demand const& d);
   /// How one pass over a range ended, and whether another may do better.
   struct pass_result {
@@ -104,12 +168,19 @@ class svm_driver final : public invalidation_client<P> {
   [[nodiscard]] pass_result serve_range(demand const& d, range_hold<P>& held, bool read_only);
   [[nodiscard]] bool is_placed(demand const& d, range_hold<P>& held);
   [[nodiscard]] errc place(demand const& d, range_hold<P>& held);
+  [[nodiscard]] bool may_migrate(demand const& d, range_hold<P>& held);
+  [[nodiscard]] migrate_options<P> how_to_migrate(demand const& d, int attempt) const;
+  void unmap_all(va_range span);
   [[nodiscard]] result<cpu_va> next_mapped(va_range rest);
+  void count(va_range served, prefetch_place where, prefetch_report& report);
 
   driver_options const options_;
   migrator<P>& migrator_;
   gpusvm<P> svm_;
   garbage_collector<P> collector_;
+  attribute_map<P> attributes_;
+  typename P::lock::template atomic<std::uint32_t> suspended_{0};
+  typename P::lock::template atomic<std::uint32_t> advised_{0};  // how often the attributes changed
 };
 
 }  // namespace svm::inline v0

@@ -13,9 +13,11 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
   if (!shape_.window().contains(fault)) return errc::outside_window;
   mm_user const user{env_.mm};
   if (!user.alive()) return errc::mm_gone;
+  if (errc const e = open_account(); e != errc::ok) return e;
 
   retry_budget budget{env_.clock};
   do {
+    if (is_cancelled(options.cancel)) return errc::interrupted;
     result<candidate> home = notifier_for(fault, options);
     if (!home) return home.error();
     // Taken before the VMA is looked up: an unmap that comes later changes it, so the insertion below finds out.
@@ -23,15 +25,20 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
     result<plan> found = make_plan(*home, fault, options);
     if (!found) return found.error();
     if (found->existing) {
-      bool const fits = found->vma.extent.contains(found->existing->interval());
+      va_range const span = found->existing->interval();
+      bool const fits =
+          found->vma.extent.contains(span) && (options.within == nullptr || options.within->contains(span));
       return lookup<P>{found->existing, fits ? lookup<P>::kind::existing : lookup<P>::kind::stale, found->vma};
     }
+    if (!range_quota_.charge(1)) return errc::quota_exceeded;
+    scope_guard uncharge{[this] { range_quota_.uncharge(1); }};
     bool const migratable = options.devmem_possible && found->vma.migratable;
     range<P>* const made = construct<range<P>>(env_.memory, (*home)->env(), **home, found->chunk, migratable);
     if (made == nullptr) return errc::no_memory;
     range_ref<P> ref = range_ref<P>::adopt(*made);
     errc const e = insert(*home, *made, sequence);
     if (e == errc::ok) {
+      uncharge.dismiss();  // until it is removed
       env_.observer.record({event_kind::range_created, found->chunk});
       return lookup<P>{std::move(ref), lookup<P>::kind::inserted, found->vma};
     }
@@ -39,6 +46,15 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
     env_.observer.record({event_kind::interfered_retry, found->chunk});
   } while (budget.interfered());
   return errc::busy;
+}
+
+/// Makes the account of the device memory, where there is a limit and it is not there yet.
+template <policies P>
+errc gpusvm<P>::open_account() {
+  if (limits_.device_memory == byte_count{UINT64_MAX}) return errc::ok;
+  exclusive_guard const guard{lock_};
+  if (account_ == nullptr) account_ = construct<device_account<P>>(env_.memory, env_.memory, limits_.device_memory);
+  return account_ == nullptr ? errc::no_memory : errc::ok;
 }
 
 /// The notifier around `fault`: the one in the index, or a new one that is registered and not in it yet.
@@ -71,7 +87,7 @@ template <policies P>
 result<vma_info> gpusvm<P>::permitted_vma(cpu_va fault, lookup_options const& options) {
   result<vma_info> const vma = env_.mm.find_vma(fault);
   if (!vma) return vma.error();
-  if (options.want == access::write && !vma->writable) return errc::read_only;
+  if (options.want != access::read && !vma->writable) return errc::read_only;
   if (!vma->readable) return errc::no_access;
   if (options.devmem_only && !vma->migratable) return errc::not_migratable;
   return vma;
@@ -88,7 +104,8 @@ auto gpusvm<P>::make_plan(candidate& home, cpu_va fault, lookup_options const& o
     if (range<P>* const known = home->ranges_.find(fault))
       return plan{range_ref<P>::share(*known), *vma, known->interval()};
   }
-  va_range const bounds = vma->extent.intersection(home->interval()).intersection(shape_.window());
+  va_range const window = options.within == nullptr ? shape_.window() : shape_.window().intersection(*options.within);
+  va_range const bounds = vma->extent.intersection(home->interval()).intersection(window);
   va_range const chunk = choose_chunk(shape_.chunks(), fault, bounds, [&](va_range chosen) {
     if (!home.is_fresh()) {
       shared_guard const guard{home->lock_};

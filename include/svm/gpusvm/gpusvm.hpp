@@ -8,6 +8,7 @@
 
 #include <svm/base/construct.hpp>
 #include <svm/base/interval_index.hpp>
+#include <svm/base/quota.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/gpusvm/chunk.hpp>
@@ -26,6 +27,25 @@ struct lookup_options {
   bool devmem_only = false;      ///< memory that cannot migrate is refused
   byte_count
       check_pages_threshold{};  ///< chunks up to this size are taken only when all their pages are present; 0: any
+  cancellation const* cancel = nullptr;
+  va_range const* within =
+      nullptr;  ///< the part of the window around the address that the range may not leave; null: all
+};
+
+/// What one gpusvm may have, so that a hostile program on the GPU cannot exhaust the host.
+struct gpusvm_limits {
+  std::uint64_t ranges = UINT64_MAX;
+  byte_count device_memory{UINT64_MAX};
+};
+
+/// Where the memory of a range is now.
+enum class residence : std::uint8_t {
+  unpopulated,   ///< a page at least is absent
+  here,          ///< all of it in the memory of this device
+  other,         ///< all of it in the memory of one other device
+  system,        ///< all of it in system memory
+  mixed_device,  ///< in the memory of several devices
+  mixed,         ///< in system memory and in that of devices
 };
 
 /// What `find_or_insert` found.
@@ -34,7 +54,7 @@ struct lookup {
   enum class kind : std::uint8_t {
     existing,
     inserted,
-    stale,  ///< it no longer lies inside the VMA: evict and remove it, and look again
+    stale,  ///< it no longer lies inside the VMA, or not inside `within`: evict and remove it, and look again
   };
   range_ref<P> range;
   kind what;
@@ -61,19 +81,32 @@ class gpusvm {
  public:
   using page = typename P::mm::page;
 
-  gpusvm(migrator<P>& migrator, geometry const& shape, invalidation_client<P>& client)
-      : env_(migrator.env()),
+  /// \param migrator  of the device's memory; it may serve other address spaces too
+  /// \param env       the address space, and the device as it sees it
+  gpusvm(migrator<P>& migrator, environment<P> const& env, geometry const& shape, invalidation_client<P>& client,
+         gpusvm_limits const& limits = {})
+      : env_(env),
         migrator_(migrator),
         shape_(shape),
         client_(client),
+        limits_(limits),
+        range_quota_(limits.ranges),
         range_nodes_(env_.memory),
         notifier_nodes_(env_.memory),
         notifiers_(notifier_nodes_) {}
+  /// On the address space that the migrator knows.
+  gpusvm(migrator<P>& migrator, geometry const& shape, invalidation_client<P>& client)
+      : gpusvm(migrator, migrator.env(), shape, client) {}
   gpusvm(gpusvm const&) = delete;
   gpusvm& operator=(gpusvm const&) = delete;
   /// \pre no call is under way
-  ~gpusvm() { close(); }
+  ~gpusvm() {
+    close();
+    if (account_ != nullptr) account_->put();
+  }
 
+  /// The account of the device memory; null before the first range, and where there is no limit.
+  [[nodiscard]] device_account<P>* account() const { return account_; }
   [[nodiscard]] geometry const& shape() const { return shape_; }
   [[nodiscard]] environment<P>& env() { return env_; }
 
@@ -86,9 +119,10 @@ class gpusvm {
   /// \param fault  byte address in the CPU space
   /// \pre    no lock of the library held; takes vm, mm (shared), notifier
   /// \errors outside_window; mm_gone; no_vma; read_only (write wanted where the CPU may not write), no_access (the CPU
-  ///         may not even read), not_migratable (devmem_only); registration_failed; no_memory; busy (the mappings
-  ///         changed under every try); gone (after `close`). On error nothing was inserted
-  /// \allocs at most one notifier, one range and nodes of both indexes
+  ///         may not even read), not_migratable (devmem_only); registration_failed; no_memory; quota_exceeded; busy
+  ///         (the mappings changed under every try); interrupted; gone (after `close`). On error nothing was inserted
+  /// \allocs at most one notifier, one range and nodes of both indexes; once the account of the device memory, where
+  ///         that has a limit
   /// \complexity O(log notifiers + log ranges of the notifier), and a page walk of at most the threshold for each chunk
   ///         size
   /// \source drm_gpusvm_range_find_or_insert(); unlike it, the end of the window is outside (3.1.1), a stale range is
@@ -105,18 +139,34 @@ class gpusvm {
   /// \pre    takes mm (shared) and notifier (shared)
   /// \errors gone, unmapped, mm_gone; no_vma, no_access, read_only (the CPU's mappings changed); mixed_placement (pages
   ///         in several places: evict, then try again); not_in_device_memory (devmem_only); no_memory, no_ram,
-  ///         dma_map_failed; busy (events interfered with every try, or for a second). On error the range is not
-  ///         mapped, unless it was and stays so
+  ///         dma_map_failed; unsupported (memory of a device out of reach); lost; interrupted; busy (events interfered
+  ///         with every try, or for a second). On error the range is not mapped, unless it was and stays so
   /// \allocs two arrays of an element a page, of which one is kept
   /// \complexity O(pages)
   /// \source drm_gpusvm_range_get_pages(); a failure unmaps what it mapped (3.1.3, 3.1.4), retries are bounded (3.1.7),
   ///         a mapping that does not serve the request is made anew (3.1.12)
-  [[nodiscard]] errc get_pages(range_hold<P>& held, page_options const& options);
+  [[nodiscard]] errc get_pages(range_hold<P>& held, page_options const& options) {
+    return get_pages(held, held->pages_, options);
+  }
+  /// The same for a mapping that was attached: of another device.
+  [[nodiscard]] errc get_pages(range_hold<P>& held, pages<P>& mapping, page_options const& options);
+
+  /// Lets a range keep the mapping of another device too: its pages, and its part in every invalidation.
+  ///
+  /// \param mapping  not mapped, of a device on the same address space; outlives the range's membership, `detach`
+  /// \errors gone, exists (attached to a range already)
+  [[nodiscard]] errc attach(range_hold<P>& held, pages<P>& mapping);
+  /// Unmaps such a mapping and lets it go; does nothing for one that is not attached.
+  void detach(range_hold<P>& held, pages<P>& mapping);
 
   /// Points the device's page table at the range's pages.
   ///
+  /// \param most  what the device may do, where the pages allow it
   /// \errors retry (an invalidation came first: get the pages again), gone; what `device::prepare` returns
-  [[nodiscard]] errc bind(range_hold<P>& held);
+  [[nodiscard]] errc bind(range_hold<P>& held, mapping_access most = mapping_access::read_write) {
+    return bind(held, held->pages_, most);
+  }
+  [[nodiscard]] errc bind(range_hold<P>& held, pages<P>& mapping, mapping_access most = mapping_access::read_write);
 
   /// True when the range has a mapping that serves the request now. Advisory, unless the notifier's lock is held.
   [[nodiscard]] static bool pages_valid(range<P> const& r, page_options const& options) {
@@ -128,23 +178,31 @@ class gpusvm {
 
   /// Moves the range's memory to the device.
   ///
-  /// \errors not_migratable, gone, and those of migrator::migrate_to_device
-  [[nodiscard]] errc migrate_to_device(range_hold<P>& held, duration timeslice);
+  /// \errors not_migratable, gone, mm_gone, and those of migrator::migrate_to_device
+  [[nodiscard]] errc migrate_to_device(range_hold<P>& held, migrate_options<P> options);
 
   /// Brings every device page in the range's span back to system memory; the range stays.
   ///
   /// \errors gone, mm_gone, and those of migrator::evict_span
-  [[nodiscard]] errc evict(range_hold<P>& held) {
+  [[nodiscard]] errc evict(range_hold<P>& held, cancellation const* cancel = nullptr) {
     if (held->has(range_flag::removed)) return errc::gone;
-    return held.mm_alive() ? migrator_.evict_span(held->interval()) : errc::mm_gone;
+    return held.mm_alive() ? migrator_.evict_span(env_.mm, held->interval(), cancel) : errc::mm_gone;
   }
 
-  /// True when all of the range's memory is in this device's memory now. Advisory.
+  /// Where the range's memory is now; unpopulated also when the address space has exited. Advisory.
   ///
   /// \pre takes mm (shared)
-  [[nodiscard]] bool is_resident(range_hold<P>& held) { return count_device_pages(held) == pages_of(*held); }
-  /// True when any of it is. Advisory.
-  [[nodiscard]] bool is_partly_resident(range_hold<P>& held) { return count_device_pages(held).value != 0; }
+  /// \allocs none
+  /// \complexity O(pages)
+  /// \source drm_gpusvm_scan_mm(); takes and drops its locks in one scope (3.1.25), and system pages are nobody's memory
+  [[nodiscard]] residence scan(range_hold<P>& held);
+  /// True when some of the range's memory is in that of a device, and not all in that of one. Advisory.
+  ///
+  /// \pre takes mm (shared)
+  [[nodiscard]] bool is_scattered(range_hold<P>& held);
+
+  /// Makes what the CPU wrote visible to a device that is not coherent, or the reverse.
+  void sync(range_hold<P>& held, bool to_device);
 
   /// Takes the range out: unmaps it and drops it from its notifier, and the notifier too when it was the last.
   ///
@@ -153,8 +211,19 @@ class gpusvm {
   /// \source drm_gpusvm_range_remove()
   void remove(range_hold<P> held);
 
+  /// Takes a range out that was unmapped in part, and puts ranges along the chunk table over what the CPU still maps in
+  /// its span. Device pages stay where they are; the new ranges are mapped at the next fault.
+  ///
+  /// Where memory runs short or the mappings change meanwhile, the rest is left for faults to make ranges of.
+  /// \pre    as `remove`
+  /// \allocs a range, and nodes of the index, for each chunk
+  /// \source the reference destroys the range and evicts its pages; it names splitting as future work
+  void split(range_hold<P> held);
+
   /// The range that contains `a`, or nothing.
-  [[nodiscard]] range_ref<P> find(cpu_va a);
+  [[nodiscard]] range_ref<P> find(cpu_va a) { return first_in({a, byte_count{1}}); }
+  /// The first range that meets `span`, or nothing.
+  [[nodiscard]] range_ref<P> first_in(va_range span);
   /// True when a range meets `span`.
   [[nodiscard]] bool has_mapping(va_range span);
   /// Where the first VMA that meets `span` begins; it may lie before the span.
@@ -223,7 +292,11 @@ class gpusvm {
   [[nodiscard]] static page_count pages_of(range<P> const& r) {
     return pages_in(r.interval().size(), P::mm::page_size);
   }
-  [[nodiscard]] page_count count_device_pages(range_hold<P>& held);
+  /// How many pages of a range are absent, and where the others are.
+  struct census {
+    std::uint64_t absent = 0, system = 0, here = 0, first_other = 0, further = 0;
+  };
+  [[nodiscard]] census count_pages(range_hold<P>& held);
   [[nodiscard]] bool all_present_locked(va_range span);
   template <class Visit>
   void for_each_piece(va_range span, Visit&& visit);
@@ -233,20 +306,24 @@ class gpusvm {
   [[nodiscard]] errc insert(candidate& home, range<P>& made, std::uint64_t sequence);
   [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reservation& room, range<P>& made,
                                    std::uint64_t sequence);
-  [[nodiscard]] errc map_found(range<P>& r, std::uint64_t sequence, std::span<page_entry<page> const> found,
-                               page_options const& options, typename pages<P>::block_array& room);
   void unmap_locked(range<P>& r);
+  void take_out(range_hold<P> held, bool& last);
+  [[nodiscard]] errc insert_rest(notifier<P>& home, va_range chunk, bool migratable, std::uint64_t sequence);
   void drop_if_empty(notifier<P>& n);
+  [[nodiscard]] errc open_account();
 
   environment<P> env_;
   migrator<P>& migrator_;
   geometry const shape_;
   invalidation_client<P>& client_;
+  gpusvm_limits const limits_;
+  quota<typename P::lock::template atomic<std::uint64_t>> range_quota_;
   typename range_index::pool range_nodes_;
   typename notifier_index::pool notifier_nodes_;
   typename P::lock::template shared_mutex<lock_rank::vm> lock_;
-  notifier_index notifiers_;  // under lock_
-  bool closed_ = false;       // under lock_
+  notifier_index notifiers_;              // under lock_
+  bool closed_ = false;                   // under lock_
+  device_account<P>* account_ = nullptr;  // of the device memory, when there is a limit; set before the first range is
 };
 
 }  // namespace svm::inline v0
@@ -254,4 +331,6 @@ class gpusvm {
 #include <svm/gpusvm/find_or_insert.hpp>
 #include <svm/gpusvm/get_pages.hpp>
 #include <svm/gpusvm/remove.hpp>
+#include <svm/gpusvm/scan.hpp>
+#include <svm/gpusvm/split.hpp>
 #include <svm/gpusvm/visit.hpp>

@@ -12,15 +12,22 @@
 
 namespace svm::inline v0 {
 
+/// Whether an invalidation may leave the waiting to its second pass.
+enum class invalidation_passes : bool { one, two };
+
 /// Who decides what an invalidation does to the ranges of a notifier: the driver.
 template <policies P>
 class invalidation_client {
  public:
-  /// Ends every device access to what `event` covers, before it returns.
+  /// Ends every device access to what `event` covers before it returns `done`; or, where two passes are allowed, starts
+  /// to and returns `pending`, after `notifier::begin_pending_locked`.
   ///
   /// \pre `owner.lock()` is held exclusive, and the sequence is set. Allocates nothing; takes no lock before rank
   ///         device.
-  virtual void invalidate(notifier<P>& owner, invalidation const& event) noexcept = 0;
+  [[nodiscard]] virtual invalidation_answer invalidate(notifier<P>& owner, invalidation const& event,
+                                                       invalidation_passes passes) noexcept = 0;
+  /// Waits for what `invalidate` left pending, and does the rest; under the same rules.
+  virtual void finish_invalidation(notifier<P>& owner, invalidation const& event) noexcept = 0;
 
  protected:
   ~invalidation_client() = default;
@@ -79,21 +86,38 @@ class notifier final : public invalidation_target {
       visit(*r);
   }
 
-  /// Clears `valid` of a range, so that nothing is bound from it any more.
+  /// Clears `valid` of every mapping of a range, so that nothing is bound from it any more.
   ///
   /// \pre `lock()` is held exclusive, or shared together with the range's lock
   void invalidate_pages_locked(range<P>& r) {
     lock_.assert_held_shared();
-    r.pages_.invalidate();
+    r.for_each_mapping_locked([](pages<P>& p) { p.invalidate(); });
   }
 
-  /// Ends the DMA mappings of a range.
+  /// Ends the DMA mappings of a range, for all its devices.
   ///
-  /// \pre as `invalidate_pages_locked`, and the device has forgotten the range
+  /// \pre as `invalidate_pages_locked`, and the devices have forgotten the range
   /// \source drm_gpusvm_range_unmap_pages()
   void unmap_pages_locked(range<P>& r) {
     lock_.assert_held_shared();
-    r.pages_.unmap();
+    r.for_each_mapping_locked([](pages<P>& p) { p.unmap(); });
+  }
+
+  /// Remembers, for the second pass of an invalidation, that the device was told to forget `span`.
+  ///
+  /// \pre `lock()` is held exclusive, and nothing is pending
+  void begin_pending_locked(va_range span) {
+    SVM_ASSERT(!pending_);
+    pending_ = true;
+    pending_span_ = span;
+  }
+  /// What `begin_pending_locked` was given, once.
+  ///
+  /// \pre `lock()` is held exclusive
+  [[nodiscard]] va_range end_pending_locked() {
+    SVM_ASSERT(pending_);
+    pending_ = false;
+    return pending_span_;
   }
 
   /// Marks a range that an unmap of the CPU touched; `event` says whether all of it.
@@ -106,17 +130,25 @@ class notifier final : public invalidation_target {
     if (!event.contains(r.interval())) r.set(range_flag::partial_unmap);
   }
 
-  [[nodiscard]] bool invalidate(invalidation const& event, std::uint64_t sequence) noexcept override {
+  [[nodiscard]] invalidation_answer invalidate(invalidation const& event, std::uint64_t sequence) noexcept override {
     if (event.may_block) {
       lock_.lock();
     } else if (!lock_.try_lock()) {
-      return false;  // before the sequence is set: nothing has happened
+      return invalidation_answer::refused;  // before the sequence is set: nothing has happened
     }
     env_.mm.set_sequence(registration_, sequence);
     env_.observer.record({event_kind::invalidated, event.span});
-    client_.invalidate(*this, event);
+    // A second pass takes the lock again, so it may have to wait; and there is room for one at a time.
+    bool const two = event.may_block && !pending_;
+    invalidation_answer const answer =
+        client_.invalidate(*this, event, two ? invalidation_passes::two : invalidation_passes::one);
     lock_.unlock();
-    return true;
+    return answer;
+  }
+
+  void finish_invalidation(invalidation const& event) noexcept override {
+    exclusive_guard const guard{lock_};
+    client_.finish_invalidation(*this, event);
   }
 
   /// The driver's own state; the library does not touch it.
@@ -133,8 +165,10 @@ class notifier final : public invalidation_target {
   va_range const interval_;
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
   lock_type lock_;
-  range_index ranges_;    // under lock_
-  bool retired_ = false;  // under lock_
+  range_index ranges_;                              // under lock_
+  bool retired_ = false;                            // under lock_
+  bool pending_ = false;                            // under lock_: an invalidation is between its passes
+  va_range pending_span_{cpu_va{}, byte_count{1}};  // under lock_
   typename P::mm::registration registration_{};
 };
 

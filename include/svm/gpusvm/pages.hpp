@@ -8,138 +8,173 @@
 #include <span>
 
 #include <svm/base/construct.hpp>
+#include <svm/base/intrusive_list.hpp>
 #include <svm/base/scope_guard.hpp>
+#include <svm/concepts/cancellation.hpp>
 #include <svm/concepts/policies.hpp>
+#include <svm/pagemap/migrator.hpp>
 
 namespace svm::inline v0 {
 
 /// What a caller of get_pages asks for.
 struct page_options {
-  bool read_only = false;    ///< the device will only read
-  bool devmem_only = false;  ///< system pages will not do
+  bool read_only = false;             ///< the device will only read
+  bool devmem_only = false;           ///< all of it in the device's own memory; nothing else will do
+  bool allow_mixed = false;           ///< pages of the system and of one device in one mapping
+  page_owner const* owner = nullptr;  ///< whose device pages stay where they are; null: those the pagemap reaches
+  cancellation const* cancel = nullptr;
 };
 
 /// The state of a `pages` object, one word, so that a reader without a lock sees a consistent set.
 enum class page_flag : std::uint32_t {
   mapped = 1,     ///< DMA mappings exist
   valid = 2,      ///< the device may use them
-  device = 4,     ///< they are of device memory
+  device = 4,     ///< some are of device memory
   read_only = 8,  ///< the device may not write through them
+  system = 16,    ///< some are of system memory
+  peer = 32,      ///< the device memory is another device's
 };
+[[nodiscard]] constexpr std::uint32_t bit(page_flag flag) {
+  return static_cast<std::uint32_t>(flag);
+}
 
 /// The mapping of a span for one device: the device's addresses of its pages, and whether they may be used.
 ///
-/// An invalidation clears `valid` first, then the device forgets the span, then the mappings end and `mapped` is
-/// cleared.
+/// It belongs to a range, or to a `mapped_buffer`; several devices may each have one of a range. An invalidation clears
+/// `valid` first, then the device forgets the span, then the mappings end and `mapped` is cleared.
 ///
 /// Invariants: 1. valid => mapped. 2. mapped <=> there are blocks, and then the blocks add up to the span.
-/// 3. all blocks lie in one place: system memory, or one allocation of device memory.
+/// 3. all blocks lie in one place: system memory, or one allocation of device memory; with `allow_mixed` in system
+/// memory and the memory of one device.
 ///
 /// Locks: changed with the range lock and the notifier lock shared, or the notifier lock exclusive. The flags may be
 /// read at any time; the blocks with the range lock, or the notifier lock exclusive: shared alone will not do.
 ///
 /// \source struct drm_gpusvm_pages
 template <policies P>
-class pages {
+class pages : public list_hook<pages<P>> {
  public:
-  using entry = page_entry<typename P::mm::page>;
+  using page = typename P::mm::page;
+  using entry = page_entry<page>;
   using block_array = scratch_array<device_address, typename P::allocator>;
 
+  /// \param env  the device that uses the mapping, on the address space of the span
   explicit pages(environment<P>& env) : env_(env), blocks_(env.memory) {}
   pages(pages const&) = delete;
   pages& operator=(pages const&) = delete;
   ~pages() { SVM_ASSERT(!has(page_flag::mapped)); }
 
-  [[nodiscard]] bool has(page_flag flag) const { return (flags_.load() & static_cast<std::uint32_t>(flag)) != 0; }
+  [[nodiscard]] environment<P>& env() const { return env_; }
+  [[nodiscard]] bool has(page_flag flag) const { return (flags_.load() & bit(flag)) != 0; }
 
-  /// True when the mapping is valid and good for `wanted`: one that is read-only serves no write, one of system
-  /// memory serves nobody who demands device memory.
-  [[nodiscard]] bool satisfies(page_options wanted) const {
+  /// True when the mapping is valid and good for `wanted`: one that is read-only serves no write, one that is not all in
+  /// the device's own memory serves nobody who demands that, a mixed one only who allows it.
+  [[nodiscard]] bool satisfies(page_options const& wanted) const {
     std::uint32_t const now = flags_.load();
-    auto const is = [now](page_flag flag) { return (now & static_cast<std::uint32_t>(flag)) != 0; };
+    auto const is = [now](page_flag flag) { return (now & bit(flag)) != 0; };
     return is(page_flag::valid) && (wanted.read_only || !is(page_flag::read_only)) &&
-           (!wanted.devmem_only || is(page_flag::device));
+           (!wanted.devmem_only || (is(page_flag::device) && !is(page_flag::system) && !is(page_flag::peer))) &&
+           (wanted.allow_mixed || !(is(page_flag::device) && is(page_flag::system)));
   }
 
   /// \pre the range lock is held, or the notifier lock exclusive, or nothing is under way
   [[nodiscard]] std::span<device_address const> blocks_locked() const { return {blocks_.data(), count_}; }
 
+  /// Room for a mapping, taken where it may be waited for and may fail: the addresses, and for a device that has them
+  /// the IO addresses that the system's pages get.
+  ///
+  /// \invariant what no mapping took over is given back
+  class room {
+   public:
+    explicit room(environment<P>& env) : env_(env), blocks_(env.memory) {}
+    room(room const&) = delete;
+    room& operator=(room const&) = delete;
+    ~room() { release_iova(); }
+
+    /// \errors no_memory. Without IO addresses the pages are mapped one by one.
+    [[nodiscard]] errc reserve(std::size_t count, [[maybe_unused]] bool system_pages) {
+      if (!blocks_.reserve(count)) return errc::no_memory;
+      if constexpr (iova_device<typename P::device, page>) {
+        if (!system_pages || size_ != byte_count{}) return errc::ok;
+        byte_count const size = P::mm::page_size * count;
+        if (result<dma_addr> const base = env_.device.reserve_iova(size); base) {
+          base_ = *base;
+          size_ = size;
+        }
+      }
+      return errc::ok;
+    }
+
+   private:
+    friend class pages;
+    void release_iova() {
+      if constexpr (iova_device<typename P::device, page>)
+        if (size_ != byte_count{}) env_.device.release_iova(base_, size_, byte_count{}, dma_direction::bidirectional);
+      size_ = {};
+    }
+
+    environment<P>& env_;
+    block_array blocks_;
+    dma_addr base_{};
+    byte_count size_{};
+  };
+
   /// Maps what a page walk found, and makes it valid.
   ///
   /// \param found  an element a base page of the span, all present
-  /// \param room   at least as many elements; its memory is taken over on success
+  /// \param space  room for as many; taken over on success
   /// \pre    not mapped; the locks of the class comment
-  /// \errors mixed_placement, not_in_device_memory, dma_map_failed: nothing is mapped
+  /// \errors mixed_placement, not_in_device_memory, dma_map_failed, unsupported (device memory out of reach): nothing is
+  ///         mapped
   /// \allocs none
-  [[nodiscard]] errc map(std::span<entry const> found, page_options wanted, block_array& room);
+  /// \source the mapping loop of drm_gpusvm_get_pages(); one block for each contiguous stretch, clipped to the span
+  ///         (erratum 3.1.5)
+  [[nodiscard]] errc map(std::span<entry const> found, page_options const& wanted, room& space);
 
   /// Makes the mapping invalid; the device may still have it.
-  void invalidate() { flags_.fetch_and(~static_cast<std::uint32_t>(page_flag::valid)); }
+  void invalidate() { flags_.fetch_and(~bit(page_flag::valid)); }
 
   /// Ends the DMA mappings, if there are any.
   ///
   /// \pre the device has forgotten the span
   void unmap() {
-    unmap_blocks(blocks_, count_);
+    if (!has(page_flag::mapped)) return;
+    unmap_blocks({blocks_.data(), count_});
     count_ = 0;
+    pagemap_ = nullptr;
+    from_ = {};
     flags_.store(0);
   }
 
- private:
-  [[nodiscard]] errc map_block(entry const& first, page_order order, dma_direction direction, device_address& out) {
-    if (first.place == page_place::device) {
-      result<device_address> const mapped = env_.pagemap.map(first.page, order, direction);
-      if (!mapped) return mapped.error();
-      out = *mapped;
-      return errc::ok;
-    }
-    result<dma_addr> const mapped = env_.device.dma_map(first.page, order, direction);
-    if (!mapped) return mapped.error();
-    out = {*mapped, interconnect::system, order, direction};
-    return errc::ok;
+  /// Makes what the system wrote visible to the device, or the reverse, where that needs doing.
+  ///
+  /// \pre the range lock and the notifier lock shared
+  void sync([[maybe_unused]] bool to_device) {
+    if constexpr (noncoherent_device<typename P::device>)
+      for (device_address const& b : blocks_locked())
+        if (b.path == interconnect::system)
+          to_device ? env_.device.sync_for_device(b.address, b.order, b.direction)
+                    : env_.device.sync_for_system(b.address, b.order, b.direction);
   }
 
-  void unmap_blocks(block_array const& blocks, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i)
-      if (blocks[i].path == interconnect::system)
-        env_.device.dma_unmap(blocks[i].address, blocks[i].order, blocks[i].direction);
-      else
-        env_.pagemap.unmap(blocks[i]);
-  }
+ private:
+  [[nodiscard]] errc judge(std::span<entry const> found, page_options const& wanted, std::uint32_t& flags) const;
+  [[nodiscard]] errc map_block(entry const& first, page_order order, dma_direction direction, room& space,
+                               device_address& out);
+  void unmap_blocks(std::span<device_address const> blocks);
 
   environment<P>& env_;
   block_array blocks_;
   std::size_t count_ = 0;
+  typename P::pagemap* pagemap_ = nullptr;  // whose device memory is mapped
+  migrator_ref<P> from_;                    // keeps it
+  dma_addr iova_base_{};                    // of the reservation that the system's pages are linked in
+  byte_count iova_size_{};                  // none: each was mapped by itself
+  byte_count iova_linked_{};
+  dma_direction direction_ = dma_direction::bidirectional;
   typename P::lock::template atomic<std::uint32_t> flags_{0};
 };
 
-template <policies P>
-errc pages<P>::map(std::span<entry const> found, page_options wanted, block_array& room) {
-  SVM_ASSERT(!has(page_flag::mapped));
-  entry const& first = found.front();
-  for (entry const& e : found)
-    if (e.place != first.place || e.behind != first.behind) return errc::mixed_placement;
-  if (wanted.devmem_only && first.place == page_place::system) return errc::not_in_device_memory;
-
-  dma_direction const direction = wanted.read_only ? dma_direction::to_device : dma_direction::bidirectional;
-  std::size_t mapped = 0;
-  scope_guard undo{[&] { unmap_blocks(room, mapped); }};
-  for (std::size_t i = 0; i < found.size();) {
-    // A block ends with the folio or with the span, whichever comes first.
-    auto const left = static_cast<std::uint8_t>(std::bit_width(found.size() - i) - 1);
-    page_order const order{found[i].order.value < left ? found[i].order.value : left};
-    if (errc const e = map_block(found[i], order, direction, room[mapped]); e != errc::ok) return e;
-    ++mapped;
-    i += order.pages().value;
-  }
-  undo.dismiss();
-  blocks_.swap(room);
-  count_ = mapped;
-  auto flags = static_cast<std::uint32_t>(page_flag::mapped) | static_cast<std::uint32_t>(page_flag::valid);
-  if (first.place == page_place::device) flags |= static_cast<std::uint32_t>(page_flag::device);
-  if (wanted.read_only) flags |= static_cast<std::uint32_t>(page_flag::read_only);
-  flags_.store(flags);
-  return errc::ok;
-}
-
 }  // namespace svm::inline v0
+
+#include <svm/gpusvm/map_pages.hpp>

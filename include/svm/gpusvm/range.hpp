@@ -32,10 +32,14 @@ enum class range_flag : std::uint32_t {
 /// Invariants: 1. not removed => it stands in the index of its notifier. 2. unmapped or removed => never mapped again.
 /// Locks: `lock_` (range) covers getting, dropping and evicting its pages; the pages' own rule is in pages.hpp; flags
 /// are set with the notifier lock exclusive.
+///
+/// The reference's driver owns the pages of a range and may have several, one a device; here the range has those of the
+/// gpusvm's device itself, and `gpusvm::attach` adds others.
 /// \source struct drm_gpusvm_range
 template <policies P>
 class range : public list_hook<range<P>> {
  public:
+  /// \param env  of the gpusvm; outlives the range
   range(environment<P>& env, notifier<P>& owner, va_range interval, bool migratable)
       : owner_(owner), interval_(interval), migratable_(migratable), pages_(env) {
     owner_.get();
@@ -47,7 +51,16 @@ class range : public list_hook<range<P>> {
   [[nodiscard]] bool is_migratable() const { return migratable_; }
 
   [[nodiscard]] bool has(range_flag flag) const { return (flags_.load() & static_cast<std::uint32_t>(flag)) != 0; }
+  /// The mapping for the device of the gpusvm.
   [[nodiscard]] pages<P> const& mapping() const { return pages_; }
+  /// Calls `visit(pages&)` for the mapping of the gpusvm's device, then for those of other devices.
+  ///
+  /// \pre the notifier's lock is held
+  template <class Visit>
+  void for_each_mapping_locked(Visit&& visit) {
+    visit(pages_);
+    for (pages<P>* other = others_.front(); other != nullptr; other = others_.next(*other)) visit(*other);
+  }
 
   void get() { references_.get(); }
   /// Drops a reference; the last one frees the range.
@@ -78,6 +91,7 @@ class range : public list_hook<range<P>> {
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
   typename P::lock::template mutex<lock_rank::range> lock_;
   pages<P> pages_;
+  intrusive_list<pages<P>> others_;  // under the notifier's lock, exclusive to change
 };
 
 template <policies P>

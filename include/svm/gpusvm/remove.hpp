@@ -11,20 +11,30 @@ namespace svm::inline v0 {
 template <policies P>
 void gpusvm<P>::remove(range_hold<P> held) {
   notifier_ref<P> const home = notifier_ref<P>::share(held->owner());
-  range_ref<P> indexed;  // the index's reference, dropped when no lock is held any more
   bool last = false;
+  take_out(std::move(held), last);
+  if (last) drop_if_empty(*home);
+}
+
+/// Unmaps a range and takes it out of its notifier's index; `last` becomes true when that leaves none in it.
+template <policies P>
+void gpusvm<P>::take_out(range_hold<P> held, bool& last) {
+  range_ref<P> indexed;  // the index's reference, dropped when no lock is held any more
   {
     range_hold<P> const work{std::move(held)};
-    exclusive_guard const guard{home->lock_};
+    notifier<P>& home = work->owner();
+    exclusive_guard const guard{home.lock_};
     if (work->has(range_flag::removed)) return;
     unmap_locked(*work);
-    home->ranges_.erase(*work);
+    while (work->others_.pop_front() != nullptr) {
+    }
+    home.ranges_.erase(*work);
     work->set(range_flag::removed);
     indexed = range_ref<P>::adopt(*work);
-    last = home->ranges_.empty();
+    last = home.ranges_.empty();
   }
+  range_quota_.uncharge(1);
   env_.observer.record({event_kind::range_removed, indexed->interval()});
-  if (last) drop_if_empty(*home);
 }
 
 /// Takes a notifier without ranges out of the index, and out of the mm.
@@ -45,6 +55,10 @@ void gpusvm<P>::drop_if_empty(notifier<P>& n) {
 
 template <policies P>
 void gpusvm<P>::close() {
+  {
+    exclusive_guard const guard{lock_};
+    closed_ = true;
+  }
   scope_guard const trim{[this] {
     range_nodes_.trim();
     notifier_nodes_.trim();
@@ -52,8 +66,7 @@ void gpusvm<P>::close() {
   while (true) {
     notifier_ref<P> n;
     {
-      exclusive_guard const guard{lock_};
-      closed_ = true;
+      shared_guard const guard{lock_};
       notifier<P>* const first = notifiers_.first();
       if (first == nullptr) return;
       n = notifier_ref<P>::share(*first);

@@ -27,12 +27,13 @@ void gpusvm<P>::for_each_range(va_range span, Visit&& visit) {
 }
 
 template <policies P>
-range_ref<P> gpusvm<P>::find(cpu_va a) {
+range_ref<P> gpusvm<P>::first_in(va_range span) {
   range_ref<P> found;
   shared_guard const guard{lock_};
-  if (notifier<P>* const n = notifiers_.find(a)) {
+  for (notifier<P>* n = notifiers_.first_overlap(span); !found && n != nullptr && n->interval().overlaps(span);
+       n = notifiers_.next(*n)) {
     shared_guard const range_guard{n->lock_};
-    if (range<P>* const r = n->ranges_.find(a)) found = range_ref<P>::share(*r);
+    if (range<P>* const r = n->ranges_.first_overlap(span)) found = range_ref<P>::share(*r);
   }
   return found;
 }

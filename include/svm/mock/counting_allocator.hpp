@@ -20,7 +20,12 @@ namespace svm::inline v0::mock {
 /// an allocation under a lock that forbids it (O-28).
 class counting_allocator {
  public:
-  counting_allocator(failure_plan& failures, report& broken) : failures_(failures), report_(broken) {}
+  using lock_lookup = held_locks& (*)();
+
+  /// \param held  finds the locks of the thread that calls
+  counting_allocator(
+      failure_plan& failures, report& broken, lock_lookup held = +[]() -> held_locks& { return this_thread_locks; })
+      : failures_(failures), report_(broken), held_(held) {}
   counting_allocator(counting_allocator const&) = delete;
   counting_allocator& operator=(counting_allocator const&) = delete;
 
@@ -50,12 +55,13 @@ class counting_allocator {
 
  private:
   void check_context() {
-    if (this_thread_locks.holds_rank_from(lock_rank::notifier))
+    if (held_().holds_rank_from(lock_rank::notifier))
       report_.violation("O-28", "memory is allocated or freed under a lock of rank notifier or later");
   }
 
   failure_plan& failures_;
   report& report_;
+  lock_lookup held_;
   std::atomic<std::uint64_t> live_blocks_{0};
   std::atomic<std::uint64_t> live_bytes_{0};
   std::atomic<std::uint64_t> total_blocks_{0};

@@ -2,14 +2,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <map>
 #include <span>
-#include <string>
+#include <utility>
+#include <vector>
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/device.hpp>
@@ -17,28 +18,49 @@
 #include <svm/mock/iommu.hpp>
 #include <svm/mock/physical_memory.hpp>
 #include <svm/mock/steps.hpp>
+#include <svm/mock/word_access.hpp>
 
 namespace svm::inline v0::mock {
 
-/// A GPU: a page table, a TLB, loads and stores that go through them, and nothing else between it and memory.
+/// A GPU as one process uses it: a page table, a TLB, accesses that go through them, and nothing else between it and
+/// memory.
 ///
 /// A load or store that neither allows is a fault for the driver to serve. Every access checks permission, the IOMMU
 /// and the generation of the page it ends up in.
 ///
 /// Locks: `lock_` (device) guards the page table and the TLB, and is held over each access, so that `invalidate` waits
 /// for accesses under way.
-template <lock Lock>
+template <lock Lock, std::size_t PageBytes = 4096>
 class gpu {
  public:
-  gpu(physical_memory<Lock>& frames, iommu<Lock>& dma, report& broken, steps& hooks)
+  static constexpr byte_count page_size{PageBytes};
+
+  gpu(physical_memory<Lock, PageBytes>& frames, iommu<Lock, PageBytes>& dma, report& broken, steps& hooks)
       : frames_(frames), iommu_(dma), report_(broken), steps_(hooks) {}
 
   // What the library asks for (concepts/device.hpp).
 
-  [[nodiscard]] result<dma_addr> dma_map(page p, page_order, dma_direction direction) noexcept {
-    return iommu_.map(p, direction);
+  [[nodiscard]] result<dma_addr> dma_map(page p, page_order order, dma_direction direction) noexcept {
+    return iommu_.map(p, direction, order);
   }
-  void dma_unmap(dma_addr address, page_order, dma_direction direction) noexcept { iommu_.unmap(address, direction); }
+  void dma_unmap(dma_addr address, page_order order, dma_direction direction) noexcept {
+    iommu_.unmap(address, direction, order);
+  }
+  [[nodiscard]] result<dma_addr> reserve_iova(byte_count size) noexcept { return iommu_.reserve(size); }
+  [[nodiscard]] errc link_iova(dma_addr base, byte_count offset, page p, page_order order,
+                               dma_direction direction) noexcept {
+    return iommu_.link(base, offset, p, order, direction);
+  }
+  [[nodiscard]] errc sync_iova(dma_addr base, byte_count size) noexcept { return iommu_.sync(base, size); }
+  void release_iova(dma_addr base, byte_count size, byte_count linked, dma_direction direction) noexcept {
+    iommu_.release(base, size, linked, direction);
+  }
+  void sync_for_device(dma_addr address, page_order order, dma_direction direction) noexcept {
+    iommu_.sync_for_device(address, order, direction);
+  }
+  void sync_for_system(dma_addr address, page_order order, dma_direction direction) noexcept {
+    iommu_.sync_for_system(address, order, direction);
+  }
 
   [[nodiscard]] errc prepare(va_range span) noexcept {
     steps_.at(step::preparing);
@@ -60,10 +82,23 @@ class gpu {
 
   void invalidate(va_range span) noexcept {
     exclusive_guard const guard{lock_};
-    for_each_entry_locked(span, [&](std::uint64_t, entry& e) { clear_entry(e); });
-    for (tlb_entry& t : tlb_)
-      if (t.tag != 0 && span.contains(cpu_va{(t.tag - 1) * page_bytes})) t = {};
-    ++tlb_flushes_;
+    zap_locked(span);
+    flush_locked(span);
+  }
+  /// Zaps the entries; the TLB serves accesses until `finish_invalidate`.
+  void begin_invalidate(va_range span) noexcept {
+    exclusive_guard const guard{lock_};
+    zap_locked(span);
+    begun_.push_back(span);
+  }
+  void finish_invalidate(va_range span) noexcept {
+    exclusive_guard const guard{lock_};
+    auto const begun = std::ranges::find(begun_, span);
+    if (begun == begun_.end())
+      report_.violation("O-27", "a flush is waited for that was not begun");
+    else
+      begun_.erase(begun);
+    flush_locked(span);
   }
 
   // What a GPU program does.
@@ -73,7 +108,7 @@ class gpu {
     exclusive_guard const guard{lock_};
     std::byte* const from = translate(a, access::read);
     if (from == nullptr) return false;
-    copy_out(into.data(), from + a.value % page_bytes, into.size());
+    load_bytes(from + a.value % PageBytes, into);
     return true;
   }
   /// Stores `from` at `a`, inside one page; false, and nothing happens, when that faults.
@@ -81,10 +116,21 @@ class gpu {
     exclusive_guard const guard{lock_};
     std::byte* const to = translate(a, access::write);
     if (to == nullptr) return false;
-    copy_in(to + a.value % page_bytes, from.data(), from.size());
+    store_bytes(to + a.value % PageBytes, from);
+    return true;
+  }
+  /// Adds to the aligned word at `a`; false, and nothing happens, when that faults: also where the page is not in this
+  /// GPU's own memory.
+  [[nodiscard]] bool atomic_add(cpu_va a, std::uint64_t value, std::uint64_t& old) {
+    exclusive_guard const guard{lock_};
+    std::byte* const to = translate(a, access::atomic);
+    if (to == nullptr) return false;
+    old = add_to_word(to + a.value % PageBytes, value);
     return true;
   }
 
+  /// Which GPU of the machine it is.
+  [[nodiscard]] unsigned index() const { return iommu_.gpu(); }
   [[nodiscard]] std::uint64_t tlb_flushes() const { return tlb_flushes_; }
 
   // What the oracle and the tests look at.
@@ -100,7 +146,7 @@ class gpu {
   void for_each_mapping(va_range span, Visit&& visit) {
     exclusive_guard const guard{lock_};
     for_each_entry_locked(span, [&](std::uint64_t n, entry& e) {
-      if (e.present) visit(mapping{cpu_va{n * page_bytes}, target_of(e), e.writable, e.path});
+      if (e.present) visit(mapping{cpu_va{n * PageBytes}, target_of(e), e.writable, e.path});
     });
   }
   /// True when every TLB entry agrees with the page table (O-01).
@@ -112,6 +158,11 @@ class gpu {
       if (e == nullptr || !e->present || *e != t.from) return false;
     }
     return true;
+  }
+  /// True when no flush is under way.
+  [[nodiscard]] bool is_flushed() {
+    exclusive_guard const guard{lock_};
+    return begun_.empty();
   }
   [[nodiscard]] bool has_mappings() {
     bool any = false;
@@ -134,10 +185,11 @@ class gpu {
 
   struct entry {
     dma_addr address{};
-    page local{};  ///< of device memory, as it was when the entry was written
+    page direct{};  ///< of device memory, as it was when the entry was written
     interconnect path = interconnect::system;
     bool present = false;
     bool writable = false;
+    bool atomic = false;
     friend bool operator==(entry const&, entry const&) = default;
   };
   struct tlb_entry {
@@ -145,7 +197,7 @@ class gpu {
     entry from;
   };
 
-  [[nodiscard]] static std::uint64_t number(cpu_va a) { return a.value / page_bytes; }
+  [[nodiscard]] static std::uint64_t number(cpu_va a) { return a.value / PageBytes; }
 
   [[nodiscard]] entry* find_entry(std::uint64_t n) {
     auto const block = table_.find(n / block_pages);
@@ -168,14 +220,15 @@ class gpu {
       return;
     }
     clear_entry(*e);
-    *e = {address, {}, path, true, how == mapping_access::read_write};
-    if (path == interconnect::local) e->local = frames_.handle(static_cast<std::uint32_t>(address.value / page_bytes));
+    *e = {address, {}, path, true, how != mapping_access::read_only, how == mapping_access::read_write};
+    if (path != interconnect::system) e->direct = frames_.peek(address.value / PageBytes);
     page const target = target_of(*e);
     if (!frames_.is_alive(target)) {
       report_.violation("O-01", "a bind to a page that is not alive");
       e->present = false;
       return;
     }
+    changes<Lock>("frame", target.frame);
     frames_.of(target).gpu_maps.fetch_add(1);
     tlb_[n % tlb_size] = {};
   }
@@ -184,11 +237,33 @@ class gpu {
     if (!e.present) return;
     e.present = false;
     page const target = target_of(e);
-    if (target.frame != 0) frames_.of(target).gpu_maps.fetch_sub(1);
+    if (target.frame == 0) return;
+    changes<Lock>("frame", target.frame);
+    frames_.of(target).gpu_maps.fetch_sub(1);
+  }
+
+  /// Ends the entries of a span; their pages count as mapped until the flush.
+  void zap_locked(va_range span) {
+    for_each_entry_locked(span, [&](std::uint64_t n, entry& e) {
+      if (!std::exchange(e.present, false)) return;
+      if (page const target = target_of(e); target.frame != 0) flushing_.emplace_back(n, target);
+    });
+  }
+  void flush_locked(va_range span) {
+    auto const is_inside = [&](std::uint64_t n) { return span.contains(cpu_va{n * PageBytes}); };
+    std::erase_if(flushing_, [&](auto const& zapped) {
+      if (!is_inside(zapped.first)) return false;
+      changes<Lock>("frame", zapped.second.frame);
+      frames_.of(zapped.second).gpu_maps.fetch_sub(1);
+      return true;
+    });
+    for (tlb_entry& t : tlb_)
+      if (t.tag != 0 && is_inside(t.tag - 1)) t = {};
+    ++tlb_flushes_;
   }
 
   [[nodiscard]] page target_of(entry const& e) {
-    return e.path == interconnect::local ? e.local : iommu_.peek(e.address);
+    return e.path == interconnect::system ? iommu_.peek(e.address) : e.direct;
   }
 
   /// The bytes of the page of `a`, or null for a fault.
@@ -201,43 +276,36 @@ class gpu {
       cached = {n + 1, *e};
     }
     entry const& e = cached.from;
-    if (want == access::write && !e.writable) return nullptr;
-    page const target = e.path == interconnect::local ? e.local : iommu_.resolve(e.address, want == access::write);
-    if (!frames_.is_alive(target)) {
-      report_.violation("O-01", "a device access reached a page that is not alive");
+    if (want != access::read && !e.writable) return nullptr;
+    if (want == access::atomic && (!e.atomic || e.path != interconnect::local)) return nullptr;
+    if (e.path == interconnect::system) {
+      auto const there = iommu_.reach(e.address, want != access::read);
+      return check_alive(there.target) ? there.bytes : nullptr;
+    }
+    if (!check_alive(e.direct)) return nullptr;
+    unsigned const home = frames_.gpu_of(e.direct);
+    if ((e.path == interconnect::local) != (home == index()) || !frames_.links().reach(index(), home)) {
+      report_.violation("O-10", "a device access to another GPU's memory that does not reach it");
       return nullptr;
     }
-    return frames_.bytes(target);
+    return frames_.bytes(e.direct);
+  }
+  [[nodiscard]] bool check_alive(page target) {
+    if (frames_.is_alive(target)) return true;
+    report_.violation("O-01", "a device access reached a page that is not alive");
+    return false;
   }
 
-  // Words are moved whole, as memory does for aligned accesses; CPU and GPU may meet on one.
-  static void copy_out(std::byte* to, std::byte* from, std::size_t size) {
-    if (size == sizeof(std::uint64_t) && reinterpret_cast<std::uintptr_t>(from) % size == 0) {
-      std::uint64_t const word =
-          std::atomic_ref<std::uint64_t>{*reinterpret_cast<std::uint64_t*>(from)}.load(std::memory_order_relaxed);
-      std::memcpy(to, &word, size);
-    } else {
-      std::memcpy(to, from, size);
-    }
-  }
-  static void copy_in(std::byte* to, std::byte const* from, std::size_t size) {
-    if (size == sizeof(std::uint64_t) && reinterpret_cast<std::uintptr_t>(to) % size == 0) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, from, size);
-      std::atomic_ref<std::uint64_t>{*reinterpret_cast<std::uint64_t*>(to)}.store(word, std::memory_order_relaxed);
-    } else {
-      std::memcpy(to, from, size);
-    }
-  }
-
-  physical_memory<Lock>& frames_;
-  iommu<Lock>& iommu_;
+  physical_memory<Lock, PageBytes>& frames_;
+  iommu<Lock, PageBytes>& iommu_;
   report& report_;
   steps& steps_;
   typename Lock::template mutex<lock_rank::device> lock_;
   std::map<std::uint64_t, std::array<entry, block_pages>> table_;
   std::array<tlb_entry, tlb_size> tlb_{};
   tlb_entry planted_{};
+  std::vector<va_range> begun_;                           // invalidations that are not finished
+  std::vector<std::pair<std::uint64_t, page>> flushing_;  // page numbers and pages of entries that are zapped
   std::atomic<std::uint64_t> tlb_flushes_{0};
 };
 

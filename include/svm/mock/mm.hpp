@@ -10,33 +10,29 @@
 #include <vector>
 
 #include <svm/concepts/mm.hpp>
+#include <svm/mock/advice_map.hpp>
+#include <svm/mock/kernel.hpp>
 #include <svm/mock/notifiers.hpp>
 #include <svm/mock/page_table.hpp>
-#include <svm/mock/physical_memory.hpp>
-#include <svm/mock/virtual_clock.hpp>
 #include <svm/mock/vma.hpp>
 
 namespace svm::inline v0::mock {
 
-inline constexpr std::uint64_t user_end = std::uint64_t{1} << 47;
-inline constexpr byte_count huge_page_size{2 << 20};
-
-/// How a system call or a CPU access ended, in the words of a process.
-enum class sys : std::uint8_t { ok, einval, enomem, eexist, sigsegv, sigbus };
-
 /// One process's address space on the simulated machine: VMAs, a page table that points to frames, faults, notifiers,
 /// and the part of memory management that migrates pages.
 ///
-/// Locks: `map_lock_` (mm) guards the VMAs; the page-table lock of the physical memory guards the page table; a
-/// migration holds its own lock of rank page, so that the order of ranks is checked.
-template <lock Lock>
+/// Locks: `map_lock_` (mm) guards the VMAs and the advice; the page-table lock of the physical memory guards the page
+/// tables of all processes; a migration holds its own lock of rank page, so that the order of ranks is checked.
+template <lock Lock, std::size_t PageBytes = 4096>
 class address_space {
  public:
-  static constexpr byte_count page_size = mock::page_size;
+  static constexpr byte_count page_size{PageBytes};
   using page = mock::page;
   using entry = page_entry<page>;
   using slot = migration_slot<page>;
   using registration = typename notifiers<Lock>::registration;
+  using frames_type = physical_memory<Lock, PageBytes>;
+  using site = mapping_site<Lock, PageBytes>;
 
   /// A migration under way.
   class migration {
@@ -51,27 +47,31 @@ class address_space {
    private:
     friend class address_space;
     address_space* home_ = nullptr;
+    page_owner for_ = nobody;  ///< on whose behalf
+    cpu_va start_{};           ///< of what `collect` collected, for the holes
     std::span<slot> slots_;
-    std::vector<cpu_va> at_;                               ///< where each slot is mapped
-    std::vector<bool> moved_;                              ///< `install` moved it
+    std::vector<page> target_;  ///< where `install` sends each slot's page; no page for one that stays
     typename Lock::template mutex<lock_rank::page> held_;  ///< stands for the page locks in the order of ranks
   };
 
-  address_space(physical_memory<Lock>& frames, virtual_clock& time, failure_plan& failures, report& broken,
-                steps& hooks, page_owner gpu_owner)
-      : frames_(frames),
-        clock_(time),
-        report_(broken),
-        steps_(hooks),
-        gpu_owner_(gpu_owner),
-        notifiers_(failures, broken, hooks) {}
+  explicit address_space(kernel<Lock, PageBytes>& shared);
+  /// A copy of `parent`, as fork makes it; it has exited at once (`users() == 0`) when memory was short.
+  ///
+  /// \pre `parent` has not exited
+  address_space(kernel<Lock, PageBytes>& shared, address_space& parent);
+  address_space(address_space const&) = delete;
+  address_space& operator=(address_space const&) = delete;
+  ~address_space() {
+    exclusive_guard const guard{frames_.lock()};
+    std::erase(kernel_.processes, this);
+  }
 
   // What the library asks for (concepts/mm.hpp).
 
   [[nodiscard]] bool get_user() noexcept {
     std::uint32_t seen = users_.load();
     while (seen != 0)
-      if (users_.compare_exchange_weak(seen, seen + 1)) return true;
+      if (users_.compare_exchange(seen, seen + 1)) return true;
     return false;
   }
   void put_user() noexcept {
@@ -91,14 +91,14 @@ class address_space {
     return notifiers_.read_retry(r, seen);
   }
   void set_sequence(registration& r, std::uint64_t value) noexcept { notifiers_.set_sequence(r, value); }
-  [[nodiscard]] errc collect(migration& session, va_range span, std::span<slot> slots) noexcept
+  [[nodiscard]] errc collect(migration& session, va_range span, std::span<slot> slots, page_owner reach) noexcept
       SVM_NO_THREAD_SAFETY_ANALYSIS;  // the session keeps its lock until it is finalized
   void collect_pages(migration& session, std::span<slot> slots, va_range const* within,
                      page faulting) noexcept SVM_NO_THREAD_SAFETY_ANALYSIS;
   void install(migration& session) noexcept;
   void finalize(migration& session) noexcept SVM_NO_THREAD_SAFETY_ANALYSIS;
-  [[nodiscard]] result<page> allocate_page() noexcept;
-  void adopt_device_page(page p, device_page_owner<page>& owner) noexcept;
+  [[nodiscard]] result<page> allocate_page(page_order order) noexcept;
+  void adopt_device_page(page p, page_order order, device_page_owner<page>& owner, bool coherent) noexcept;
   void discard_page(page p) noexcept;
 
   // System calls. Alignment is judged first.
@@ -108,9 +108,25 @@ class address_space {
     cpu_va at{};
   };
   [[nodiscard]] mapped mmap(byte_count size, protection, mapping_kind, std::optional<cpu_va> at);
+  /// Maps the file or shared memory behind `other` once more, from a byte offset in it.
+  [[nodiscard]] mapped mmap_same(cpu_va other, std::uint64_t offset, byte_count size, protection,
+                                 std::optional<cpu_va> at);
   [[nodiscard]] sys munmap(cpu_va a, byte_count size);
   [[nodiscard]] sys mprotect(cpu_va a, byte_count size, protection);
-  [[nodiscard]] sys madvise_dontneed(cpu_va a, byte_count size);
+  /// \errors einval, enomem, efault (the old span lies not in one VMA), eexist (`to` is occupied)
+  [[nodiscard]] mapped mremap(cpu_va a, byte_count old_size, byte_count new_size, bool dont_unmap,
+                              std::optional<cpu_va> to);
+  /// \errors einval, enomem (a hole; for `collapse` also: no block of memory is free), eagain (`collapse` meets pages
+  ///         that others hold)
+  [[nodiscard]] sys madvise(cpu_va a, byte_count size, advice what);
+  [[nodiscard]] sys madvise_dontneed(cpu_va a, byte_count size) { return madvise(a, size, advice::dontneed); }
+  /// Makes a span present and keeps it from being swapped out.
+  [[nodiscard]] sys mlock(cpu_va a, byte_count size);
+  [[nodiscard]] sys munlock(cpu_va a, byte_count size);
+  /// Ends the file behind `a` at a byte offset: what was mapped beyond is a bus error.
+  [[nodiscard]] sys truncate(cpu_va a, std::uint64_t end);
+  /// Frees a part of the file behind a span, which reads as zero again in every mapping.
+  [[nodiscard]] sys punch_hole(cpu_va a, byte_count size);
   /// Ends the process: a release event, then everything is unmapped. Runs with the last user reference.
   void exit() { put_user(); }
 
@@ -121,14 +137,28 @@ class address_space {
 
   // What the kernel's other parts, the oracle and the tests do.
 
-  /// Replaces the physical page behind `a`, as compaction does; false when it has no system page there that can move.
+  /// Replaces the physical block behind `a`, as compaction does; false when it has no system pages there that can move.
   bool replace_page(cpu_va a);
+  /// Makes the huge page behind `a` small pages; false when it is none, or held.
+  bool split_page(cpu_va a);
+  /// Drops the memory of a span for want of memory, which may not wait for anybody; false, and nothing happened, when a
+  /// target would have had to.
+  bool reap(va_range span);
+  /// Replaces every page that a reset of its GPU lost by a mark that says so; the device memory is free again.
+  void drop_lost();
+  /// Writes the page behind `a` to the swap device; false when it has to stay.
+  bool swap_out(cpu_va a);
   /// Runs an event over `span` and changes nothing.
   bool invalidate_only(invalidation const& event) {
     return notifiers_.invalidate(event, [] {});
   }
-  /// Takes and drops an extra reference on the page behind `a`, as a pin does.
+  /// Takes and drops an extra reference on the page behind `a`, as whoever looks at it for a moment does.
   void pin(cpu_va a, bool pinned);
+  /// Pins the page behind `a` for long: it comes to system memory, and is no other process's, first.
+  ///
+  /// \errors no_vma (segmentation fault), no_access (bus error), busy
+  [[nodiscard]] result<page> pin_for_long(cpu_va a);
+  void unpin(page p);
   [[nodiscard]] vma_table const& vmas() const { return vmas_; }
   [[nodiscard]] notifiers<Lock>& watchers() { return notifiers_; }
   [[nodiscard]] pte entry_at(cpu_va a);
@@ -142,16 +172,20 @@ class address_space {
   }
 
  private:
+  static constexpr page_order max_order = frames_type::max_order;
+  static constexpr std::uint64_t huge_pages = max_order.pages().value;  ///< base pages in a huge page
+
   [[nodiscard]] static result<vma_info> describe(vma const* v) {
     if (v == nullptr) return errc::no_vma;
     return vma_info{v->extent, v->readable(), v->writable(), v->is_migratable()};
   }
   [[nodiscard]] static bool allows(vma const& v, access want) {
-    return want == access::write ? v.writable() : v.readable();
+    return want == access::read ? v.readable() : v.writable();
   }
-  void put_all(std::vector<device_page_owner<page>*> const& freed) {
-    for (device_page_owner<page>* const owner : freed) owner->page_freed();
+  [[nodiscard]] static bool is_page_aligned(cpu_va a, byte_count size) {
+    return a.is_aligned(page_size) && size.value != 0 && size.value % PageBytes == 0;
   }
+  [[nodiscard]] static va_range page_at(cpu_va a) { return aligned_block(a, page_size); }
 
   /// How a try to make a page present ended.
   struct presence {
@@ -159,43 +193,98 @@ class address_space {
     time_point wait_until{};
     bool wait = false;
   };
+  // mm_fault.hpp
   [[nodiscard]] presence make_present(vma const& v, cpu_va a, access want, page_owner owner);
-  [[nodiscard]] presence fill_hole(vma const& v, cpu_va a, access want);
-  [[nodiscard]] presence fill_huge(cpu_va a);
-  [[nodiscard]] presence replace_shared(cpu_va a, pte seen);
   [[nodiscard]] presence bring_back(vma const& v, cpu_va a, pte seen);
-  [[nodiscard]] result<page> cached_page(vma const& v, cpu_va a);
-  [[nodiscard]] bool install_if_none(cpu_va a, pte e);
-  void map_frame_locked(cpu_va a, page p);
-  void unmap_frame_locked(page p, std::vector<device_page_owner<page>*>& freed);
-  void zap_locked(va_range span, std::vector<device_page_owner<page>*>& freed);
-  void drop_cache_locked(vma const& piece, std::vector<device_page_owner<page>*>& freed);
-  [[nodiscard]] bool satisfied(pte const& e, access want, page_owner owner) const;
+  [[nodiscard]] bool is_satisfied(cpu_va a, access want, page_owner owner);
+  [[nodiscard]] bool is_satisfied_locked(pte const& e, access want, page_owner owner);
   template <access Want, class Move>
   [[nodiscard]] sys access_memory(cpu_va a, Move&& move);
+  template <class Move>
+  void access_registers(vma const& v, cpu_va a, Move&& move);
+  // mm_fill.hpp
+  [[nodiscard]] presence fill_hole(vma const& v, cpu_va a, access want);
+  [[nodiscard]] presence fill_small(vma const& v, cpu_va a, access want);
+  [[nodiscard]] bool fill_huge(cpu_va a, access want);
+  [[nodiscard]] presence fill_reserved(cpu_va a);
+  [[nodiscard]] presence break_sharing(vma const& v, cpu_va a, pte seen);
+  [[nodiscard]] presence copy_block(cpu_va a, std::vector<page> const& fresh);
+  [[nodiscard]] result<page> cached_page(vma const& v, cpu_va a);
+  [[nodiscard]] bool install_if_none(cpu_va a, pte e);
+  [[nodiscard]] bool is_exclusive_locked(page p);
+  [[nodiscard]] bool uses_huge_pages(vma const& v, cpu_va a) const;
+  template <class Test>
+  [[nodiscard]] bool all_of_block_locked(cpu_va a, Test&& test);
+  void map_block_locked(cpu_va start, std::span<page const> pages, freed_list& freed);
+  // mm_syscalls.hpp
+  void drop_entry_locked(cpu_va a, pte& e, freed_list& freed);
+  void zap_locked(va_range span, freed_list& freed);
+  void drop_cache_locked(vma const& piece, freed_list& freed);
+  void unmap(va_range span, invalidation_cause cause);
+  template <class Visit>
+  [[nodiscard]] bool for_each_piece(va_range span, Visit&& visit);
   [[nodiscard]] bool cuts_huge_page(va_range span) const;
   [[nodiscard]] std::optional<cpu_va> find_room(byte_count size) const;
+  [[nodiscard]] mapped insert(vma v, std::optional<cpu_va> at);
   void run_exit();
+  // mm_advice.hpp, mm_remap.hpp, mm_fork.hpp, mm_file.hpp, mm_swap.hpp
+  [[nodiscard]] sys collapse(va_range block);
+  [[nodiscard]] std::optional<sys> grow_or_shrink(vma const& source, byte_count new_size);
+  void move_to(vma const& source, byte_count new_size, cpu_va to, bool dont_unmap);
+  [[nodiscard]] errc copy_from(address_space& parent);
+  [[nodiscard]] std::size_t copy_entries_locked(address_space& parent, vma const& v, std::vector<page>& spare);
+  [[nodiscard]] presence swap_in(cpu_va a, pte seen);
   template <class Visit>
-  void for_each_run(migration const& session, Visit&& visit) const;
-  void restore_locked(slot& s, cpu_va at, bool moved, std::vector<device_page_owner<page>*>& freed);
+  void for_each_view(std::shared_ptr<backing> const& object, std::uint64_t first, std::uint64_t end, Visit&& visit);
+  // mm_collect.hpp, mm_migrate.hpp
+  void begin(migration& session, std::span<slot> slots, page_owner for_whom) SVM_NO_THREAD_SAFETY_ANALYSIS;
+  [[nodiscard]] std::size_t collect_one_locked(migration& session, std::size_t i, freed_list& freed);
+  [[nodiscard]] std::size_t pick_one_locked(std::span<slot> slots, std::size_t i, va_range const* within, page faulting,
+                                            freed_list& freed);
+  [[nodiscard]] bool is_whole_locked(std::span<slot> slots, std::size_t i, cpu_va const* at);
+  [[nodiscard]] std::size_t take_locked(std::span<slot> slots, std::size_t i, page_order order);
+  void withdraw(migration& session);
+  void assign_targets(migration& session);
+  void install_holes(migration& session, std::size_t first, std::size_t end);
+  void restore_locked(migration& session, std::size_t i, freed_list& freed);
 
-  physical_memory<Lock>& frames_;
+  kernel<Lock, PageBytes>& kernel_;
+  frames_type& frames_;
   virtual_clock& clock_;
   report& report_;
   steps& steps_;
-  page_owner const gpu_owner_;
   notifiers<Lock> notifiers_;
   typename Lock::template shared_mutex<lock_rank::mm> map_lock_;
-  typename Lock::event pages_changed_;
   vma_table vmas_;
-  page_table table_;
-  std::atomic<std::uint32_t> users_{1};
+  advice_map advice_;
+  page_table<PageBytes> table_;
+  typename Lock::template atomic<std::uint32_t> users_{1};
   std::atomic<std::uint64_t> cpu_faults_{0};
 };
 
+template <lock Lock, std::size_t PageBytes>
+address_space<Lock, PageBytes>::address_space(kernel<Lock, PageBytes>& shared)
+    : kernel_(shared),
+      frames_(shared.frames),
+      clock_(shared.clock),
+      report_(shared.broken),
+      steps_(shared.hooks),
+      notifiers_(shared.failures, shared.broken, shared.hooks) {
+  exclusive_guard const guard{frames_.lock()};
+  kernel_.processes.push_back(this);
+}
+
 }  // namespace svm::inline v0::mock
 
+#include <svm/mock/mm_advice.hpp>
+#include <svm/mock/mm_collect.hpp>
+#include <svm/mock/mm_compact.hpp>
 #include <svm/mock/mm_fault.hpp>
+#include <svm/mock/mm_file.hpp>
+#include <svm/mock/mm_fill.hpp>
+#include <svm/mock/mm_fork.hpp>
+#include <svm/mock/mm_lose.hpp>
 #include <svm/mock/mm_migrate.hpp>
+#include <svm/mock/mm_remap.hpp>
+#include <svm/mock/mm_swap.hpp>
 #include <svm/mock/mm_syscalls.hpp>

@@ -37,7 +37,7 @@ class notifiers {
 
   [[nodiscard]] errc insert(registration& r, va_range span, invalidation_target& target) {
     steps_.at(step::registering);
-    if (this_thread_locks.holds_rank(lock_rank::mm) || this_thread_locks.holds_rank(lock_rank::notifier))
+    if (Lock::held().holds_rank(lock_rank::mm) || Lock::held().holds_rank(lock_rank::notifier))
       report_.violation("O-36", "a notifier is registered under the map lock or a notifier lock");
     if (failures_.strikes(failure::notifier)) return errc::registration_failed;
     exclusive_guard const guard{lock_};
@@ -53,7 +53,7 @@ class notifiers {
 
   /// Waits until no callback of the registration runs or will run.
   void remove(registration& r) {
-    if (this_thread_locks.depth() != 0) report_.violation("O-36", "a notifier is unregistered with a lock held");
+    if (Lock::held().depth() != 0) report_.violation("O-36", "a notifier is unregistered with a lock held");
     exclusive_guard const guard{lock_};
     if (!r.in_index) {
       std::erase(deferred_, &r);
@@ -67,18 +67,21 @@ class notifiers {
 
   [[nodiscard]] std::uint64_t read_begin(registration& r) {
     exclusive_guard const guard{lock_};
-    if constexpr (Lock::is_concurrent) changed_.wait(lock_, [&] { return !sequence_.must_wait(r.sequence.load()); });
-    return r.sequence.load();
+    // Once: a callback sets it without the lock, and what it sets then is of an event that was not waited for.
+    std::uint64_t const seen = r.sequence.load();
+    if constexpr (Lock::is_concurrent) changed_.wait(lock_, [&] { return !sequence_.must_wait(seen); });
+    return seen;
   }
   [[nodiscard]] bool read_retry(registration const& r, std::uint64_t seen) { return r.sequence.load() != seen; }
 
   void set_sequence(registration& r, std::uint64_t value) {
-    ++sequences_set;
+    ++sequences_set();
     r.sequence.store(value);
   }
 
-  /// Runs a section: tells every target that `event` meets, then calls `change`, which drops the pages; false, without
-  /// `change`, when a target would have had to wait for an event that may not.
+  /// Runs a section: tells every target that `event` meets, waits for those that went on working, then calls `change`,
+  /// which drops the pages; false, without `change`, when a target would have had to wait for an event that may not. No
+  /// target after that one is told.
   template <class Change>
   bool invalidate(invalidation const& event, Change&& change) {
     std::vector<registration*> hit;
@@ -91,15 +94,22 @@ class notifiers {
       if (!hit.empty()) value = sequence_.hit();
     }
     bool done = true;
+    std::vector<registration*> pending;
     for (registration* const r : hit) {
-      unsigned const before = std::exchange(sequences_set, 0u);
-      bool const called = r->target->invalidate(event, value);
-      if (sequences_set != (called ? 1u : 0u))
+      unsigned const before = std::exchange(sequences_set(), 0u);
+      invalidation_answer const answer = r->target->invalidate(event, value);
+      bool const refused = answer == invalidation_answer::refused;
+      if (sequences_set() != (refused ? 0u : 1u))
         report_.violation("O-23", "a callback did not set the sequence exactly once");
-      sequences_set = before;
-      if (!called && event.may_block) report_.violation("O-28", "a callback refused an event that may block");
-      done = done && called;
+      sequences_set() = before;
+      if (answer == invalidation_answer::pending) pending.push_back(r);
+      if (!refused) continue;
+      if (event.may_block) report_.violation("O-28", "a callback refused an event that may block");
+      done = false;
+      break;
     }
+    if (!pending.empty()) steps_.at(step::told);
+    for (registration* const r : pending) r->target->finish_invalidation(event);
     if (done) change();
     end();
     return done;
@@ -127,7 +137,15 @@ class notifiers {
     changed_.notify_all();
   }
 
-  static inline constinit thread_local unsigned sequences_set = 0;  ///< by the callback that runs on this thread
+  /// How often the callback that runs on this thread has set its sequence.
+  [[nodiscard]] static unsigned& sequences_set() {
+    if constexpr (requires { Lock::template local<unsigned>(); }) {
+      return Lock::template local<unsigned>();
+    } else {
+      constinit static thread_local unsigned set = 0;
+      return set;
+    }
+  }
 
   failure_plan& failures_;
   report& report_;

@@ -3,12 +3,13 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
 
 #include <svm/base/interval.hpp>
-#include <svm/mock/physical_memory.hpp>
+#include <svm/mock/frame.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -16,20 +17,25 @@ namespace svm::inline v0::mock {
 struct pte {
   enum class state : std::uint8_t {
     none,
-    present,    ///< system memory (or the zero page)
+    present,    ///< memory that the CPU reaches (or the zero page)
     device,     ///< device memory, which the CPU cannot reach
     migrating,  ///< a migration has the page; whoever needs it waits
+    swapped,    ///< on the swap device; `target.frame` is the slot
+    lost,       ///< it was in device memory, which lost it
   };
   page target{};
   state what = state::none;
-  bool writable = false;  ///< a store needs no fault, as far as the VMA allows stores
+  bool writable = false;  ///< a store needs no fault, as far as the VMA allows stores; never true of a shared page
 
   [[nodiscard]] bool is_none() const { return what == state::none; }
+  /// True when `target` is a page that the entry has a reference on (the zero page counts none).
+  [[nodiscard]] bool has_page() const { return what != state::none && what != state::swapped && what != state::lost; }
 };
 
 /// A CPU page table, sparse: a block of 512 entries where something was ever present.
 ///
 /// Guarded by the page-table lock.
+template <std::size_t PageBytes = page_bytes>
 class page_table {
  public:
   static constexpr std::uint64_t block_pages = 512;
@@ -52,7 +58,7 @@ class page_table {
     for (auto block = blocks_.lower_bound(block_of(span.start())); block != blocks_.end() && block->first <= last_block;
          ++block)
       for (std::uint64_t i = 0; i < block_pages; ++i) {
-        cpu_va const a{(block->first * block_pages + i) * page_bytes};
+        cpu_va const a{(block->first * block_pages + i) * PageBytes};
         if (span.contains(a) && !(*block->second)[i].is_none()) visit(a, (*block->second)[i]);
       }
   }
@@ -60,8 +66,8 @@ class page_table {
  private:
   using block_type = std::array<pte, block_pages>;
 
-  [[nodiscard]] static std::uint64_t block_of(cpu_va a) { return a.value / page_bytes / block_pages; }
-  [[nodiscard]] static std::uint64_t index_of(cpu_va a) { return a.value / page_bytes % block_pages; }
+  [[nodiscard]] static std::uint64_t block_of(cpu_va a) { return a.value / PageBytes / block_pages; }
+  [[nodiscard]] static std::uint64_t index_of(cpu_va a) { return a.value / PageBytes % block_pages; }
 
   std::map<std::uint64_t, std::unique_ptr<block_type>> blocks_;
 };

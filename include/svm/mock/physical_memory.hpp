@@ -2,171 +2,232 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <atomic>
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include <svm/base/result.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/base/units.hpp>
 #include <svm/concepts/lock.hpp>
-#include <svm/concepts/upcalls.hpp>
+#include <svm/mock/explored.hpp>
 #include <svm/mock/failure.hpp>
+#include <svm/mock/frame.hpp>
+#include <svm/mock/free_frames.hpp>
+#include <svm/mock/links.hpp>
 #include <svm/mock/report.hpp>
 
 namespace svm::inline v0::mock {
 
-inline constexpr byte_count page_size{4096};
-inline constexpr std::size_t page_bytes = page_size.value;
-
-/// A handle of a page: a frame, and which life of it is meant. A plain value that holds no reference.
-struct page {
-  std::uint32_t frame = 0;
-  std::uint32_t generation = 0;
-  friend constexpr bool operator==(page, page) = default;
-};
-
-enum class frame_kind : std::uint8_t { free, ram, zero, device };
-
-/// One page frame of system or device memory.
-///
-/// References: one of the page table that maps it (or of the page cache), and one of everybody who works on it.
-struct frame {
-  std::atomic<std::uint32_t> generation{1};
-  std::atomic<std::uint32_t> dma_maps{0};  ///< live IOMMU mappings of it
-  std::atomic<std::uint32_t> gpu_maps{0};  ///< entries in GPU page tables
-  std::uint32_t references = 0;
-  frame_kind kind = frame_kind::free;
-  bool locked = false;
-  bool faulting = false;  ///< a CPU fault is bringing it back; others wait
-  bool mapped = false;    ///< a CPU page table has it, at `mapped_at` (a migration keeps that while it works)
-  std::uint64_t mapped_at = 0;
-  device_page_owner<page>* behind = nullptr;
-  std::unique_ptr<std::byte[]> bytes;
-};
-
-/// All page frames of the machine: system memory first, then each device's.
+/// All page frames of the machine: system memory first, then each GPU's.
 ///
 /// `lock()` (leaf_page_table) guards everything in a frame but its bytes and its atomics. Frames never move. The bytes
 /// of a dead frame are filled with garbage, so that a stale reader is caught.
-template <lock Lock>
+template <lock Lock, std::size_t PageBytes = 4096>
 class physical_memory {
  public:
+  static constexpr byte_count page_size{PageBytes};
+  /// Of the largest block: 2 MiB.
+  static constexpr page_order max_order{
+      static_cast<std::uint8_t>(std::countr_zero(huge_page_size.value / page_size.value))};
   using lock_type = typename Lock::template mutex<lock_rank::leaf_page_table>;
+  using frame_type = frame<Lock, PageBytes>;
+  using site = mapping_site<Lock, PageBytes>;
 
-  physical_memory(byte_count ram, byte_count vram, failure_plan& failures, report& broken)
+  /// \param vram  the memory of each GPU
+  physical_memory(byte_count ram, byte_count vram, failure_plan& failures, report& broken, unsigned gpus = 1)
       : failures_(failures),
         report_(broken),
-        end_of_ram_(2 + static_cast<std::uint32_t>(pages_in(ram, page_size).value)),
-        first_device_frame_((end_of_ram_ + block_frames - 1) & ~(block_frames - 1)),
-        blocks_(((first_device_frame_ + pages_in(vram, page_size).value) >> block_shift) + 1) {
-    frame& zero = at(zero_frame);
+        links_(gpus),
+        free_(block_frames, block_frames + frames_of(ram)),
+        first_device_frame_(round_up(block_frames + frames_of(ram))),
+        gpu_frames_(std::max(block_frames, round_up(frames_of(vram)))),
+        live_(gpus),
+        groups_((first_device_frame_ + std::size_t{gpu_frames_} * gpus) >> group_shift) {
+    frame_type& zero = at(zero_frame);
     zero.kind = frame_kind::zero;
     zero.references = 1;
-    std::memset(zero.bytes.get(), 0, page_bytes);
-    next_ram_ = 2;
+    std::memset(zero.bytes.get(), 0, PageBytes);
   }
 
   [[nodiscard]] lock_type& lock() { return lock_; }
+  /// Told when a page was unlocked, moved, or brought back; waited for under `lock()`.
+  [[nodiscard]] typename Lock::event& changed() { return changed_; }
+  [[nodiscard]] mock::links& links() { return links_; }
 
   /// The frame with a number, made when it is first asked for; under `lock()` for system memory, under the lock of the
   /// device's memory for the rest.
-  [[nodiscard]] frame& at(std::uint32_t number) {
-    std::unique_ptr<frame[]>& block = blocks_[number >> block_shift];
-    if (!block) block = std::make_unique<frame[]>(block_frames);
-    frame& f = block[number & (block_frames - 1)];
-    if (!f.bytes) f.bytes = std::make_unique<std::byte[]>(page_bytes);
+  [[nodiscard]] frame_type& at(std::uint32_t number) {
+    std::unique_ptr<frame_type[]>& group = groups_[number >> group_shift];
+    if (!group) group = std::make_unique<frame_type[]>(group_frames);
+    frame_type& f = group[number & (group_frames - 1)];
+    if (!f.bytes) f.bytes = std::make_unique<std::byte[]>(PageBytes);
     return f;
   }
   /// The frame of a page that somebody has seen alive.
-  [[nodiscard]] frame& of(page p) { return blocks_[p.frame >> block_shift][p.frame & (block_frames - 1)]; }
-  [[nodiscard]] bool is_alive(page p) { return p.frame != 0 && of(p).generation.load() == p.generation; }
-  [[nodiscard]] page handle(std::uint32_t number) { return {number, at(number).generation.load()}; }
+  [[nodiscard]] frame_type& of(page p) { return groups_[p.frame >> group_shift][p.frame & (group_frames - 1)]; }
+  /// The head of the block that a page belongs to.
+  [[nodiscard]] frame_type& head(page p) { return of({p.frame - of(p).tail, 0}); }
+  /// The first page of that block.
+  [[nodiscard]] page first_of(page p) { return handle(p.frame - of(p).tail); }
+  [[nodiscard]] bool is_alive(page p) {
+    looks_at<Lock>("frame", p.frame);
+    return p.frame != 0 && of(p).generation.load() == p.generation;
+  }
+  /// \pre the frame was made
+  [[nodiscard]] page handle(std::uint32_t number) { return {number, of({number, 0}).generation.load()}; }
+  /// The page of a frame that a device names, or no page.
+  [[nodiscard]] page peek(std::uint64_t number) {
+    if (number == 0 || number >> group_shift >= groups_.size() || !groups_[number >> group_shift]) return {};
+    if (!of({static_cast<std::uint32_t>(number), 0}).bytes) return {};
+    return handle(static_cast<std::uint32_t>(number));
+  }
+  /// The page `n` places behind `first`.
+  [[nodiscard]] page after(page first, std::uint64_t n) { return handle(frame_behind(first, n)); }
   [[nodiscard]] page zero_page() { return handle(zero_frame); }
   [[nodiscard]] static bool is_zero(page p) { return p.frame == zero_frame; }
   [[nodiscard]] bool is_device(page p) const { return p.frame >= first_device_frame_; }
-  [[nodiscard]] std::uint32_t first_device_frame() const { return first_device_frame_; }
-  [[nodiscard]] std::byte* bytes(page p) { return of(p).bytes.get(); }
-
-  /// A system page with one reference, unlocked; its bytes are garbage.
-  ///
-  /// \errors no_ram
-  [[nodiscard]] result<page> allocate_ram() {
-    if (failures_.strikes(failure::ram)) return errc::no_ram;
-    exclusive_guard const guard{lock_};
-    std::uint32_t number = 0;
-    if (!free_ram_.empty()) {
-      number = free_ram_.back();
-      free_ram_.pop_back();
-    } else if (next_ram_ < end_of_ram_) {
-      number = next_ram_++;
-    } else {
-      return errc::no_ram;
-    }
-    frame& f = at(number);
-    f.kind = frame_kind::ram;
-    f.references = 1;
-    ++ram_used_;
-    return page{number, f.generation.load()};
+  /// Whose memory a device page is.
+  [[nodiscard]] unsigned gpu_of(page p) const { return (p.frame - first_device_frame_) / gpu_frames_; }
+  [[nodiscard]] std::uint32_t first_device_frame(unsigned gpu = 0) const {
+    return first_device_frame_ + gpu * gpu_frames_;
+  }
+  /// The step of this moment may write them.
+  [[nodiscard]] std::byte* bytes(page p) {
+    changes<Lock>("bytes", p.frame);
+    return of(p).bytes.get();
   }
 
-  /// Drops a reference; the last one frees the frame, or tells what stands behind a device page.
+  /// A block of system pages with one reference, unlocked; its bytes are garbage.
+  ///
+  /// \errors no_ram: also when memory is free, but not so many frames together
+  [[nodiscard]] result<page> allocate_ram(page_order order = {}) {
+    if (failures_.strikes(failure::ram)) return errc::no_ram;
+    return take(order);
+  }
+  /// As many system pages as a huge page has, in one block where that is possible; each block has one reference.
+  ///
+  /// \errors no_ram: nothing was taken
+  [[nodiscard]] errc allocate_huge(std::vector<page>& out) {
+    if (failures_.strikes(failure::ram)) return errc::no_ram;
+    if (result<page> const whole = take(max_order)) {
+      for (std::uint64_t i = 0; i < max_order.pages().value; ++i) out.push_back(after(*whole, i));
+      return errc::ok;
+    }
+    while (out.size() < max_order.pages().value) {
+      result<page> const p = take({});
+      if (!p) {
+        for (page const q : out) put(q);
+        out.clear();
+        return errc::no_ram;
+      }
+      out.push_back(*p);
+    }
+    return errc::ok;
+  }
+
+  /// Drops a reference on the block of a page; the last one frees it, and tells what stands behind.
   void put(page p) {
-    device_page_owner<page>* behind = nullptr;
+    freed_list freed;
     {
       exclusive_guard const guard{lock_};
-      behind = put_locked(p);
+      put_locked(p, freed);
     }
-    if (behind != nullptr) behind->page_freed();
+    tell(freed);
   }
 
-  /// As `put`, under the lock; the caller calls `page_freed` of what comes back, without the lock.
-  [[nodiscard]] device_page_owner<page>* put_locked(page p) {
-    frame& f = of(p);
-    if (!is_alive(p) || f.references == 0) {
-      report_.violation("O-31", "a reference on a page that is not alive is dropped");
-      return nullptr;
+  // Under the lock. What comes back in `freed` is told once the lock is dropped.
+
+  void put_locked(page p, freed_list& freed);
+  /// An entry of a page table maps a page from now on; it takes over a reference that the caller has.
+  void map_locked(page p, site where) {
+    of(p).mappings.push_back(where);
+    ++head(p).mapped;
+  }
+  /// An entry of a page table maps a page no longer; its reference goes.
+  void unmap_locked(page p, site where, freed_list& freed) {
+    auto& mappings = of(p).mappings;
+    auto const found = std::ranges::find(mappings, where);
+    if (found == mappings.end()) {
+      report_.violation("O-11", "an entry is dropped that the page does not know");
+    } else {
+      mappings.erase(found);
+      --head(p).mapped;
     }
-    if (--f.references != 0 || f.kind == frame_kind::zero) return nullptr;
-    if (f.dma_maps.load() != 0) report_.violation("O-03", "a page is freed while the IOMMU maps it");
-    if (f.gpu_maps.load() != 0) report_.violation("O-03", "a page is freed while a GPU page table has it");
-    if (f.locked) report_.violation("O-31", "a page is freed while it is locked");
-    if (f.mapped) report_.violation("O-11", "a page is freed while the CPU's page table has it");
-    f.generation.fetch_add(1);
-    std::memset(f.bytes.get(), 0xdb, page_bytes);
-    if (f.kind == frame_kind::device) {
-      f.kind = frame_kind::free;
-      return std::exchange(f.behind, nullptr);
-    }
-    f.kind = frame_kind::free;
-    free_ram_.push_back(p.frame);
-    --ram_used_;
-    return nullptr;
+    put_locked(p, freed);
+  }
+  /// An entry moved within or between page tables.
+  void move_locked(page p, site from, site to) {
+    if (auto const found = std::ranges::find(of(p).mappings, from); found != of(p).mappings.end()) *found = to;
+  }
+  /// Makes a block single pages: each has the references of its own entries, and one of each of the `holders`, all of
+  /// whom mean every page; the lock holds for each. False, and nothing happened, when somebody else holds the block.
+  bool split_locked(page p, std::uint32_t holders, freed_list& freed);
+  /// Splits a block of which some pages are mapped nowhere, so that these are freed; not while somebody works on it.
+  void trim_locked(page p, freed_list& freed);
+  /// Makes one block of free device frames.
+  void adopt_locked(page first, page_order order, device_page_owner<page>& owner, bool coherent);
+
+  /// Loses the content of every device page of a GPU.
+  void lose(unsigned gpu) {
+    exclusive_guard const guard{lock_};
+    for (std::uint32_t n = first_device_frame(gpu); n < first_device_frame(gpu + 1); ++n)
+      if (page const p = peek(n); p.frame != 0 && of(p).kind == frame_kind::device) {
+        of(p).lost = true;
+        std::memset(bytes(p), garbage, PageBytes);
+      }
+  }
+
+  /// True when a reset of its GPU lost what a page held.
+  [[nodiscard]] bool is_lost(page p) {
+    exclusive_guard const guard{lock_};
+    return of(p).lost;
   }
 
   [[nodiscard]] byte_count ram_used() {
     exclusive_guard const guard{lock_};
     return page_size * ram_used_;
   }
+  /// The number of device pages of a GPU that are alive.
+  [[nodiscard]] std::uint64_t live_device_pages(unsigned gpu) {
+    exclusive_guard const guard{lock_};
+    return live_[gpu];
+  }
+
+  static constexpr int garbage = 0xdb;
 
  private:
-  static constexpr unsigned block_shift = 9;
-  static constexpr std::uint32_t block_frames = 1u << block_shift;
+  static constexpr std::uint32_t block_frames = 512;
+  static constexpr unsigned group_shift = 6;  // frames are made a group at a time: small machines are made often
+  static constexpr std::uint32_t group_frames = 1u << group_shift;
   static constexpr std::uint32_t zero_frame = 1;  // 0 is no frame
+
+  [[nodiscard]] static std::uint32_t frames_of(byte_count size) {
+    return static_cast<std::uint32_t>(pages_in(size, page_size).value);
+  }
+  [[nodiscard]] static std::uint32_t round_up(std::uint32_t frames) {
+    return (frames + block_frames - 1) & ~(block_frames - 1);
+  }
+  [[nodiscard]] result<page> take(page_order order);
+  void free_block_locked(std::uint32_t number, freed_list& freed);
 
   failure_plan& failures_;
   report& report_;
-  std::uint32_t const end_of_ram_;
-  std::uint32_t const first_device_frame_;  // on a block boundary, so that the two kinds never share a block
+  mock::links links_;
   lock_type lock_;
-  std::vector<std::unique_ptr<frame[]>> blocks_;
-  std::vector<std::uint32_t> free_ram_;  // newest last: reused first
-  std::uint32_t next_ram_ = 0;
+  typename Lock::event changed_;
+  free_frames free_;
+  std::uint32_t const first_device_frame_;  // each kind begins a block of frames of its own
+  std::uint32_t const gpu_frames_;
+  std::vector<std::uint64_t> live_;  // device pages, by GPU
+  std::vector<std::unique_ptr<frame_type[]>> groups_;
   std::uint64_t ram_used_ = 0;
 };
 
 }  // namespace svm::inline v0::mock
+
+#include <svm/mock/folio.hpp>

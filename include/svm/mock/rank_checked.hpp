@@ -71,50 +71,58 @@ class held_locks {
 inline thread_local held_locks this_thread_locks;
 
 /// The lock policy `Base` with every operation checked against the order of ranks; what is wrong goes to
-/// `lock_report()`.
+/// `lock_report()`. What else `Base` has, it has too.
 template <lock Base>
-struct rank_checked {
+struct rank_checked : Base {
   /// False when there is only one thread, which can wait for nobody.
   static constexpr bool is_concurrent = !std::is_same_v<Base, null_lock>;
+
+  /// The locks of this thread, which may be one of an explorer.
+  [[nodiscard]] static held_locks& held() {
+    if constexpr (requires { Base::template local<held_locks>(); })
+      return Base::template local<held_locks>();
+    else
+      return this_thread_locks;
+  }
 
   template <class Inner, lock_rank Rank>
   class SVM_CAPABILITY("mutex") checked {
    public:
     void lock() SVM_ACQUIRE() {
-      this_thread_locks.check_order(Rank, this);
+      held().check_order(Rank, this);
       inner_.lock();
-      this_thread_locks.push({Rank, false, this});
+      held().push({Rank, false, this});
     }
     void unlock() SVM_RELEASE() {
-      this_thread_locks.pop(Rank, this, false);
+      held().pop(Rank, this, false);
       inner_.unlock();
     }
     [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) {
-      if (!is_concurrent && this_thread_locks.holds(this, false)) return false;
+      if (!is_concurrent && held().holds(this, false)) return false;
       if (!inner_.try_lock()) return false;
-      this_thread_locks.push({Rank, false, this});
+      held().push({Rank, false, this});
       return true;
     }
     void lock_shared() SVM_ACQUIRE_SHARED() {
-      this_thread_locks.check_order(Rank, this);
+      held().check_order(Rank, this);
       inner_.lock_shared();
-      this_thread_locks.push({Rank, true, this});
+      held().push({Rank, true, this});
     }
     void unlock_shared() SVM_RELEASE_SHARED() {
-      this_thread_locks.pop(Rank, this, true);
+      held().pop(Rank, this, true);
       inner_.unlock_shared();
     }
     [[nodiscard]] bool try_lock_shared() SVM_THREAD_ANNOTATION(try_acquire_shared_capability(true)) {
-      if (!is_concurrent && this_thread_locks.holds(this, true)) return false;
+      if (!is_concurrent && held().holds(this, true)) return false;
       if (!inner_.try_lock_shared()) return false;
-      this_thread_locks.push({Rank, true, this});
+      held().push({Rank, true, this});
       return true;
     }
     void assert_held() SVM_ASSERT_CAPABILITY(this) {
-      if (!this_thread_locks.holds(this, true)) lock_report().violation("O-37", std::string{name(Rank)} + " not held");
+      if (!held().holds(this, true)) lock_report().violation("O-37", std::string{name(Rank)} + " not held");
     }
     void assert_held_shared() {
-      if (!this_thread_locks.holds(this, false)) lock_report().violation("O-37", std::string{name(Rank)} + " not held");
+      if (!held().holds(this, false)) lock_report().violation("O-37", std::string{name(Rank)} + " not held");
     }
 
    private:

@@ -17,6 +17,11 @@ enum class step : std::uint8_t {
   installing,   ///< a migration is about to move the mappings
   finalized,    ///< a migration has put every page back into place
   preparing,    ///< the GPU makes room in its page table, just before a bind
+  forking,      ///< a process is about to be copied
+  moving,       ///< mremap is about to look at what it moves
+  swapping,     ///< the swap daemon is about to pick a page
+  clearing,     ///< device memory is about to be cleared
+  told,         ///< an event was told to all targets, and those that went on working are about to be waited for
 };
 
 /// Lets a test act at the machine's steps: re-enter the library, start an invalidation, park a thread.

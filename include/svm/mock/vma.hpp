@@ -8,12 +8,18 @@
 #include <string_view>
 
 #include <svm/base/interval.hpp>
-#include <svm/mock/physical_memory.hpp>
+#include <svm/mock/backing.hpp>
 
 namespace svm::inline v0::mock {
 
 enum class protection : std::uint8_t { none, read, read_write };
-enum class mapping_kind : std::uint8_t { anon, file, shared, hugetlb };
+enum class mapping_kind : std::uint8_t {
+  anon,
+  file,  ///< private
+  shared,
+  hugetlb,  ///< private
+  io,       ///< a device's registers: page tables name them, and they have no page frames
+};
 
 [[nodiscard]] constexpr std::string_view name(protection p) {
   return p == protection::none ? "none" : p == protection::read ? "r" : "rw";
@@ -28,28 +34,37 @@ enum class mapping_kind : std::uint8_t { anon, file, shared, hugetlb };
       return "shared";
     case mapping_kind::hugetlb:
       return "hugetlb";
+    case mapping_kind::io:
+      return "io";
   }
   return "?";
 }
 
-/// What one mmap of memory other than anonymous stands for: a file of its own, full of zeros, and its cached pages.
-struct backing {
-  std::map<std::uint64_t, page> cache;  ///< by address of the page in the mapping; under the page-table lock
-};
-
-/// A VMA: neighbours with the same attributes are one.
+/// A VMA: neighbours with the same attributes are one. Offsets in an object are in bytes.
 struct vma {
   va_range extent;
   protection allowed;
   mapping_kind kind;
   std::shared_ptr<backing> object;  ///< null for anonymous memory
+  std::uint64_t offset = 0;         ///< of its start in the object
 
   [[nodiscard]] bool readable() const { return allowed != protection::none; }
   [[nodiscard]] bool writable() const { return allowed == protection::read_write; }
   [[nodiscard]] bool is_migratable() const { return kind == mapping_kind::anon; }
-  /// True when two VMAs that touch are one: two mmaps join only where they are anonymous.
-  [[nodiscard]] bool joins(vma const& other) const {
-    return allowed == other.allowed && kind == other.kind && object == other.object;
+  /// True when a fork gives each process its own memory, by and by.
+  [[nodiscard]] bool is_private() const { return kind != mapping_kind::shared && kind != mapping_kind::io; }
+  [[nodiscard]] std::uint64_t offset_of(cpu_va a) const { return offset + (a - extent.start()).value; }
+  /// The part of it in a span that meets it.
+  [[nodiscard]] vma piece(va_range span) const {
+    vma part = *this;
+    part.extent = extent.intersection(span);
+    part.offset = offset_of(part.extent.start());
+    return part;
+  }
+  /// True when it and `next`, which begins at its end, are one: two mmaps join only where they are anonymous.
+  [[nodiscard]] bool joins(vma const& next) const {
+    if (allowed != next.allowed || kind != next.kind || object != next.object) return false;
+    return !object || offset + extent.size().value == next.offset;
   }
 };
 
@@ -100,9 +115,10 @@ class vma_table {
     for (auto at = map_.lower_bound(span.start().value); at != map_.end() && span.contains(at->second.extent.start());
          ++at)
       at->second.allowed = allowed;
-    for (auto at = map_.begin(); at != map_.end(); ++at)
-      while (join(at)) {
-      }
+    auto at = map_.upper_bound(span.start().value);
+    for (int before = 0; before < 2 && at != map_.begin(); ++before) --at;
+    while (at != map_.end() && at->second.extent.start() <= span.last())
+      if (!join(at)) ++at;
   }
 
  private:
@@ -116,8 +132,7 @@ class vma_table {
     if (next == map_.begin()) return;
     vma& before = std::prev(next)->second;
     if (before.extent.start() == a || !before.extent.contains(a)) return;
-    vma tail = before;
-    tail.extent = *va_range::from_bounds(a, before.extent.last());
+    vma tail = before.piece(*va_range::from_bounds(a, before.extent.last()));
     before.extent = {before.extent.start(), a - before.extent.start()};
     map_.emplace(a.value, std::move(tail));
   }

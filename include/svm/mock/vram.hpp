@@ -4,32 +4,48 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <cstring>
+#include <numeric>
 #include <utility>
 #include <vector>
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/pagemap.hpp>
+#include <svm/mock/device_blocks.hpp>
+#include <svm/mock/gpu.hpp>
 #include <svm/mock/iommu.hpp>
 #include <svm/mock/physical_memory.hpp>
+#include <svm/mock/random.hpp>
 #include <svm/mock/steps.hpp>
 
 namespace svm::inline v0::mock {
 
-/// The memory of a GPU: whole allocations of pages that need not lie together, and the copy engine.
+/// How the copy engine works.
+struct copy_options {
+  bool late = false;  ///< clears wait for who asks for them, and the blocks of a job move in any order
+  std::uint64_t seed = 1;
+};
+
+/// The memory of a GPU: whole allocations of pages that lie together as far as that goes, and the copy engine.
 ///
-/// An allocation takes its whole size until it is released. Fresh memory reads as zero.
-template <lock Lock>
+/// An allocation takes its whole size until it is released, but for what is given back before. Fresh memory reads as
+/// zero once it was cleared.
+template <lock Lock, std::size_t PageBytes = 4096, bool Coherent = false>
 class vram {
  public:
+  static constexpr byte_count page_size{PageBytes};
+  /// True when the CPU reaches it in place.
+  static constexpr bool is_coherent = Coherent;
+
   /// An allocation: a number, so that a second release is caught.
   struct memory {
     std::uint32_t id = 0;
   };
 
-  vram(byte_count capacity, page_owner owner, physical_memory<Lock>& frames, iommu<Lock>& dma, failure_plan& failures,
-       report& broken, steps& hooks)
+  vram(byte_count capacity, page_owner owner, physical_memory<Lock, PageBytes>& frames, iommu<Lock, PageBytes>& dma,
+       failure_plan& failures, report& broken, steps& hooks, copy_options engine = {})
       : capacity_(capacity),
         owner_(owner),
         frames_(frames),
@@ -37,34 +53,39 @@ class vram {
         failures_(failures),
         report_(broken),
         steps_(hooks),
-        next_frame_(frames.first_device_frame()),
-        free_pages_(pages_in(capacity, page_size).value) {}
+        engine_(engine),
+        draw_(engine.seed),
+        free_(frames.first_device_frame(dma.gpu()), pages_in(capacity, page_size).value,
+              physical_memory<Lock, PageBytes>::max_order) {}
 
   [[nodiscard]] result<memory> allocate(byte_count size) noexcept {
+    if (is_gone()) return errc::device_gone;
     if (failures_.strikes(failure::populate)) return errc::no_device_memory;
     exclusive_guard const guard{lock_};
-    std::size_t const count = pages_in(size, page_size).value;
-    if (count > free_pages_) return errc::no_device_memory;
-    free_pages_ -= count;
-    allocations_.push_back({next_id_++, {}});
-    std::vector<std::uint32_t>& taken = allocations_.back().frames;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (free_.empty()) {
-        taken.push_back(next_frame_++);
-      } else {
-        taken.push_back(free_.back());
-        free_.pop_back();
-      }
-      std::memset(frames_.at(taken.back()).bytes.get(), 0, page_bytes);
-    }
-    return memory{allocations_.back().id};
+    std::uint64_t const count = pages_in(size, page_size).value;
+    if (count > free_.free()) return errc::no_device_memory;
+    allocations_.push_back({next_id_++, {}, engine_.late, 0});
+    allocation& made = allocations_.back();
+    free_.take(count, made.frames);
+    made.pages = count;
+    for (std::uint32_t const n : made.frames)
+      std::memset(frames_.at(n).bytes.get(), engine_.late ? frames_.garbage : 0, PageBytes);
+    return memory{made.id};
   }
 
-  [[nodiscard]] errc pages(memory& m, std::span<page> out) noexcept {
+  [[nodiscard]] errc pages(memory& m, std::span<device_page<page>> out) noexcept {
     exclusive_guard const guard{lock_};
     auto const found = find_locked(m);
     if (found == allocations_.end() || found->frames.size() != out.size()) return errc::unsupported;
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = frames_.handle(found->frames[i]);
+    std::uint64_t run = 0;
+    for (std::size_t i = out.size(); i-- > 0;) {
+      std::uint32_t const n = found->frames[i];
+      run = i + 1 < out.size() && found->frames[i + 1] == n + 1 ? run + 1 : 1;
+      unsigned const order =
+          std::min({static_cast<unsigned>(std::countr_zero(n)), static_cast<unsigned>(std::bit_width(run)) - 1u,
+                    unsigned{physical_memory<Lock, PageBytes>::max_order.value}});
+      out[i] = {frames_.handle(n), {static_cast<std::uint8_t>(order)}};
+    }
     return errc::ok;
   }
 
@@ -75,74 +96,185 @@ class vram {
       report_.violation("O-30", "an allocation of device memory is released twice");
       return;
     }
-    for (auto n = found->frames.rbegin(); n != found->frames.rend(); ++n) free_.push_back(*n);
-    free_pages_ += found->frames.size();
+    for (std::uint32_t const n : found->frames)
+      if (n != 0) free_.give(n);
     allocations_.erase(found);
+  }
+  /// Gives a block of an allocation back before the rest.
+  void release_pages(memory& m, page first, page_order order) noexcept {
+    exclusive_guard const guard{lock_};
+    auto const found = find_locked(m);
+    for (std::uint64_t i = 0; i < order.pages().value; ++i) {
+      std::uint32_t const n = frame_behind(first, i);
+      auto const at =
+          found == allocations_.end() ? decltype(found->frames.begin()){} : std::ranges::find(found->frames, n);
+      if (found == allocations_.end() || at == found->frames.end()) {
+        report_.violation("O-30", "a page of device memory is released twice");
+        return;
+      }
+      *at = 0;
+      --found->pages;
+      free_.give(n);
+    }
+  }
+
+  /// Returns once an allocation is clear.
+  [[nodiscard]] errc wait_cleared(memory& m) noexcept {
+    if (is_gone()) return errc::device_gone;
+    steps_.at(step::clearing);
+    exclusive_guard const guard{lock_};
+    if (auto const found = find_locked(m); found != allocations_.end()) clear_locked(*found);
+    return errc::ok;
   }
 
   [[nodiscard]] errc copy_to_device(std::span<copy_block<page> const> job) noexcept { return copy(job, true); }
   [[nodiscard]] errc copy_to_system(std::span<copy_block<page> const> job) noexcept { return copy(job, false); }
 
-  [[nodiscard]] result<device_address> map(page p, page_order order, dma_direction direction) noexcept {
+  [[nodiscard]] result<device_address> map(gpu<Lock, PageBytes>& for_whom, page p, page_order order,
+                                           dma_direction direction) noexcept {
+    if (is_gone()) return errc::device_gone;
+    bool const own = for_whom.index() == iommu_.gpu();
+    if (!own && !frames_.links().reach(for_whom.index(), iommu_.gpu())) return errc::unsupported;
     if (!frames_.is_alive(p)) report_.violation("O-01", "a device page that is not alive is mapped");
-    return device_address{dma_addr{std::uint64_t{p.frame} * page_bytes}, interconnect::local, order, direction};
+    for (std::uint64_t i = 0; i < order.pages().value; ++i) {
+      changes<Lock>("frame", frame_behind(p, i));
+      frames_.of({frame_behind(p, i), 0}).dma_maps.fetch_add(1);
+    }
+    if (!own) ++peer_maps_;
+    return device_address{dma_addr{std::uint64_t{p.frame} * PageBytes}, own ? interconnect::local : interconnect::peer,
+                          order, direction};
   }
-  void unmap(device_address const& address) noexcept {
-    page const p = frames_.handle(static_cast<std::uint32_t>(address.address.value / page_bytes));
-    if (frames_.of(p).gpu_maps.load() != 0)
-      report_.violation("O-27", "a device page is unmapped while a GPU page table has it");
+  void unmap(gpu<Lock, PageBytes>&, device_address const& address) noexcept {
+    visible_step<Lock>("unmap device memory");
+    std::uint64_t const first = address.address.value / PageBytes;
+    bool used = false;
+    for (std::uint64_t i = 0; i < address.order.pages().value; ++i) {
+      auto& f = frames_.of({static_cast<std::uint32_t>(first + i), 0});
+      changes<Lock>("frame", first + i);
+      if (f.dma_maps.load() == 0) {
+        report_.violation("O-07", "a device page that is not mapped is unmapped");
+        return;
+      }
+      used = used || (f.gpu_maps.load() != 0 && f.dma_maps.load() == 1);
+      f.dma_maps.fetch_sub(1);
+    }
+    if (used) report_.violation("O-27", "a device page is unmapped while a GPU page table has it");
+    if (address.path == interconnect::peer) --peer_maps_;
   }
 
   [[nodiscard]] page_owner owner() noexcept { return owner_; }
   [[nodiscard]] byte_count capacity() noexcept { return capacity_; }
   [[nodiscard]] byte_count available() noexcept {
     exclusive_guard const guard{lock_};
-    return page_size * free_pages_;
+    return page_size * free_.free();
   }
   [[nodiscard]] byte_count used() noexcept { return capacity_ - available(); }
+  /// Blocks of it that other GPUs have mapped.
+  [[nodiscard]] std::uint64_t peer_maps() const { return peer_maps_; }
+  /// From now on nothing is allocated, copied or mapped.
+  void unplug() {
+    visible_step<Lock>("unplug");
+    changes<Lock>("unplugged", iommu_.gpu());
+    frames_.links().unplug(iommu_.gpu());
+  }
+  /// Calls `visit(page)` for each page that is part of an allocation.
+  template <class Visit>
+  void for_each_page(Visit&& visit) {
+    exclusive_guard const guard{lock_};
+    for (allocation const& a : allocations_)
+      for (std::uint32_t const n : a.frames)
+        if (n != 0) visit(frames_.handle(n));
+  }
 
  private:
   struct allocation {
     std::uint32_t id;
-    std::vector<std::uint32_t> frames;
+    std::vector<std::uint32_t> frames;  ///< 0 where one was given back
+    bool unclear;
+    std::uint64_t pages;
   };
 
+  /// A step of its own, since what follows it is the work of the hardware.
+  [[nodiscard]] bool is_gone() const {
+    visible_step<Lock>("ask whether the device is there");
+    looks_at<Lock>("unplugged", iommu_.gpu());
+    return frames_.links().is_unplugged(iommu_.gpu());
+  }
   [[nodiscard]] auto find_locked(memory const& m) {
     return std::ranges::find_if(allocations_, [&](allocation const& a) { return a.id == m.id; });
   }
-
-  [[nodiscard]] errc copy(std::span<copy_block<page> const> job, bool to_device) {
-    steps_.at(step::copying);
-    if (job.empty()) report_.violation("O-13", "an empty copy job is submitted");
-    if (failures_.strikes(failure::copy)) return errc::copy_failed;
-    for (copy_block<page> const& block : job) {
-      page const system = iommu_.resolve(block.system, !to_device);
-      if (!frames_.is_alive(system) || !frames_.is_alive(block.device)) {
-        report_.violation("O-03", "a copy touches a page that is not alive");
-        return errc::copy_failed;
-      }
-      std::byte* const a = frames_.bytes(block.device);
-      std::byte* const b = frames_.bytes(system);
-      if (frames_.of(block.device).gpu_maps.load() != 0 && !to_device)
-        report_.violation("O-13", "the source of a copy is still mapped by a GPU");
-      to_device ? std::memcpy(a, b, page_bytes) : std::memcpy(b, a, page_bytes);
-    }
-    return errc::ok;
+  void clear_locked(allocation& a) {
+    if (!std::exchange(a.unclear, false)) return;
+    for (std::uint32_t const n : a.frames)
+      if (n != 0) std::memset(frames_.at(n).bytes.get(), 0, PageBytes);
   }
+  [[nodiscard]] errc copy(std::span<copy_block<page> const> job, bool to_device);
+  [[nodiscard]] errc copy_page(device_address const& remote, std::uint64_t i, page local, bool to_device);
 
   byte_count const capacity_;
   page_owner const owner_;
-  physical_memory<Lock>& frames_;
-  iommu<Lock>& iommu_;
+  physical_memory<Lock, PageBytes>& frames_;
+  iommu<Lock, PageBytes>& iommu_;
   failure_plan& failures_;
   report& report_;
   steps& steps_;
+  copy_options const engine_;
   typename Lock::template mutex<lock_rank::leaf_device_memory> lock_;
-  std::vector<std::uint32_t> free_;  // newest last: reused first
-  std::uint32_t next_frame_;         // never used so far
-  std::uint64_t free_pages_;
+  random draw_;  // under lock_
+  device_blocks free_;
   std::vector<allocation> allocations_;
   std::uint32_t next_id_ = 1;
+  std::atomic<std::uint64_t> peer_maps_{0};
 };
+
+template <lock Lock, std::size_t PageBytes, bool Coherent>
+errc vram<Lock, PageBytes, Coherent>::copy(std::span<copy_block<page> const> job, bool to_device) {
+  steps_.at(step::copying);
+  if (is_gone()) return errc::device_gone;
+  if (job.empty()) report_.violation("O-13", "an empty copy job is submitted");
+  if (failures_.strikes(failure::copy)) return errc::copy_failed;
+  std::vector<std::size_t> order(job.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (engine_.late) {
+    exclusive_guard const guard{lock_};
+    for (allocation& a : allocations_) clear_locked(a);
+    for (std::size_t n = order.size(); n > 1; --n) std::swap(order[n - 1], order[draw_.below(n)]);
+  }
+  for (std::size_t const b : order)
+    for (std::uint64_t i = 0; i < job[b].remote.order.pages().value; ++i)
+      if (errc const e = copy_page(job[b].remote, i, i == 0 ? job[b].local : frames_.after(job[b].local, i), to_device);
+          e != errc::ok)
+        return e;
+  return errc::ok;
+}
+
+/// Moves the `i`-th page of a block.
+template <lock Lock, std::size_t PageBytes, bool Coherent>
+errc vram<Lock, PageBytes, Coherent>::copy_page(device_address const& remote, std::uint64_t i, page local,
+                                                bool to_device) {
+  visible_step<Lock>("copy a page");
+  dma_addr const address = remote.address + page_size * i;
+  bool const by_dma = remote.path == interconnect::system;
+  auto const by_bus = by_dma ? iommu_.reach(address, !to_device) : typename iommu<Lock, PageBytes>::reached{};
+  page const other = by_dma ? by_bus.target : frames_.peek(address.value / PageBytes);
+  if (!frames_.is_alive(other) || !frames_.is_alive(local)) {
+    report_.violation("O-03", "a copy touches a page that is not alive");
+    return errc::copy_failed;
+  }
+  if (unsigned const peer = by_dma ? iommu_.gpu() : frames_.gpu_of(other);
+      !by_dma && !frames_.links().reach(iommu_.gpu(), peer)) {
+    if (!frames_.links().is_unplugged(iommu_.gpu()) && !frames_.links().is_unplugged(peer))  // else it went meanwhile
+      report_.violation("O-10", "a copy over a link that is down");
+    return errc::copy_failed;
+  }
+  page const source = to_device ? other : local;
+  if (frames_.of(source).gpu_maps.load() != 0)
+    report_.violation("O-13", "the source of a copy is still mapped by a GPU");
+  if (frames_.is_lost(source)) return errc::copy_failed;
+  std::byte* const here = frames_.bytes(local);
+  std::byte* const there = by_dma ? by_bus.bytes : frames_.bytes(other);
+  to_device ? std::memcpy(here, there, PageBytes) : std::memcpy(there, here, PageBytes);
+  return errc::ok;
+}
 
 }  // namespace svm::inline v0::mock

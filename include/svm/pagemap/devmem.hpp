@@ -10,7 +10,9 @@
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/refcount.hpp>
 #include <svm/base/scope_guard.hpp>
+#include <svm/concepts/cancellation.hpp>
 #include <svm/concepts/policies.hpp>
+#include <svm/pagemap/account.hpp>
 #include <svm/pagemap/zdd.hpp>
 
 namespace svm::inline v0 {
@@ -18,27 +20,47 @@ namespace svm::inline v0 {
 template <policies P>
 class migrator;
 
-/// The one owner of an allocation's memory: gives it back to its pagemap exactly once.
+/// What a migration does beside moving the memory.
+template <policies P>
+struct migrate_options {
+  duration timeslice{};            ///< how long a CPU fault leaves the pages to the device, from the end of the copy
+  bool same_pagemap = false;       ///< pages that are in this memory already move too, instead of ending the try
+  bool source_copies = false;      ///< a peer pushes its pages; otherwise this device pulls them
+  bool only_what_differs = false;  ///< pages that are here already stay where they are, and only the others move
+  bool piecewise = false;          ///< memory whose pages were unmapped is given back before the rest of its allocation
+  device_account<P>* account = nullptr;  ///< who pays for the memory
+  cancellation const* cancel = nullptr;
+};
+
+/// The one owner of an allocation's memory: gives it back to its pagemap, and its size to who paid, exactly once.
 template <policies P>
 class [[nodiscard]] device_allocation {
  public:
   using memory_type = typename P::pagemap::memory;
 
-  device_allocation(typename P::pagemap& pagemap, memory_type memory)
-      : pagemap_(&pagemap), memory_(std::move(memory)) {}
+  device_allocation(typename P::pagemap& pagemap, memory_type memory, byte_count size,
+                    device_account_ref<P> account = {})
+      : pagemap_(&pagemap), memory_(std::move(memory)), charged_(size), account_(std::move(account)) {}
   device_allocation(device_allocation&& other) noexcept
-      : pagemap_(std::exchange(other.pagemap_, nullptr)), memory_(std::move(other.memory_)) {}
+      : pagemap_(std::exchange(other.pagemap_, nullptr)),
+        memory_(std::move(other.memory_)),
+        charged_(other.charged_),
+        account_(std::move(other.account_)) {}
   device_allocation& operator=(device_allocation&&) = delete;
   ~device_allocation() { release(); }
 
   void release() {
-    if (pagemap_ != nullptr) std::exchange(pagemap_, nullptr)->release(memory_);
+    if (pagemap_ == nullptr) return;
+    std::exchange(pagemap_, nullptr)->release(memory_);
+    if (account_) account_->uncharge(charged_);
   }
   [[nodiscard]] memory_type& memory() { return memory_; }
 
  private:
   typename P::pagemap* pagemap_;
   memory_type memory_;
+  byte_count charged_;
+  device_account_ref<P> account_;
 };
 
 /// One allocation of device memory and its pages, counted.
@@ -54,13 +76,23 @@ class devmem : public list_hook<devmem<P>> {
  public:
   using page = typename P::mm::page;
 
-  devmem(migrator<P>& owner, device_allocation<P> allocation, byte_count size)
-      : owner_(owner), allocation_(std::move(allocation)), size_(size), pages_(owner.env().memory), zdd_(*this) {}
+  devmem(migrator<P>& owner, device_allocation<P> allocation, byte_count size, bool piecewise)
+      : owner_(owner),
+        allocation_(std::move(allocation)),
+        size_(size),
+        piecewise_(piecewise),
+        pages_(owner.env().memory),
+        zdd_(*this) {
+    owner_.get();
+  }
 
   void get() { references_.get(); }
   [[nodiscard]] bool try_get() { return references_.try_get(); }
   void put() {
-    if (references_.put()) destroy(owner_.env().memory, this);
+    if (!references_.put()) return;
+    migrator<P>& owner = owner_;
+    destroy(owner.env().memory, this);
+    owner.put();
   }
 
   /// True once no page is live and the memory is back with the pagemap.
@@ -70,7 +102,7 @@ class devmem : public list_hook<devmem<P>> {
   /// Held by an eviction of this allocation, for its whole time.
   [[nodiscard]] auto& eviction_lock() { return eviction_; }
   [[nodiscard]] zdd<P>& behind_pages() { return zdd_; }
-  [[nodiscard]] std::span<page const> pages() const { return {pages_.data(), pages_.size()}; }
+  [[nodiscard]] std::span<device_page<page> const> pages() const { return {pages_.data(), pages_.size()}; }
   /// Until when a CPU fault waits for the device to be done.
   [[nodiscard]] time_point timeslice_end() const { return timeslice_end_; }
 
@@ -78,7 +110,7 @@ class devmem : public list_hook<devmem<P>> {
   ///
   /// \errors no_memory, or what the pagemap says; the object stays without pages
   [[nodiscard]] errc populate() {
-    scratch_array<page, typename P::allocator> fetched{owner_.env().memory};
+    scratch_array<device_page<page>, typename P::allocator> fetched{owner_.env().memory};
     if (!fetched.reserve(pages_in(size_, P::mm::page_size).value)) return errc::no_memory;
     if (errc const e = owner_.env().pagemap.pages(allocation_.memory(), std::span{fetched.data(), fetched.size()});
         e != errc::ok)
@@ -87,6 +119,9 @@ class devmem : public list_hook<devmem<P>> {
     return errc::ok;
   }
 
+  /// Waits until the memory reads as zero, where no copy does so.
+  [[nodiscard]] errc wait_cleared() { return owner_.env().pagemap.wait_cleared(allocation_.memory()); }
+
   /// \pre no page is visible to anybody yet
   void start_timeslice(time_point end) { timeslice_end_ = end; }
 
@@ -94,6 +129,11 @@ class devmem : public list_hook<devmem<P>> {
   friend class zdd<P>;
   friend class migrator<P>;
 
+  /// Comes with the last put of a block, from any context.
+  void page_freed([[maybe_unused]] page first, [[maybe_unused]] page_order order) {
+    if constexpr (piecewise_pagemap<typename P::pagemap, page>)
+      if (piecewise_) owner_.env().pagemap.release_pages(allocation_.memory(), first, order);
+  }
   /// Comes with the last put of a page, from any context.
   void detach() {
     owner_.unlist(*this);
@@ -105,7 +145,8 @@ class devmem : public list_hook<devmem<P>> {
   migrator<P>& owner_;
   device_allocation<P> allocation_;
   byte_count const size_;
-  scratch_array<page, typename P::allocator> pages_;
+  bool const piecewise_;
+  scratch_array<device_page<page>, typename P::allocator> pages_;
   time_point timeslice_end_{};
   std::uint64_t serial_ = 0;  // under the migrator's list lock: its place in the order of making; 0: not in the list
   typename P::lock::template mutex<lock_rank::eviction> eviction_;  // one eviction of it at a time

@@ -10,66 +10,101 @@
 
 namespace svm::inline v0 {
 
-/// The working memory of one migration: a slot a page, a copy block a page, and the DMA mappings that the blocks hold.
+/// The working memory of one migration: a slot a page, a copy block a page, and the mappings that the blocks hold.
 ///
-/// Falls back on room for a single page that it carries itself, so that the page the CPU waits for can come back
-/// without any memory for bookkeeping.
+/// One job is gathered at a time; all its blocks are copied by one device. Falls back on room for a single page that it
+/// carries itself, so that the page the CPU waits for can come back without any memory for bookkeeping.
 template <policies P>
 class transfer {
  public:
   using page = typename P::mm::page;
   using slot = migration_slot<page>;
+  using block = copy_block<page>;
 
-  explicit transfer(environment<P>& env) : env_(env), slots_(env.memory), blocks_(env.memory) {}
+  explicit transfer(environment<P>& env) : slots_(env.memory), blocks_(env.memory), pagemaps_(env.memory) {}
   transfer(transfer const&) = delete;
   transfer& operator=(transfer const&) = delete;
   ~transfer() { unmap_all(); }
 
   /// Makes room for `count` pages; false, with room for one, when there is no memory.
   [[nodiscard]] bool reserve(std::size_t count) {
-    if (slots_.reserve(count) && blocks_.reserve(count)) {
+    if (slots_.reserve(count) && blocks_.reserve(count) && pagemaps_.reserve(count)) {
       slot_span_ = {slots_.data(), count};
       block_span_ = {blocks_.data(), count};
+      pagemap_span_ = {pagemaps_.data(), count};
       return true;
     }
     slot_span_ = {&single_slot_, 1};
     block_span_ = {&single_block_, 1};
+    pagemap_span_ = {&single_pagemap_, 1};
     single_slot_ = {};
     return false;
   }
 
   [[nodiscard]] std::span<slot> slots() const { return slot_span_; }
 
-  /// Maps the system page of a block for the device and adds the block to the job.
+  /// Starts a job that `device` copies; every block is gathered for it.
+  ///
+  /// \pre the job before is unmapped
+  void start_job(typename P::device& device) { device_ = &device; }
+
+  /// Maps a block of system memory for the copying device and adds it to the job.
   ///
   /// \errors dma_map_failed; the job is as it was
-  [[nodiscard]] errc add_block(page system, page device, dma_direction direction) {
-    result<dma_addr> const mapped = env_.device.dma_map(system, page_order{}, direction);
+  [[nodiscard]] errc add_system(page system, page local, page_order order, dma_direction direction) {
+    result<dma_addr> const mapped = device_->dma_map(system, order, direction);
     if (!mapped) return mapped.error();
-    block_span_[count_++] = {*mapped, device, page_order{}};
-    direction_ = direction;
+    add({{*mapped, interconnect::system, order, direction}, local}, nullptr);
+    return errc::ok;
+  }
+  /// Maps a block of another device's memory (or of its own) for the copying device and adds it to the job.
+  ///
+  /// \errors those of pagemap::map; the job is as it was
+  [[nodiscard]] errc add_device(typename P::pagemap& pagemap, page remote, page local, page_order order,
+                                dma_direction direction) {
+    result<device_address> const mapped = pagemap.map(*device_, remote, order, direction);
+    if (!mapped) return mapped.error();
+    add({*mapped, local}, &pagemap);
     return errc::ok;
   }
 
-  [[nodiscard]] std::span<copy_block<page> const> job() const { return block_span_.first(count_); }
-  [[nodiscard]] byte_count bytes() const { return P::mm::page_size * count_; }
+  [[nodiscard]] std::span<block const> job() const { return block_span_.first(count_); }
+  [[nodiscard]] byte_count bytes() const {
+    page_count n{};
+    for (block const& b : job()) n += b.remote.order.pages();
+    return n * P::mm::page_size;
+  }
 
-  /// Ends every DMA mapping of the job.
+  /// Ends every mapping of the job, and the job.
   void unmap_all() {
-    for (copy_block<page> const& block : job()) env_.device.dma_unmap(block.system, block.order, direction_);
+    for (std::size_t i = 0; i < count_; ++i) {
+      device_address const& remote = block_span_[i].remote;
+      if (pagemap_span_[i] != nullptr)
+        pagemap_span_[i]->unmap(*device_, remote);
+      else
+        device_->dma_unmap(remote.address, remote.order, remote.direction);
+    }
     count_ = 0;
   }
 
  private:
-  environment<P>& env_;
+  void add(block const& b, typename P::pagemap* pagemap) {
+    block_span_[count_] = b;
+    pagemap_span_[count_] = pagemap;
+    ++count_;
+  }
+
   scratch_array<slot, typename P::allocator> slots_;
-  scratch_array<copy_block<page>, typename P::allocator> blocks_;
+  scratch_array<block, typename P::allocator> blocks_;
+  scratch_array<typename P::pagemap*, typename P::allocator> pagemaps_;  // whose memory `remote` is; null: the system's
   slot single_slot_{};
-  copy_block<page> single_block_{};
+  block single_block_{};
+  typename P::pagemap* single_pagemap_ = nullptr;
   std::span<slot> slot_span_;
-  std::span<copy_block<page>> block_span_;
+  std::span<block> block_span_;
+  std::span<typename P::pagemap*> pagemap_span_;
   std::size_t count_ = 0;
-  dma_direction direction_ = dma_direction::bidirectional;
+  typename P::device* device_ = nullptr;
 };
 
 }  // namespace svm::inline v0

@@ -12,37 +12,55 @@ namespace svm::inline v0 {
 template <policies P>
 class devmem;
 
-/// What the pages of one device memory allocation have behind them: it counts them, and lets the allocation go with the
-/// last.
+/// What the pages of one device memory allocation have behind them: it counts their blocks, and lets the allocation go
+/// with the last.
 ///
-/// Invariants: 1. the count is the number of live pages plus one while the allocation is being built. 2. when it falls
+/// Invariants: 1. the count is the number of live blocks plus one while the allocation is being built. 2. when it falls
 /// to zero the allocation is detached, exactly once, in the context of the last put of a page.
 /// \source drm_pagemap.c, struct drm_pagemap_zdd; here it is part of its allocation instead of an object of its own
 template <policies P>
 class zdd final : public device_page_owner<typename P::mm::page> {
  public:
   using page = typename P::mm::page;
+  using base = device_page_owner<page>;
 
-  explicit zdd(devmem<P>& allocation) : allocation_(allocation) {}
+  explicit zdd(devmem<P>& allocation) : base(family), allocation_(allocation) {}
 
-  /// Puts itself behind `fresh`, a page of the allocation that is free; the page is then locked, with one reference.
-  void adopt(typename P::mm& mm, page fresh) {
+  /// The zdd that an owner is; null for one of another driver.
+  [[nodiscard]] static zdd* of(base* behind) {
+    return behind != nullptr && behind->is_of(family) ? static_cast<zdd*>(behind) : nullptr;
+  }
+  [[nodiscard]] devmem<P>& allocation() const { return allocation_; }
+
+  /// Puts itself behind the block of 2^order pages from `fresh` on, which is free; the block is then locked, with one
+  /// reference.
+  void adopt(typename P::mm& mm, page fresh, page_order order) {
     live_.get();
-    mm.adopt_device_page(fresh, *this);
+    mm.adopt_device_page(fresh, order, *this, coherent_pagemap<typename P::pagemap>);
   }
 
   /// Ends the building; without a live page that detaches the allocation.
   void built() { put(); }
 
+  [[nodiscard]] page_owner owner() const noexcept override { return allocation_.owner().env().pagemap.owner(); }
   [[nodiscard]] cpu_fault_answer page_faulted(cpu_fault<page> const& fault) noexcept override {
     return allocation_.owner().bring_back(allocation_, fault);
   }
-  void page_freed() noexcept override { put(); }
+  void page_freed(page first, page_order order) noexcept override {
+    allocation_.page_freed(first, order);
+    put();
+  }
+  void page_split(page, page_order from, page_order to) noexcept override {
+    auto const blocks = static_cast<std::uint32_t>(from.pages().value >> to.value);
+    live_.get(blocks - 1);
+  }
 
-  /// The number of live pages, and one more while the allocation is being built.
+  /// The number of live blocks, and one more while the allocation is being built.
   [[nodiscard]] std::uint32_t live() const { return live_.value(); }
 
  private:
+  static constexpr typename base::family family{};
+
   void put() {
     if (live_.put()) allocation_.detach();  // may end the life of this object
   }

@@ -1,0 +1,213 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "machine_outcomes.hpp"
+#include "machine_statistics.hpp"
+#include "page_sizes.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace svmsh {
+
+/// The machine with pages of one size.
+template <std::size_t PageBytes>
+class machine_system final : public system {
+ public:
+  using machine = shell_machine<PageBytes>;
+  using task = typename machine::task;
+
+  machine_system(std::unique_ptr<machine> made, bool collect)
+      : computer_(std::move(made)), gc_auto_(collect), tasks_{&computer_->first()} {}
+
+  std::uint64_t page_size() const override { return PageBytes; }
+
+  mmap_result mmap(process_id who, std::uint64_t size, protection allowed, mapping_kind kind,
+                   std::optional<std::uint64_t> at) override {
+    auto const mapped = process(who).mmap({size}, to_mock(allowed), to_mock(kind), to_place(at));
+    return {to_outcome(mapped.error), mapped.at.value};
+  }
+  outcome munmap(process_id who, std::uint64_t address, std::uint64_t size) override {
+    return to_outcome(process(who).munmap({address}, {size}));
+  }
+  outcome mprotect(process_id who, std::uint64_t address, std::uint64_t size, protection allowed) override {
+    return to_outcome(process(who).mprotect({address}, {size}, to_mock(allowed)));
+  }
+  outcome mremap(process_id who, mremap_arguments const& m) override {
+    return to_outcome(process(who).mremap({m.address}, {m.old_size}, {m.new_size}, m.dontunmap, to_place(m.to)).error);
+  }
+  outcome madvise(process_id who, std::uint64_t address, std::uint64_t size, advice what) override {
+    return to_outcome(process(who).madvise({address}, {size}, to_mock(what)));
+  }
+
+  fork_result fork(process_id parent) override {
+    task& child = computer_->fork(*tasks_[parent]);
+    if (child.process.users() == 0) {
+      end(child);
+      return {"ENOMEM"};
+    }
+    tasks_.push_back(&child);
+    return {{}, tasks_.size() - 1};
+  }
+  void exit(process_id who) override { end(*std::exchange(tasks_[who], nullptr)); }
+
+  outcome read(agent by, std::uint64_t address, std::uint64_t& value) override {
+    if (address % word_bytes != 0) return "EINVAL";
+    std::byte word[word_bytes];
+    outcome const e = by.gpu ? to_outcome(computer_->gpu_load(*tasks_[by.process], *by.gpu, {address}, word))
+                             : to_outcome(process(by.process).load({address}, word));
+    if (e.empty()) std::memcpy(&value, word, word_bytes);
+    return e;
+  }
+  outcome write(agent by, std::uint64_t address, std::uint64_t value) override {
+    if (address % word_bytes != 0) return "EINVAL";
+    std::byte word[word_bytes];
+    std::memcpy(word, &value, word_bytes);
+    return by.gpu ? to_outcome(computer_->gpu_store(*tasks_[by.process], *by.gpu, {address}, word))
+                  : to_outcome(process(by.process).store({address}, word));
+  }
+  outcome fill(agent by, std::uint64_t address, std::uint64_t size, std::uint64_t value) override {
+    if (!is_word_span(address, size)) return "EINVAL";
+    for (std::uint64_t done = 0; done < size; done += word_bytes)
+      if (outcome const e = write(by, address + done, value++); !e.empty()) return e;
+    return {};
+  }
+  check_result check(agent by, std::uint64_t address, std::uint64_t size, std::uint64_t value) override {
+    if (!is_word_span(address, size)) return {"EINVAL"};
+    for (std::uint64_t done = 0; done < size; done += word_bytes, ++value) {
+      std::uint64_t found = 0;
+      if (outcome const e = read(by, address + done, found); !e.empty()) return {e};
+      if (found != value) return {{}, false, address + done, found, value};
+    }
+    return {};
+  }
+
+  outcome atomic_add(agent by, std::uint64_t address, std::uint64_t value) override {
+    if (address % word_bytes != 0) return "EINVAL";
+    std::uint64_t old = 0;
+    return to_outcome(computer_->gpu_atomic_add(*tasks_[by.process], *by.gpu, {address}, value, old));
+  }
+  outcome prefetch(agent by, std::uint64_t address, std::uint64_t size, prefetch_target target) override {
+    if (outcome const e = judge_span(address, size, PageBytes); !e.empty()) return e;
+    return to_outcome(view(by).driver.prefetch({{address}, {size}}, to_mock(target)));
+  }
+  outcome evict(agent by, std::uint64_t address) override {
+    auto const entry = process(by.process).entry_at(svm::cpu_va{address}.align_down(svm::byte_count{PageBytes}));
+    if (entry.what != svm::mock::pte::state::device) return "ENOENT";
+    auto& mover = computer_->gpu_card(*by.gpu).mover;
+    auto const allocation = mover.find_slow(entry.target);
+    return allocation ? to_outcome(mover.evict(*allocation)) : outcome{"ENOENT"};
+  }
+
+  outcome evict_all(std::size_t gpu) override { return to_outcome(computer_->gpu_card(gpu).mover.evict_all()); }
+  void reset(std::size_t gpu) override { computer_->reset(gpu); }
+  void gc(process_id who) override { collect(*tasks_[who]); }
+  void tick(std::uint64_t ms) override { computer_->clock.advance(time_to_pass(computer_->clock.now(), ms)); }
+  void fail(failure_kind kind, std::uint64_t nth) override { computer_->failures.arm(to_mock(kind), nth); }
+  void command_done() override {
+    if (gc_auto_)
+      for (task* const t : tasks_)
+        if (t != nullptr) collect(*t);
+    look_at_everything();
+  }
+
+  std::vector<range_line> ranges(process_id who) override {
+    std::vector<range_line> lines;
+    for (std::size_t gpu = 0; gpu < computer_->gpus(); ++gpu)
+      tasks_[who]->views[gpu]->driver.svm().for_each_range(everywhere, [&](auto const& r) {
+        auto const& pages = r.mapping();
+        bool const valid = pages.has(svm::page_flag::valid);
+        lines.push_back({gpu, r.interval().start().value, r.interval().last().value,
+                         state_of(valid, pages.has(svm::page_flag::device), pages.has(svm::page_flag::system)),
+                         valid && pages.has(svm::page_flag::read_only), r.has(svm::range_flag::unmapped),
+                         r.has(svm::range_flag::partial_unmap)});
+      });
+    return lines;
+  }
+  std::vector<notifier_line> notifiers(process_id who) override {
+    std::vector<notifier_line> lines;
+    for (std::size_t gpu = 0; gpu < computer_->gpus(); ++gpu)
+      tasks_[who]->views[gpu]->driver.svm().for_each_notifier(everywhere, [&](auto& n) {
+        lines.push_back({gpu, n.interval().start().value, n.interval().last().value, n.size()});
+      });
+    return lines;
+  }
+  std::vector<span_line> vmas(process_id who) override {
+    std::vector<span_line> lines;
+    for (auto const& [start, v] : process(who).vmas().all())
+      lines.push_back({start, v.extent.last().value, std::string{name(v.allowed)} + " " + std::string{name(v.kind)}});
+    return lines;
+  }
+  outcome pages(process_id who, std::uint64_t address, std::uint64_t size, std::vector<span_line>& out) override {
+    if (outcome const e = judge_span(address, size, PageBytes); !e.empty()) return e;
+    std::uint64_t next = address;  // the first page that no run covers yet
+    process(who).for_each_entry(svm::va_range{{address}, {size}}, [&](svm::cpu_va at, svm::mock::pte const& entry) {
+      if (at.value != next) add_run(out, next, at.value - 1, "none");
+      next = at.value + PageBytes;
+      add_run(out, at.value, next - 1, place_of(entry));
+    });
+    if (next != address + size) add_run(out, next, address + size - 1, "none");
+    return {};
+  }
+  std::vector<stat_line> stats() override { return statistics_of<PageBytes>(*computer_); }
+
+  std::vector<std::string> audit() override { return computer_->audit(); }
+
+ private:
+  [[nodiscard]] auto& process(process_id who) { return tasks_[who]->process; }
+  [[nodiscard]] auto& view(agent by) { return *tasks_[by.process]->views[*by.gpu]; }
+
+  /// A process that ends takes its views of the GPUs with it.
+  void end(task& t) {
+    computer_->exit(t);
+    for (auto const& v : t.views) v->driver.close();
+  }
+  void collect(task& of) {
+    for (auto const& v : of.views) v->driver.collect_garbage();
+  }
+
+  [[nodiscard]] std::string place_of(svm::mock::pte const& entry) {
+    if (!entry.has_page()) return "none";
+    if (entry.what != svm::mock::pte::state::device) return "ram";
+    return "vram" + std::to_string(computer_->frames.gpu_of(entry.target));
+  }
+
+  /// Looks at everything after a command, or, where that is much, after as many commands as make it worth while.
+  void look_at_everything() {
+    constexpr std::uint64_t entries_a_command = 4096;
+    budget_ += entries_a_command;
+    if (budget_ < entries_) return;
+    budget_ = 0;
+    entries_ = 0;
+    for (task* const t : tasks_)
+      if (t != nullptr)
+        t->process.for_each_entry({svm::cpu_va{}, svm::byte_count{svm::mock::user_end}},
+                                  [&](svm::cpu_va, auto const&) { ++entries_; });
+    computer_->check_quiet();
+  }
+
+  std::unique_ptr<machine> const computer_;
+  bool const gc_auto_;
+  std::vector<task*> tasks_;  // by process_id; null when it has ended
+  std::uint64_t entries_ = 0;
+  std::uint64_t budget_ = 0;
+};
+
+template <std::size_t PageBytes>
+made_system make_system(machine_options const& options) {
+  auto made = make_machine<PageBytes>(options);
+  if (std::string* const refusal = std::get_if<std::string>(&made)) return std::move(*refusal);
+  return std::make_unique<machine_system<PageBytes>>(
+      std::move(*std::get_if<std::unique_ptr<shell_machine<PageBytes>>>(&made)), options.gc_auto);
+}
+
+}  // namespace svmsh

@@ -1,0 +1,6 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#include "machine_replay.hpp"
+
+template svmsh::made_replay svmsh::make_replay<4096>(machine_options const&, replay_options const&,
+                                                     replay_engine::complaint, recording);

@@ -1,0 +1,115 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <svm/base/units.hpp>
+
+namespace svm::inline v0::mock {
+
+/// The numbers of the free frames in one region of memory.
+///
+/// Single frames are reused newest first, so that a stale user meets other data at once; frames that were never used
+/// follow in ascending order. Blocks are naturally aligned; they come from the top of what was never used, then from
+/// freed frames that lie together.
+///
+/// Invariants: 1. `is_free` of a frame below `next_` or from `top_` on holds when it stands in the list. 2. each block's
+/// count is the number of its frames in the list.
+class free_frames {
+ public:
+  /// The frames from `first`, a multiple of `block_frames`, up to `end`.
+  free_frames(std::uint32_t first, std::uint32_t end)
+      : first_(first), next_(first), top_(end), blocks_((end - first + block_frames - 1) / block_frames) {}
+
+  [[nodiscard]] std::optional<std::uint32_t> take() {
+    if (head_ != none) {
+      std::uint32_t const number = head_;
+      unlink(number);
+      return number;
+    }
+    if (next_ == top_) return std::nullopt;
+    return next_++;
+  }
+
+  /// The first of 2^order frames that lie together, aligned to their number.
+  [[nodiscard]] std::optional<std::uint32_t> take(page_order order) {
+    if (order.value == 0) return take();
+    auto const count = static_cast<std::uint32_t>(order.pages().value);
+    if (top_ - next_ >= count) {
+      std::uint32_t const first = (top_ - count) & ~(count - 1);
+      if (first >= next_) {
+        for (std::uint32_t n = top_; n-- > first + count;) link(n);
+        top_ = first;
+        return first;
+      }
+    }
+    for (std::size_t b = 0; b < blocks_.size(); ++b) {
+      if (!blocks_[b] || blocks_[b]->free < count) continue;
+      std::uint32_t const start = first_ + static_cast<std::uint32_t>(b) * block_frames;
+      for (std::uint32_t at = start; at < start + block_frames; at += count) {
+        std::uint32_t n = 0;
+        while (n < count && entry(at + n).is_free) ++n;
+        if (n != count) continue;
+        for (n = 0; n < count; ++n) unlink(at + n);
+        return at;
+      }
+    }
+    return std::nullopt;
+  }
+
+  /// Gives 2^order frames back; the first of them is the next to be taken.
+  void give(std::uint32_t first, page_order order) {
+    for (auto n = static_cast<std::uint32_t>(order.pages().value); n-- > 0;) link(first + n);
+  }
+
+ private:
+  static constexpr std::uint32_t block_frames = 512;
+  static constexpr std::uint32_t none = UINT32_MAX;
+
+  struct link_entry {
+    std::uint32_t next = none;
+    std::uint32_t previous = none;
+    bool is_free = false;
+  };
+  struct block {
+    std::array<link_entry, block_frames> frames;
+    std::uint32_t free = 0;
+  };
+
+  [[nodiscard]] block& block_of(std::uint32_t number) {
+    std::unique_ptr<block>& b = blocks_[(number - first_) / block_frames];
+    if (!b) b = std::make_unique<block>();
+    return *b;
+  }
+  [[nodiscard]] link_entry& entry(std::uint32_t number) {
+    return block_of(number).frames[(number - first_) % block_frames];
+  }
+  void link(std::uint32_t number) {
+    link_entry& e = entry(number);
+    e = {head_, none, true};
+    if (head_ != none) entry(head_).previous = number;
+    head_ = number;
+    ++block_of(number).free;
+  }
+  void unlink(std::uint32_t number) {
+    link_entry& e = entry(number);
+    (e.previous == none ? head_ : entry(e.previous).next) = e.next;
+    if (e.next != none) entry(e.next).previous = e.previous;
+    e.is_free = false;
+    --block_of(number).free;
+  }
+
+  std::uint32_t const first_;
+  std::uint32_t next_;  // from here to top_ nothing was ever used
+  std::uint32_t top_;
+  std::uint32_t head_ = none;  // the newest
+  std::vector<std::unique_ptr<block>> blocks_;
+};
+
+}  // namespace svm::inline v0::mock

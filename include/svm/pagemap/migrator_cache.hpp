@@ -1,0 +1,146 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include <svm/base/construct.hpp>
+#include <svm/base/intrusive_list.hpp>
+#include <svm/base/scope_guard.hpp>
+#include <svm/concepts/policies.hpp>
+#include <svm/pagemap/migrator.hpp>
+
+namespace svm::inline v0 {
+
+template <policies P>
+class migrator_cache;
+
+/// The caches of idle migrators, which give up what they keep when memory is short.
+///
+/// Locks: `lock_` (vm) guards the list of caches.
+/// \source struct drm_pagemap_shrinker
+template <policies P>
+class migrator_shrinker {
+ public:
+  migrator_shrinker() = default;
+  migrator_shrinker(migrator_shrinker const&) = delete;
+  migrator_shrinker& operator=(migrator_shrinker const&) = delete;
+
+  /// Ends up to `most` idle migrators; how many it were.
+  ///
+  /// \pre no lock of the library held
+  std::size_t shrink(std::size_t most) {
+    exclusive_guard const guard{lock_};
+    std::size_t ended = 0;
+    for (migrator_cache<P>* c = caches_.front(); c != nullptr && ended < most; c = caches_.next(*c))
+      ended += c->shrink() ? 1 : 0;
+    return ended;
+  }
+
+ private:
+  friend class migrator_cache<P>;
+
+  typename P::lock::template mutex<lock_rank::vm> lock_;
+  intrusive_list<migrator_cache<P>> caches_;  // under lock_
+};
+
+/// The one migrator of a device: made when somebody asks for it, and kept while nobody does, until memory is short.
+///
+/// Any function may be called from any thread. It outlives every reference that it hands out.
+///
+/// Invariants: 1. there is at most one migrator, whatever calls meet. 2. it ends only while it is parked: nobody refers
+/// to it, and every `idle` that was due has come.
+/// Locks: `lock_` (leaf_device_memory).
+/// \source struct drm_pagemap_cache; a shrink that meets a lookup cannot erase what that has just made (erratum 3.2.15)
+template <policies P>
+class migrator_cache final : public migrator_keeper<P>, public list_hook<migrator_cache<P>> {
+ public:
+  migrator_cache(environment<P> const& env, migrator_shrinker<P>& shrinker) : env_(env), shrinker_(shrinker) {
+    exclusive_guard const guard{shrinker_.lock_};
+    shrinker_.caches_.push_back(*this);
+  }
+  migrator_cache(migrator_cache const&) = delete;
+  migrator_cache& operator=(migrator_cache const&) = delete;
+  /// \pre no reference is left
+  ~migrator_cache() {
+    {
+      exclusive_guard const guard{shrinker_.lock_};
+      shrinker_.caches_.erase(*this);
+    }
+    static_cast<void>(shrink());
+    SVM_ASSERT(current_ == nullptr);
+  }
+
+  /// The migrator: the one in use, the one that was kept, or a new one.
+  ///
+  /// \pre    no lock of rank notifier or later held
+  /// \errors no_memory
+  /// \allocs at most one migrator
+  /// \complexity one try more for each other thread that asks at the same time
+  [[nodiscard]] result<migrator_ref<P>> get() {
+    if (migrator<P>* const known = find()) return migrator_ref<P>::adopt(*known);
+    migrator<P>* made = construct<migrator<P>>(env_.memory, env_, this);
+    if (made == nullptr) return errc::no_memory;
+    migrator<P>* const before = find_or_keep(*made);
+    if (before == made) return migrator_ref<P>::adopt(*made);
+    destroy(env_.memory, made);  // somebody else was first
+    return migrator_ref<P>::adopt(*before);
+  }
+
+  /// Ends the migrator if nobody uses it; true when it did.
+  ///
+  /// \pre no lock of rank notifier or later held
+  [[nodiscard]] bool shrink() {
+    migrator<P>* parked = nullptr;
+    {
+      exclusive_guard const guard{lock_};
+      if (!parked_) return false;
+      parked_ = false;
+      parked = std::exchange(current_, nullptr);
+    }
+    destroy(env_.memory, parked);
+    return true;
+  }
+
+  [[nodiscard]] bool is_parked() {
+    exclusive_guard const guard{lock_};
+    return parked_;
+  }
+
+  void idle(migrator<P>&) noexcept override {
+    exclusive_guard const guard{lock_};
+    if (late_ != 0)
+      --late_;  // it was taken up again before this call came
+    else
+      parked_ = true;
+  }
+
+ private:
+  [[nodiscard]] migrator<P>* find() {
+    exclusive_guard const guard{lock_};
+    return current_ == nullptr ? nullptr : take_locked();
+  }
+  [[nodiscard]] migrator<P>* find_or_keep(migrator<P>& made) {
+    exclusive_guard const guard{lock_};
+    if (current_ != nullptr) return take_locked();
+    current_ = &made;
+    return current_;
+  }
+  [[nodiscard]] migrator<P>* take_locked() {
+    if (current_->try_get()) return current_;
+    if (!std::exchange(parked_, false)) ++late_;
+    current_->revive();
+    return current_;
+  }
+
+  environment<P> env_;
+  migrator_shrinker<P>& shrinker_;
+  typename P::lock::template mutex<lock_rank::leaf_device_memory> lock_;
+  migrator<P>* current_ = nullptr;  // under lock_
+  bool parked_ = false;             // under lock_: nobody refers to it, and it may end
+  std::uint32_t late_ = 0;          // under lock_: calls of idle() that are due and mean nothing any more
+};
+
+}  // namespace svm::inline v0

@@ -1,0 +1,221 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+
+// The parts of the simulated machine, each by itself.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <conformance/device.hpp>
+#include <conformance/mm.hpp>
+#include <conformance/pagemap.hpp>
+
+#include <svm/mock/gpu.hpp>
+#include <svm/mock/mm.hpp>
+#include <svm/mock/vram.hpp>
+#include <svm/std/null_lock.hpp>
+
+namespace {
+
+using conformance::kept;
+using lock_policy = svm::mock::rank_checked<svm::null_lock>;
+
+/// What a bench is made of: which ways its parts go where they have several.
+struct choice {
+  svm::mock::iommu_mode dma = svm::mock::iommu_mode::direct;
+  bool late_copies = false;
+};
+
+/// One process, two GPUs that reach each other's memory; a bench for all three suites.
+template <std::size_t PageBytes>
+class mock_bench {
+ public:
+  using mm_type = svm::mock::address_space<lock_policy, PageBytes>;
+  using device_type = svm::mock::gpu<lock_policy, PageBytes>;
+  using pagemap_type = svm::mock::vram<lock_policy, PageBytes>;
+  using page = svm::mock::page;
+  static constexpr svm::byte_count page_size{PageBytes};
+
+  explicit mock_bench(choice c)
+      : dma_(frames_, failures_, broken_, 0, c.dma),
+        peer_dma_(frames_, failures_, broken_, 1, c.dma),
+        memory_(vram_size, {1, 1}, frames_, dma_, failures_, broken_, hooks_, {c.late_copies, 1}),
+        peer_memory_(vram_size, {1, 2}, frames_, peer_dma_, failures_, broken_, hooks_, {c.late_copies, 2}) {}
+  ~mock_bench() {
+    if (child_ != nullptr) child_->exit();
+    for (auto* const from : {&broken_, &svm::mock::lock_report()})
+      for (std::string const& line : from->take()) FAIL_CHECK(line);
+  }
+
+  mm_type& mm() { return process_; }
+  device_type& device() { return device_; }
+  pagemap_type& pagemap() { return memory_; }
+  device_type& peer() { return peer_; }
+  pagemap_type& peer_pagemap() { return peer_memory_; }
+
+  // The process.
+
+  svm::va_range map(std::size_t pages) { return map_with(page_size * pages, svm::mock::protection::read_write); }
+  svm::va_range map_read_only(std::size_t pages) { return map_with(page_size * pages, svm::mock::protection::read); }
+  svm::va_range map_large() {
+    next_ = (next_ + svm::mock::huge_page_size).align_down(svm::mock::huge_page_size);
+    return map_with(svm::mock::huge_page_size, svm::mock::protection::read_write);
+  }
+  void unmap(svm::va_range mapping) { REQUIRE(process_.munmap(mapping.start(), mapping.size()) == svm::mock::sys::ok); }
+  bool store(svm::cpu_va a, std::uint64_t value) {
+    auto const bytes = std::as_bytes(std::span{&value, 1});
+    return is_gpu(a) ? device_.store(a, bytes) : process_.store(a, bytes) == svm::mock::sys::ok;
+  }
+  std::optional<std::uint64_t> load(svm::cpu_va a) {
+    std::uint64_t value = 0;
+    auto const bytes = std::as_writable_bytes(std::span{&value, 1});
+    bool const seen = is_gpu(a) ? device_.load(a, bytes) : process_.load(a, bytes) == svm::mock::sys::ok;
+    return seen ? std::optional{value} : std::nullopt;
+  }
+  bool has_vma(svm::cpu_va a) { return process_.vmas().find(a) != nullptr; }
+  void exit() { process_.exit(); }
+  bool clear_without_waiting(svm::va_range span) {
+    svm::invalidation const event{span, svm::invalidation_cause::clear, svm::nobody, false};
+    return process_.invalidate_only(event) &&
+           process_.madvise_dontneed(span.start(), span.size()) == svm::mock::sys::ok;
+  }
+  void share(svm::va_range) { child_ = std::make_unique<mm_type>(kernel_, process_); }
+  void swap_out(svm::cpu_va a) { REQUIRE(process_.swap_out(a)); }
+
+  // Pages.
+
+  bool is_live(page p) { return frames_.is_alive(p) && frames_.head(p).references != 0; }
+  std::uint64_t peek(page p) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, frames_.bytes(p), sizeof value);
+    return value;
+  }
+  void poke(page p, std::uint64_t value) { std::memcpy(frames_.bytes(p), &value, sizeof value); }
+  page nth(page first, std::size_t i) { return frames_.after(first, i); }
+  void set_locked(page p, bool locked) { frames_.head(p).locked = locked; }
+  void set_pinned(page p, bool pinned) {
+    if (pinned)
+      ++frames_.head(p).references;
+    else
+      frames_.put(p);
+  }
+  std::vector<page> device_pages(std::size_t count) {
+    std::vector<page> pages;
+    for (auto const& p : allocate(count)) pages.push_back(p.page);
+    return pages;
+  }
+  page device_block(svm::page_order order) {
+    auto const named = allocate(order.pages().value);
+    REQUIRE(named[0].order == order);
+    return named[0].page;
+  }
+  page coherent_page() { return device_pages(1)[0]; }
+  svm::page_owner owner() { return memory_.owner(); }
+  page system_page(std::uint64_t value) { return system_block({}, value); }
+  page system_block(svm::page_order order, std::uint64_t value) {
+    auto const fresh = frames_.allocate_ram(order);
+    REQUIRE(fresh);
+    for (std::uint64_t i = 0; i < order.pages().value; ++i) poke(nth(*fresh, i), value + i);
+    return *fresh;
+  }
+
+  // The devices.
+
+  std::size_t dma_mappings() { return dma_.live(); }
+  void fail_dma_map() { failures_.arm(svm::mock::failure::dma_map, 1); }
+  void fail_copy() { failures_.arm(svm::mock::failure::copy, 1); }
+  void unplug() { memory_.unplug(); }
+  svm::device_address dma_address(page p, svm::page_order order) {
+    constexpr auto both_ways = svm::dma_direction::bidirectional;
+    auto const mapped = device_.dma_map(p, order, both_ways);
+    REQUIRE(mapped);
+    return {*mapped, svm::interconnect::system, order, both_ways};
+  }
+  std::optional<std::uint64_t> device_read(svm::device_address const& a) { return read_by(device_, a); }
+  std::optional<std::uint64_t> peer_read(svm::device_address const& a) { return read_by(peer_, a); }
+
+ private:
+  static constexpr svm::byte_count vram_size{16 << 20};
+
+  static bool is_gpu(svm::cpu_va a) { return a >= conformance::device::somewhere; }
+  static std::optional<std::uint64_t> read_by(device_type& who, svm::device_address const& a) {
+    svm::va_range const window{svm::cpu_va{PageBytes}, page_size};
+    REQUIRE(who.prepare(window) == svm::errc::ok);
+    who.commit(window, {&a, 1}, svm::mapping_access::read_only);
+    std::uint64_t value = 0;
+    bool const seen = who.load(window.start(), std::as_writable_bytes(std::span{&value, 1}));
+    who.invalidate(window);
+    return seen ? std::optional{value} : std::nullopt;
+  }
+  svm::va_range map_with(svm::byte_count size, svm::mock::protection allowed) {
+    auto const mapped = process_.mmap(size, allowed, svm::mock::mapping_kind::anon, next_);
+    REQUIRE(mapped.error == svm::mock::sys::ok);
+    next_ = next_ + size + page_size;
+    return {mapped.at, size};
+  }
+  std::vector<svm::device_page<page>> allocate(std::size_t count) {
+    auto memory = memory_.allocate(page_size * count);
+    REQUIRE(memory);
+    std::vector<svm::device_page<page>> named(count);
+    REQUIRE(memory_.pages(*memory, std::span{named}) == svm::errc::ok);
+    return named;
+  }
+
+  svm::mock::failure_plan failures_;
+  svm::mock::report broken_;
+  svm::mock::steps hooks_;
+  svm::mock::virtual_clock clock_;
+  svm::mock::physical_memory<lock_policy, PageBytes> frames_{{64 << 20}, vram_size, failures_, broken_, 2};
+  svm::mock::kernel<lock_policy, PageBytes> kernel_{frames_, clock_, failures_, broken_, hooks_, true};
+  mm_type process_{kernel_};
+  std::unique_ptr<mm_type> child_;
+  svm::mock::iommu<lock_policy, PageBytes> dma_;
+  svm::mock::iommu<lock_policy, PageBytes> peer_dma_;
+  device_type device_{frames_, dma_, broken_, hooks_};
+  device_type peer_{frames_, peer_dma_, broken_, hooks_};
+  pagemap_type memory_;
+  pagemap_type peer_memory_;
+  svm::cpu_va next_{PageBytes * 16};
+};
+
+template <std::size_t PageBytes = 4096>
+[[nodiscard]] auto maker(choice c = {}) {
+  return [c] { return std::make_unique<mock_bench<PageBytes>>(c); };
+}
+
+}  // namespace
+
+TEST_SUITE("conformance/mock") {
+  TEST_CASE("the simulated address space keeps the promises of an mm") {
+    CHECK(conformance::mm::check_all(maker()) == kept);
+    CHECK(conformance::mm::check_all(maker<65536>()) == kept);
+  }
+
+  TEST_CASE("the simulated GPU keeps the promises of a device, whichever way its IOMMU goes") {
+    using enum svm::mock::iommu_mode;
+    CHECK(conformance::device::check_all(maker()) == kept);
+    CHECK(conformance::device::check_all(maker<16384>({reserved})) == kept);
+    CHECK(conformance::device::check_all(maker({reserved})) == kept);
+    CHECK(conformance::device::check_all(maker({bounce})) == kept);
+  }
+
+  TEST_CASE(
+      "the simulated device memory keeps the promises of a pagemap, with a prompt copy engine and with a late one") {
+    CHECK(conformance::pagemap::check_all(maker()) == kept);
+    CHECK(conformance::pagemap::check_all(maker({.late_copies = true})) == kept);
+    CHECK(conformance::pagemap::check_all(maker<16384>({.late_copies = true})) == kept);
+  }
+
+  TEST_CASE("two GPUs of the simulated machine that reach each other are two members of one group") {
+    mock_bench<4096> b{{}};
+    CHECK(conformance::pagemap::owners_are_right(b.pagemap(), b.peer_pagemap(), true) == kept);
+  }
+}

@@ -1,0 +1,191 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+
+// Mappings of other devices on a range: gpusvm::attach and detach.
+
+#include <svm/gpusvm/get_pages.hpp>
+
+#include <cstdint>
+
+#include <mock/processes.hpp>
+
+using namespace support;
+using svm::invalidation_cause;
+using svm::page_flag;
+
+namespace {
+
+using pages = svm::pages<policies>;
+
+/// The view of another GPU on a range of the first one: a page table of its own, and a mapping to attach.
+struct guest {
+  world& w;
+  std::size_t gpu;
+  machine::gpu_type device{w.frames, w.gpu_card(gpu).dma, w.broken, w.hooks};
+  svm::environment<policies> env{w.process, device, w.gpu_card(gpu).memory, w.memory, w.clock, w.stats};
+  pages mapping{env};
+
+  guest(world& home, std::size_t n) : w(home), gpu(n) {}
+
+  [[nodiscard]] bool reads(cpu_va a) {
+    std::byte word[8];
+    return device.load(a, word);
+  }
+  [[nodiscard]] bool is_mapped() const { return mapping.has(page_flag::mapped); }
+};
+
+svm::mock::machine_options three_gpus() {
+  return small_chunks(MiB, [](auto& o) {
+    o.gpus = 3;
+    o.driver.migrate = svm::migration_mode::never;
+  });
+}
+
+/// A range of the first GPU with two guests attached, all of them mapped and bound.
+struct shared_range {
+  world w{three_gpus()};
+  guest one{w, 1};
+  guest two{w, 2};
+  svm::range_ref<policies> range;
+
+  shared_range() {
+    w.map(2 * chunk);
+    w.cpu_tag(base, 2 * chunk, 1);
+    REQUIRE(w.gpu_write(base, 100) == errc::ok);
+    range = w.range_at(base);
+    auto held = hold();
+    for (guest* const g : {&one, &two}) {
+      REQUIRE(svm().attach(held, g->mapping) == errc::ok);
+      REQUIRE(use(held, *g) == errc::ok);
+    }
+  }
+  ~shared_range() {
+    auto held = hold();
+    svm().detach(held, one.mapping);
+    svm().detach(held, two.mapping);
+  }
+
+  [[nodiscard]] svm::gpusvm<policies>& svm() { return w.driver.svm(); }
+  [[nodiscard]] svm::range_hold<policies> hold() { return svm().hold(range); }
+  [[nodiscard]] errc use(svm::range_hold<policies>& held, guest& g) {
+    errc const e = svm().get_pages(held, g.mapping, {});
+    return e == errc::ok ? svm().bind(held, g.mapping) : e;
+  }
+  [[nodiscard]] std::uint64_t live() {
+    return w.gpu_card(0).dma.live() + w.gpu_card(1).dma.live() + w.gpu_card(2).dma.live();
+  }
+};
+
+}  // namespace
+
+TEST_SUITE("gpusvm/attach") {
+  TEST_CASE("three devices have a mapping of one page each, and to end one leaves the others (MGP-11)") {
+    shared_range s;
+    CHECK(s.live() == 3 * chunk_pages);
+    CHECK(s.one.reads(page_at(3)));
+    CHECK(s.two.reads(page_at(3)));
+    auto held = s.hold();
+    s.svm().detach(held, s.one.mapping);
+    CHECK_FALSE(s.one.is_mapped());
+    CHECK_FALSE(s.one.reads(page_at(3)));
+    CHECK(s.two.reads(page_at(3)));
+    CHECK(s.range->mapping().has(page_flag::valid));
+    CHECK(s.live() == 2 * chunk_pages);
+    s.svm().detach(held, s.one.mapping);  // twice does nothing
+    CHECK(s.svm().attach(held, s.one.mapping) == errc::ok);
+    CHECK(s.use(held, s.one) == errc::ok);
+    CHECK(s.live() == 3 * chunk_pages);
+  }
+
+  TEST_CASE("one event ends all of them before it returns (MGP-05)") {
+    for (auto const cause : {invalidation_cause::clear, invalidation_cause::unmap, invalidation_cause::migrate}) {
+      shared_range s;
+      CHECK(s.w.process.watchers().invalidate({span(page_at(7), page_bytes), cause}, [&] {
+        CHECK_FALSE((s.one.reads(base) || s.two.reads(base)));
+        CHECK(s.live() == 0);
+        CHECK_FALSE((s.one.is_mapped() || s.two.is_mapped()));
+      }));
+      if (cause == invalidation_cause::unmap) continue;
+      auto held = s.hold();
+      CHECK(s.use(held, s.two) == errc::ok);
+      CHECK(s.two.reads(base));
+      CHECK_FALSE(s.one.reads(base));
+    }
+  }
+
+  TEST_CASE("to drop the pages of a range, or the range, ends the guests' mappings too") {
+    shared_range s;
+    {
+      auto held = s.hold();
+      s.svm().unmap_pages(held);
+      CHECK(s.live() == 0);
+      CHECK_FALSE(s.one.reads(base));
+      REQUIRE(s.use(held, s.one) == errc::ok);
+    }
+    s.svm().remove(s.hold());
+    CHECK(s.live() == 0);
+    CHECK_FALSE(s.one.reads(base));
+    auto held = s.hold();
+    CHECK(s.svm().get_pages(held, s.one.mapping, {}) == errc::gone);
+    CHECK(s.svm().bind(held, s.one.mapping) == errc::gone);
+  }
+
+  TEST_CASE("a mapping belongs to one range, and none joins a range that was removed") {
+    shared_range s;
+    REQUIRE(s.w.gpu_write(at(chunk), 1) == errc::ok);
+    {
+      auto held = s.hold();
+      s.svm().unmap_pages(held);
+    }
+    {
+      auto held = s.svm().hold(s.w.range_at(at(chunk)));
+      CHECK(s.svm().attach(held, s.one.mapping) == errc::exists);
+    }
+    {
+      auto held = s.hold();
+      s.svm().detach(held, s.one.mapping);
+    }
+    s.svm().remove(s.hold());
+    auto held = s.hold();
+    CHECK(s.svm().attach(held, s.one.mapping) == errc::gone);
+  }
+
+  TEST_CASE("a guest whose mapping fails at whichever step leaves the others as they were") {
+    for (auto const kind : {failure::alloc, failure::dma_map}) {
+      for (std::uint64_t k = 1;; ++k) {
+        REQUIRE(k < 100);
+        shared_range s;
+        auto held = s.hold();
+        s.svm().detach(held, s.two.mapping);
+        REQUIRE(s.svm().attach(held, s.two.mapping) == errc::ok);
+        s.w.failures.arm(kind, k);
+        errc const e = s.use(held, s.two);
+        bool const struck = s.w.failures.struck() != 0;
+        s.w.failures.disarm();
+        CHECK(e == (!struck ? errc::ok : kind == failure::alloc ? errc::no_memory : errc::dma_map_failed));
+        CHECK(s.live() == (struck ? 2 : 3) * chunk_pages);
+        CHECK((s.one.reads(base) && s.range->mapping().has(page_flag::valid)));
+        if (!struck) break;
+      }
+    }
+  }
+
+  TEST_CASE("memory that another device has is mapped for a guest there as local, and over the link elsewhere") {
+    shared_range s;
+    {
+      auto held = s.hold();
+      REQUIRE(s.w.gpu_card(1).mover.migrate_to_device(s.w.process, s.range->interval(), {}) == errc::ok);
+      CHECK(s.live() == 0);
+      REQUIRE(s.use(held, s.one) == errc::ok);
+      REQUIRE(s.use(held, s.two) == errc::ok);
+      CHECK_FALSE(s.one.mapping.has(page_flag::peer));
+      CHECK(s.two.mapping.has(page_flag::peer));
+      CHECK((s.one.reads(base) && s.two.reads(base)));
+      CHECK(s.w.gpu_card(1).memory.peer_maps() == chunk_pages);
+      s.svm().detach(held, s.two.mapping);
+      CHECK(s.w.gpu_card(1).memory.peer_maps() == 0);
+      CHECK(s.one.reads(base));
+    }
+    CHECK(s.w.cpu_read(base) == 100u);
+  }
+}

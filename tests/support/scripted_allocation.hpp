@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <support/scripted.hpp>
+
+namespace support {
+
+/// An allocation of device memory that nobody filled: what stands behind the device pages that a script reports.
+template <class Policies>
+struct scripted_allocation {
+  explicit scripted_allocation(svm::migrator<Policies>& mover)
+      : allocation(mover, svm::device_allocation<Policies>{mover.env().pagemap, {}, {}}, {}, false) {}
+  ~scripted_allocation() { allocation.owner().put(); }
+
+  svm::devmem<Policies> allocation;
+};
+
+/// A device page as a walk reports it.
+template <class Policies>
+[[nodiscard]] svm::page_entry<typename Policies::mm::page> device_page(std::uint64_t number,
+                                                                       scripted_allocation<Policies>& of,
+                                                                       std::uint8_t order = 0) {
+  svm::zdd<Policies>& behind = of.allocation.behind_pages();
+  return {{number}, {order}, svm::page_place::device, true, behind.owner(), &behind};
+}
+
+}  // namespace support
