@@ -5,11 +5,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <cstring>
 #include <functional>
 #include <optional>
 #include <thread>
-#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -68,7 +68,7 @@ TEST_SUITE("mock/machine, threads") {
     for (std::uint64_t n = 0; n < pages; ++n) REQUIRE(write(w.first(), page_at(n), n));
     std::atomic<bool> stop{false};
     std::atomic<int> wrong{0};
-    std::vector<std::thread> threads;
+    std::deque<std::thread> threads;
     // Each writer has pages of its own: n, n + 4, ...
     auto const writer = [&](std::uint64_t which, std::function<bool(cpu_va, std::uint64_t)> const& store) {
       for (std::uint64_t round = 1; round <= 30; ++round)
@@ -86,7 +86,7 @@ TEST_SUITE("mock/machine, threads") {
           return w.gpu_store(w.first(), g, a, word) == errc::ok;
         });
       });
-    std::vector<std::thread> daemons;
+    std::deque<std::thread> daemons;
     daemons.emplace_back([&] {
       for (int forks = 0; !stop && forks < 100; ++forks) {
         machine::task& child = w.fork(w.first());
