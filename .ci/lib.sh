@@ -103,7 +103,7 @@ readme_command() {
   local block=$work/readme_$1.sh
   readme_block "$1" >"$block"
   [[ -s $block ]] || { echo "README.md has no block $1 of sh"; return 1; }
-  CI=true timeout --kill-after=10 2400 bash -eo pipefail "$block"
+  CI=true timeout --kill-after=10 900 bash -eo pipefail "$block"
 }
 
 # Prints the table and the sum; the exit status is 0 only when nothing failed and something passed.

@@ -6,6 +6,7 @@
 #include "machine_statistics.hpp"
 #include "page_sizes.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -63,8 +64,7 @@ class machine_system final : public system {
   outcome read(agent by, std::uint64_t address, std::uint64_t& value) override {
     if (address % word_bytes != 0) return "EINVAL";
     std::byte word[word_bytes];
-    outcome const e = by.gpu ? to_outcome(computer_->gpu_load(*tasks_[by.process], *by.gpu, {address}, word))
-                             : to_outcome(process(by.process).load({address}, word));
+    outcome const e = load(by, address, word);
     if (e.empty()) std::memcpy(&value, word, word_bytes);
     return e;
   }
@@ -72,21 +72,31 @@ class machine_system final : public system {
     if (address % word_bytes != 0) return "EINVAL";
     std::byte word[word_bytes];
     std::memcpy(word, &value, word_bytes);
-    return by.gpu ? to_outcome(computer_->gpu_store(*tasks_[by.process], *by.gpu, {address}, word))
-                  : to_outcome(process(by.process).store({address}, word));
+    return store(by, address, word);
   }
   outcome fill(agent by, std::uint64_t address, std::uint64_t size, std::uint64_t value) override {
     if (!is_word_span(address, size)) return "EINVAL";
-    for (std::uint64_t done = 0; done < size; done += word_bytes)
-      if (outcome const e = write(by, address + done, value++); !e.empty()) return e;
+    std::vector<std::byte> page(PageBytes);
+    for (std::uint64_t done = 0; done < size;) {
+      std::span const part = std::span{page}.first(part_of_page(address + done, size - done));
+      for (std::size_t at = 0; at < part.size(); at += word_bytes, ++value) std::memcpy(&part[at], &value, word_bytes);
+      if (outcome const e = store(by, address + done, part); !e.empty()) return e;
+      done += part.size();
+    }
     return {};
   }
   check_result check(agent by, std::uint64_t address, std::uint64_t size, std::uint64_t value) override {
     if (!is_word_span(address, size)) return {"EINVAL"};
-    for (std::uint64_t done = 0; done < size; done += word_bytes, ++value) {
-      std::uint64_t found = 0;
-      if (outcome const e = read(by, address + done, found); !e.empty()) return {e};
-      if (found != value) return {{}, false, address + done, found, value};
+    std::vector<std::byte> page(PageBytes);
+    for (std::uint64_t done = 0; done < size;) {
+      std::span const part = std::span{page}.first(part_of_page(address + done, size - done));
+      if (outcome const e = load(by, address + done, part); !e.empty()) return {e};
+      for (std::size_t at = 0; at < part.size(); at += word_bytes, ++value) {
+        std::uint64_t found = 0;
+        std::memcpy(&found, &part[at], word_bytes);
+        if (found != value) return {{}, false, address + done + at, found, value};
+      }
+      done += part.size();
     }
     return {};
   }
@@ -163,6 +173,18 @@ class machine_system final : public system {
   std::vector<std::string> audit() override { return computer_->audit(); }
 
  private:
+  [[nodiscard]] outcome load(agent by, std::uint64_t address, std::span<std::byte> into) {
+    return by.gpu ? to_outcome(computer_->gpu_load(*tasks_[by.process], *by.gpu, {address}, into))
+                  : to_outcome(process(by.process).load({address}, into));
+  }
+  [[nodiscard]] outcome store(agent by, std::uint64_t address, std::span<std::byte const> from) {
+    return by.gpu ? to_outcome(computer_->gpu_store(*tasks_[by.process], *by.gpu, {address}, from))
+                  : to_outcome(process(by.process).store({address}, from));
+  }
+  /// Of `size` bytes at `address` those on the first page.
+  [[nodiscard]] static std::uint64_t part_of_page(std::uint64_t address, std::uint64_t size) {
+    return std::min(size, PageBytes - address % PageBytes);
+  }
   [[nodiscard]] auto& process(process_id who) { return tasks_[who]->process; }
   [[nodiscard]] auto& view(agent by) { return *tasks_[by.process]->views[*by.gpu]; }
 

@@ -59,7 +59,7 @@ va_range span(std::uint64_t first, std::uint64_t last) {
   return va_range::from_bounds({first}, {last}).value();
 }
 
-std::vector<object> make_row(std::size_t n, std::uint64_t first, std::uint64_t stride, std::uint64_t size) {
+std::vector<object> row_of(std::size_t n, std::uint64_t first, std::uint64_t stride, std::uint64_t size) {
   std::vector<object> row;
   for (std::size_t i = 0; i < n; ++i) row.push_back({span(first + i * stride, first + i * stride + (size - 1))});
   return row;
@@ -93,7 +93,7 @@ struct bench {
 
   object& make(va_range r) { return *objects.emplace_back(std::make_unique<object>(object{r})); }
   std::vector<object>& make_row(std::size_t n, std::uint64_t first, std::uint64_t stride, std::uint64_t size) {
-    return *rows.emplace_back(std::make_unique<std::vector<object>>(::make_row(n, first, stride, size)));
+    return *rows.emplace_back(std::make_unique<std::vector<object>>(row_of(n, first, stride, size)));
   }
 
   object* insert(object& o) {
@@ -699,7 +699,7 @@ TEST_SUITE("base/interval_index") {
       index trees[2] = {index{pool}, index{pool}};
       std::atomic<int> refused{0};
       auto const work = [&](index& tree) {
-        std::vector<object> row = make_row(200, 0, 2, 1);
+        std::vector<object> row = row_of(200, 0, 2, 1);
         for (int round = 0; round < 5; ++round) {
           for (object& o : row) {
             result<index::reservation> nodes = tree.reserve();
@@ -728,7 +728,7 @@ TEST_SUITE("base/interval_index") {
       index tree{pool};
       std_lock::shared_mutex<lock_rank::notifier> lock;
       std::atomic<int> refused{0};
-      std::vector<object> row = make_row(1000, 0, 2, 1);
+      std::vector<object> row = row_of(1000, 0, 2, 1);
       auto const work = [&](std::size_t first) {
         for (std::size_t i = first; i < row.size(); i += 2) {
           result<index::reservation> nodes = tree.reserve();

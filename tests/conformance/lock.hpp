@@ -24,22 +24,25 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <thread>
 
 namespace conformance::lock {
 
-/// How often a thread looks before it takes it that something will not happen.
-inline constexpr int patience = 20'000;
+/// How long a thread waits before it takes it that something will not happen. Only a lock that is broken makes it wait so
+/// long; with less, a busy machine may make a good one look broken.
+inline std::chrono::milliseconds patience{20'000};
 
 /// Waits until `happened()`, but not for ever; false when it did not happen.
 template <class Happened>
-[[nodiscard]] bool soon(Happened&& happened, int looks = patience) {
-  for (int i = 0; i < looks; ++i) {
-    if (happened()) return true;
+[[nodiscard]] bool soon(Happened&& happened, std::chrono::milliseconds wait = patience) {
+  auto const end = std::chrono::steady_clock::now() + wait;
+  while (!happened()) {
+    if (std::chrono::steady_clock::now() >= end) return happened();
     std::this_thread::yield();
   }
-  return false;
+  return true;
 }
 
 // What the suite does with a lock depends on what it finds, which no static analysis follows.

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include <support/sanitized.hpp>
 #include <support/operation_runner.hpp>
 #include <support/world.hpp>
 #include <svm/mock/random.hpp>
@@ -220,7 +221,7 @@ TEST_SUITE("stress/random") {
   TEST_CASE("random programs see the memory of their processes, and the oracle sees nothing wrong") {
     // SVM_SEED is the first seed, SVM_OPERATIONS how many operations there are in all.
     std::uint64_t const first = setting_of("SVM_SEED", 1);
-    std::uint64_t const operations = setting_of("SVM_OPERATIONS", 100'000);
+    std::uint64_t const operations = setting_of("SVM_OPERATIONS", support::sanitized ? 20'000 : 100'000);
     svm::assertion_handler = [](svm::assertion_failure const& failure) {
       std::fprintf(stderr, "SVM_SEED=%llu: %s:%d: %s\n", static_cast<unsigned long long>(seed_now), failure.file,
                    failure.line, failure.expression);

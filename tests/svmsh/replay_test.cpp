@@ -262,7 +262,9 @@ TEST_SUITE("svmsh/replay") {
 
   TEST_CASE("a history keeps every access and incident, however often its columns are joined") {
     history drawing;
-    fixture f{{true, false, 7}, {}, &drawing};
+    machine_options of_machine;
+    of_machine.chunks = {64 << 10, page};  // all three pages in one, so that each turn moves it once
+    fixture f{{true, false, 7}, of_machine, &drawing};
     constexpr std::uint64_t accesses = 30011;
     for (std::uint64_t i = 0; i < accesses; ++i) f.load(here + i % 3 * page);
     f.replay.finish();

@@ -4,8 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -24,7 +26,7 @@ std::size_t occurrences(std::string_view text, std::string_view part) {
 std::uint64_t sum_of(std::string const& text, std::string const& key) {
   std::uint64_t sum = 0;
   for (std::size_t at = text.find(key); at != std::string::npos; at = text.find(key, at + 1))
-    sum += std::stoull(text.substr(at + key.size()));
+    sum += std::strtoull(text.c_str() + at + key.size(), nullptr, 10);
   return sum;
 }
 
@@ -67,12 +69,14 @@ TEST_SUITE("svmsh/timeline") {
   TEST_CASE("however many events there are, the timeline is bounded and loses no count") {
     timeline t;
     constexpr std::uint64_t many = 5 * timeline::most_events;
+    std::size_t most = 0;
     for (std::uint64_t now = 0; now < many; ++now) {
       t.set_time(3 * now);
       t.add(now % 2 == 0 ? incident::gpu_fault : incident::to_system, 1, now * 4096, 10);
       t.sample(now, now);
-      REQUIRE(t.events() <= timeline::most_events);
+      most = std::max(most, t.events());
     }
+    CHECK(most <= timeline::most_events);
     CHECK(t.events() > timeline::most_events / 8);
     CHECK(t.step() > 1);
     std::string const text = t.json("-", "");

@@ -126,6 +126,7 @@ class machine : public machine_base<Lock, PageBytes> {
   geometry const shape_;
   std::deque<task> tasks_;
   std::deque<card> cards_;
+  task& first_;  // by reference, since a fork of another thread may be growing the list
 
  public:
   /// \pre `options` would pass `geometry::make`; `create` checks
@@ -133,12 +134,13 @@ class machine : public machine_base<Lock, PageBytes> {
       : parts(options),
         options_(options),
         shape_(shape),
-        process(tasks_.emplace_back(*this).process),
+        first_(tasks_.emplace_back(*this)),
+        process(first_.process),
         dma(add_cards().dma),
         device_memory(cards_[0].memory),
         mover(cards_[0].mover),
-        device(add_views(tasks_[0]).device),
-        driver(tasks_[0].views[0]->driver) {}
+        device(add_views(first_).device),
+        driver(first_.views[0]->driver) {}
 
   machine(machine const&) = delete;
   machine& operator=(machine const&) = delete;
@@ -159,7 +161,7 @@ class machine : public machine_base<Lock, PageBytes> {
   [[nodiscard]] card& gpu_card(std::size_t n) { return cards_[n]; }
   /// All processes, exited or not, in the order of their birth.
   [[nodiscard]] std::deque<task>& tasks() { return tasks_; }
-  [[nodiscard]] task& first() { return tasks_.front(); }
+  [[nodiscard]] task& first() { return first_; }
 
   // What programs do: the GPU's accesses fault into the driver, as often as it takes.
 

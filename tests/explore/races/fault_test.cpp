@@ -101,7 +101,6 @@ TEST_SUITE("explore/races, faults") {
       must(is_one_of<std::optional<std::uint64_t>>(w.cpu_read(page_at(0)), {1, 7}), "the last word is there");
     });
     r.sample();
-    r.run(to_the_end());
   }
 
   TEST_CASE("fault / fault on one page: one range, one mapping a page (RAC-06)") {
@@ -219,7 +218,6 @@ TEST_SUITE("explore/races, faults") {
     r.thread("gpu").does("write", gpu_writes(0, 1)).does("write again", gpu_writes(0, 2));
     r.thread("cpu").does("DONTNEED", drops).does("DONTNEED again", drops);
     r.sample();
-    r.run(to_the_end());
   }
 
   TEST_CASE("what is replaced by another file in mid-flight is seen by the GPU afterwards (RAC-23)") {
@@ -260,7 +258,6 @@ TEST_SUITE("explore/races, faults") {
         .does("swap out again", [](world& w) { static_cast<void>(w.process.swap_out(page_at(0))); });
     r.finally([](world& w) { must(w.cpu_read(page_at(0)) == 2, "the last word is there"); });
     r.sample();
-    r.run(to_the_end());
   }
 
   TEST_CASE("fault / compaction: a page that was replaced takes its word along") {
@@ -273,6 +270,5 @@ TEST_SUITE("explore/races, faults") {
     r.sample();
     // The mock's read_begin let a reader go on in the middle of an event (O-03).
     r.stays_fixed("svm1:fault and compaction:0.1.0:exhaustive:0:1x25,0x27,1x5,0");
-    r.run(to_the_end());
   }
 }

@@ -42,7 +42,6 @@ TEST_SUITE("explore/races, lifetimes") {
     r.thread("gpu").does("write", gpu_writes_unless(0, 1, {})).does("write again", gpu_writes_unless(1, 2, {}));
     r.thread("cpu").does("event", event).does("DONTNEED", [](world& w) { w.drop(pages(0, range_pages)); });
     r.sample();
-    r.run(to_the_end());
   }
 
   TEST_CASE("notifier remove / callback: no callback after it (RAC-20)") {

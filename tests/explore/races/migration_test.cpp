@@ -79,7 +79,6 @@ TEST_SUITE("explore/races, migration") {
       must(w.device_memory.used() == byte_count{}, "no device memory is used after munmap");
     });
     r.sample();
-    r.run(to_the_end());
   }
 
   TEST_CASE("migrate / migrate by two devices: one wins, and no word is lost (RAC-13)") {
@@ -102,7 +101,6 @@ TEST_SUITE("explore/races, migration") {
       must(w.device_memory.used() == byte_count{}, "nothing is left on the device");
     });
     r.sample();
-    r.run(to_the_end());
   }
 
   TEST_CASE("evict / munmap / exit: no use after free (RAC-15)") {
@@ -113,7 +111,6 @@ TEST_SUITE("explore/races, migration") {
     });
     r.finally([](world& w) { must(w.device_memory.used() == byte_count{}, "nothing is left on the device"); });
     r.sample();
-    r.run(to_the_end());
   }
 
   TEST_CASE("evict / munmap: the device's memory is given back once") {
@@ -122,7 +119,6 @@ TEST_SUITE("explore/races, migration") {
     r.thread("cpu").does("write", cpu_writes(1, 3)).does("munmap", unmaps);
     r.finally([](world& w) { must(w.device_memory.used() == byte_count{}, "nothing is left on the device"); });
     r.sample();
-    r.run(to_the_end());
   }
 
   TEST_CASE("CPU fault / CPU fault on one device page: one copy (RAC-16)") {
@@ -134,7 +130,6 @@ TEST_SUITE("explore/races, migration") {
       must(w.stats.count(svm::event_kind::migrated_to_system) <= 1, "the page moves once");
     });
     r.sample();
-    r.run(to_the_end());
   }
 
   TEST_CASE("collector / fault / munmap: no entry of the queue is lost (RAC-17)") {
@@ -163,7 +158,6 @@ TEST_SUITE("explore/races, migration") {
     r.thread("collector").does("collect", collects).does("collect again", collects);
     r.finally([](world& w) { must(w.cpu_read(page_at(1)) == 2, "the last word is there"); });
     r.sample();
-    r.run(to_the_end());
   }
 
   TEST_CASE("prefetch / fault / CPU write: every word stays right (RAC-24)") {

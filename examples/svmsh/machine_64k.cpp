@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 #include "machine_replay.hpp"
+#include "machine_system.hpp"
 
+template svmsh::made_system svmsh::make_system<65536>(machine_options const&);
 template svmsh::made_replay svmsh::make_replay<65536>(machine_options const&, replay_options const&,
                                                       replay_engine::complaint, recording);
