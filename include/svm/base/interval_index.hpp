@@ -58,7 +58,9 @@ class interval_index {
   /// \errors no_memory; nothing is changed
   /// \allocs at most nodes_per_insert nodes, none when the pool has them
   /// \complexity O(1) when the pool has the nodes
-  [[nodiscard]] result<reservation> reserve() const { return tree_.pool().reserve(nodes_per_insert); }
+  [[nodiscard]] result<reservation> reserve() const { return reserve(tree_.pool()); }
+  /// The same for any index of the pool; needs no lock.
+  [[nodiscard]] static result<reservation> reserve(pool& nodes) { return nodes.reserve(nodes_per_insert); }
   /// Makes a reservation that was used, or an empty one, good for one insertion again; see `reserve`.
   [[nodiscard]] errc replenish(reservation& nodes) const { return tree_.pool().replenish(nodes, nodes_per_insert); }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <svm/config.hpp>
 #include <svm/base/construct.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/scope_guard.hpp>
@@ -115,6 +116,7 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
 
   /// There is no memory to be had here, so that more cuts than fit forget what lies between the last ones too.
   void forget_locked(va_range cut) {
+    lock_.assert_held();
     for (std::size_t i = 0; i < cuts_; ++i)
       if (cut_[i].contains(cut)) return;
     if (cuts_ < kept_cuts)
@@ -134,8 +136,8 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
   va_range const span_;
   span_attributes const said_;
   typename P::lock::template shared_mutex<lock_rank::notifier> lock_;
-  cut_span cut_[kept_cuts];  // under lock_
-  std::size_t cuts_ = 0;     // under lock_
+  cut_span cut_[kept_cuts] SVM_GUARDED_BY(lock_);
+  std::size_t cuts_ SVM_GUARDED_BY(lock_) = 0;
   typename P::mm::registration registration_{};
 };
 
@@ -237,6 +239,7 @@ class attribute_map {
 
   /// True when `said` holds in all of `span`; what was forgotten since it was said counts as another word.
   [[nodiscard]] bool is_said_locked(va_range span, span_attributes said) {
+    lock_.assert_held();
     std::uint64_t same = 0;
     for (attribute_span<P>* s = spans_.front(); s != nullptr; s = spans_.next(*s)) {
       if (!s->interval().overlaps(span)) continue;
@@ -267,7 +270,7 @@ class attribute_map {
 
   environment<P>& env_;
   typename P::lock::template shared_mutex<lock_rank::vm> lock_;
-  span_list spans_;  // under lock_
+  span_list spans_ SVM_GUARDED_BY(lock_);
 };
 
 }  // namespace svm::inline v0

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <svm/config.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
 
@@ -85,8 +86,8 @@ class garbage_collector {
   gpusvm<P>& svm_;
   partial_unmap const rest_;
   typename P::lock::template mutex<lock_rank::leaf_collector> lock_;
-  intrusive_list<range<P>> queue_;  // under lock_
-  std::size_t queue_length_ = 0;    // under lock_
+  intrusive_list<range<P>> queue_ SVM_GUARDED_BY(lock_);
+  std::size_t queue_length_ SVM_GUARDED_BY(lock_) = 0;
 };
 
 }  // namespace svm::inline v0

@@ -151,13 +151,13 @@ void gpusvm<P>::for_each_piece(va_range span, Visit&& visit) {
 /// \errors retry: an event, another range or another notifier came first; no_memory
 template <policies P>
 errc gpusvm<P>::insert(candidate& home, range<P>& made, std::uint64_t sequence) {
-  auto range_room = home->ranges_.reserve();
+  auto range_room = range_index::reserve(range_nodes_);
   if (!range_room) return range_room.error();
   if (!home.is_fresh()) {
     exclusive_guard const guard{home->lock_};
     return home->retired_ ? errc::retry : insert_locked(*home, *range_room, made, sequence);
   }
-  auto notifier_room = notifiers_.reserve();
+  auto notifier_room = notifier_index::reserve(notifier_nodes_);
   if (!notifier_room) return notifier_room.error();
   {
     exclusive_guard const index_guard{lock_};

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include <svm/config.hpp>
 #include <svm/base/construct.hpp>
 #include <svm/base/interval_index.hpp>
 #include <svm/base/quota.hpp>
@@ -321,8 +322,8 @@ class gpusvm {
   typename range_index::pool range_nodes_;
   typename notifier_index::pool notifier_nodes_;
   typename P::lock::template shared_mutex<lock_rank::vm> lock_;
-  notifier_index notifiers_;              // under lock_
-  bool closed_ = false;                   // under lock_
+  notifier_index notifiers_ SVM_GUARDED_BY(lock_);
+  bool closed_ SVM_GUARDED_BY(lock_) = false;
   device_account<P>* account_ = nullptr;  // of the device memory, when there is a limit; set before the first range is
 };
 

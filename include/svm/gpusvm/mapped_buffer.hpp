@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include <svm/config.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/gpusvm/fetch_pages.hpp>
 #include <svm/gpusvm/pages.hpp>
@@ -113,7 +114,7 @@ class mapped_buffer final : public invalidation_target {
   va_range const span_;
   typename P::lock::template mutex<lock_rank::range> lock_;
   typename P::lock::template shared_mutex<lock_rank::notifier> notifier_lock_;
-  bool open_ = false;  // under lock_
+  bool open_ SVM_GUARDED_BY(lock_) = false;
   pages<P> pages_;
   typename P::mm::registration registration_{};
 };

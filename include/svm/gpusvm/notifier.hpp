@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include <svm/config.hpp>
 #include <svm/base/interval_index.hpp>
 #include <svm/base/refcount.hpp>
 #include <svm/base/scope_guard.hpp>
@@ -74,7 +75,7 @@ class notifier final : public invalidation_target {
   /// The number of ranges.
   ///
   /// \pre `lock()` is held, or nothing is under way
-  [[nodiscard]] std::size_t size() const { return ranges_.size(); }
+  [[nodiscard]] std::size_t size() const SVM_NO_THREAD_SAFETY_ANALYSIS { return ranges_.size(); }
 
   /// Calls `visit(range&)` for each range that meets `span`, in ascending order.
   ///
@@ -107,6 +108,7 @@ class notifier final : public invalidation_target {
   ///
   /// \pre `lock()` is held exclusive, and nothing is pending
   void begin_pending_locked(va_range span) {
+    lock_.assert_held();
     SVM_ASSERT(!pending_);
     pending_ = true;
     pending_span_ = span;
@@ -115,6 +117,7 @@ class notifier final : public invalidation_target {
   ///
   /// \pre `lock()` is held exclusive
   [[nodiscard]] va_range end_pending_locked() {
+    lock_.assert_held();
     SVM_ASSERT(pending_);
     pending_ = false;
     return pending_span_;
@@ -165,10 +168,10 @@ class notifier final : public invalidation_target {
   va_range const interval_;
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
   lock_type lock_;
-  range_index ranges_;                              // under lock_
-  bool retired_ = false;                            // under lock_
-  bool pending_ = false;                            // under lock_: an invalidation is between its passes
-  va_range pending_span_{cpu_va{}, byte_count{1}};  // under lock_
+  range_index ranges_ SVM_GUARDED_BY(lock_);
+  bool retired_ SVM_GUARDED_BY(lock_) = false;
+  bool pending_ SVM_GUARDED_BY(lock_) = false;  // an invalidation is between its passes
+  va_range pending_span_ SVM_GUARDED_BY(lock_){cpu_va{}, byte_count{1}};
   typename P::mm::registration registration_{};
 };
 

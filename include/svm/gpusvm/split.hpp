@@ -65,7 +65,7 @@ errc gpusvm<P>::insert_rest(notifier<P>& home, va_range chunk, bool migratable, 
   range<P>* const made = construct<range<P>>(env_.memory, home.env(), home, chunk, migratable);
   if (made == nullptr) return errc::no_memory;
   range_ref<P> const ref = range_ref<P>::adopt(*made);
-  auto room = home.ranges_.reserve();
+  auto room = range_index::reserve(range_nodes_);
   if (!room) return room.error();
   {
     exclusive_guard const guard{home.lock_};

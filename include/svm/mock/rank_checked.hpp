@@ -121,7 +121,7 @@ struct rank_checked : Base {
     void assert_held() SVM_ASSERT_CAPABILITY(this) {
       if (!held().holds(this, true)) lock_report().violation("O-37", std::string{name(Rank)} + " not held");
     }
-    void assert_held_shared() {
+    void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {
       if (!held().holds(this, false)) lock_report().violation("O-37", std::string{name(Rank)} + " not held");
     }
 

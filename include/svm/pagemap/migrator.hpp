@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include <svm/config.hpp>
 #include <svm/base/construct.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/refcount.hpp>
@@ -157,8 +158,8 @@ class migrator {
   environment<P> env_;
   migrator_keeper<P>* const keeper_;
   typename P::lock::template mutex<lock_rank::leaf_device_memory> list_lock_;
-  intrusive_list<devmem<P>> finished_;  // under list_lock_; ascending by serial number, which is oldest first
-  std::uint64_t last_serial_ = 0;       // under list_lock_
+  intrusive_list<devmem<P>> finished_ SVM_GUARDED_BY(list_lock_);  // ascending by serial number, which is oldest first
+  std::uint64_t last_serial_ SVM_GUARDED_BY(list_lock_) = 0;
   typename P::lock::template atomic<std::uint32_t> unbound_{0};
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
 };

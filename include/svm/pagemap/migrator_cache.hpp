@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include <svm/config.hpp>
 #include <svm/base/construct.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/scope_guard.hpp>
@@ -43,7 +44,7 @@ class migrator_shrinker {
   friend class migrator_cache<P>;
 
   typename P::lock::template mutex<lock_rank::vm> lock_;
-  intrusive_list<migrator_cache<P>> caches_;  // under lock_
+  intrusive_list<migrator_cache<P>> caches_ SVM_GUARDED_BY(lock_);
 };
 
 /// The one migrator of a device: made when somebody asks for it, and kept while nobody does, until memory is short.
@@ -129,6 +130,7 @@ class migrator_cache final : public migrator_keeper<P>, public list_hook<migrato
     return current_;
   }
   [[nodiscard]] migrator<P>* take_locked() {
+    lock_.assert_held();
     if (current_->try_get()) return current_;
     if (!std::exchange(parked_, false)) ++late_;
     current_->revive();
@@ -138,9 +140,9 @@ class migrator_cache final : public migrator_keeper<P>, public list_hook<migrato
   environment<P> env_;
   migrator_shrinker<P>& shrinker_;
   typename P::lock::template mutex<lock_rank::leaf_device_memory> lock_;
-  migrator<P>* current_ = nullptr;  // under lock_
-  bool parked_ = false;             // under lock_: nobody refers to it, and it may end
-  std::uint32_t late_ = 0;          // under lock_: calls of idle() that are due and mean nothing any more
+  migrator<P>* current_ SVM_GUARDED_BY(lock_) = nullptr;
+  bool parked_ SVM_GUARDED_BY(lock_) = false;     // nobody refers to it, and it may end
+  std::uint32_t late_ SVM_GUARDED_BY(lock_) = 0;  // calls of idle() that are due and mean nothing any more
 };
 
 }  // namespace svm::inline v0

@@ -27,7 +27,7 @@ struct null_lock {
     void lock_shared() SVM_ACQUIRE_SHARED() {}
     void unlock_shared() SVM_RELEASE_SHARED() {}
     [[nodiscard]] bool try_lock_shared() { return true; }
-    void assert_held_shared() {}
+    void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {}
   };
 
   /// A plain word with the interface of an atomic one.
