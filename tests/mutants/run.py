@@ -18,6 +18,7 @@ has failed, unless survivors.txt has its reason.
 """
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -42,7 +43,9 @@ STATEMENT = re.compile(
     """,
     re.X,
 )
-CORE_OPTIONS = ["--test-suite-exclude=gpuvm/*,conformance/*,base/*,std/*,mock/*", "--no-colors"]
+CORE_OPTIONS = ["--test-suite-exclude=gpuvm/*,conformance/*,base/*,std/*,mock/*"]
+ENVIRONMENT = os.environ | {"SVM_OPERATIONS": "12000"}
+MOST_FAILURES = 20  # after which a program is heard enough
 SECONDS = 120
 
 
@@ -115,6 +118,9 @@ class Build:
                     words = shlex.split(entry["command"])
                     self.objects[program] = words[words.index("-o") + 1]
                     self.compilers[program] = [w for w in words if w != "ccache"]
+        for program in INSTANTIATE:
+            if said := verdict(build / f"tests/{program}_test", options_of(program)):
+                raise RuntimeError(f"without a mutant, {program}: {said}")
         self.linkers = {}
         for program in INSTANTIATE:
             lines = subprocess.run(
@@ -143,11 +149,18 @@ class Build:
         return subprocess.run(words, cwd=self.build, capture_output=True, text=True)
 
 
+def options_of(program: str) -> list[str]:
+    return CORE_OPTIONS if program == "core" else []
+
+
 def verdict(program: Path, options: list[str]) -> str:
     """What a doctest program says against a mutant; empty when it says nothing."""
     with tempfile.TemporaryFile() as out:
         try:
-            done = subprocess.run([program, *options], stdout=out, stderr=subprocess.STDOUT, timeout=SECONDS)
+            done = subprocess.run(
+                [program, "--no-colors", f"--abort-after={MOST_FAILURES}", *options],
+                stdout=out, stderr=subprocess.STDOUT, env=ENVIRONMENT, timeout=SECONDS,
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             return "does not end"
         if done.returncode == 0:
@@ -155,7 +168,7 @@ def verdict(program: Path, options: list[str]) -> str:
         out.seek(0)
         text = out.read().decode(errors="replace")
     count = re.search(r"test cases:.*?(\d+) failed", text)
-    name = re.search(r"TEST CASE: +(.*?)\n(?:(?!TEST CASE:).)*?(?:ERROR|assertion|SIG)", text, re.S)
+    name = re.search(r"TEST CASE: +(.*?)\n(?:(?!TEST CASE:).)*?ERROR: ", text, re.S)
     crash = re.search(r"SIG[A-Z]+", text)
     return f"{count[1] if count else '?'} cases{', ' + crash[0] if crash else ''}: {name[1][:70] if name else text[-80:]}"
 
@@ -193,7 +206,7 @@ def judge(build: Build, m: Mutant, program: str, overlay: Path, scratch: Path) -
         made = subprocess.run(
             ["g++", *common, bundle, build.build / "tests/libdoctest_main.a", "-o", output], capture_output=True, text=True
         )
-        return verdict(output, ["--no-colors"]) if made.returncode == 0 else "does not compile"
+        return verdict(output, []) if made.returncode == 0 else "does not compile"
     changed, output = scratch / f"{program}.o", scratch / program
     # Without the optimizer it compiles twice as fast; the tests' own lines are compiled so too.
     if build.compile(program, overlay, changed, ["-O0", "-w"]).returncode != 0:
@@ -201,7 +214,7 @@ def judge(build: Build, m: Mutant, program: str, overlay: Path, scratch: Path) -
     linked = build.link(program, changed, output)
     if linked.returncode != 0:
         raise RuntimeError(linked.stderr)
-    return verdict(output, CORE_OPTIONS if program == "core" else ["--no-colors"])
+    return verdict(output, options_of(program))
 
 
 def main() -> int:

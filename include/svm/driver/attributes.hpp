@@ -93,9 +93,15 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
 
   /// Forgets what `other`, which this span is a part of, has forgotten.
   void inherit(attribute_span& other) {
-    shared_guard const guard{other.lock_};
-    for (std::size_t i = 0; i < other.cuts_; ++i)
-      if (other.cut_[i].overlaps(span_)) forget_locked(other.cut_[i].intersection(span_));
+    cut_span theirs[kept_cuts];
+    std::size_t count = 0;
+    {
+      shared_guard const guard{other.lock_};
+      for (; count < other.cuts_; ++count) theirs[count] = other.cut_[count];
+    }
+    exclusive_guard const guard{lock_};  // events come already
+    for (std::size_t i = 0; i < count; ++i)
+      if (theirs[i].overlaps(span_)) forget_locked(theirs[i].intersection(span_));
   }
 
   [[nodiscard]] invalidation_answer invalidate(invalidation const& event, std::uint64_t sequence) noexcept override {
@@ -239,7 +245,7 @@ class attribute_map {
 
   /// True when `said` holds in all of `span`; what was forgotten since it was said counts as another word.
   [[nodiscard]] bool is_said_locked(va_range span, span_attributes said) {
-    lock_.assert_held();
+    lock_.assert_held_shared();
     std::uint64_t same = 0;
     for (attribute_span<P>* s = spans_.front(); s != nullptr; s = spans_.next(*s)) {
       if (!s->interval().overlaps(span)) continue;
