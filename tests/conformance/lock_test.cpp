@@ -204,7 +204,6 @@ TEST_SUITE("conformance/lock") {
   TEST_CASE("a lock that is broken in one way is reported with that promise alone") {
     CHECK(found_in(flaw::none) == kept);
     CHECK(found_in(flaw::writer_and_reader) == broken_promises{1});
-    CHECK(found_in(flaw::barges_in) == broken_promises{1});
     CHECK(found_in(flaw::one_reader) == broken_promises{1});
     CHECK(found_in(flaw::failed_try_stays) == broken_promises{2});
     CHECK(found_in(flaw::event_returns_unlocked) == broken_promises{4});
@@ -214,6 +213,13 @@ TEST_SUITE("conformance/lock") {
     CHECK(found_in(flaw::throws) == broken_promises{6});
     CHECK(found_in(flaw::fetch_add_returns_new) == broken_promises{7});
     CHECK(found_in(flaw::failed_exchange_says_nothing) == broken_promises{7});
+  }
+
+  TEST_CASE("a lock that lets a thread in while another holds it is reported, if that thread runs meanwhile") {
+    // When the thread does not run there, it barges in elsewhere, and the suite may find fault with other promises.
+    bool seen = false;
+    for (int tries = 0; tries < 10'000 && !seen; ++tries) seen = finds(flaw::barges_in, 1);
+    CHECK(seen);
   }
 
   TEST_CASE("a lock that makes a thread wait in vain is reported") {

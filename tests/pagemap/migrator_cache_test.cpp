@@ -43,7 +43,7 @@ struct hooked_lock : svm::null_lock {
     void lock() { run(before_lock); }
     void unlock() { run(after_unlock); }
     [[nodiscard]] bool try_lock() { return true; }
-    void assert_held() {}
+    void assert_held() SVM_ASSERT_CAPABILITY(this) {}
   };
 };
 struct hooked_policies : scripted_policies<4096> {

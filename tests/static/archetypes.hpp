@@ -39,30 +39,30 @@ struct exactly {
 
 struct lock {
   template <svm::lock_rank>
-  class mutex {
+  class SVM_CAPABILITY("mutex") mutex {
    public:
     mutex();
     mutex(mutex const&) = delete;
     mutex& operator=(mutex const&) = delete;
-    void lock();
-    void unlock();
-    [[nodiscard]] bool try_lock();
-    void assert_held();
+    void lock() SVM_ACQUIRE();
+    void unlock() SVM_RELEASE();
+    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true);
+    void assert_held() SVM_ASSERT_CAPABILITY(this);
   };
   template <svm::lock_rank>
-  class shared_mutex {
+  class SVM_CAPABILITY("shared_mutex") shared_mutex {
    public:
     shared_mutex();
     shared_mutex(shared_mutex const&) = delete;
     shared_mutex& operator=(shared_mutex const&) = delete;
-    void lock();
-    void unlock();
-    [[nodiscard]] bool try_lock();
-    void assert_held();
-    void lock_shared();
-    void unlock_shared();
+    void lock() SVM_ACQUIRE();
+    void unlock() SVM_RELEASE();
+    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true);
+    void assert_held() SVM_ASSERT_CAPABILITY(this);
+    void lock_shared() SVM_ACQUIRE_SHARED();
+    void unlock_shared() SVM_RELEASE_SHARED();
     [[nodiscard]] bool try_lock_shared();
-    void assert_held_shared();
+    void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this));
   };
   template <class T>
   class atomic {

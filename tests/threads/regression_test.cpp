@@ -70,7 +70,7 @@ struct seamed_lock : svm::std_lock {
       pass(here.after_unlock, Rank);
     }
     [[nodiscard]] bool try_lock() { return lock_.try_lock(); }
-    void assert_held() {}
+    void assert_held() SVM_ASSERT_CAPABILITY(this) {}
 
    private:
     std::mutex lock_;
