@@ -54,6 +54,9 @@ concept atomic_like = std::constructible_from<A, T> && requires(A& a, A const& c
 ///     `compare_exchange` that returns false wrote what it found to `expected`, which was something else.
 /// A model for one thread may leave locks empty; its `event::wait` on something not ready is then a broken promise of
 /// the caller, and must not return.
+///
+/// Under clang's thread-safety analysis, which the headers are written for, a model annotates every function of a lock,
+/// `assert_held` and `assert_held_shared` too, or gets warnings; see std/std_lock.hpp.
 template <class L>
 concept lock = requires {
   requires mutex_like<typename L::template mutex<lock_rank::range>>;
