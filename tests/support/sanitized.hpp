@@ -8,8 +8,7 @@
 
 namespace support {
 
-/// Whether a sanitizer looks on, which makes everything several times slower and an allocator end the program over a
-/// size that no memory has.
+/// Whether a sanitizer looks on, which makes everything several times slower.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
     __has_feature(thread_sanitizer)
 inline constexpr bool sanitized = true;
