@@ -5,8 +5,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <thread>

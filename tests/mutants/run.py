@@ -34,7 +34,7 @@ INSTANTIATE = {
     "core": "tests/support/instantiate.cpp",
     "races": "tests/explore/races/instantiate.cpp",
 }
-# What no mutant of these areas can change, and what takes long without the optimizer.
+# What --generated deletes.
 STATEMENT = re.compile(
     r"""(exclusive_guard|shared_guard)\b.*;            # a lock is taken
     | \S*(\.|->)(lock|unlock|get|put|get_user|put_user|set|store|fetch_\w+|charge|uncharge|begin_pending_locked)\(.*\);
@@ -43,6 +43,7 @@ STATEMENT = re.compile(
     """,
     re.X,
 )
+# What no mutant of these areas can change, and what takes long without the optimizer.
 CORE_OPTIONS = ["--test-suite-exclude=gpuvm/*,conformance/*,base/*,std/*,mock/*"]
 ENVIRONMENT = os.environ | {"SVM_OPERATIONS": "12000"}
 MOST_FAILURES = 20  # after which a program is heard enough
@@ -57,7 +58,7 @@ class Mutant:
     after: str = ""
     old: str = ""
     new: str = ""
-    nth: int = 0  # of the lines that are the same
+    nth: int | None = None  # of the lines that are the same; None: there is one, or `after` says which
     seen_by: dict = field(default_factory=dict)  # program: what it says
 
     def applied(self, include: Path) -> str:
@@ -65,9 +66,10 @@ class Mutant:
         text = (include / self.header).read_text()
         begin = text.index(self.after) if self.after in text else -1
         places = [m for m in re.finditer(rf"^[ ]*{re.escape(self.old)}$", text, re.M) if m.start() >= begin]
-        if begin < 0 or len(places) <= self.nth or (len(places) > 1 and not self.after and not self.nth and self.new != "//"):
+        vague = self.nth is None and not self.after and len(places) > 1
+        if begin < 0 or vague or len(places) <= (self.nth or 0):
             raise ValueError(f"{self.area}: {self.name}: its line is in {self.header} {len(places)} times")
-        first = places[self.nth]
+        first = places[self.nth or 0]
         return text[: first.start()] + self.new + text[first.end() :]
 
 
@@ -99,7 +101,7 @@ def generated(include: Path) -> list[Mutant]:
                     continue
                 nth = seen[text] = seen.get(text, -1) + 1
                 header = path.relative_to(include).as_posix()
-                result.append(Mutant(area, f"{header} {nth}: {text}", header, old=text, new="//", nth=nth))
+                result.append(Mutant(area, f"{header} {nth}: {text}", header, old=text, nth=nth))
     return result
 
 

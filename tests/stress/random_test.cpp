@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include <support/sanitized.hpp>
 #include <support/operation_runner.hpp>
+#include <support/sanitized.hpp>
 #include <support/world.hpp>
 #include <svm/mock/random.hpp>
 

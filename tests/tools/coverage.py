@@ -7,8 +7,8 @@ Usage: coverage.py ROOT BUILD
 
 BUILD is configured with clang and -fprofile-instr-generate -fcoverage-mapping. The headers are those of include/svm
 without the mock machine and the explorer. What nothing reaches is listed; tests/tools/uncovered.txt has the reasons, by
-header and text, so that the list holds when lines move. Ends with `N passed, N failed`: a layer fails below the goals, and
-so does a line that is not reached and has no reason.
+header and text, so that the list holds when lines move. Ends with `N passed, N failed`: one for the goals of the whole,
+one for every line that is not reached having a reason.
 """
 
 import json
