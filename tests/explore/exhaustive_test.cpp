@@ -54,15 +54,25 @@ struct counts {
 struct machine {
   std::array<toys::word, 2> shared;
   std::array<toys::range_mutex, 2> locks;
+  std::array<svm::explore::lock::shared_mutex<svm::lock_rank::mm>, 2> shared_locks;
+  svm::explore::lock::event second_ended;
+  toys::range_mutex end_lock;
+  bool has_second_ended = false;
   std::array<std::uint32_t, 2> guarded{};
   std::array<std::uint64_t, 3> seen{};  ///< by each thread
 };
 
+void tell_end(machine& m) {
+  toys::lock(m.end_lock);
+  m.has_second_ended = true;
+  m.second_ended.notify_all();
+  toys::unlock(m.end_lock);
+}
 void run_operation(machine& m, std::size_t thread, std::uint64_t code) {
   std::uint64_t& seen = m.seen[thread];
   std::size_t const at = code & 1;
   auto const number = static_cast<std::uint32_t>(3 * thread + 1);
-  switch (code / 2 % 6) {
+  switch (code / 2 % 10) {
     case 0:
       seen = mix(seen, m.shared[at].load());
       break;
@@ -84,6 +94,27 @@ void run_operation(machine& m, std::size_t thread, std::uint64_t code) {
       m.shared[1 - at].store(number);
       toys::unlock(m.locks[at]);
       break;
+    case 5:
+      toys::lock(m.shared_locks[at]);
+      seen = mix(seen, m.shared[at].fetch_add(number));
+      toys::unlock(m.shared_locks[at]);
+      break;
+    case 6:
+      toys::lock_shared(m.shared_locks[at]);
+      seen = mix(seen, m.shared[at].load());
+      toys::unlock_shared(m.shared_locks[at]);
+      break;
+    case 7:
+      for (int i = 0; i < 2 && m.shared[at].load() == 0; ++i) yield("not yet");
+      seen = mix(seen, m.shared[at].load());
+      break;
+    case 8:
+      if (thread != 0) break;
+      toys::lock(m.end_lock);
+      m.second_ended.wait(m.end_lock, [&] { return m.has_second_ended; });
+      seen = mix(seen, m.shared[at].load());
+      toys::unlock(m.end_lock);
+      break;
     default:
       if (toys::try_lock(m.locks[at])) {
         m.guarded[at] += number;
@@ -104,8 +135,12 @@ class program : public scenario<machine> {
     for (std::size_t t = 0; t < count; ++t) {
       auto added = thread("t" + std::to_string(t));
       std::uint64_t const operations = count == 2 ? 2 + random.below(2) : 1 + random.below(2);
-      for (std::uint64_t i = 0; i < operations; ++i)
-        added.does("operation", [t, code = random.next()](machine& m) { run_operation(m, t, code); });
+      for (std::uint64_t i = 0; i < operations; ++i) {
+        std::uint64_t const code = random.next();
+        yields = yields || code / 2 % 10 == 7;
+        added.does("operation", [t, code](machine& m) { run_operation(m, t, code); });
+      }
+      if (t == 1) added.does("end", tell_end);
     }
     at_end([this](machine& m) {
       std::uint64_t h = 0;
@@ -117,6 +152,8 @@ class program : public scenario<machine> {
   }
 
   std::set<std::uint64_t> ends;
+  bool yields =
+      false;  ///< so that the classes that are counted are too few: a yield may follow what it did not look at
 };
 
 }  // namespace
@@ -188,8 +225,10 @@ TEST_SUITE("explore/exhaustive") {
 
   TEST_CASE("a step with more objects than a footprint holds still conflicts with each of them") {
     scenario<published> s{"many"};
-    s.thread("all").does("write", [](published&) { point("all", {}, {1, 2, 3, 4, 5, 6, 7, 8}); });
-    s.thread("last").does("write", [](published&) { point("last", {}, {8}); });
+    s.thread("all").does("write", [](published&) {
+      point("all", {}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14});
+    });
+    s.thread("last").does("write", [](published&) { point("last", {}, {14}); });
     report const r = search(s, exhaustive{});
     CHECK(r.exhausted);
     CHECK(r.complete == 2);
@@ -219,17 +258,17 @@ TEST_SUITE("explore/exhaustive") {
   }
 
   TEST_CASE("random programs: no final state is missed, and no class of executions is seen twice") {
-    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 400; ++seed) {
       CAPTURE(seed);
       program reduced{seed};
       report const r = search(reduced, exhaustive{});
       REQUIRE(r.exhausted);
-      CHECK(r.distinct == r.complete);
+      if (!reduced.yields) CHECK(r.distinct == r.complete);
       program whole{seed};
-      report const naive = search(whole, bounded{bounded::unlimited}, {.executions = 40'000});
+      report const naive = search(whole, bounded{bounded::unlimited}, {.executions = 5'000});
       if (naive.exhausted) {
         CHECK(reduced.ends == whole.ends);
-        CHECK(naive.distinct == r.complete);
+        if (!reduced.yields) CHECK(naive.distinct == r.complete);
       }
       program drawn{seed};
       report const random = search(drawn, uniform{}, {.executions = 200, .seed = seed});
@@ -240,11 +279,11 @@ TEST_SUITE("explore/exhaustive") {
 
   TEST_CASE("a seed means the same on every compiler") {
     program random{3};
-    CHECK(search(random, uniform{}, {.executions = 500, .seed = 7}).hash == 15319289812112481496U);
+    CHECK(search(random, uniform{}, {.executions = 500, .seed = 7}).hash == 15237057055560844403U);
     program priorities{3};
-    CHECK(search(priorities, pct{3}, {.executions = 500, .seed = 7}).hash == 15441349216779923042U);
+    CHECK(search(priorities, pct{3}, {.executions = 500, .seed = 7}).hash == 9509555908899132110U);
     program all{3};
-    CHECK(search(all, exhaustive{}).hash == 4548604156605537286U);
+    CHECK(search(all, exhaustive{}).hash == 12126289663336038531U);
   }
 
   TEST_CASE("the speed of a search is told") {

@@ -65,6 +65,20 @@ struct brittle {
   return words;
 }
 
+/// Gives each execution up after two steps.
+class loses_interest final : public strategy {
+ public:
+  [[nodiscard]] std::string name() const override { return "loses interest"; }
+  [[nodiscard]] bool start(std::uint64_t, std::size_t) override {
+    left_ = 2;
+    return true;
+  }
+  [[nodiscard]] std::size_t choose(decision const& d) override { return left_-- == 0 ? nobody : first_of(d.enabled); }
+
+ private:
+  int left_ = 0;
+};
+
 }  // namespace
 
 TEST_SUITE("explore/scheduler") {
@@ -100,10 +114,10 @@ TEST_SUITE("explore/scheduler") {
     s.at_end([](state&) {
       if (alive != 1) fail("a thread has not ended");
     });
-    report const r = search(s, exhaustive{});
-    CHECK(r.exhausted);
-    CHECK(r.blocked > 0);
-    CHECK(r.complete == 1);
+    report const r = search(s, loses_interest{}, {.executions = 10});
+    CHECK(r.blocked == 10);
+    CHECK(r.complete == 0);
+    CHECK(r.longest == 2);
     CHECK(alive == 0);
   }
 

@@ -37,7 +37,7 @@ enum class access : std::uint8_t { read, write };
 /// finds too many conflicts, never too few.
 class footprint {
  public:
-  static constexpr std::size_t capacity = 6;
+  static constexpr std::size_t capacity = 12;
 
   constexpr footprint() = default;
   constexpr footprint(std::initializer_list<object> reads, std::initializer_list<object> writes) {
@@ -85,14 +85,14 @@ class footprint {
   }
 
   constexpr void set(std::size_t i, access how) {
-    if (how == access::write) written_ = static_cast<std::uint8_t>(written_ | 1U << i);
+    if (how == access::write) written_ = static_cast<std::uint16_t>(written_ | 1U << i);
   }
 
   std::uint64_t reads_ = 0;
   std::uint64_t writes_ = 0;
   std::array<object, capacity> objects_{};
   std::uint8_t size_ = 0;
-  std::uint8_t written_ = 0;  ///< a bit for each of `objects_`
+  std::uint16_t written_ = 0;  ///< a bit for each of `objects_`
   bool exact_ = true;
 };
 
