@@ -14,6 +14,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -40,8 +41,8 @@ using svm::mock::sys;
 /// Where a thread does something in between; each thread has its own, and is not called again while it is in it.
 struct seams {
   std::function<void(step)> at_step;
-  std::function<void(lock_rank)> after_unlock;  ///< it has just given up a mutex
-  std::function<void(lock_rank)> before_block;  ///< it is about to wait for a mutex that somebody else holds
+  std::function<void(lock_rank)> after_unlock;  ///< it has just given up a lock
+  std::function<void(lock_rank)> before_block;  ///< it is about to wait for a lock that somebody else holds
   std::function<void()> before_wait;            ///< it is about to wait for an event, with the event's mutex held
 };
 thread_local seams here;
@@ -57,8 +58,8 @@ void pass(std::function<void(Args...)>& seam, std::type_identity_t<Args>... args
 
 /// The standard locks, with seams.
 struct seamed_lock : svm::std_lock {
-  template <lock_rank Rank>
-  class mutex {
+  template <class Inner, lock_rank Rank>
+  class seamed {
    public:
     void lock() {
       if (lock_.try_lock()) return;
@@ -70,11 +71,22 @@ struct seamed_lock : svm::std_lock {
       pass(here.after_unlock, Rank);
     }
     [[nodiscard]] bool try_lock() { return lock_.try_lock(); }
+    void lock_shared() { lock_.lock_shared(); }
+    void unlock_shared() {
+      lock_.unlock_shared();
+      pass(here.after_unlock, Rank);
+    }
+    [[nodiscard]] bool try_lock_shared() { return lock_.try_lock_shared(); }
     void assert_held() SVM_ASSERT_CAPABILITY(this) {}
+    void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {}
 
    private:
-    std::mutex lock_;
+    Inner lock_;
   };
+  template <lock_rank Rank>
+  using mutex = seamed<std::mutex, Rank>;
+  template <lock_rank Rank>
+  using shared_mutex = seamed<std::shared_mutex, Rank>;
 
   class event : public svm::std_lock::event {
    public:

@@ -28,8 +28,8 @@ namespace svm::inline v0::mock {
 /// A load or store that neither allows is a fault for the driver to serve. Every access checks permission, the IOMMU
 /// and the generation of the page it ends up in.
 ///
-/// Locks: `lock_` (device) guards the page table and the TLB, and is held over each access, so that `invalidate` waits
-/// for accesses under way.
+/// Locks: `lock_` (device) guards the page table and the TLB, and is held over each access, shared when the TLB has the
+/// page, so that `invalidate` waits for accesses under way.
 template <lock Lock, std::size_t PageBytes = 4096>
 class gpu {
  public:
@@ -105,28 +105,16 @@ class gpu {
 
   /// Loads `into` from `a`, inside one page; false, and nothing happens, when that faults.
   [[nodiscard]] bool load(cpu_va a, std::span<std::byte> into) {
-    exclusive_guard const guard{lock_};
-    std::byte* const from = translate(a, access::read);
-    if (from == nullptr) return false;
-    load_bytes(from + a.value % PageBytes, into);
-    return true;
+    return access_memory(a, access::read, [&](std::byte* from) { load_bytes(from, into); });
   }
   /// Stores `from` at `a`, inside one page; false, and nothing happens, when that faults.
   [[nodiscard]] bool store(cpu_va a, std::span<std::byte const> from) {
-    exclusive_guard const guard{lock_};
-    std::byte* const to = translate(a, access::write);
-    if (to == nullptr) return false;
-    store_bytes(to + a.value % PageBytes, from);
-    return true;
+    return access_memory(a, access::write, [&](std::byte* to) { store_bytes(to, from); });
   }
   /// Adds to the aligned word at `a`; false, and nothing happens, when that faults: also where the page is not in this
   /// GPU's own memory.
   [[nodiscard]] bool atomic_add(cpu_va a, std::uint64_t value, std::uint64_t& old) {
-    exclusive_guard const guard{lock_};
-    std::byte* const to = translate(a, access::atomic);
-    if (to == nullptr) return false;
-    old = add_to_word(to + a.value % PageBytes, value);
-    return true;
+    return access_memory(a, access::atomic, [&](std::byte* to) { old = add_to_word(to, value); });
   }
 
   /// Which GPU of the machine it is.
@@ -144,14 +132,14 @@ class gpu {
   };
   template <class Visit>
   void for_each_mapping(va_range span, Visit&& visit) {
-    exclusive_guard const guard{lock_};
+    shared_guard const guard{lock_};
     for_each_entry_locked(span, [&](std::uint64_t n, entry& e) {
       if (e.present) visit(mapping{cpu_va{n * PageBytes}, target_of(e), e.writable, e.path});
     });
   }
   /// True when every TLB entry agrees with the page table (O-01).
   [[nodiscard]] bool tlb_agrees() {
-    exclusive_guard const guard{lock_};
+    shared_guard const guard{lock_};
     for (tlb_entry const& t : tlb_) {
       if (t.tag == 0) continue;
       entry const* const e = find_entry(t.tag - 1);
@@ -161,7 +149,7 @@ class gpu {
   }
   /// True when no flush is under way.
   [[nodiscard]] bool is_flushed() {
-    exclusive_guard const guard{lock_};
+    shared_guard const guard{lock_};
     return begun_.empty();
   }
   [[nodiscard]] bool has_mappings() {
@@ -172,7 +160,7 @@ class gpu {
   /// Plants the TLB entry that `a` has now, to come back after an invalidation: a stale entry, for tests of the checks.
   void plant_stale_entry(cpu_va a) {
     exclusive_guard const guard{lock_};
-    if (translate(a, access::read) != nullptr) planted_ = tlb_[number(a) % tlb_size];
+    if (entry const* const e = find_entry(number(a)); e != nullptr && e->present) planted_ = {number(a) + 1, *e};
   }
   void spring_stale_entry() {
     exclusive_guard const guard{lock_};
@@ -180,7 +168,7 @@ class gpu {
   }
 
  private:
-  static constexpr std::uint64_t block_pages = 512;
+  static constexpr std::uint64_t block_pages = 64;
   static constexpr std::size_t tlb_size = 2048;
 
   struct entry {
@@ -208,9 +196,11 @@ class gpu {
   void for_each_entry_locked(va_range span, Visit&& visit) {
     std::uint64_t const first = number(span.start());
     std::uint64_t const last = number(span.last());
-    for (auto b = table_.lower_bound(first / block_pages); b != table_.end() && b->first <= last / block_pages; ++b)
-      for (std::uint64_t i = 0; i < block_pages; ++i)
-        if (std::uint64_t const n = b->first * block_pages + i; n >= first && n <= last) visit(n, b->second[i]);
+    for (auto b = table_.lower_bound(first / block_pages); b != table_.end() && b->first <= last / block_pages; ++b) {
+      std::uint64_t const start = b->first * block_pages;
+      std::uint64_t const end = std::min(start + block_pages - 1, last);
+      for (std::uint64_t n = std::max(start, first); n <= end; ++n) visit(n, b->second[n - start]);
+    }
   }
 
   void write_entry(std::uint64_t n, dma_addr address, interconnect path, mapping_access how) {
@@ -257,8 +247,13 @@ class gpu {
       frames_.of(zapped.second).gpu_maps.fetch_sub(1);
       return true;
     });
-    for (tlb_entry& t : tlb_)
-      if (t.tag != 0 && is_inside(t.tag - 1)) t = {};
+    if (std::uint64_t const count = pages_in(span.size(), page_size).value; count < tlb_size) {
+      for (std::uint64_t n = number(span.start()); n <= number(span.last()); ++n)
+        if (tlb_entry& t = tlb_[n % tlb_size]; t.tag == n + 1) t = {};
+    } else {
+      for (tlb_entry& t : tlb_)
+        if (t.tag != 0 && is_inside(t.tag - 1)) t = {};
+    }
     ++tlb_flushes_;
   }
 
@@ -266,16 +261,33 @@ class gpu {
     return e.path == interconnect::system ? iommu_.peek(e.address) : e.direct;
   }
 
-  /// The bytes of the page of `a`, or null for a fault.
-  [[nodiscard]] std::byte* translate(cpu_va a, access want) {
+  /// Lets `move` have the bytes of `a`; false for a fault. Only a miss of the TLB keeps other accesses out.
+  template <class Move>
+  [[nodiscard]] bool access_memory(cpu_va a, access want, Move&& move) {
     std::uint64_t const n = number(a);
-    tlb_entry& cached = tlb_[n % tlb_size];
-    if (cached.tag != n + 1) {
-      entry const* const e = find_entry(n);
-      if (e == nullptr || !e->present) return nullptr;
-      cached = {n + 1, *e};
+    {
+      shared_guard const guard{lock_};
+      tlb_entry const& cached = tlb_[n % tlb_size];
+      entry const* const e = cached.tag == n + 1 ? &cached.from : find_entry(n);
+      if (e == nullptr || !e->present) return false;
+      if (e == &cached.from) return move_through(*e, a, want, move);
     }
-    entry const& e = cached.from;
+    exclusive_guard const guard{lock_};
+    entry const* const e = find_entry(n);
+    if (e == nullptr || !e->present) return false;
+    tlb_[n % tlb_size] = {n + 1, *e};
+    return move_through(*e, a, want, move);
+  }
+  template <class Move>
+  [[nodiscard]] bool move_through(entry const& e, cpu_va a, access want, Move&& move) {
+    std::byte* const bytes = translate(e, want);
+    if (bytes == nullptr) return false;
+    move(bytes + a.value % PageBytes);
+    return true;
+  }
+
+  /// The bytes of the page behind an entry, or null for a fault.
+  [[nodiscard]] std::byte* translate(entry const& e, access want) {
     if (want != access::read && !e.writable) return nullptr;
     if (want == access::atomic && (!e.atomic || e.path != interconnect::local)) return nullptr;
     if (e.path == interconnect::system) {
@@ -288,7 +300,7 @@ class gpu {
       report_.violation("O-10", "a device access to another GPU's memory that does not reach it");
       return nullptr;
     }
-    return frames_.bytes(e.direct);
+    return want == access::read ? frames_.bytes_to_read(e.direct) : frames_.bytes(e.direct);
   }
   [[nodiscard]] bool check_alive(page target) {
     if (frames_.is_alive(target)) return true;
@@ -300,7 +312,7 @@ class gpu {
   iommu<Lock, PageBytes>& iommu_;
   report& report_;
   steps& steps_;
-  typename Lock::template mutex<lock_rank::device> lock_;
+  typename Lock::template shared_mutex<lock_rank::device> lock_;
   std::map<std::uint64_t, std::array<entry, block_pages>> table_;
   std::array<tlb_entry, tlb_size> tlb_{};
   tlb_entry planted_{};

@@ -125,15 +125,17 @@ class iommu {
   ///
   /// Reports O-10 and returns no page when the mapping is dead or does not allow the access.
   [[nodiscard]] reached reach(dma_addr address, bool to_memory) {
-    exclusive_guard const guard{lock_};
+    shared_guard const guard{lock_};
     entry const* const e = find_allowed_locked(address, to_memory);
     if (e == nullptr) return {};
-    return {e->target, e->shadow ? e->shadow.get() : memory_.bytes(e->target)};
+    return {e->target, e->shadow   ? e->shadow.get()
+                       : to_memory ? memory_.bytes(e->target)
+                                   : memory_.bytes_to_read(e->target)};
   }
   [[nodiscard]] page resolve(dma_addr address, bool to_memory) { return reach(address, to_memory).target; }
   /// The page behind a DMA address, or none; reports nothing.
   [[nodiscard]] page peek(dma_addr address) {
-    exclusive_guard const guard{lock_};
+    shared_guard const guard{lock_};
     entry const* const e = find_locked(address);
     return e == nullptr ? page{} : e->target;
   }
@@ -248,7 +250,7 @@ class iommu {
   report& report_;
   unsigned const gpu_;
   iommu_mode const mode_;
-  typename Lock::template mutex<lock_rank::leaf_iommu> lock_;
+  typename Lock::template shared_mutex<lock_rank::leaf_iommu> lock_;
   std::vector<entry> entries_;
   std::map<std::uint64_t, std::vector<std::uint64_t>> free_;  // by size; newest last: reused first
   std::uint64_t base_ = 0;

@@ -246,7 +246,7 @@ class machine : public machine_base<Lock, PageBytes> {
     constexpr int tries = 64;
     view& v = *t.views[n];
     for (int i = 0; i < tries; ++i) {
-      if (i != 0) lets_others_go<Lock>("retry of an access");
+      if (i > 1) lets_others_go<Lock>("retry of an access");
       if (frames.links().is_unplugged(static_cast<unsigned>(n))) return errc::device_gone;
       if (access_memory(v.device)) return errc::ok;
       if (errc const e = v.driver.fault(a, want); e != errc::ok) return e;

@@ -69,13 +69,15 @@ class address_space {
   // What the library asks for (concepts/mm.hpp).
 
   [[nodiscard]] bool get_user() noexcept {
+    order_users();
     std::uint32_t seen = users_.load();
     while (seen != 0)
-      if (users_.compare_exchange(seen, seen + 1)) return true;
+      if (users_.compare_exchange_weak(seen, seen + 1)) return true;
     return false;
   }
   void put_user() noexcept {
-    if (users_.fetch_sub(1) == 1) run_exit();
+    order_users();
+    drop_user();
   }
   [[nodiscard]] auto& map_lock() noexcept { return map_lock_; }
   [[nodiscard]] result<vma_info> find_vma(cpu_va a) noexcept { return describe(vmas_.find(a)); }
@@ -128,7 +130,10 @@ class address_space {
   /// Frees a part of the file behind a span, which reads as zero again in every mapping.
   [[nodiscard]] sys punch_hole(cpu_va a, byte_count size);
   /// Ends the process: a release event, then everything is unmapped. Runs with the last user reference.
-  void exit() { put_user(); }
+  void exit() {
+    runs_.store(0);
+    drop_user();
+  }
 
   // What a program on the CPU does, inside one page.
 
@@ -167,7 +172,7 @@ class address_space {
   /// Calls `visit(cpu_va, pte const&)` for each entry that is not none.
   template <class Visit>
   void for_each_entry(va_range span, Visit&& visit) {
-    exclusive_guard const guard{frames_.lock()};
+    shared_guard const guard{frames_.lock()};
     table_.for_each(span, [&](cpu_va a, pte const& e) { visit(a, e); });
   }
 
@@ -186,6 +191,15 @@ class address_space {
     return a.is_aligned(page_size) && size.value != 0 && size.value % PageBytes == 0;
   }
   [[nodiscard]] static va_range page_at(cpu_va a) { return aligned_block(a, page_size); }
+
+  /// A step at which a user comes or goes. While the process runs nobody can be the last, and the order of users makes no
+  /// difference; afterwards it does.
+  void order_users() {
+    if (runs_.load() == 0) runs_.store(0);
+  }
+  void drop_user() {
+    if (users_.fetch_sub(1) == 1) run_exit();
+  }
 
   /// How a try to make a page present ended.
   struct presence {
@@ -258,7 +272,8 @@ class address_space {
   vma_table vmas_;
   advice_map advice_;
   page_table<PageBytes> table_;
-  typename Lock::template atomic<std::uint32_t> users_{1};
+  std::atomic<std::uint32_t> users_{1};
+  typename Lock::template atomic<std::uint32_t> runs_{1};  // the process itself is a user
   std::atomic<std::uint64_t> cpu_faults_{0};
 };
 

@@ -14,7 +14,7 @@ namespace svm::inline v0::mock {
 
 template <lock Lock, std::size_t PageBytes>
 pte address_space<Lock, PageBytes>::entry_at(cpu_va a) {
-  exclusive_guard const guard{frames_.lock()};
+  shared_guard const guard{frames_.lock()};
   return table_.get(a);
 }
 
@@ -30,7 +30,7 @@ bool address_space<Lock, PageBytes>::is_satisfied_locked(pte const& e, access wa
 
 template <lock Lock, std::size_t PageBytes>
 bool address_space<Lock, PageBytes>::is_satisfied(cpu_va a, access want, page_owner owner) {
-  exclusive_guard const guard{frames_.lock()};
+  shared_guard const guard{frames_.lock()};
   return is_satisfied_locked(table_.get(a), want, owner);
 }
 
@@ -86,13 +86,16 @@ template <lock Lock, std::size_t PageBytes>
 auto address_space<Lock, PageBytes>::make_present(vma const& v, cpu_va a, access want, page_owner owner) -> presence {
   pte seen;
   {
-    exclusive_guard const guard{frames_.lock()};
+    shared_guard const guard{frames_.lock()};
     seen = table_.get(a);
     if (is_satisfied_locked(seen, want, owner)) return {};  // somebody came first
     if (seen.has_page() && frames_.of(seen.target).lost) return {errc::lost};
-    // A page that was shared and is not any more needs no copy.
-    if (seen.what == pte::state::device && want != access::read && owner.reaches(frames_.of(seen.target).owner) &&
-        is_exclusive_locked(seen.target)) {
+  }
+  // A page that was shared and is not any more needs no copy.
+  if (seen.what == pte::state::device && want != access::read) {
+    exclusive_guard const guard{frames_.lock()};
+    if (table_.get(a) != seen) return {};
+    if (owner.reaches(frames_.of(seen.target).owner) && is_exclusive_locked(seen.target)) {
       table_.at(a.align_down(page_size)).writable = true;
       return {};
     }
@@ -151,7 +154,7 @@ errc address_space<Lock, PageBytes>::fault_in(walk_request<registration> const& 
 template <lock Lock, std::size_t PageBytes>
 void address_space<Lock, PageBytes>::snapshot(va_range span, std::span<entry> out) noexcept {
   map_lock_.assert_held_shared();
-  exclusive_guard const guard{frames_.lock()};
+  shared_guard const guard{frames_.lock()};
   vma const* around = nullptr;
   table_.for_each(span, [&](cpu_va a, pte const& e) {
     if (!e.has_page() || e.what == pte::state::migrating) return;
@@ -192,10 +195,13 @@ sys address_space<Lock, PageBytes>::access_memory(cpu_va a, Move&& move) {
       return sys::ok;
     }
     {
-      exclusive_guard const guard{frames_.lock()};
+      shared_guard const guard{frames_.lock()};
       pte const e = table_.get(a);
       if (is_satisfied_locked(e, Want, nobody)) {
-        move(frames_.bytes(e.target) + a.value % PageBytes);
+        if constexpr (Want == access::read)
+          move(frames_.bytes_to_read(e.target) + a.value % PageBytes);
+        else
+          move(frames_.bytes(e.target) + a.value % PageBytes);
         return sys::ok;
       }
     }

@@ -27,18 +27,19 @@ struct pte {
   state what = state::none;
   bool writable = false;  ///< a store needs no fault, as far as the VMA allows stores; never true of a shared page
 
+  friend bool operator==(pte const&, pte const&) = default;
   [[nodiscard]] bool is_none() const { return what == state::none; }
   /// True when `target` is a page that the entry has a reference on (the zero page counts none).
   [[nodiscard]] bool has_page() const { return what != state::none && what != state::swapped && what != state::lost; }
 };
 
-/// A CPU page table, sparse: a block of 512 entries where something was ever present.
+/// A CPU page table, sparse: a block of entries where something was ever present.
 ///
 /// Guarded by the page-table lock.
 template <std::size_t PageBytes = page_bytes>
 class page_table {
  public:
-  static constexpr std::uint64_t block_pages = 512;
+  static constexpr std::uint64_t block_pages = 64;
 
   /// The entry of a page, which may be none.
   [[nodiscard]] pte get(cpu_va a) const {
@@ -57,10 +58,9 @@ class page_table {
     std::uint64_t const last_block = block_of(span.last());
     for (auto block = blocks_.lower_bound(block_of(span.start())); block != blocks_.end() && block->first <= last_block;
          ++block)
-      for (std::uint64_t i = 0; i < block_pages; ++i) {
-        cpu_va const a{(block->first * block_pages + i) * PageBytes};
-        if (span.contains(a) && !(*block->second)[i].is_none()) visit(a, (*block->second)[i]);
-      }
+      for (std::uint64_t i = 0; i < block_pages; ++i)
+        if (pte& e = (*block->second)[i]; !e.is_none())
+          if (cpu_va const a{(block->first * block_pages + i) * PageBytes}; span.contains(a)) visit(a, e);
   }
 
  private:

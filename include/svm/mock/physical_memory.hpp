@@ -34,7 +34,7 @@ class physical_memory {
   /// Of the largest block: 2 MiB.
   static constexpr page_order max_order{
       static_cast<std::uint8_t>(std::countr_zero(huge_page_size.value / page_size.value))};
-  using lock_type = typename Lock::template mutex<lock_rank::leaf_page_table>;
+  using lock_type = typename Lock::template shared_mutex<lock_rank::leaf_page_table>;
   using frame_type = frame<Lock, PageBytes>;
   using site = mapping_site<Lock, PageBytes>;
 
@@ -99,6 +99,12 @@ class physical_memory {
   /// The step of this moment may write them.
   [[nodiscard]] std::byte* bytes(page p) {
     changes<Lock>("bytes", p.frame);
+    return of(p).bytes.get();
+  }
+
+  /// The step of this moment reads them.
+  [[nodiscard]] std::byte* bytes_to_read(page p) {
+    looks_at<Lock>("bytes", p.frame);
     return of(p).bytes.get();
   }
 
