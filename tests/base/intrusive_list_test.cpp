@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstring>
 #include <deque>
 #include <random>
 #include <vector>
@@ -180,6 +181,26 @@ TEST_SUITE("base/intrusive_list") {
       CHECK(l.check());
     }
     CHECK(numbers(l) == expected{1, 3, 5});
+    while (l.pop_front() != nullptr) {
+    }
+  }
+
+  TEST_CASE("check sees a link that leads nowhere, and one whose way back is another") {
+    item a{1}, b{2}, c{3};
+    list l;
+    for (item* const i : {&a, &b, &c}) l.push_back(*i);
+    // A hook is its two links, the one to the next object first.
+    using links = std::array<list_hook<item>*, 2>;
+    list_hook<item>& hook = b;
+    links whole;
+    static_assert(sizeof whole == sizeof hook);
+    std::memcpy(&whole, &hook, sizeof whole);
+    for (links const broken : {links{nullptr, whole[1]}, links{whole[0], whole[0]}}) {
+      std::memcpy(static_cast<void*>(&hook), &broken, sizeof broken);
+      CHECK_FALSE(l.check());
+    }
+    std::memcpy(static_cast<void*>(&hook), &whole, sizeof whole);
+    CHECK(l.check());
     while (l.pop_front() != nullptr) {
     }
   }

@@ -32,6 +32,27 @@ class object {
   count references_;
 };
 
+/// A counter that somebody else changes between a look at it and the exchange.
+class contended_counter {
+ public:
+  explicit contended_counter(std::uint32_t value) : value_(value) {}
+  [[nodiscard]] std::uint32_t load() const { return value_; }
+  bool compare_exchange(std::uint32_t& expected, std::uint32_t desired) {
+    value_ += std::exchange(others_, 0);
+    if (value_ != expected) {
+      expected = value_;
+      return false;
+    }
+    value_ = desired;
+    return true;
+  }
+  static void add_next(std::uint32_t n) { others_ = n; }
+
+ private:
+  static inline std::uint32_t others_ = 0;
+  std::uint32_t value_;
+};
+
 using object_ref = counted_ref<object>;
 static_assert(std::is_nothrow_move_constructible_v<object_ref> && std::is_copy_constructible_v<object_ref>);
 static_assert(!std::is_convertible_v<object&, object_ref>, "adopt or share: the call site says which");
@@ -59,6 +80,16 @@ TEST_SUITE("base/refcount") {
   TEST_CASE("try_get brings nothing back to life") {
     count c;
     CHECK(c.put());
+    CHECK_FALSE(c.try_get());
+    CHECK(c.value() == 0);
+  }
+
+  TEST_CASE("try_get that is overtaken counts on from what the other left, and gives up at zero") {
+    reference_count<contended_counter> c;
+    contended_counter::add_next(3);
+    CHECK(c.try_get());
+    CHECK(c.value() == 5);
+    contended_counter::add_next(0u - 5);
     CHECK_FALSE(c.try_get());
     CHECK(c.value() == 0);
   }

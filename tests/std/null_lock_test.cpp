@@ -37,6 +37,16 @@ TEST_SUITE("std/null_lock") {
     CHECK(five.load() == 5);
   }
 
+  TEST_CASE("an exchange happens only from the value expected, and else tells the one found") {
+    null_lock::atomic<std::uint32_t> word{7};
+    std::uint32_t expected = 6;
+    CHECK_FALSE(word.compare_exchange(expected, 9));
+    CHECK(expected == 7);
+    CHECK(word.load() == 7);
+    CHECK(word.compare_exchange(expected, 9));
+    CHECK(word.load() == 9);
+  }
+
   TEST_CASE("waiting for what is ready returns at once, and calls the predicate") {
     null_lock::event e;
     mutex m;
