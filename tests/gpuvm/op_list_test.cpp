@@ -110,6 +110,24 @@ TEST_SUITE("gpuvm/op_list") {
     CHECK(w.vm.check());
   }
 
+  TEST_CASE("room that cannot be had is refused, and what was reserved before stays") {
+    world w;
+    w.put(&w.b, 8, 9);
+    list l(w.vm);
+    REQUIRE(l.reserve(4) == errc::ok);
+    REQUIRE(l.reserve(2) == errc::ok);  // there is room for more already
+    std::uint64_t const calls = w.memory.calls;
+    w.memory.fail_at = calls + 1;
+    CHECK(l.reserve(1'000) == errc::no_memory);
+    CHECK(w.memory.calls == calls + 1);
+    w.memory.fail_at = 0;
+    list_driver driver(w);
+    REQUIRE(l.plan_map({va(0), bytes(4), &w.a, 0}) == errc::ok);
+    REQUIRE(l.apply(driver) == errc::ok);
+    CHECK(w.memory.calls == calls + 1);
+    CHECK(w.picture() == "a 0-4@0, b 8-9@0");
+  }
+
   TEST_CASE(
       "VMS-22, OPL-06: a driver that refuses step k has the steps before it undone in reverse, the space untouched") {
     for (bool const in_place : {true, false})
@@ -286,6 +304,15 @@ TEST_SUITE("gpuvm/op_list") {
     CHECK(l.apply(knows_none) == errc::unsupported);
     CHECK(l.apply(driver) == errc::ok);
     CHECK(w.log == "driver(7) driver(8)");
+    list const& constant = l;
+    REQUIRE(constant.begin()->as_driver() != nullptr);
+    CHECK(constant.begin()->as_driver()->code == 7);
+    w.put(&w.a, 0, 2);
+    REQUIRE(l.plan_prefetch(va(0), bytes(2)) == errc::ok);
+    CHECK(l.begin()->as_driver() == nullptr);
+    CHECK(constant.begin()->as_driver() == nullptr);
+    CHECK(l.apply(knows_none) == errc::unsupported);
+    CHECK(w.picture() == "a 0-2@0");
   }
 
   TEST_CASE("PRE-01: a prefetch list has the mappings that the window meets, whole and in order") {

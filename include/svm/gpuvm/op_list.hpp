@@ -56,8 +56,10 @@ class gpuvm_list {
   ///
   /// \errors no_memory; what was reserved before stays
   [[nodiscard]] errc reserve(std::size_t operations) {
-    if (errc const e = vm_.pool_.replenish(nodes_, nodes_needed(operations, placement::anywhere)); e != errc::ok)
-      return e;
+    std::size_t const together = nodes_needed(operations, placement::together);  // the more for a short list
+    std::size_t const anywhere = nodes_needed(operations, placement::anywhere);
+    std::size_t const most = together < anywhere ? anywhere : together;
+    if (errc const e = vm_.pool_.replenish(nodes_, most); e != errc::ok) return e;
     return operations <= capacity_ ? errc::ok : grow(operations);
   }
 
