@@ -87,6 +87,15 @@ TEST_SUITE("gpuvm/layout") {
     CHECK(refusal(0x1000, 0x1000, 0x1ff0, 0x10) == errc::ok);
     CHECK(refusal(0x1000, 0x1000, 0, 0) == errc::ok);
   }
+
+  TEST_CASE("a layout tells the window and the reserved part that it was made of") {
+    gpuvm_layout const whole = *gpuvm_layout::make({0x1000}, {0x2000});
+    CHECK(whole.window() == gpu_range{{0x1000}, {0x2000}});
+    CHECK_FALSE(whole.has_reserved());
+    gpuvm_layout const split = *gpuvm_layout::make({0x1000}, {0x2000}, {0x1800}, {0x10});
+    CHECK(split.window() == whole.window());
+    CHECK(split.reserved() == gpu_range{{0x1800}, {0x10}});
+  }
 }
 
 TEST_SUITE("gpuvm/gpuvm") {
@@ -296,6 +305,32 @@ TEST_SUITE("gpuvm/gpuvm") {
     CHECK(w.memory.calls == calls);
     w.memory.fail_at = calls + 1;
     CHECK(w.vm.reserve(1'000'000) == errc::no_memory);
+    CHECK(w.vm.check());
+  }
+
+  TEST_CASE("a step that is taken by itself is checked like a request, and wants memory of its own") {
+    world w;
+    mapping& m = w.make();
+    svm::map_step<types> step{{va(0), bytes(8), &w.a, 0}, nullptr};
+    svm::map_step<types> outside{{va(std::uint64_t{1} << 32), bytes(1), &w.a, 0}, nullptr};
+    CHECK(w.vm.map(outside, m) == errc::outside_window);
+    w.memory.fail_at = w.memory.calls + 1;
+    CHECK(w.vm.map(step, m) == errc::no_memory);
+    CHECK(w.vm.empty());
+    CHECK_FALSE(m.is_inserted());
+    REQUIRE(w.vm.map(step, m) == errc::ok);
+    CHECK(w.picture() == "a 0-8@0");
+
+    // A hole in it wants a node; what is left of the first one's is not enough to be sure.
+    svm::remap_step<types> hole{&m, m.extent(), bytes(2), bytes(4), false};
+    std::string const before = w.picture();
+    mapping& rest = w.make();
+    w.memory.fail_at = w.memory.calls + 1;
+    CHECK(w.vm.remap(hole, &m, &rest) == errc::no_memory);
+    CHECK(w.picture() == before);
+    CHECK_FALSE(rest.is_inserted());
+    REQUIRE(w.vm.remap(hole, &m, &rest) == errc::ok);
+    CHECK(w.picture() == "a 0-2@0, a 4-8@4");
     CHECK(w.vm.check());
   }
 

@@ -12,6 +12,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <deque>
 #include <string>
 
 using svm::errc;
@@ -150,6 +151,39 @@ TEST_SUITE("gpuvm/objects") {
     w.all.put(b);
   }
 
+  TEST_CASE("GEM-03: a bo whose object's reservation guards its lists wants that held to be linked to") {
+    machine w;
+    w.lock(w.own);
+    bo& b = w.obtain(w.outside);
+    object_mapping m;
+    w.insert(m, &w.outside, 0, 10);
+    w.unlock(w.own);
+    CHECK(support::failed_expression([&] { w.outside.assert_mappings_locked(); }) == "owner_ != nullptr");
+    w.lock(w.own);
+    CHECK(support::failed_expression([&] { w.outside.assert_mappings_locked(); }) == "no assertion failed");
+    w.all.link(m, &b);
+    w.all.put(b);
+    CHECK(w.all.bo_count() == 1);  // the mapping holds it
+    w.all.unlink(m);
+    CHECK(w.all.bo_count() == 0);
+    CHECK(w.outside.references == 1);
+    w.unlock(w.own);
+    w.vm.remove(m);
+  }
+
+  TEST_CASE("GEM-04: a mapping without an object is linked to nothing, and unlinked from nothing, in either form") {
+    machine w;
+    object_mapping m;
+    w.insert(m, nullptr, 0, 10);
+    w.all.link(m, nullptr);
+    CHECK(m.bo() == nullptr);
+    CHECK_FALSE(m.is_linked());
+    w.all.unlink(m);
+    w.all.unlink_deferred(m);
+    CHECK(w.all.bo_count() == 0);
+    w.vm.remove(m);
+  }
+
   TEST_CASE("validate makes evicted bos valid, and stops at the first that fails") {
     machine w;
     for (resv* const r : {&w.local, &w.own}) w.lock(*r);
@@ -271,7 +305,73 @@ TEST_SUITE("gpuvm/exec") {
     CHECK(exec.lock_unmap(w.all, {0x2800}, {0x10}, 1) == errc::ok);
     CHECK(held() == "010");
     CHECK(exec.lock_unmap(w.all, {0x2800}, {0}, 1) == errc::empty_interval);
+    CHECK(exec.lock_map(w.all, {{0x3800}, {0x1000}, nullptr, 0}, 1) == errc::ok);
+    CHECK(held() == "001");
     CHECK(w.vm.size() == 4);
     for (object_mapping& one : m) w.vm.remove(one);
+  }
+
+  TEST_CASE("the first object that cannot be locked ends it: those behind it are not even asked") {
+    machine w;
+    object_mapping m[2];
+    w.insert(m[0], &w.inside, 0x1000, 0x1000);
+    w.insert(m[1], &w.at_once, 0x2000, 0x1000);
+    w.local.fail_lock = errc::interrupted;
+    svm::gpuvm_exec<types> exec(w.memory);
+    CHECK(exec.lock_range(w.all, {0x1000}, {0x2000}, 1) == errc::interrupted);
+    CHECK(exec.lock_unmap(w.all, {0x1000}, {0x2000}, 1) == errc::interrupted);
+    CHECK(exec.lock_map(w.all, {{0x2000}, {0x1000}, &w.inside, 0}, 1) == errc::interrupted);
+    CHECK(exec.size() == 0);
+    CHECK(w.own2.locks == 0);
+    w.local.fail_lock = errc::ok;
+    for (object_mapping& one : m) w.vm.remove(one);
+
+    // Of two external objects too; the bos that were collected are put all the same.
+    w.lock(w.own);
+    bo* const bos[] = {&w.obtain(w.outside), &w.obtain(w.at_once)};
+    w.unlock(w.own);
+    w.own.fail_lock = errc::interrupted;
+    CHECK(exec.lock_all(w.all, 1) == errc::interrupted);
+    CHECK(w.own2.locks == 0);
+    w.own.fail_lock = errc::ok;
+    w.lock(w.own);
+    for (bo* const b : bos) w.all.put(*b);
+    w.unlock(w.own);
+    CHECK(w.all.bo_count() == 0);
+  }
+
+  TEST_CASE("a wait that fails, or a refusal without a contended reservation, ends it without another try") {
+    machine w;
+    w.own.contentions = 1;
+    w.own.fail_slow_lock = errc::interrupted;
+    svm::gpuvm_exec<types> exec(w.memory);
+    int asked = 0;
+    CHECK(exec.lock([&](auto& self) {
+      ++asked;
+      return self.prepare(w.own, 1);
+    }) == errc::interrupted);
+    CHECK(asked == 1);
+    CHECK(exec.lock([&](auto&) {
+      ++asked;
+      return errc::would_block;
+    }) == errc::would_block);
+    CHECK(asked == 2);
+    CHECK(exec.size() == 0);
+    CHECK_FALSE(w.own.is_held());
+  }
+
+  TEST_CASE("any number of reservations is held at once, and let go of") {
+    machine w;
+    std::deque<resv> many(40);
+    svm::gpuvm_exec<types> exec(w.memory);
+    REQUIRE(exec.lock([&](auto& self) {
+      for (resv& r : many)
+        if (errc const e = self.prepare(r, 1); e != errc::ok) return e;
+      return errc::ok;
+    }) == errc::ok);
+    CHECK(exec.size() == 40);
+    for (resv const& r : many) CHECK(r.is_held());
+    exec.unlock_all();
+    for (resv const& r : many) CHECK_FALSE(r.is_held());
   }
 }

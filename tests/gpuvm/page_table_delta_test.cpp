@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,19 @@ TEST_SUITE("gpuvm/page_table_delta") {
     CHECK(delta(l).empty());
     REQUIRE(l.plan_prefetch(va(0), bytes(6)) == errc::ok);
     CHECK(delta(l).empty());
+  }
+
+  TEST_CASE("steps that vacate nothing in front of a map change nothing of what it writes") {
+    world w;
+    svm::driver_step<types> const own{7, 0};
+    svm::prefetch_step<types> const prefetch{&w.put(&w.b, 8, 9)};
+    svm::map_step<types> const map{{va(0), bytes(4), &w.a, 0}, nullptr};
+    operation const steps[] = {operation{own}, operation{prefetch}, operation{map}, operation{own}};
+    std::string t;
+    svm::page_table_delta(
+        std::begin(steps), std::end(steps), [&](svm::gpu_range) { t += "clear;"; },
+        [&](extent const& e) { t += "write " + text(e) + ";"; });
+    CHECK(t == "write a 0-4@0;");
   }
 
   TEST_CASE("page tables that follow the delta alone agree with the space after every request") {

@@ -366,5 +366,8 @@ TEST_SUITE("gpuvm/split_merge") {
     CHECK(w.vm.find_at(va(2))->flags() == marked);
     CHECK(svm::has(marked, svm::mapping_flags::sparse));
     CHECK(!svm::has(marked, svm::mapping_flags::invalidated));
+    w.vm.find_at(va(0))->set_flags(marked & ~svm::mapping_flags::sparse);
+    CHECK(w.vm.find_at(va(0))->flags() == static_cast<svm::mapping_flags>(256));
+    CHECK(!svm::has(w.vm.find_at(va(0))->flags(), svm::mapping_flags::sparse));
   }
 }

@@ -58,6 +58,8 @@ TEST_SUITE("std/null_lock") {
   TEST_CASE("waiting for what is not ready is an assertion, since nobody could make it ready") {
     null_lock::event e;
     mutex m;
-    CHECK(support::failed_expression([&] { e.wait(m, [] { return false; }); }) == "event::wait would never return");
+    bool ready = false;
+    CHECK(support::failed_expression([&] { e.wait(m, [&ready] { return ready; }); }) ==
+          "event::wait would never return");
   }
 }

@@ -38,6 +38,7 @@ class reservation {
   }
   errc lock_slow(ticket& t) {
     ++slow_locks;
+    if (fail_slow_lock != errc::ok) return fail_slow_lock;
     SVM_ASSERT(owner_ == nullptr);
     owner_ = &t;
     ++locks;
@@ -63,6 +64,7 @@ class reservation {
 
   unsigned contentions = 0;  // so many calls of `lock` are contended
   errc fail_lock = errc::ok;
+  errc fail_slow_lock = errc::ok;
   bool fail_reserve = false;
   unsigned locks = 0, slow_locks = 0;
   std::vector<std::pair<fence*, fence_usage>> fences;
