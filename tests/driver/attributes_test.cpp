@@ -7,6 +7,7 @@
 #include <string>
 
 #include <mock/processes.hpp>
+#include <support/scripted.hpp>
 
 using namespace support;
 using svm::atomic_mode;
@@ -18,6 +19,19 @@ namespace {
 
 constexpr span_attributes in_system{.preferred = preferred_place::system};
 constexpr span_attributes on_device{.preferred = preferred_place::device};
+
+/// A lock that cannot be had without waiting while it is told so.
+struct busy_lock : svm::null_lock {
+  static inline bool busy = false;
+  template <svm::lock_rank Rank>
+  class shared_mutex : public svm::null_lock::shared_mutex<Rank> {
+   public:
+    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) { return !busy; }
+  };
+};
+struct busy_policies : scripted_policies<4096> {
+  using lock = busy_lock;
+};
 
 /// A map of attributes that no driver has, over `pages` pages that are mapped.
 struct scene {
@@ -146,6 +160,28 @@ TEST_SUITE("driver/attributes") {
     REQUIRE(s.set(0, 12, in_system) == errc::ok);
     CHECK(s.w.process.invalidate_only({span(base, page_bytes), svm::invalidation_cause::unmap, svm::nobody, false}));
     CHECK(s.read(2) == ".s");
+  }
+
+  TEST_CASE("an event that may not wait is refused while what was forgotten is looked at, and forgets nothing") {
+    busy_policies::mm mm;
+    busy_policies::device device;
+    busy_policies::pagemap pagemap;
+    scripted_allocator memory;
+    svm::mock::virtual_clock clock;
+    svm::mock::statistics stats;
+    svm::environment<busy_policies> env{mm, device, pagemap, memory, clock, stats};
+    svm::attribute_map<busy_policies> map{env};
+    REQUIRE(map.set(span(base, 4 * page_bytes), in_system) == errc::ok);
+    svm::invalidation event{span(base, page_bytes), svm::invalidation_cause::unmap, svm::nobody, false};
+    busy_lock::busy = true;
+    CHECK_FALSE(mm.invalidate(event));
+    CHECK(map.at(base, world::everything).said == in_system);
+    busy_lock::busy = false;
+    CHECK(mm.invalidate(event));
+    CHECK(map.at(base, world::everything).said == span_attributes{});
+    CHECK(map.at(page_at(1), world::everything).said == in_system);
+    map.clear();
+    CHECK(mm.registered.empty());
   }
 
   TEST_CASE("faults follow what was said: memory stays, goes, or is not taken from another device") {

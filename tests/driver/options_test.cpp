@@ -267,6 +267,53 @@ TEST_SUITE("driver/svm_driver, options") {
     }
   }
 
+  TEST_CASE("a prefetch to the device is not content with a mapping of which a part, or all, lies elsewhere") {
+    for (bool const peer : {false, true}) {
+      CAPTURE(peer);
+      world w{small_chunks(MiB, [](auto& o) {
+        o.driver.mixed = true;
+        o.gpus = 2;
+      })};
+      w.map(chunk);
+      w.cpu_tag(base, chunk, 1);
+      auto& from = w.gpu_card(peer ? 1 : 0).mover;
+      REQUIRE(from.migrate_to_device(w.process, span(base, peer ? chunk : chunk / 2), {}) == errc::ok);
+      prefetch_report report;
+      w.failures.arm(failure::populate, 1, repeat::from_then_on);
+      CHECK(w.driver.prefetch(span(base, chunk), prefetch_place::device, &report) == errc::ok);
+      w.failures.disarm();
+      CHECK(placed(report) == 0);
+      CHECK(elsewhere(report) == chunk_pages);
+      auto const r = w.range_at(base);
+      CHECK(r->mapping().has(page_flag::valid));
+      CHECK(r->mapping().has(peer ? page_flag::peer : page_flag::system));
+      CHECK_FALSE(svm::gpusvm<policies>::pages_valid(*r, {.devmem_only = true, .allow_mixed = true}));
+
+      report = {};
+      CHECK(w.driver.prefetch(span(base, chunk), prefetch_place::device, &report) == errc::ok);
+      CHECK(placed(report) == chunk_pages);
+      CHECK(elsewhere(report) == 0);
+      for (auto const p : pages_behind(w, base, chunk)) CHECK((w.frames.is_device(p) && w.frames.gpu_of(p) == 0));
+      CHECK(svm::gpusvm<policies>::pages_valid(*r, {.devmem_only = true}));
+      CHECK(w.gpu_tags_until(base, chunk, 1) == chunk);
+      CHECK(w.complaint() == "");
+    }
+  }
+
+  TEST_CASE("what may not be taken from other devices comes to the system when two of them share a range") {
+    world w{small_chunks(MiB, [](auto& o) { o.gpus = 3; })};
+    w.map(chunk);
+    w.cpu_tag(base, chunk, 1);
+    REQUIRE(w.gpu_card(1).mover.migrate_to_device(w.process, span(base, chunk / 2), {}) == errc::ok);
+    REQUIRE(w.gpu_card(2).mover.migrate_to_device(w.process, span(at(chunk / 2), chunk / 2), {}) == errc::ok);
+    svm::span_attributes const modest{.policy = svm::migration_policy::system_pages_only};
+    REQUIRE(w.driver.advise(span(base, chunk), modest) == errc::ok);
+    CHECK(w.gpu_tags_until(base, chunk, 1) == chunk);
+    CHECK(w.stats.bytes(svm::event_kind::migrated_peer) == 0);
+    for (auto const p : pages_behind(w, base, chunk)) CHECK((!w.frames.is_device(p) || w.frames.gpu_of(p) == 0));
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("an atomic access to a mixed range moves all of it") {
     world w{small_chunks(MiB, [](auto& o) { o.driver.mixed = true; })};
     w.map(chunk);

@@ -183,7 +183,10 @@ TEST_SUITE("driver/prefetch") {
     w.hooks.hook = [&](step s) {
       if (s == step::registering && ++registrations == 2) CHECK(w.process.munmap(at(64 * KiB), {64 * KiB}) == sys::ok);
     };
-    CHECK(prefetch(w, 0, 192 * KiB) == errc::ok);
+    svm::prefetch_report report;
+    CHECK(w.driver.prefetch(span(base, 192 * KiB), prefetch_place::as_fault, &report) == errc::ok);
+    CHECK(report.placed.value == 32);  // a hole is nowhere
+    CHECK(report.elsewhere.value == 0);
     CHECK(w.gpu_mapped_pages(base, 64 * KiB) == 16);
     CHECK(w.gpu_mapped_pages(at(64 * KiB), 64 * KiB) == 0);
     CHECK(w.gpu_mapped_pages(at(128 * KiB), 64 * KiB) == 16);

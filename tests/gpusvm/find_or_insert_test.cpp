@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <pagemap/scene.hpp>
 #include <support/failures.hpp>
 #include <support/scripted.hpp>
 
@@ -352,6 +353,26 @@ TEST_SUITE("gpusvm/find_or_insert") {
     CHECK(w.range_count() == 2);
     CHECK(w.notifier_count() == 1);
     CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("a fault in the same chunk that comes first, without any event, leaves its range to both") {
+    script s{small_shape()};
+    s.mm.add_vma(base, MiB);
+    REQUIRE(s.svm.find_or_insert(at(128 * KiB), {}));  // the notifier is known from here on
+    svm::range_ref<script::policies> first;
+    bool inside = false;
+    s.mm.show = [&](va_range where, std::span<script::entry> out) {
+      s.mm.fill(where, out);
+      if (std::exchange(inside, true)) return;
+      as_another_thread([&] { first = s.svm.find_or_insert(base, {}).value().range; });
+    };
+    auto const found = s.svm.find_or_insert(at(4 * KiB), {.check_pages_threshold = {64 * KiB}});
+    s.mm.show = nullptr;
+    REQUIRE(found);
+    CHECK(found->what == svm::lookup<script::policies>::kind::existing);
+    CHECK(found->range.get() == first.get());
+    CHECK(s.stats.count(svm::event_kind::range_created) == 2);
+    CHECK(s.stats.count(svm::event_kind::interfered_retry) == 1);
   }
 
   TEST_CASE("a storm of events that ends in time lets the insertion through, a longer one ends in busy (OOM-07)") {

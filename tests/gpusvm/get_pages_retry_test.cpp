@@ -85,6 +85,22 @@ TEST_SUITE("gpusvm/get_pages") {
     }
   }
 
+  TEST_CASE("a budget ends with its rounds, those with events and those without counted apart, or with its time") {
+    using budget = svm::retry_budget<svm::mock::virtual_clock>;
+    svm::mock::virtual_clock clock;
+    budget rounds_out{clock};
+    for (int i = 1; i < budget::interfered_rounds; ++i) CHECK(rounds_out.interfered());
+    CHECK_FALSE(rounds_out.interfered());
+    for (int i = 1; i < budget::undisturbed_rounds; ++i) CHECK(rounds_out.undisturbed());
+    CHECK_FALSE(rounds_out.undisturbed());
+    budget time_out{clock};
+    CHECK(time_out.interfered());
+    CHECK(time_out.undisturbed());
+    clock.advance(budget::patience);
+    CHECK_FALSE(time_out.interfered());
+    CHECK_FALSE(time_out.undisturbed());
+  }
+
   TEST_CASE("pages that are missing though no event came are asked for three times, and reported as such") {
     script s{small_shape()};
     s.mm.add_vma(base, MiB);

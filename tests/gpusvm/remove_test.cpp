@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <pagemap/scene.hpp>
 #include <support/failures.hpp>
 #include <support/scripted.hpp>
 
@@ -30,7 +31,9 @@ TEST_SUITE("gpusvm/remove") {
     REQUIRE(w.process.munmap(at(MiB), {64 * KiB}) == sys::ok);
     REQUIRE(w.fault(base) == errc::ok);
     REQUIRE(w.fault(at(64 * KiB)) == errc::ok);
+    w.driver.svm().for_each_notifier(world::everything, [](auto& n) { CHECK(n.size() == 2); });
     remove(w, base);
+    w.driver.svm().for_each_notifier(world::everything, [](auto& n) { CHECK(n.size() == 1); });
     CHECK(w.notifier_count() == 1);
     CHECK(w.process.watchers().registered() == 1);
     CHECK(w.gpu_mapped_pages(base, 64 * KiB) == 0);
@@ -126,6 +129,26 @@ TEST_SUITE("gpusvm/remove") {
     CHECK(s.mm.registered.empty());
     CHECK(s.device.live.empty());
     for (cpu_va const a : starts) CHECK_FALSE(s.svm.has_mapping(span(a, 64 * KiB)));
+  }
+
+  TEST_CASE("a close that meets a notifier whose last range is just being removed ends it, and only once") {
+    world w{system_only()};
+    w.map(64 * KiB);
+    REQUIRE(w.fault(base) == errc::ok);
+    bool closed = false;
+    w.stats.listener = [&](svm::event const& e) {
+      if (e.kind != svm::event_kind::range_removed || std::exchange(closed, true)) return;
+      CHECK(w.notifier_count() == 1);
+      as_another_thread([&] { w.driver.svm().close(); });
+      CHECK(w.notifier_count() == 0);
+    };
+    remove(w, base);
+    w.stats.listener = nullptr;
+    CHECK(closed);
+    CHECK(w.count(svm::event_kind::notifier_removed) == 1);
+    CHECK(w.process.watchers().registered() == 0);
+    CHECK(w.dma.live() == 0);
+    CHECK(w.complaint() == "");
   }
 
   TEST_CASE("removal and close need no memory and no DMA mapping") {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <mock/processes.hpp>
@@ -194,6 +195,39 @@ TEST_SUITE("gpusvm/split") {
     w.driver.svm().for_each_range(world::everything, [](auto const& r) { CHECK_FALSE(r.has(range_flag::unmapped)); });
     CHECK(w.gpu_tags_until(at(136 * page_bytes), MiB, 137) == MiB);
     CHECK(w.gpu_tags_until(at(64 * page_bytes), 8 * page_bytes, 65) == 8 * page_bytes);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("a close in the middle of a split ends it: the notifier takes no range any more") {
+    world w{splitting()};
+    put_there(w);
+    REQUIRE(w.process.munmap(base, {64 * page_bytes}) == sys::ok);
+    bool closed = false;
+    w.stats.listener = [&](svm::event const& e) {
+      if (e.kind == event_kind::range_removed && !std::exchange(closed, true))
+        as_another_thread([&] { w.driver.svm().close(); });
+    };
+    w.driver.collect_garbage();
+    w.stats.listener = nullptr;
+    CHECK(closed);
+    CHECK(ranges(w) == "");
+    CHECK(w.notifier_count() == 0);
+    CHECK(w.process.watchers().registered() == 0);
+    CHECK(w.cpu_tags_until(at(64 * page_bytes), MiB, 65) == MiB);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("memory that came into the span and cannot migrate gets ranges that say so") {
+    world w{splitting()};
+    put_there(w);
+    // A shared mapping in place of the first half.
+    REQUIRE(w.process.munmap(base, {whole / 2}) == sys::ok);
+    w.map(whole / 2, base, protection::read_write, mapping_kind::shared);
+    w.driver.collect_garbage();
+    CHECK(w.range_count() > 1);
+    w.driver.svm().for_each_range(
+        world::everything, [&](auto const& r) { CHECK(r.is_migratable() == (r.interval().start() >= at(whole / 2))); });
+    CHECK(w.gpu_tags_until(at(whole / 2), whole / 2, 1 + whole_pages / 2) == whole / 2);
     CHECK(w.complaint() == "");
   }
 

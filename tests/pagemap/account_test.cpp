@@ -4,6 +4,7 @@
 #include <svm/pagemap/account.hpp>
 
 #include <cstdint>
+#include <utility>
 
 #include <pagemap/scene.hpp>
 
@@ -26,6 +27,26 @@ errc migrate(world& w, cpu_va a, account& who) {
 }  // namespace
 
 TEST_SUITE("pagemap/account") {
+  TEST_CASE("a migration of a range charges who is named, and else the account of its gpusvm") {
+    world w{small_chunks(MiB, [](auto& o) { o.driver.limits.device_memory = {chunk}; })};
+    w.map(2 * chunk);
+    w.cpu_tag(base, 2 * chunk, 1);
+    account_ref const who = make_account(w, chunk);
+    auto const migrate_range = [&](cpu_va a, account* payer) {
+      auto found = w.driver.svm().find_or_insert(a, {.devmem_possible = true});
+      REQUIRE(found);
+      auto held = w.driver.svm().hold(std::move(found->range));
+      return w.driver.svm().migrate_to_device(held, {.account = payer});
+    };
+    CHECK(migrate_range(base, who.get()) == errc::ok);
+    CHECK(who->used() == byte_count{chunk});
+    CHECK(migrate_range(at(chunk), nullptr) == errc::ok);  // its own limit has not been touched so far
+    CHECK(who->used() == byte_count{chunk});
+    CHECK(w.device_memory.used() == byte_count{2 * chunk});
+    CHECK(w.cpu_tags_until(base, 2 * chunk, 1) == 2 * chunk);
+    CHECK(who->used() == byte_count{});
+  }
+
   TEST_CASE("an allocation is charged while it takes memory, and given back exactly once, whoever ends it") {
     for (int const way : {0, 1, 2, 3}) {
       world w{small_chunks()};

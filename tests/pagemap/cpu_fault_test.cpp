@@ -119,6 +119,27 @@ TEST_SUITE("pagemap/migrator, CPU faults") {
     }
   }
 
+  TEST_CASE("a block for which there is no system block comes back page by page, the faulting one first") {
+    for (std::uint64_t const n : {std::uint64_t{0}, std::uint64_t{5}}) {
+      CAPTURE(n);
+      world w{options([](auto& o) {
+        o.thp = true;
+        o.vram = {8 * MiB};
+      })};
+      w.map(2 * MiB);
+      w.cpu_tag(base, 2 * MiB, 1);
+      REQUIRE(to_device(w, base, 2 * MiB) == errc::ok);
+      REQUIRE(w.frames.head(w.process.entry_at(base).target).order.value == 9);
+      w.failures.arm(failure::ram, 1);  // the block
+      CHECK(w.cpu_read(page_at(n)) == n + 1);
+      CHECK(w.failures.struck() == 1);
+      CHECK(w.device_pages(base, 2 * MiB) == 0);
+      CHECK(w.frames.head(w.process.entry_at(base).target).order.value == 0);
+      CHECK(w.cpu_tags_until(base, 2 * MiB, 1) == 2 * MiB);
+      CHECK(w.complaint() == "");
+    }
+  }
+
   TEST_CASE("when there is no system page at all the touch is a bus error and the device's copy stays (CFB-08)") {
     world w{small_chunks()};
     place_chunk(w);

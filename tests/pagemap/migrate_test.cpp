@@ -113,6 +113,35 @@ TEST_SUITE("pagemap/migrate") {
         }
   }
 
+  TEST_CASE("peers push whichever of them comes first in memory") {
+    for (bool const swapped : {false, true}) {
+      world w{three_gpus()};
+      w.map(chunk);
+      w.cpu_tag(base, chunk, 1);
+      REQUIRE(migrate(w, swapped ? 1 : 0, base, chunk / 2) == errc::ok);
+      REQUIRE(migrate(w, swapped ? 0 : 1, at(chunk / 2), chunk / 2) == errc::ok);
+      REQUIRE(migrate(w, 2, base, chunk, {.source_copies = true}) == errc::ok);
+      CHECK(places(w, base) == all_on('2'));
+      CHECK(w.stats.bytes(event_kind::migrated_peer) == chunk);
+      CHECK(w.cpu_tags_until(base, chunk, 1) == chunk);
+      CHECK(w.complaint() == "");
+    }
+  }
+
+  TEST_CASE("memory that is gone when a peer is to push into it leaves the pages with the peer") {
+    world w{three_gpus()};
+    w.map(chunk);
+    w.cpu_tag(base, chunk, 1);
+    REQUIRE(migrate(w, 1, base, chunk) == errc::ok);
+    auto const before = pages_behind(w, base, chunk);
+    interfere(w, step::collecting, [&] { w.gpu_card(2).memory.unplug(); });
+    CHECK(migrate(w, 2, base, chunk, {.source_copies = true}) == errc::device_gone);
+    w.hooks.hook = nullptr;
+    CHECK(pages_behind(w, base, chunk) == before);
+    CHECK(w.cpu_tags_until(base, chunk, 1) == chunk);
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("what is all here already does not move, unless the options say so") {
     world w{three_gpus()};
     w.map(chunk);
@@ -126,6 +155,9 @@ TEST_SUITE("pagemap/migrate") {
     CHECK(migrate(w, 0, base, chunk, {.same_pagemap = true}) == errc::ok);
     CHECK(places(w, base) == all_on('0'));
     CHECK(pages_behind(w, base, chunk) != before);
+    // It copies by itself what lies in its own memory, also where peers are to push.
+    CHECK(migrate(w, 0, base, chunk, {.same_pagemap = true, .source_copies = true}) == errc::ok);
+    CHECK(places(w, base) == all_on('0'));
     CHECK(w.device_memory.used() == byte_count{chunk});
     CHECK(w.complaint() == "");
     CHECK(w.cpu_tags_until(base, chunk, 1) == chunk);
