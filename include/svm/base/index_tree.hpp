@@ -255,7 +255,7 @@ class index_tree {
     return true;
   }
 
-  /// Checks a subtree whose keys must lie in [least, most].
+  /// Checks a subtree whose keys must lie in [least, most]: those of its leaves, so that the bounds in it do too.
   [[nodiscard]] bool check(node const& n, unsigned level, std::uint64_t least, std::uint64_t most,
                            inspection& seen) const {
     if (!n.check() || (&n != root_ && n.count < min_fill)) return false;
@@ -269,7 +269,7 @@ class index_tree {
     for (unsigned i = 0; i < n.count; ++i) {
       std::uint64_t const from = i == 0 ? least : n.keys[i];
       std::uint64_t const to = i + 1 == n.count ? most : n.keys[i + 1] - 1;
-      if (from < least || to > most || !check(*child(n, i), level - 1, from, to, seen)) return false;
+      if (!check(*child(n, i), level - 1, from, to, seen)) return false;
     }
     return true;
   }

@@ -134,10 +134,10 @@ bool svm_driver<P>::is_placed(demand const& d, range_hold<P>& held) {
     case prefetch_place::system:
       return !mapping.has(page_flag::device);
     case prefetch_place::device:
-      return !held->is_migratable() ||
-             (mapping.has(page_flag::device) && !mapping.has(page_flag::system) && !mapping.has(page_flag::peer));
+      break;
   }
-  return true;
+  return !held->is_migratable() ||
+         (mapping.has(page_flag::device) && !mapping.has(page_flag::system) && !mapping.has(page_flag::peer));
 }
 
 /// True when the range's memory is to move to this device, as far as anybody wishes.

@@ -123,7 +123,7 @@ auto gpusvm<P>::make_plan(candidate& home, cpu_va fault, lookup_options const& o
 template <policies P>
 bool gpusvm<P>::all_present_locked(va_range span) {
   bool all = true;
-  for_each_piece(span, [&](page_entry<page> const& entry) { return all = all && entry.place != page_place::absent; });
+  for_each_piece(span, [&](page_entry<page> const& entry) { return all = entry.place != page_place::absent; });
   return all;
 }
 

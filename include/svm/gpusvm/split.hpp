@@ -32,12 +32,12 @@ void gpusvm<P>::split(range_hold<P> held) {
   bool const alive = held.mm_alive();
   bool const migratable = held->is_migratable();
   va_range const span = held->interval();
-  mm_user const user{env_.mm};
+  mm_user const user{env_.mm};  // alive if `held` was, which has a reference of its own up to here
   std::uint64_t const sequence = env_.mm.read_begin(home->registration_);
   bool last = false;
   take_out(std::move(held), last);
 
-  bool go_on = alive && user.alive();
+  bool go_on = alive;
   for (cpu_va at = span.start(); go_on;) {
     va_range const rest = *va_range::from_bounds(at, span.last());
     result<vma_info> const vma = [&]() -> result<vma_info> {

@@ -139,8 +139,8 @@ class gpuvm_exec {
     return true;
   }
 
+  /// There is room for it: `prepare` made sure before it met the contention, and nothing is held any more.
   [[nodiscard]] errc lock_contended() {
-    if (!has_room()) return errc::no_memory;
     resv& r = *contended_;
     contended_ = nullptr;
     errc const e = r.lock_slow(ticket_);

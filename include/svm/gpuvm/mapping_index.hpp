@@ -92,9 +92,9 @@ class mapping_index {
     return empty() ? nullptr : object(tree::before(tree_.locate(a)));
   }
   /// The mapping with the lowest start above `a`, or null.
-  [[nodiscard]] Mapping* after(std::uint64_t a) const {
-    return empty() ? nullptr : object(tree::at_or_after(tree_.locate(a)));
-  }
+  ///
+  /// \pre not empty
+  [[nodiscard]] Mapping* after(std::uint64_t a) const { return object(tree::at_or_after(tree_.locate(a))); }
   /// The lowest mapping that has an address in [first, last], or null.
   [[nodiscard]] Mapping* first_overlap(std::uint64_t first, std::uint64_t last) const {
     return empty() ? nullptr : object(lowest(tree_.locate(first), first, last));

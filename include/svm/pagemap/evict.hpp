@@ -54,7 +54,7 @@ class to_system {
       if (s.state == slot_state::collected && zdd<P>::of(s.behind) == nullptr) outcome.foreign += page_count{1};
     while (migrator<P>* const device = next_device()) {
       if (outcome.error = gather(*device); outcome.error != errc::ok) return outcome;
-      if (work_.job().empty()) break;  // memory ran out
+      SVM_ASSERT(!work_.job().empty());  // the device had a page without a destination
       if (outcome.error = device->env().pagemap.copy_to_system(work_.job()); outcome.error != errc::ok) return outcome;
       outcome.bytes += work_.bytes();
       work_.unmap_all();

@@ -15,10 +15,9 @@ class migrator<P>::move_in {
       : to_(to), env_(to.env_), space_(space), span_(span), options_(options), work_(env_) {}
 
   [[nodiscard]] errc run() {
-    result<page_count> const wanted = count_wanted();
-    if (!wanted) return wanted.error();
-    if (wanted->value == 0) return errc::ok;
-    result<devmem_ref> const built = to_.build(*wanted * mm::page_size, options_);
+    page_count const wanted = count_wanted();
+    if (wanted.value == 0) return errc::ok;
+    result<devmem_ref> const built = to_.build(wanted * mm::page_size, options_);
     if (!built) return built.error();
     devmem<P>& allocation = **built;
     // From here on the allocation goes with its last page, or here when no page came to life.
@@ -36,7 +35,7 @@ class migrator<P>::move_in {
 
  private:
   /// How many pages are to move; none when they are here already.
-  [[nodiscard]] result<page_count> count_wanted() {
+  [[nodiscard]] page_count count_wanted() {
     page_count const all = pages_in(span_.size(), mm::page_size);
     page_count here{};
     constexpr std::size_t piece_pages = 64;
