@@ -351,6 +351,28 @@ TEST_SUITE("gpusvm/get_pages") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("PAG-20 behind bounce pages each side sees what the other wrote after a sync in its direction") {
+    world w{options([](auto& o) {
+      o.driver.migrate = svm::migration_mode::never;
+      o.iommu = svm::mock::iommu_mode::bounce;
+    })};
+    w.map(page_bytes);
+    REQUIRE(w.cpu_write(base, 1) == sys::ok);
+    REQUIRE(w.gpu_write(base, 2) == errc::ok);
+    auto const sync = [&](bool to_device) {
+      auto held = w.driver.svm().hold(w.range_at(base));
+      w.driver.svm().sync(held, to_device);
+    };
+    CHECK(w.cpu_read(base) == 1u);
+    sync(false);
+    CHECK(w.cpu_read(base) == 2u);
+    REQUIRE(w.cpu_write(base, 3) == sys::ok);
+    CHECK(w.gpu_read(base) == 2u);
+    sync(true);
+    CHECK(w.gpu_read(base) == 3u);
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("only migratable memory goes to the device, and residence is told page by page") {
     world w;
     w.map(64 * KiB, base, protection::read_write, mapping_kind::shared);
