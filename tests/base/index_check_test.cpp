@@ -182,6 +182,20 @@ TEST_SUITE("base/index_check") {
     planted t{8};
     REQUIRE(t.at(10, 1).count == 3);
     CHECK(t.sees(t.at(10, 1), [](node& n) { keep(n, 2); }));
+    // Also where the others have as many pairs more as it has.
+    REQUIRE(t.at(80, 0).count == 2);
+    node& root = t.at(10, 1);
+    node& first = t.at(10, 0);
+    node& middle = t.at(40, 0);
+    node const whole[] = {root, first, middle};
+    first.open(3, 35, index_value{t.object});
+    middle.open(3, 65, index_value{t.object});
+    keep(root, 2);
+    CHECK_FALSE(t.keys.check());
+    root = whole[0];
+    first = whole[1];
+    middle = whole[2];
+    CHECK(t.keys.check());
     REQUIRE(t.at(10, 0).count == 3);
     CHECK(t.sees(t.at(10, 0), [](node& n) { keep(n, 2); }));
   }
