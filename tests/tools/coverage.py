@@ -51,7 +51,8 @@ def profile(root: Path, build: Path) -> tuple[Path, list[Path]]:
             print(f"{program.name}: exit status {done.returncode}")
     merged = build / "all.profdata"
     raw = [build / f"{n}.profraw" for n in range(len(programs))]
-    subprocess.run(["llvm-profdata-14", "merge", "-sparse", *raw, "-o", merged], check=True)
+    # Not -sparse, which drops what never ran: llvm-cov then leaves out functions whose names another program has too.
+    subprocess.run(["llvm-profdata-14", "merge", *raw, "-o", merged], check=True)
     return merged, programs
 
 
