@@ -41,12 +41,25 @@ inline constexpr cpu_va other{base.value + MiB};
       return errc::no_device_memory;
     case failure::notifier:
       return errc::registration_failed;
+    case failure::lock:
+      return errc::busy;
+    case failure::page_table:
+      return errc::no_memory;
+    case failure::page_list:
+      return errc::no_device_memory;
+    case failure::clear:
+      return errc::copy_failed;
+    case failure::device_map:
+    case failure::iova:
+      return errc::dma_map_failed;
   }
   return errc::unsupported;
 }
 
 [[nodiscard]] constexpr char const* name(failure kind) {
-  constexpr char const* names[] = {"alloc", "ram", "dma_map", "copy", "populate", "notifier"};
+  constexpr char const* names[] = {"alloc", "ram",        "dma_map",   "copy",  "populate",   "notifier",
+                                   "lock",  "page_table", "page_list", "clear", "device_map", "iova"};
+  static_assert(std::size(names) == svm::mock::failure_kinds);
   return names[static_cast<std::size_t>(kind)];
 }
 

@@ -46,8 +46,8 @@ std::string text_of_remap(operation const& o) {
 }
 std::string text_of_fail(operation const& o) {
   constexpr char const* names[] = {"alloc", "ram", "dma_map", "copy", "populate", "notifier"};
-  return "fail " + std::string(names[o.choice % svm::mock::failure_kinds]) + " " +
-         std::to_string(1 + o.choice / svm::mock::failure_kinds);
+  static_assert(std::size(names) == failures);
+  return "fail " + std::string(names[o.choice % failures]) + " " + std::to_string(1 + o.choice / failures);
 }
 std::string text_of_prefer(operation const& o) {
   svm::span_attributes const said = attributes_of(o);

@@ -47,6 +47,8 @@ enum class kind : std::uint8_t {
   unplug,
 };
 inline constexpr unsigned kinds = 32;
+/// How many of the kinds of failure a program may ask for: those that a scenario can say.
+inline constexpr unsigned failures = 6;
 
 struct operation {
   kind what;

@@ -162,8 +162,8 @@ void runner::execute_rare(operation const& o) {
   if (o.what != kind::lock && o.what != kind::unlock) say(o);
   switch (o.what) {
     case kind::fail: {
-      unsigned const what = o.choice % svm::mock::failure_kinds;
-      return machine_.failures.arm(static_cast<svm::mock::failure>(what), 1 + o.choice / svm::mock::failure_kinds);
+      unsigned const what = o.choice % failures;
+      return machine_.failures.arm(static_cast<svm::mock::failure>(what), 1 + o.choice / failures);
     }
     case kind::tick:
       return machine_.clock.advance(svm::milliseconds(chosen(o, 8)));

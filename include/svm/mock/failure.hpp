@@ -6,19 +6,26 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 namespace svm::inline v0::mock {
 
 /// The operations of the machine that can be told to fail.
 enum class failure : std::uint8_t {
-  alloc,     ///< an allocation of the library
-  ram,       ///< a system page
-  dma_map,   ///< an IOMMU mapping
-  copy,      ///< a copy job
-  populate,  ///< a device memory allocation
-  notifier,  ///< a registration
+  alloc,       ///< an allocation of the library
+  ram,         ///< a system page
+  dma_map,     ///< an IOMMU mapping
+  copy,        ///< a copy job
+  populate,    ///< a device memory allocation
+  notifier,    ///< a registration
+  lock,        ///< an attempt to lock: a page for a migration, a notifier for an event that may not wait, a reservation
+  page_table,  ///< room in a GPU's page table
+  page_list,   ///< the pages of an allocation of device memory
+  clear,       ///< the clearing of fresh device memory
+  device_map,  ///< a mapping of device memory for a device
+  iova,        ///< DMA addresses that are set aside, or made reachable
 };
-inline constexpr std::size_t failure_kinds = 6;
+inline constexpr std::size_t failure_kinds = 12;
 
 /// Failure on demand: one failure is armed at a time, and every operation that could fail is counted.
 class failure_plan {
@@ -49,6 +56,7 @@ class failure_plan {
       }
     }
     ++struck_;
+    if (listener) listener(kind);
     return true;
   }
 
@@ -56,6 +64,10 @@ class failure_plan {
   [[nodiscard]] std::uint64_t calls(failure kind) const { return calls_[static_cast<std::size_t>(kind)]; }
   /// How often one was made to fail.
   [[nodiscard]] std::uint64_t struck() const { return struck_; }
+
+  /// Called with each failure that is about to happen, in the context of the operation that fails. Set it before other
+  /// threads start.
+  std::function<void(failure)> listener;
 
  private:
   std::atomic<failure> kind_{failure::alloc};

@@ -64,6 +64,7 @@ class gpu {
 
   [[nodiscard]] errc prepare(va_range span) noexcept {
     steps_.at(step::preparing);
+    if (iommu_.failures().strikes(failure::page_table)) return errc::no_memory;
     exclusive_guard const guard{lock_};
     for (std::uint64_t b = number(span.start()) / block_pages; b <= number(span.last()) / block_pages; ++b) table_[b];
     return errc::ok;

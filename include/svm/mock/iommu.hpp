@@ -39,6 +39,7 @@ class iommu {
   void start_at(dma_addr first) { base_ = first.value; }
   /// Whose IOMMU it is.
   [[nodiscard]] unsigned gpu() const { return gpu_; }
+  [[nodiscard]] failure_plan& failures() { return failures_; }
 
   [[nodiscard]] result<dma_addr> map(page p, dma_direction direction, page_order order = {}) {
     if (failures_.strikes(failure::dma_map)) return errc::dma_map_failed;
@@ -66,9 +67,10 @@ class iommu {
 
   // Addresses that are set aside.
 
-  /// \errors unsupported
+  /// \errors unsupported, dma_map_failed
   [[nodiscard]] result<dma_addr> reserve(byte_count size) {
     if (mode_ != iommu_mode::reserved) return errc::unsupported;
+    if (failures_.strikes(failure::iova)) return errc::dma_map_failed;
     exclusive_guard const guard{lock_};
     std::uint64_t const count = pages_in(size, page_size).value;
     std::uint64_t const slot = take_locked(count);
@@ -89,6 +91,7 @@ class iommu {
     return errc::ok;
   }
   [[nodiscard]] errc sync(dma_addr base, byte_count size) {
+    if (failures_.strikes(failure::iova)) return errc::dma_map_failed;
     exclusive_guard const guard{lock_};
     for (std::uint64_t i = 0; i < pages_in(size, page_size).value; ++i) entries_[slot_of(base) + i].synced = true;
     return errc::ok;

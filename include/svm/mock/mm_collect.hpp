@@ -97,7 +97,8 @@ std::size_t address_space<Lock, PageBytes>::collect_one_locked(migration& sessio
   }
   if (!now.has_page()) return refuse(slot_state::swapped);
   auto const& head = frames_.head(now.target);
-  if (now.what == pte::state::migrating || head.locked) return refuse(slot_state::locked);
+  if (now.what == pte::state::migrating || head.locked || kernel_.failures.strikes(failure::lock))
+    return refuse(slot_state::locked);
   if (frames_.is_device(now.target) && !session.for_.reaches(frames_.of(now.target).owner))
     return refuse(slot_state::resident);
   bool const is_whole = is_whole_locked(slots, i, &a);
@@ -146,7 +147,7 @@ std::size_t address_space<Lock, PageBytes>::pick_one_locked(std::span<slot> slot
     return std::size_t{1};
   };
   auto const& head = frames_.head(p);
-  if (head.locked) return refuse(slot_state::locked);
+  if (head.locked || kernel_.failures.strikes(failure::lock)) return refuse(slot_state::locked);
   if (!is_inside(p)) return refuse(slot_state::elsewhere);
   if (head.references != head.mapped + (&head == fault ? 1u : 0u)) return refuse(slot_state::pinned);
   page_order order = head.order;

@@ -9,6 +9,7 @@
 
 #include <svm/concepts/lock.hpp>
 #include <svm/config.hpp>
+#include <svm/mock/failure.hpp>
 #include <svm/mock/report.hpp>
 #include <svm/std/null_lock.hpp>
 
@@ -69,6 +70,11 @@ class held_locks {
 };
 
 inline thread_local held_locks this_thread_locks;
+/// What lets attempts of this thread to lock fail, or nothing: locks are made without arguments.
+inline thread_local failure_plan* this_thread_attempts = nullptr;
+[[nodiscard]] inline bool attempt_fails() {
+  return this_thread_attempts != nullptr && this_thread_attempts->strikes(failure::lock);
+}
 
 /// The lock policy `Base` with every operation checked against the order of ranks; what is wrong goes to
 /// `lock_report()`. What else `Base` has, it has too.
@@ -98,7 +104,7 @@ struct rank_checked : Base {
       inner_.unlock();
     }
     [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) {
-      if (!is_concurrent && held().holds(this, false)) return false;
+      if (attempt_fails() || (!is_concurrent && held().holds(this, false))) return false;
       if (!inner_.try_lock()) return false;
       held().push({Rank, false, this});
       return true;
@@ -113,7 +119,7 @@ struct rank_checked : Base {
       inner_.unlock_shared();
     }
     [[nodiscard]] bool try_lock_shared() SVM_THREAD_ANNOTATION(try_acquire_shared_capability(true)) {
-      if (!is_concurrent && held().holds(this, true)) return false;
+      if (attempt_fails() || (!is_concurrent && held().holds(this, true))) return false;
       if (!inner_.try_lock_shared()) return false;
       held().push({Rank, true, this});
       return true;

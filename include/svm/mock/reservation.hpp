@@ -5,6 +5,7 @@
 #include <svm/base/result.hpp>
 #include <svm/concepts/reservation.hpp>
 #include <svm/config.hpp>
+#include <svm/mock/failure.hpp>
 
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@ class reservation {
 
   errc lock(ticket& t) {
     if (owner_ == &t) return errc::exists;
+    if (failures != nullptr && failures->strikes(failure::lock)) return errc::would_block;
     if (contentions > 0) {
       --contentions;
       return errc::would_block;
@@ -50,7 +52,7 @@ class reservation {
     reserved_ = 0;
   }
   errc reserve_fences(unsigned n) {
-    if (fail_reserve) return errc::no_memory;
+    if (fail_reserve || (failures != nullptr && failures->strikes(failure::alloc))) return errc::no_memory;
     if (reserved_ < n) reserved_ = n;
     return errc::ok;
   }
@@ -66,6 +68,7 @@ class reservation {
   errc fail_lock = errc::ok;
   errc fail_slow_lock = errc::ok;
   bool fail_reserve = false;
+  failure_plan* failures = nullptr;  ///< where it is a lock, and room for fences an allocation, that may fail
   unsigned locks = 0, slow_locks = 0;
   std::vector<std::pair<fence*, fence_usage>> fences;
 

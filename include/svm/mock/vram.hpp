@@ -74,6 +74,7 @@ class vram {
   }
 
   [[nodiscard]] errc pages(memory& m, std::span<device_page<page>> out) noexcept {
+    if (failures_.strikes(failure::page_list)) return errc::no_device_memory;
     exclusive_guard const guard{lock_};
     auto const found = find_locked(m);
     if (found == allocations_.end() || found->frames.size() != out.size()) return errc::unsupported;
@@ -122,6 +123,7 @@ class vram {
   [[nodiscard]] errc wait_cleared(memory& m) noexcept {
     if (is_gone()) return errc::device_gone;
     steps_.at(step::clearing);
+    if (failures_.strikes(failure::clear)) return errc::copy_failed;
     exclusive_guard const guard{lock_};
     if (auto const found = find_locked(m); found != allocations_.end()) clear_locked(*found);
     return errc::ok;
@@ -135,6 +137,7 @@ class vram {
     if (is_gone()) return errc::device_gone;
     bool const own = for_whom.index() == iommu_.gpu();
     if (!own && !frames_.links().reach(for_whom.index(), iommu_.gpu())) return errc::unsupported;
+    if (failures_.strikes(failure::device_map)) return errc::dma_map_failed;
     if (!frames_.is_alive(p)) report_.violation("O-01", "a device page that is not alive is mapped");
     for (std::uint64_t i = 0; i < order.pages().value; ++i) {
       changes<Lock>("frame", frame_behind(p, i));
