@@ -41,6 +41,16 @@ template <class Set>
 [[nodiscard]] inline machine_options pays() {
   return machine_with([](machine_options& o) { o.driver.limits.device_memory = {2 * chunk}; });
 }
+/// With just as many ranges as the calls take.
+[[nodiscard]] inline machine_options one_range() {
+  return machine_with([](machine_options& o) { o.driver.limits.ranges = 1; });
+}
+[[nodiscard]] inline machine_options splits_into_eight() {
+  return machine_with([](machine_options& o) {
+    o.driver.rest = partial_unmap::split;
+    o.driver.limits.ranges = 8;
+  });
+}
 [[nodiscard]] inline machine_options needs_device() {
   return machine_with([](machine_options& o) { o.driver.migrate = migration_mode::required; });
 }

@@ -39,6 +39,7 @@ constexpr situation to_serve[] = {
     {"mixed, in the system for good", stays_in_system, mixed},
     {"with addresses set aside", reserves_addresses, written},
     {"with an account", pays, written},
+    {"with one range", one_range, written},
     {"needs device memory", needs_device, written},
     {"stale", plain, stale, placement},
     {"half unmapped", plain, half_unmapped, placement},
@@ -68,6 +69,7 @@ constexpr call serving[] = {
 constexpr situation to_collect[] = {
     {"half unmapped", plain, half_unmapped},
     {"half unmapped, to be split", splits, half_unmapped},
+    {"half unmapped, to be split into as many as may be", splits_into_eight, half_unmapped},
     {"a driver that ends, half unmapped", plain, second_half_unmapped},
     {"a driver that ends, half unmapped, to be split", splits, second_half_unmapped},
 };
@@ -113,6 +115,7 @@ constexpr call advising[] = {
 constexpr situation to_look_up[] = {
     {"no notifier", plain, written},
     {"an account to make", pays, written, set_of(ledger)},  // it stays
+    {"one range", one_range, written},
     {"a notifier beside", plain, with_range_beside},
 };
 constexpr call looking_up[] = {
@@ -182,6 +185,7 @@ constexpr situation to_migrate[] = {
     {"untouched", plain, and_range<untouched>},
     {"half written", plain, and_range<half_written>},
     {"mapped", plain, mapped_read_only},
+    {"with an account", pays, and_range<written>},
     {"mixed", plain, and_range<mixed>},
     {"under pressure", one_chunk, and_range<under_pressure>, placement},
     {"on a peer", two_gpus, and_range<on_peer>},
@@ -191,7 +195,8 @@ constexpr situation to_migrate[] = {
   auto held = w.hold();
   return w.svm().migrate_to_device(held, how);
 }
-[[nodiscard]] errc migrate_span(stage& w, svm::migrate_options<policies> const& how) {
+[[nodiscard]] errc migrate_span(stage& w, svm::migrate_options<policies> how) {
+  how.account = w.svm().account();
   if (w.device_pages(base, chunk) == chunk_pages && w.frames.gpu_of(w.process.entry_at(base).target) == 0)
     return errc::ok;
   return w.mover.migrate_to_device(w.process, span(base, chunk), how);
