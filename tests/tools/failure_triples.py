@@ -217,7 +217,6 @@ class Program:
         return refusals[callee] if callee in refusals else set()
 
 
-
 def order(triple: tuple[str, str, str]) -> tuple:
     """By entry, then as the sites stand in the headers."""
     header, line, column = triple[0].split(":")
@@ -294,7 +293,7 @@ def kinds_of(root: Path) -> list[str]:
 
 
 def reasons_of(path: Path) -> dict[tuple[str, str, str], str]:
-    """(text of the line, kind, entry): why it cannot be exercised. Kind and entry may be `*`."""
+    """(text of the line, kind, entry): why it cannot be exercised. The entry may be `*`."""
     result, key = {}, []
     for line in path.read_text().splitlines():
         if line.startswith("    "):
