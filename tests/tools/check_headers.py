@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The svm authors
 # SPDX-License-Identifier: MIT
-"""Compiles each public header alone, without exceptions and RTTI; those of the core also for a freestanding target.
+"""Compiles the public headers without exceptions and RTTI.
 
 Usage: check_headers.py ROOT COMPILER...
+
+Each compiler sees each header alone. The first sees it hosted; the others see those of the core for a freestanding
+target without assertions. What a compiler has not seen so of the core, it sees in one piece.
 """
 
 import subprocess
@@ -17,27 +20,28 @@ from checking import report
 FLAGS = "-std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fno-exceptions -fno-rtti".split()
 
 
-def compile_alone(compiler: str, include: Path, header: str, flags: list[str]) -> str | None:
-    """Returns the compiler's complaint, if it has one."""
+def compile_alone(compiler: str, include: Path, names: list[str], flags: list[str]) -> str | None:
+    """Returns the compiler's complaint about a file of these headers, if it has one."""
     run = subprocess.run(
         [compiler, *FLAGS, *flags, f"-I{include}", "-x", "c++", "-"],
-        input=f"#include <{header}>\n#include <{header}>\n",
+        input="".join(f"#include <{name}>\n" for name in names * 2),
         capture_output=True,
         text=True,
     )
-    return None if run.returncode == 0 else f"{compiler} {' '.join(flags)} <{header}>:\n{run.stderr or run.returncode}"
+    return None if run.returncode == 0 else f"{compiler} {' '.join(flags)} {' '.join(names)}:\n{run.stderr or run.returncode}"
 
 
 def main() -> int:
     root = Path(sys.argv[1])
     include = root / "include"
+    names = [path.relative_to(include).as_posix() for path in headers(root)]
+    core = [name for name in names if layer_of(name) in CORE]
+    freestanding = ["-ffreestanding", "-DNDEBUG"]
     jobs = []
-    for compiler in sys.argv[2:]:
-        for path in headers(root):
-            header = path.relative_to(include).as_posix()
-            jobs.append((compiler, include, header, []))
-            if layer_of(header) in CORE:
-                jobs.append((compiler, include, header, ["-ffreestanding", "-DNDEBUG"]))
+    for n, compiler in enumerate(sys.argv[2:]):
+        alone, together = ([], freestanding) if n == 0 else (freestanding, [])
+        jobs += [(compiler, include, [name], alone if name in core else []) for name in names]
+        jobs.append((compiler, include, core, together))
     with ThreadPoolExecutor(2) as pool:
         complaints = [c for c in pool.map(lambda job: compile_alone(*job), jobs) if c is not None]
     print(*complaints, sep="\n")

@@ -61,6 +61,7 @@ TEST_SUITE("explore/races, faults") {
            "what was dropped does not come back");
     });
     r.sample();
+    r.run(to_the_end());
   }
 
   TEST_CASE("fault / DONTNEED / DONTNEED: nested invalidations (RAC-03)") {
@@ -101,6 +102,7 @@ TEST_SUITE("explore/races, faults") {
       must(is_one_of<std::optional<std::uint64_t>>(w.cpu_read(page_at(0)), {1, 7}), "the last word is there");
     });
     r.sample();
+    r.run(to_the_end());
   }
 
   TEST_CASE("fault / fault on one page: one range, one mapping a page (RAC-06)") {
@@ -207,6 +209,32 @@ TEST_SUITE("explore/races, faults") {
     r.sample();
   }
 
+  TEST_CASE("two GPUs / munmap of one page, to the end") {
+    race r{"two GPUs and munmap, one page", +[] {
+             auto* const w = new world{smallest([](auto& o) { o.gpus = 2; })};
+             w->map(pages(0, 1));
+             for (std::size_t const gpu : {0U, 1U})
+               must(w->gpu_write(page_at(0), 8, gpu) == errc::ok, "the GPU may write");
+             return w;
+           }};
+    for (std::size_t const gpu : {0U, 1U}) {
+      auto const write = [gpu](std::uint64_t value) {
+        return [gpu, value](world& w) {
+          must(is_one_of(w.gpu_write(page_at(0), value, gpu), {errc::ok, errc::no_vma}),
+               "a write is done, or finds no VMA");
+        };
+      };
+      r.thread("gpu " + std::to_string(gpu)).does("write", write(1)).does("write again", write(2));
+    }
+    r.thread("cpu").does("munmap", [](world& w) { w.unmap(pages(0, 1)); }).does("read", [](world& w) {
+      must(!w.cpu_read(page_at(0)), "nothing is there after munmap");
+    });
+    r.finally([](world& w) {
+      must(w.gpu_pages(notifier_span, 0) + w.gpu_pages(notifier_span, 1) == 0, "nothing is mapped after munmap");
+    });
+    r.run(to_the_end());
+  }
+
   TEST_CASE("two-pass invalidation / bind: a bind between the passes does not undo the first") {
     race r{"two-pass invalidation and bind", +[] {
              auto* const w = new world{small([](auto& o) { o.gpus = 2; })};
@@ -218,6 +246,7 @@ TEST_SUITE("explore/races, faults") {
     r.thread("gpu").does("write", gpu_writes(0, 1)).does("write again", gpu_writes(0, 2));
     r.thread("cpu").does("DONTNEED", drops).does("DONTNEED again", drops);
     r.sample();
+    r.run(to_the_end());
   }
 
   TEST_CASE("what is replaced by another file in mid-flight is seen by the GPU afterwards (RAC-23)") {
@@ -248,6 +277,7 @@ TEST_SUITE("explore/races, faults") {
       must(got.error == errc::ok && got.value == 7, "the GPU reads the new file");
     });
     r.sample();
+    r.run(to_the_end());
   }
 
   TEST_CASE("fault / swap: a swapped page comes back with its word") {
@@ -268,6 +298,7 @@ TEST_SUITE("explore/races, faults") {
         .does("replace again", [](world& w) { static_cast<void>(w.process.replace_page(page_at(0))); });
     r.finally([](world& w) { must(w.cpu_read(page_at(0)) == 2, "the last word is there"); });
     r.sample();
+    r.run(to_the_end());
     // The mock's read_begin let a reader go on in the middle of an event (O-03).
     r.stays_fixed("svm1:fault and compaction:0.1.0:exhaustive:0:1x25,0x27,1x5,0");
   }

@@ -69,6 +69,7 @@ TEST_SUITE("explore/races, lifetimes") {
     r.thread("gpu").does("write", gpu_writes_unless(0, 1, {})).does("write again", gpu_writes_unless(0, 2, {}));
     r.finally([](world& w) { must(w.cpu_read(page_at(0)) == 2, "the last word is there"); });
     r.sample();
+    r.run(to_the_end());
   }
 
   TEST_CASE("teardown / invalidation: no callback after the end (RAC-18)") {
@@ -107,6 +108,7 @@ TEST_SUITE("explore/races, lifetimes") {
         .does("exit", [](world& w) { w.exit(w.first()); });
     r.finally([](world& w) { must(w.gpu_pages(notifier_span) == 0, "nothing is mapped after the exit"); });
     r.sample();
+    r.run(to_the_end());
   }
 
   TEST_CASE("last put of a range / iteration: nobody reads freed memory (RAC-21)") {

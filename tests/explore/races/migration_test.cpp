@@ -79,6 +79,7 @@ TEST_SUITE("explore/races, migration") {
       must(w.device_memory.used() == byte_count{}, "no device memory is used after munmap");
     });
     r.sample();
+    r.run(to_the_end());
   }
 
   TEST_CASE("migrate / migrate by two devices: one wins, and no word is lost (RAC-13)") {
@@ -111,6 +112,7 @@ TEST_SUITE("explore/races, migration") {
     });
     r.finally([](world& w) { must(w.device_memory.used() == byte_count{}, "nothing is left on the device"); });
     r.sample();
+    r.run(to_the_end());
   }
 
   TEST_CASE("evict / munmap: the device's memory is given back once") {
@@ -158,6 +160,7 @@ TEST_SUITE("explore/races, migration") {
     r.thread("collector").does("collect", collects).does("collect again", collects);
     r.finally([](world& w) { must(w.cpu_read(page_at(1)) == 2, "the last word is there"); });
     r.sample();
+    r.run(to_the_end());
   }
 
   TEST_CASE("prefetch / fault / CPU write: every word stays right (RAC-24)") {
@@ -221,6 +224,7 @@ TEST_SUITE("explore/races, migration") {
       static_cast<void>(w.cpu_read(page_at(0)));
     });
     r.sample();
+    r.run(to_the_end());
   }
 
   TEST_CASE("peer unplug: who had the other's memory mapped has it no longer") {

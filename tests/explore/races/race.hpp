@@ -102,6 +102,14 @@ template <class Set>
   return o;
 }
 
+/// The same with ranges of one page, for races that are to come to their end.
+template <class Set>
+[[nodiscard]] svm::mock::machine_options smallest(Set&& set) {
+  svm::mock::machine_options o = small(set);
+  o.chunks = {byte_count{page_bytes}};
+  return o;
+}
+
 class world : public machine {
  public:
   explicit world(svm::mock::machine_options const& o) : machine(o, *machine::check(o)) {
@@ -160,7 +168,6 @@ class world : public machine {
   }
   /// The whole oracle, then what is left after the end of everything.
   void check_end() {
-    check_quiet();
     check_step();
     if (std::vector<std::string> const lines = audit(); !lines.empty()) explore::fail(lines.front());
   }
@@ -186,6 +193,8 @@ struct effort {
   bool ends;  ///< it must come to its end
 };
 
+inline constexpr std::uint64_t random_executions = 18'000;  ///< of a race, drawn by PCT
+
 [[nodiscard]] constexpr effort to_the_end() {
   return {effort::kind::exhaustive, 0, 1'000'000, true};
 }
@@ -198,6 +207,18 @@ struct effort {
 [[nodiscard]] constexpr effort random(std::uint64_t executions) {
   return {effort::kind::random, 0, executions, false};
 }
+
+/// How much was explored, printed when the program ends.
+struct tally {
+  std::uint64_t executions = 0;
+  unsigned exhausted = 0;
+  ~tally() {
+    if (executions != 0)
+      std::printf("%llu executions; %u scenarios came to their ends\n", static_cast<unsigned long long>(executions),
+                  exhausted);
+  }
+};
+inline tally explored;
 
 /// A scenario on the machine, with the oracle after every step and at the end.
 class race : public explore::scenario<world> {
@@ -238,17 +259,20 @@ class race : public explore::scenario<world> {
                 : r.failed  ? "FAILED"
                             : "counted",
                 r.longest);
+    explored.executions += r.complete + r.blocked + r.cut;
+    explored.exhausted += e.how == effort::kind::exhaustive && r.exhausted ? 1 : 0;
     CHECK_MESSAGE(!r.failed, doctest::toString(r.failed ? explain(*r.failed) : std::string{}));
     if (e.ends) CHECK(r.exhausted);
   }
   /// What is done with every race: all executions with one preemption, and random ones. With SVM_RACES=n in the
-  /// environment two preemptions, and n times as many random ones.
+  /// environment many with two preemptions, and n times as many random ones.
   void sample() {
     char const* const factor = std::getenv("SVM_RACES");
     std::uint64_t const times = factor == nullptr ? 1 : std::strtoull(factor, nullptr, 10);
-    run(factor == nullptr ? preempted(1) : preempted(2));
-    run(pct(3, 1000 * times));
-    run(random(300 * times));
+    run(preempted(1));
+    if (factor != nullptr) run({effort::kind::bounded, 2, 50'000, false});
+    run(pct(3, random_executions * times));
+    run(random(random_executions / 4 * times));
   }
   /// Runs the execution of a bug that was fixed.
   void stays_fixed(char const* replay_string) {

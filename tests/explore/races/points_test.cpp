@@ -1,0 +1,101 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+
+// How many points each public call has where others may act: all that it locks, and all that it reads and writes without
+// a lock. A call that loses one loses executions that the races would have seen.
+
+#include <explore/races/race.hpp>
+
+using namespace races;
+
+namespace {
+
+template <migration_mode Mode = migration_mode::where_possible>
+world* mapped() {
+  auto* const w = new world{small([](auto& o) { o.driver.migrate = Mode; })};
+  w->map(pages(0, range_pages));
+  must(w->cpu_write(page_at(0), 9) == sys::ok && w->cpu_write(page_at(1), 9) == sys::ok, "the CPU may write");
+  return w;
+}
+template <migration_mode Mode = migration_mode::where_possible>
+world* faulted() {
+  world* const w = mapped<Mode>();
+  must(w->gpu_write(page_at(0), 8) == errc::ok, "the GPU may write");
+  return w;
+}
+world* without_memory_but_with_a_range() {
+  world* const w = faulted<migration_mode::never>();
+  w->unmap(pages(0, range_pages));
+  return w;
+}
+
+struct call {
+  char const* name;
+  world* (*make)();
+  void (*run)(world&);
+  std::uint64_t points;
+};
+constexpr auto never = migration_mode::never;
+constexpr auto gpu_writes = [](world& w) { static_cast<void>(w.gpu_write(page_at(0), 1)); };
+
+constexpr call calls[] = {
+    {"GPU access, mapped", faulted<never>, gpu_writes, 2},
+    {"GPU access, mapped device memory", faulted<>, gpu_writes, 1},
+    {"svm_driver::fault", mapped<never>,
+     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access::write)); }, 63},
+    {"svm_driver::fault, served already", faulted<never>,
+     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access::write)); }, 34},
+    {"svm_driver::fault, migrates", mapped<>,
+     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access::write)); }, 111},
+    {"svm_driver::fault, no VMA", mapped<>,
+     [](world& w) { static_cast<void>(w.driver.fault(page_at(7), svm::access::write)); }, 7},
+    {"svm_driver::prefetch to the device", mapped<>,
+     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::device)); }, 114},
+    {"svm_driver::prefetch to the system", faulted<>,
+     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::system)); }, 108},
+    {"svm_driver::advise", mapped<>, [](world& w) { static_cast<void>(w.driver.advise(pages(0, range_pages), {})); },
+     1},
+    {"svm_driver::attributes_at", mapped<>, [](world& w) { static_cast<void>(w.driver.attributes_at(page_at(0))); }, 1},
+    {"svm_driver::suspend", faulted<never>, [](world& w) { w.driver.suspend(); }, 19},
+    {"svm_driver::resume", faulted<never>, [](world& w) { w.driver.resume(); }, 1},
+    {"svm_driver::reset", faulted<never>, [](world& w) { w.driver.reset(); }, 18},
+    {"svm_driver::collect_garbage, nothing", mapped<>, [](world& w) { w.driver.collect_garbage(); }, 1},
+    {"svm_driver::collect_garbage, a range", without_memory_but_with_a_range,
+     [](world& w) { w.driver.collect_garbage(); }, 23},
+    {"svm_driver::close", faulted<never>, [](world& w) { w.driver.close(); }, 39},
+    {"svm_driver::close, device memory", faulted<>, [](world& w) { w.driver.close(); }, 38},
+    {"gpusvm::find, a range", faulted<never>, [](world& w) { static_cast<void>(w.driver.svm().find(page_at(0))); }, 4},
+    {"gpusvm::find, none", mapped<>, [](world& w) { static_cast<void>(w.driver.svm().find(page_at(0))); }, 1},
+    {"gpusvm::for_each_range", faulted<never>, [](world& w) { static_cast<void>(w.range_count()); }, 2},
+    {"migrator::evict_all, nothing", mapped<>, [](world& w) { static_cast<void>(w.mover.evict_all()); }, 2},
+    {"migrator::evict_all, a block", faulted<>, [](world& w) { static_cast<void>(w.mover.evict_all()); }, 57},
+    {"invalidation, a range", faulted<never>,
+     [](world& w) {
+       static_cast<void>(w.process.invalidate_only({pages(0, range_pages), svm::invalidation_cause::clear}));
+     },
+     15},
+    {"invalidation, no range", mapped<>,
+     [](world& w) {
+       static_cast<void>(w.process.invalidate_only({pages(0, range_pages), svm::invalidation_cause::clear}));
+     },
+     2},
+    {"munmap, a range", faulted<never>, [](world& w) { w.unmap(pages(0, range_pages)); }, 20},
+    {"CPU access", mapped<>, [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); }, 2},
+    {"CPU access, fault on device memory", faulted<>, [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); }, 56},
+};
+
+}  // namespace
+
+TEST_SUITE("explore/races, points") {
+  TEST_CASE("each call has as many points as the list says") {
+    for (call const& c : calls) {
+      explore::scenario<world> s{"points of one call", c.make};
+      s.thread("caller").does(c.name, c.run);
+      explore::report const r = search(s, explore::exhaustive{});
+      std::string const name = c.name;
+      CAPTURE(name);
+      CHECK(r.complete == 1);
+      CHECK(r.longest == c.points);
+    }
+  }
+}
