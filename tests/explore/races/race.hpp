@@ -115,6 +115,7 @@ class world : public machine {
   explicit world(svm::mock::machine_options const& o) : machine(o, *machine::check(o)) {
     static_cast<void>(svm::mock::lock_report().take());
   }
+  virtual ~world() = default;  // a scenario deletes it, whatever it has beside
 
   void map(va_range span, protection p = protection::read_write, mapping_kind kind = mapping_kind::anon) {
     must(process.mmap(span.size(), p, kind, span.start()).error == sys::ok, "a free place can be mapped");
