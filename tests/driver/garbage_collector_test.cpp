@@ -303,4 +303,23 @@ TEST_SUITE("driver/garbage_collector") {
     CHECK(w.count(event_kind::range_removed) == 1);
     CHECK(w.complaint() == "");
   }
+
+  TEST_CASE("a range that was removed is not split when it is collected again: nobody asked for ranges there") {
+    for (auto const rest : {svm::partial_unmap::evict, svm::partial_unmap::split}) {
+      world w{mode(migration_mode::never)};
+      w.map(4 * MiB);
+      REQUIRE(w.gpu_write(base, 7) == errc::ok);
+      REQUIRE(w.gpu_write(at(2 * MiB), 7) == errc::ok);  // a neighbour, which keeps the notifier
+      svm::range_ref<policies> old = w.range_at(base);
+      REQUIRE(w.process.munmap(base, {MiB}) == sys::ok);
+      w.driver.collect_garbage();
+      REQUIRE(old->has(range_flag::removed));
+      REQUIRE(w.range_count() == 1);
+
+      svm::garbage_collector<policies> second{w.driver.svm(), rest};
+      second.collect(w.driver.svm().hold(std::move(old)));
+      CHECK(w.range_count() == 1);
+      CHECK(w.complaint() == "");
+    }
+  }
 }
