@@ -110,6 +110,20 @@ TEST_SUITE("explore/races, order") {
     r.sample();
   }
 
+  TEST_CASE("teardown / teardown: what both find goes once") {
+    race r{"two teardowns", +[] {
+             world* const w = fresh<migration_mode::never>();
+             must(w->gpu_write(page_at(0), 8) == errc::ok, "the GPU may write");
+             return w;
+           }};
+    for (char const* const name : {"driver 1", "driver 2"})
+      r.thread(name).does("close", [](world& w) {
+        w.driver.svm().close();
+        must(w.range_count() == 0, "nothing is left");
+      });
+    r.sample();
+  }
+
   TEST_CASE("evict / CPU fault: an eviction that says it is done has given the memory back") {
     race r{"the end of an eviction", on_the_device};
     r.thread("evictor").does("evict", [](world& w) {
