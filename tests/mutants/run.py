@@ -6,217 +6,247 @@
 Usage: run.py ROOT BUILD [OPTION...] [WORD...]
 
 BUILD is a configured build; its core_test and races_test are built if they are not. A mutant replaces one line of one
-header. Only the files that instantiate the library are compiled anew, and linked with what the build has.
+header, or moves it before another. Those that can are compiled together, each switched on at run time by its number in
+the environment; each of the others is compiled for itself. Only the files that instantiate the library are compiled anew,
+and linked with what the build has.
 WORD: only mutants whose area or name has one of the words. Options: --all asks every program, also when one has seen the
 mutant already; --jobs=N (2); --check only looks whether every mutant still fits its header; --generated takes, instead of
-the mutants that were written, the deletion of each statement that takes, drops or tests a lock, a flag, a sequence or a
+the mutants that were written, the deletion of each other statement that takes, drops or tests a lock, flag, sequence or
 reference.
 
 The programs, in this order: `core`, the tests of the algorithms; `races`, the explorer's; `static`, clang's thread-safety
-analysis. For gpuvm/ the tests of that name, and `static`. The last line is `N passed, N failed`: a mutant that nobody sees
-has failed, unless survivors.txt has its reason.
+analysis. For gpuvm/ the tests of that name, and `static`. A program is stopped when two of its test cases see the mutant.
+Without --all `races` and `static` are both asked for what the tests before them do not see, so what the explorer alone
+sees is known either way. The last line is `N passed, N failed`: a mutant that nobody sees has failed, unless
+survivors.txt has its reason.
 """
 
+import hashlib
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
-AREAS = ("gpusvm", "pagemap", "driver", "gpuvm")
-INSTANTIATE = {
-    "core": "tests/support/instantiate.cpp",
-    "races": "tests/explore/races/instantiate.cpp",
+from mutant import Mutant, generated, mutants_of
+from together import SWITCH, culprits, put_together
+
+# What instantiates the library for a program, and is compiled anew.
+SOURCES = {
+    "core": ["tests/support/instantiate.cpp", "tests/support/scripted.cpp"],
+    "races": ["tests/explore/races/instantiate.cpp"],
 }
-# What --generated deletes.
-STATEMENT = re.compile(
-    r"""(exclusive_guard|shared_guard)\b.*;            # a lock is taken
-    | \S*(\.|->)(lock|unlock|get|put|get_user|put_user|set|store|fetch_\w+|charge|uncharge|begin_pending_locked)\(.*\);
-    | (get|put|set|live_\.get|unlist|enlist)\(.*\);
-    | if\ \(.*\b(has|read_retry|is_cancelled|retired_|closed_|unbound_|is_bound|is_linked|try_get|is_detached|alive)\b.*\)\ return.*;
-    """,
-    re.X,
-)
-# What no mutant of these areas can change, and what takes long without the optimizer.
-CORE_OPTIONS = ["--test-suite-exclude=gpuvm/*,conformance/*,base/*,std/*,mock/*"]
+# What no mutant of these areas can change.
+UNCHANGED = "gpuvm/*,conformance/*,base/*,std/*,mock/*"
 ENVIRONMENT = os.environ | {"SVM_OPERATIONS": "12000"}
-MOST_FAILURES = 20  # after which a program is heard enough
-SECONDS = 120
-
-
-@dataclass
-class Mutant:
-    area: str
-    name: str
-    header: str = ""
-    after: str = ""
-    old: str = ""
-    new: str = ""
-    nth: int | None = None  # of the lines that are the same; None: there is one, or `after` says which
-    seen_by: dict = field(default_factory=dict)  # program: what it says
-
-    def applied(self, include: Path) -> str:
-        """The header with the mutant in it."""
-        text = (include / self.header).read_text()
-        begin = text.index(self.after) if self.after in text else -1
-        places = [m for m in re.finditer(rf"^[ ]*{re.escape(self.old)}$", text, re.M) if m.start() >= begin]
-        vague = self.nth is None and not self.after and len(places) > 1
-        if begin < 0 or vague or len(places) <= (self.nth or 0):
-            raise ValueError(f"{self.area}: {self.name}: its line is in {self.header} {len(places)} times")
-        first = places[self.nth or 0]
-        return text[: first.start()] + self.new + text[first.end() :]
-
-
-def mutants_of(folder: Path) -> list[Mutant]:
-    result = []
-    for area in AREAS:
-        for line in (folder / f"{area}.txt").read_text().splitlines():
-            if line.startswith("== "):
-                result.append(Mutant(area, line[3:]))
-            elif line.startswith("after "):
-                result[-1].after = line[6:]
-            elif line[:2] == "- ":
-                result[-1].old = line[2:]
-            elif line[:1] == "+":
-                result[-1].new = line[2:]
-            elif line.startswith("svm/"):
-                result[-1].header = line
-    return result
-
-
-def generated(include: Path) -> list[Mutant]:
-    result = []
-    for area in AREAS:
-        for path in sorted((include / "svm" / area).glob("*.hpp")):
-            seen = {}
-            for line in path.read_text().splitlines():
-                text = line.strip()
-                if not STATEMENT.fullmatch(text.split("  //")[0]):
-                    continue
-                nth = seen[text] = seen.get(text, -1) + 1
-                header = path.relative_to(include).as_posix()
-                result.append(Mutant(area, f"{header} {nth}: {text}", header, old=text, nth=nth))
-    return result
-
-
+ENOUGH = 2  # test cases that see a mutant
+ENDLESS = "does not end"
+NO_MUTANT = "does not compile"
+SECONDS = 25
 class Build:
-    """The commands of a build, for one file changed."""
+    """The commands of a build, for other headers."""
 
     def __init__(self, root: Path, build: Path):
-        self.root, self.build = root, build
+        self.root, self.build, self.place = root, build, build / "mutants"
         subprocess.run(["ninja", "-C", build, "tests/core_test", "tests/races_test"], check=True, stdout=subprocess.DEVNULL)
-        commands = json.loads((build / "compile_commands.json").read_text())
-        self.objects, self.compilers = {}, {}
-        for program, source in INSTANTIATE.items():
-            for entry in commands:
-                path = (build / entry["file"]).resolve()
-                if path == root / source:
-                    words = shlex.split(entry["command"])
-                    self.objects[program] = words[words.index("-o") + 1]
-                    self.compilers[program] = [w for w in words if w != "ccache"]
-        for program in INSTANTIATE:
-            if said := verdict(build / f"tests/{program}_test", options_of(program)):
-                raise RuntimeError(f"without a mutant, {program}: {said}")
-        self.linkers = {}
-        for program in INSTANTIATE:
+        self.commands, self.linkers = {}, {}
+        for entry in json.loads((build / "compile_commands.json").read_text()):
+            path = (build / entry["file"]).resolve()
+            name = path.relative_to(build if path.is_relative_to(build) else root).as_posix()
+            self.commands[name] = shlex.split(entry["command"])
+        for program in SOURCES:
             lines = subprocess.run(
                 ["ninja", "-C", build, "-t", "commands", "-s", f"tests/{program}_test"], check=True, capture_output=True, text=True
             ).stdout
             self.linkers[program] = shlex.split(lines.strip().splitlines()[-1])
 
-    def compile(self, program: str, overlay: Path, output: Path, options: list[str]) -> subprocess.CompletedProcess:
-        words = list(self.compilers[program])
+    def put_together(self, mutants: list[Mutant]) -> None:
+        """Makes the programs in which all mutants are that can be switched, unless they are there."""
+        self.place.mkdir(exist_ok=True)
+        contents = hashlib.sha256(repr([(m.header, m.after, m.old, m.new, m.before, m.nth) for m in mutants]).encode())
+        for path in sorted(p for folder in ("include", "tests") for p in (self.root / folder).rglob("*") if p.suffix in (".hpp", ".cpp")):
+            contents.update(path.read_bytes())
+        made, key = self.place / "made.json", contents.hexdigest()
+        if made.exists() and (known := json.loads(made.read_text()))["key"] == key:
+            for m, number in zip(mutants, known["numbers"]):
+                m.number = number
+            return
+        self.make_together(mutants)
+        made.write_text(json.dumps({"key": key, "numbers": [m.number for m in mutants]}))
+
+    def make_together(self, mutants: list[Mutant]) -> None:
+        (self.place / "made.json").unlink(missing_ok=True)
+        (self.place / "switch.hpp").write_text(SWITCH)
+        overlay = self.place / "include"
+        for i, m in enumerate(mutants):
+            m.number = i + 1
+        while True:
+            shutil.rmtree(overlay, ignore_errors=True)
+            placed = put_together([m for m in mutants if m.number], self.root / "include", overlay)
+            fits = {id(m) for group in placed.values() for m in group}
+            for m in mutants:
+                m.number = m.number if id(m) in fits else 0
+            options = ["-include", str(self.place / "switch.hpp")]
+            errors = next(filter(None, (self.make(p, overlay, self.place, options) for p in ("core", "races", "gpuvm"))), "")
+            if not errors:
+                return
+            wrong = culprits(errors, placed, overlay)
+            if not wrong:
+                raise RuntimeError(errors)
+            for m in wrong:
+                m.number = 0
+
+    def make(self, program: str, overlay: Path, into: Path, options: list[str]) -> str:
+        """Makes a program with the headers of `overlay`; the errors, or nothing."""
+        if program == "gpuvm":
+            return self.make_gpuvm(overlay, into, options)
+        objects, errors = [], ""
+        for source in SOURCES[program]:
+            objects.append(into / f"{program}_{Path(source).stem}.o")
+            errors += self.compile(source, overlay, objects[-1], ["-O1", *options])
+        words = list(self.linkers[program])
+        if program == "races" and not errors:  # what templates its tests instantiate by themselves is in its one bundle
+            objects.append(into / "races_tests.o")
+            errors += self.compile("tests/races_0.cpp", overlay, objects[-1], options)
+            words = [w for w in words if not w.endswith("libraces_tests.a")]
+        if errors:
+            return errors
+        # What is in an archive goes unused where an object has it.
+        old = tuple(f"{source.rsplit('/', 1)[-1]}.o" for source in SOURCES[program])
+        words = [w for w in words if not w.endswith(old)]
+        words[words.index("-o") + 1] = str(into / program)
+        words[words.index("-o") + 2 : words.index("-o") + 2] = map(str, objects)
+        done = subprocess.run(words, cwd=self.build, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr)
+        return ""
+
+    def compile(self, source: str, overlay: Path, output: Path, options: list[str]) -> str:
+        words = list(self.commands[source])
         words[words.index("-o") + 1] = str(output)
-        words = [w for w in words if not re.fullmatch(r"-O\S+|-g", w)]
-        words[1:1] = [f"-I{overlay}", *options]
         for flag in ("-MF", "-MQ"):
             at = words.index(flag)
             del words[at : at + 2]
-        words.remove("-MD")
-        return subprocess.run(words, cwd=self.build, capture_output=True, text=True)
+        words = [w for w in words if not re.fullmatch(r"-g|-W.*|-MD|-fdiagnostics-color=always", w)]
+        first = next(i for i, w in enumerate(words) if w.startswith("-"))
+        words[first:first] = [f"-I{overlay}", "-w"]
+        done = subprocess.run([*words, *options], cwd=self.build, capture_output=True, text=True)
+        return done.stderr if done.returncode != 0 else ""
 
-    def link(self, program: str, changed: Path, output: Path) -> subprocess.CompletedProcess:
-        words = list(self.linkers[program])
-        words[words.index("-o") + 1] = str(output)
-        if self.objects[program] in words:
-            words[words.index(self.objects[program])] = str(changed)
-        else:  # it is in a library, which a definition in an object goes before
-            words.insert(words.index("-o") + 2, str(changed))
-        return subprocess.run(words, cwd=self.build, capture_output=True, text=True)
-
-
-def options_of(program: str) -> list[str]:
-    return CORE_OPTIONS if program == "core" else []
-
-
-def verdict(program: Path, options: list[str]) -> str:
-    """What a doctest program says against a mutant; empty when it says nothing."""
-    with tempfile.TemporaryFile() as out:
-        try:
-            done = subprocess.run(
-                [program, "--no-colors", f"--abort-after={MOST_FAILURES}", *options],
-                stdout=out, stderr=subprocess.STDOUT, env=ENVIRONMENT, timeout=SECONDS,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return "does not end"
-        if done.returncode == 0:
-            return ""
-        out.seek(0)
-        text = out.read().decode(errors="replace")
-    count = re.search(r"test cases:.*?(\d+) failed", text)
-    name = re.search(r"TEST CASE: +(.*?)\n(?:(?!TEST CASE:).)*?ERROR: ", text, re.S)
-    crash = re.search(r"SIG[A-Z]+", text)
-    return f"{count[1] if count else '?'} cases{', ' + crash[0] if crash else ''}: {name[1][:70] if name else text[-80:]}"
-
-
-def ask(build: Build, m: Mutant, scratch: Path, everybody: bool) -> None:
-    overlay = scratch / "include"
-    target = overlay / m.header
-    target.parent.mkdir(parents=True)
-    target.write_text(m.applied(build.root / "include"))
-    programs = ["gpuvm", "static"] if m.area == "gpuvm" else ["core", "races", "static"]
-    for program in programs:
-        if m.seen_by and not everybody:
-            return
-        said = judge(build, m, program, overlay, scratch)
-        if said:
-            m.seen_by[program] = said
-
-
-def judge(build: Build, m: Mutant, program: str, overlay: Path, scratch: Path) -> str:
-    tests = build.root / "tests"
-    common = ["-std=c++20", f"-I{overlay}", f"-I{build.root / 'include'}", f"-I{tests}", "-DSVM_ASSERTIONS=1", "-pthread"]
-    if program == "static":
-        source = tests / ("gpuvm/objects_test.cpp" if m.area == "gpuvm" else "support/instantiate.cpp")
-        done = subprocess.run(
-            ["clang++-14", *common, "-fsyntax-only", "-Wthread-safety", "-Werror=thread-safety", source],
-            capture_output=True,
-            text=True,
-        )
-        complaint = re.search(r"error: (.*)", done.stderr)
-        return complaint[1] if complaint else ""
-    if program == "gpuvm":
-        bundle, output = scratch / "gpuvm.cpp", scratch / "gpuvm_test"
+    def make_gpuvm(self, overlay: Path, into: Path, options: list[str]) -> str:
+        tests, bundle = self.root / "tests", into / "gpuvm.cpp"
         sources = [p for p in sorted((tests / "gpuvm").glob("*_test.cpp")) if p.stem not in ("exec_threads_test", "exhaustive_test")]
         subprocess.run([sys.executable, tests / "tools/bundle.py", bundle, "--", *sources], check=True)
-        made = subprocess.run(
-            ["g++", *common, bundle, build.build / "tests/libdoctest_main.a", "-o", output], capture_output=True, text=True
-        )
-        return verdict(output, []) if made.returncode == 0 else "does not compile"
-    changed, output = scratch / f"{program}.o", scratch / program
-    # Without the optimizer it compiles twice as fast; the tests' own lines are compiled so too.
-    if build.compile(program, overlay, changed, ["-O0", "-w"]).returncode != 0:
-        return "does not compile"
-    linked = build.link(program, changed, output)
-    if linked.returncode != 0:
-        raise RuntimeError(linked.stderr)
-    return verdict(output, options_of(program))
+        command = ["g++", *self.includes(overlay), "-w", *options, bundle, self.build / "tests/libdoctest_main.a", "-o", into / "gpuvm"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.stderr if done.returncode != 0 else ""
+
+    def includes(self, overlay: Path) -> list[str]:
+        paths = (overlay, self.root / "include", self.root / "tests")
+        return ["-std=c++20", *(f"-I{path}" for path in paths), "-DSVM_ASSERTIONS=1", "-pthread"]
+
+
+def limit_time() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+
+
+def listen(program: Path, number: int, options: list[str], enough: int) -> tuple[list[str], str]:
+    """Runs a doctest program until `enough` test cases fail: their names, and how it ended other than by itself."""
+    failed, current, crash = [], "", ""
+    command = ["stdbuf", "-oL", program, "--no-colors", "--abort-after=200", *options]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT | {"SVM_MUTANT": str(number)}, preexec_fn=limit_time, text=True, errors="replace"
+    ) as run:  # fmt: skip
+        watch = threading.Timer(5 * SECONDS, run.kill)  # one that waits for ever computes nothing
+        watch.start()
+        for line in run.stdout:
+            if line.startswith("TEST CASE:"):
+                current = line[10:].strip()
+            elif "ERROR: " in line and current not in failed:
+                failed.append(current)
+                if "CRASHED" in line:
+                    crash = (re.search(r"SIG[A-Z]+", line) or ["crash"])[0]
+                if len(failed) >= enough:
+                    run.kill()
+                    break
+        watch.cancel()
+    if not failed and run.returncode != 0:
+        crash = f"ends with {run.returncode}" if run.returncode > 0 else ENDLESS
+    return failed, crash
+
+
+def verdict(program: Path, number: int, first: str, unchanged: str) -> str:
+    """What a program says against a mutant: up to two test cases, those of the suites `first` first."""
+    said, skipped, crash = [], [], ""
+    for options in ([f"--test-suite={first}"], []) if first else ([],):
+        leave = ",".join(w for w in (unchanged, first if first and not options else "") if w)
+        options = [*options, *([f"--test-suite-exclude={leave}"] if leave else [])]
+        while len(said) < ENOUGH:
+            without = [f"--test-case-exclude={','.join(skipped)}"] if skipped else []
+            names, crash = listen(program, number, [*options, *without], ENOUGH - len(said))
+            said += [name for name in names if name not in said] or ([crash] if crash else [])
+            if crash == ENDLESS:  # and nobody knows which test case it was
+                return " | ".join(said)
+            if not crash or not names:
+                break
+            skipped.append(re.sub(r"[,\\]", "?", names[-1]))  # a crash hides what would come after it
+    return " | ".join(name[:70] for name in said[:ENOUGH])
+
+
+def ask(build: Build, m: Mutant, everybody: bool) -> None:
+    programs = ["gpuvm", "static"] if m.area == "gpuvm" else ["core", "races", "static"]
+    with tempfile.TemporaryDirectory() as made:
+        scratch = Path(made)
+        target = scratch / "include" / m.header
+        target.parent.mkdir(parents=True)
+        target.write_text(m.applied(build.root / "include"))
+        for program in programs:
+            if (not everybody and programs[0] in m.seen_by) or "compiler" in m.seen_by:
+                return
+            if said := judge(build, m, program, scratch):
+                m.seen_by["compiler" if said == NO_MUTANT else program] = said
+
+
+def judge(build: Build, m: Mutant, program: str, scratch: Path) -> str:
+    overlay = scratch / "include"
+    if program == "static":
+        source = build.root / "tests" / ("gpuvm/objects_test.cpp" if m.area == "gpuvm" else "support/instantiate.cpp")
+        command = ["clang++-14", *build.includes(overlay), "-fsyntax-only", "-Wthread-safety", "-Werror=thread-safety", source]
+        complaint = re.search(r"error: (.*) \[-Werror,-Wthread-safety", subprocess.run(command, capture_output=True, text=True).stderr)
+        return complaint[1] if complaint else ""
+    if not m.number and build.make(program, overlay, scratch, ["-O0"]):
+        return NO_MUTANT
+    where = (build.place if m.number else scratch) / program
+    return verdict(where, m.number, *suites_of(program, m.area))
+
+
+def suites_of(program: str, area: str = "") -> tuple[str, str]:
+    """Which suites to ask first, and which not at all."""
+    return (f"{area}*", UNCHANGED) if program == "core" else ("", "")
+
+
+def summary(mutants: list[Mutant], everybody: bool) -> str:
+    groups: dict[str, list[Mutant]] = {name: [] for name in ("core", "races", "static", "several", "compiler", "")}
+    for m in mutants:
+        programs = ["core" if program == "gpuvm" else program for program in m.seen_by]
+        groups["several" if len(programs) > 1 else "".join(programs)].append(m)
+    core = "alone" if everybody else "(who else would is not known)"
+    twice = sum(1 for m in mutants if len(m.seen_by) > 1 or any(" | " in said for said in m.seen_by.values()))
+    lines = [f"by races alone: {m.area}: {m.name}" for m in groups["races"]]
+    lines.append(f"seen twice or more: {twice} of {len(mutants)}; not compilable: {len(groups['compiler'])}")
+    lines.append(
+        f"by core {core} {len(groups['core'])}, by races alone {len(groups['races'])}, by static alone {len(groups['static'])}, "
+        f"by several {len(groups['several'])}, survivors {len(groups[''])}"
+    )
+    return "\n".join(lines)
 
 
 def main() -> int:
@@ -224,23 +254,31 @@ def main() -> int:
     words = [w for w in sys.argv[3:] if not w.startswith("--")]
     root, where = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     folder = root / "tests/mutants"
-    every = generated(root / "include") if "--generated" in options else mutants_of(folder)
+    every = mutants_of(folder)
+    if "--generated" in options:
+        every = generated(root / "include", every)
     mutants = [m for m in every if not words or any(w in f"{m.area} {m.name}" for w in words)]
     for m in mutants:
         m.applied(root / "include")
+    lines = [line for line in (folder / "survivors.txt").read_text().splitlines() if line and line[0] != "#"]
+    reasons = {m.name: line[len(m.name) + 2 :] for m in mutants for line in lines if line.startswith(f"{m.name}: ")}
     if "--check" in options:
         print(f"{len(mutants)} passed, 0 failed")
         return 0
-    reasons = dict(line.split(": ", 1) for line in (folder / "survivors.txt").read_text().splitlines() if ": " in line and line[0] != "#")
-    build = Build(root, where)
     jobs = next((int(o[7:]) for o in options if o.startswith("--jobs=")), 2)
+    everybody = "--all" in options
+    build = Build(root, where)
+    build.put_together(mutants)
+    # The tests must have nothing to say against the library as it is.
+    for program in ("core", "races", "gpuvm"):
+        if said := verdict(build.place / program, 0, *suites_of(program)):
+            raise RuntimeError(f"without a mutant, {program}: {said}")
+    print(f"{sum(m.number != 0 for m in mutants)} of {len(mutants)} are compiled together", flush=True)
 
     def run(m: Mutant) -> Mutant:
-        scratch = Path(tempfile.mkdtemp())
-        try:
-            ask(build, m, scratch, "--all" in options)
-        finally:
-            shutil.rmtree(scratch)
+        begin = time.monotonic()
+        ask(build, m, everybody)
+        m.seconds = time.monotonic() - begin
         return m
 
     failed = 0
@@ -249,7 +287,8 @@ def main() -> int:
             seen = "; ".join(f"{program}: {said}" for program, said in m.seen_by.items())
             survives = not m.seen_by
             failed += survives and m.name not in reasons
-            print(f"{m.area:8}{m.name:72} {seen or 'NOBODY: ' + reasons.get(m.name, 'and no reason')}", flush=True)
+            print(f"{m.area:8}{m.name:72} {m.seconds:4.0f} s  {seen or 'NOBODY: ' + reasons.get(m.name, 'and no reason')}", flush=True)
+    print(summary(mutants, everybody))
     print(f"{len(mutants) - failed} passed, {failed} failed")
     return failed != 0
 

@@ -124,6 +124,14 @@ TEST_SUITE("explore/races, order") {
     r.sample();
   }
 
+  TEST_CASE("teardown / first fault: nothing is made after the end") {
+    race r{"teardown and first fault", fresh<migration_mode::never>};
+    r.thread("gpu").does("write", gpu_writes_or(errc::gone, 0, 1));
+    r.thread("driver").does("close", [](world& w) { w.driver.close(); });
+    r.finally([](world& w) { must(w.range_count() == 0, "nothing is left"); });
+    r.sample();
+  }
+
   TEST_CASE("evict / CPU fault: an eviction that says it is done has given the memory back") {
     race r{"the end of an eviction", on_the_device};
     r.thread("evictor").does("evict", [](world& w) {
