@@ -90,6 +90,18 @@ TEST_SUITE("gpusvm/fetch_pages") {
     }
   }
 
+  TEST_CASE("to drop the pages of a range that has none flushes nothing") {
+    world w{two_gpus()};
+    w.map(chunk);
+    auto held = w.driver.svm().hold(make_range(w));
+    std::uint64_t const flushes = w.device.tlb_flushes();
+    w.driver.svm().unmap_pages(held);
+    CHECK(w.device.tlb_flushes() == flushes);
+    REQUIRE(w.driver.svm().get_pages(held, {}) == errc::ok);
+    w.driver.svm().unmap_pages(held);
+    CHECK(w.device.tlb_flushes() == flushes + 1);
+  }
+
   TEST_CASE("with addresses set aside a failure at any step leaks neither them nor a mapping") {
     auto const o = small_chunks(MiB, [](auto& set) {
       set.driver.migrate = svm::migration_mode::never;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <pagemap/scene.hpp>
+#include <support/cancel_after.hpp>
 #include <support/failures.hpp>
 #include <support/scripted.hpp>
 
@@ -445,6 +446,21 @@ TEST_SUITE("gpusvm/find_or_insert") {
       auto const same = [](world& w) { return w.cpu_tags_until(base, 128 * KiB, 1) == 128 * KiB; };
       fail_each(options(), failure::alloc, {errc::no_memory}, setup, call, same);
       if (!known_notifier) fail_each(options(), failure::notifier, {errc::registration_failed}, setup, call, same);
+    }
+  }
+
+  TEST_CASE("a lookup that is told to end makes nothing, at whichever round") {
+    for (std::uint64_t const after : {0U, 1U}) {
+      CAPTURE(after);
+      script s{small_shape()};
+      s.mm.add_vma(base, MiB);
+      s.mm.show = [&](va_range checked, std::span<script::entry>) { s.mm.invalidate(checked); };  // so it looks again
+      cancel_after const stop{after};
+      CHECK(s.svm.find_or_insert(base, {.check_pages_threshold = {64 * KiB}, .cancel = &stop}).error() ==
+            errc::interrupted);
+      CHECK(stop.asked() == after + 1);
+      CHECK_FALSE(s.svm.find(base));
+      CHECK(s.mm.registered.empty());
     }
   }
 }

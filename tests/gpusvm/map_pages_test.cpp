@@ -132,6 +132,16 @@ struct bench {
   [[nodiscard]] entry theirs(std::uint64_t n) { return support::device_page(n, peer); }
 };
 
+/// Who stands behind the device pages of another driver.
+struct stranger final : svm::device_page_owner<script_page> {
+  static constexpr family kind{};
+  stranger() : device_page_owner(kind) {}
+  [[nodiscard]] svm::page_owner owner() const noexcept override { return {7}; }
+  [[nodiscard]] svm::cpu_fault_answer page_faulted(svm::cpu_fault<script_page> const&) noexcept override { return {}; }
+  void page_freed(script_page, page_order) noexcept override {}
+  void page_split(script_page, page_order, page_order) noexcept override {}
+};
+
 entry system_page(std::uint64_t number, std::uint8_t order = 0) {
   return {{number}, {order}, page_place::system, true, {}, nullptr};
 }
@@ -190,6 +200,13 @@ TEST_SUITE("gpusvm/map_pages") {
     CHECK(b.map({b.theirs(1)}, own_only) == errc::not_in_device_memory);
     CHECK(b.map({b.mine(1), system_page(2)}, own_only) == errc::not_in_device_memory);
     CHECK(b.map({b.mine(1), b.mine_too(2)}, own_only) == errc::ok);
+  }
+
+  TEST_CASE("device pages with another driver behind them are not mapped, whoever owns them") {
+    bench b;
+    stranger other;
+    CHECK(b.map({{{1}, {0}, page_place::device, true, other.owner(), &other}}) == errc::unsupported);
+    CHECK_FALSE(b.mapping.has(page_flag::mapped));
   }
 
   TEST_CASE("system pages are linked one behind the other into one reservation, and synced once") {

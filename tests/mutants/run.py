@@ -7,8 +7,8 @@ Usage: run.py ROOT BUILD [OPTION...] [WORD...]
 
 BUILD is a configured build; its core_test and races_test are built if they are not. A mutant replaces one line of one
 header, or moves it before another. Those that can are compiled together, each switched on at run time by its number in
-the environment; each of the others is compiled for itself. Only the files that instantiate the library are compiled anew,
-and linked with what the build has.
+the environment; each of the others is compiled for itself, without the tests, so that those with policies of their own
+do not see it.
 WORD: only mutants whose area or name has one of the words. Options: --all asks every program, also when one has seen the
 mutant already; --jobs=N (2); --check only looks whether every mutant still fits its header; --generated takes, instead of
 the mutants that were written, the deletion of each other statement that takes, drops or tests a lock, flag, sequence or
@@ -113,10 +113,11 @@ class Build:
             objects.append(into / f"{program}_{Path(source).stem}.o")
             errors += self.compile(source, overlay, objects[-1], ["-O1", *options])
         words = list(self.linkers[program])
-        if program == "races" and not errors:  # what templates its tests instantiate by themselves is in its one bundle
-            objects.append(into / "races_tests.o")
-            errors += self.compile("tests/races_0.cpp", overlay, objects[-1], options)
-            words = [w for w in words if not w.endswith("libraces_tests.a")]
+        if into == self.place and not errors:  # what templates the tests instantiate by themselves
+            for bundle in (name for name in self.commands if re.fullmatch(rf"tests/{program}_\d+\.cpp", name)):
+                objects.append(into / f"{Path(bundle).stem}.o")
+                errors += self.compile(bundle, overlay, objects[-1], options)
+            words = [w for w in words if not w.endswith(f"lib{program}_tests.a")]
         if errors:
             return errors
         # What is in an archive goes unused where an object has it.

@@ -132,6 +132,31 @@ TEST_SUITE("explore/races, order") {
     r.sample();
   }
 
+  TEST_CASE("split / teardown: what a split leaves goes with the rest") {
+    race r{"split and teardown", +[] {
+             auto* const w = new world{small([](auto& o) { o.driver.rest = svm::partial_unmap::split; })};
+             w->map(pages(0, range_pages));
+             must(w->gpu_write(page_at(0), 8) == errc::ok, "the GPU may write");
+             w->unmap(pages(0, 1));
+             return w;
+           }};
+    r.thread("collector").does("collect", [](world& w) { w.driver.collect_garbage(); });
+    r.thread("driver").does("close", [](world& w) { w.driver.svm().close(); });
+    r.finally([](world& w) { must(w.range_count() == 0, "nothing is left"); });
+    r.sample();
+  }
+
+  TEST_CASE("fault / fault where device memory has a limit: there is one account") {
+    race r{"two first faults with a limit", +[] {
+             auto* const w = new world{small([](auto& o) { o.driver.limits.device_memory = pages(0, 4).size(); })};
+             w->map(pages(0, range_pages));
+             return w;
+           }};
+    r.thread("gpu 1").does("write", gpu_writes_or(errc::ok, 0, 1));
+    r.thread("gpu 2").does("write", gpu_writes_or(errc::ok, 1, 2));
+    r.sample();
+  }
+
   TEST_CASE("evict / CPU fault: an eviction that says it is done has given the memory back") {
     race r{"the end of an eviction", on_the_device};
     r.thread("evictor").does("evict", [](world& w) {
