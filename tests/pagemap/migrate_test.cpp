@@ -279,10 +279,23 @@ TEST_SUITE("pagemap/migrate") {
     CHECK(mover.unbind() == errc::ok);
     CHECK_FALSE(mover.is_bound());
     CHECK(w.gpu_card(1).memory.used() == byte_count{});
+    bool begun = false;
+    w.hooks.hook = [&](step s) { begun = begun || s == step::collecting; };
     CHECK(migrate(w, 1, at(2 * chunk), chunk) == errc::device_gone);
+    w.hooks.hook = nullptr;
+    CHECK_FALSE(begun);
     CHECK(mover.unbind() == errc::ok);
     CHECK(w.cpu_tags_until(base, 3 * chunk, 1) == 3 * chunk);
     CHECK(gpu_load(w, w.first(), 1, base) == 1u);  // its driver maps what is in memory
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("memory that may not migrate stays, whoever asks") {
+    world w{three_gpus()};
+    w.map(chunk, base, protection::read_write, mapping_kind::shared);
+    w.cpu_tag(base, chunk, 1);
+    CHECK(migrate(w, 1, base, chunk) == errc::not_migratable);
+    CHECK(w.device_pages(base, chunk) == 0);
     CHECK(w.complaint() == "");
   }
 

@@ -7,6 +7,7 @@
 #include <explore/races/race.hpp>
 
 #include <svm/gpusvm/mapped_buffer.hpp>
+#include <svm/pagemap/migrator_cache.hpp>
 
 using namespace races;
 
@@ -66,6 +67,35 @@ struct buffer_world : world {
 
   svm::environment<policies> env{process, device, device_memory, memory, clock, stats};
   std::optional<svm::mapped_buffer<policies>> buffer{std::in_place, env, pages(0, range_pages)};
+};
+
+/// A range of the first GPU that the second has mapped too.
+struct guest_world : world {
+  guest_world() : world(small([](auto& o) { o.gpus = 2; })) {
+    map(pages(0, range_pages));
+    must(gpu_write(page_at(0), 8) == errc::ok, "the GPU may write");
+    auto held = hold();
+    must(driver.svm().attach(held, *guest) == errc::ok, "a mapping of another device is attached");
+    must(driver.svm().get_pages(held, *guest, {}) == errc::ok, "a guest gets the pages");
+  }
+  [[nodiscard]] svm::range_hold<policies> hold() { return driver.svm().hold(driver.svm().find(page_at(0))); }
+
+  svm::environment<policies> env{process, first().views[1]->device, gpu_card(1).memory, memory, clock, stats};
+  std::optional<svm::pages<policies>> guest{std::in_place, env};
+};
+
+/// A migrator that is made when somebody asks for it.
+struct cache_world : world {
+  cache_world() : world(small([](auto&) {})) {}
+  void use() {
+    auto const mine = cache->get();
+    must(mine.has_value(), "there is memory for a migrator");
+    must(!cache->is_parked(), "what somebody uses is not parked");
+  }
+
+  svm::environment<policies> env{process, device, device_memory, memory, clock, stats};
+  svm::migrator_shrinker<policies> shrinker;
+  std::optional<svm::migrator_cache<policies>> cache{std::in_place, env, shrinker};
 };
 
 }  // namespace
@@ -157,6 +187,55 @@ TEST_SUITE("explore/races, order") {
     r.sample();
   }
 
+  TEST_CASE("evict / evict: who comes second waits, and finds it done") {
+    race r{"two evictions of one allocation", on_the_device};
+    for (char const* const name : {"evictor 1", "evictor 2"})
+      r.thread(name).does("evict", [](world& w) {
+        if (auto const allocation = w.mover.find_slow(w.process.entry_at(page_at(0)).target))
+          must(w.mover.evict(*allocation) == errc::ok, "an eviction that nothing hinders ends well");
+      });
+    r.finally([](world& w) { must(w.cpu_read(page_at(0)) == 8, "the last word is there"); });
+    r.sample();
+  }
+
+  TEST_CASE("two users of a cached migrator: it is parked when both are done, and not before") {
+    race r{"two users of a cached migrator", +[]() -> world* { return new cache_world; }};
+    auto const use = [](world& w) { static_cast<cache_world&>(w).use(); };
+    for (char const* const name : {"user 1", "user 2"}) r.thread(name).does("use", use).does("use again", use);
+    r.finally([](world& w) {
+      auto& mine = static_cast<cache_world&>(w);
+      must(mine.cache->is_parked(), "what nobody uses is parked");
+      mine.cache.reset();
+    });
+    r.sample();
+  }
+
+  TEST_CASE("sync / DONTNEED: what is synced is mapped") {
+    race r{"sync and DONTNEED", +[] {
+             world* const w = fresh<migration_mode::never>();
+             must(w->gpu_write(page_at(0), 8) == errc::ok, "the GPU may write");
+             return w;
+           }};
+    r.thread("driver").does("sync", [](world& w) {
+      auto held = w.driver.svm().hold(w.driver.svm().find(page_at(0)));
+      w.driver.svm().sync(held, true);
+    });
+    r.thread("cpu").does("DONTNEED", [](world& w) { w.drop(pages(0, range_pages)); });
+    r.sample();
+  }
+
+  TEST_CASE("detach / DONTNEED: the mapping of a guest ends once") {
+    race r{"detach and DONTNEED", +[]() -> world* { return new guest_world; }};
+    r.thread("driver").does("detach", [](world& w) {
+      auto& mine = static_cast<guest_world&>(w);
+      auto held = mine.hold();
+      w.driver.svm().detach(held, *mine.guest);
+    });
+    r.thread("cpu").does("DONTNEED", [](world& w) { w.drop(pages(0, range_pages)); });
+    r.finally([](world& w) { static_cast<guest_world&>(w).guest.reset(); });
+    r.sample();
+  }
+
   TEST_CASE("evict / CPU fault: an eviction that says it is done has given the memory back") {
     race r{"the end of an eviction", on_the_device};
     r.thread("evictor").does("evict", [](world& w) {
@@ -181,5 +260,30 @@ TEST_SUITE("explore/races, order") {
       mine.buffer.reset();
     });
     r.sample();
+  }
+
+  TEST_CASE("a buffer that is unmapped while a device uses it: each mapping ends once") {
+    race r{"buffer and unmap", +[]() -> world* { return new buffer_world; }};
+    r.thread("gpu").does("use", [](world& w) { static_cast<buffer_world&>(w).use(); });
+    r.thread("driver").does("unmap", [](world& w) { static_cast<buffer_world&>(w).buffer->unmap_pages(); });
+    r.finally([](world& w) { static_cast<buffer_world&>(w).buffer.reset(); });
+    r.sample();
+  }
+
+  TEST_CASE("a buffer that is unmapped or closed / DONTNEED: each mapping ends once") {
+    for (bool const close : {false, true}) {
+      race r{close ? "end of a buffer and DONTNEED" : "unmap of a buffer and DONTNEED", +[]() -> world* {
+               auto* const w = new buffer_world;
+               w->use();
+               return w;
+             }};
+      r.thread("driver").does("end", [close](world& w) {
+        auto& buffer = *static_cast<buffer_world&>(w).buffer;
+        close ? buffer.close() : buffer.unmap_pages();
+      });
+      r.thread("cpu").does("DONTNEED", [](world& w) { w.drop(pages(0, range_pages)); });
+      r.finally([](world& w) { static_cast<buffer_world&>(w).buffer.reset(); });
+      r.sample();
+    }
   }
 }
