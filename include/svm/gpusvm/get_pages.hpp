@@ -25,7 +25,7 @@ errc gpusvm<P>::attach(range_hold<P>& held, pages<P>& mapping) {
   exclusive_guard const guard{held->owner().lock_};
   if (held->has(range_flag::removed)) return errc::gone;
   if (mapping.is_linked()) return errc::exists;
-  held->others_.push_back(mapping);
+  held->attach_locked(mapping);
   return errc::ok;
 }
 
@@ -34,7 +34,7 @@ void gpusvm<P>::detach(range_hold<P>& held, pages<P>& mapping) {
   exclusive_guard const guard{held->owner().lock_};
   if (!mapping.is_linked()) return;
   drop_mapping(mapping, held->interval());
-  held->others_.erase(mapping);
+  held->detach_locked(mapping);
 }
 
 /// Makes the devices forget the range, then ends its DMA mappings.

@@ -82,6 +82,17 @@ class range : public list_hook<range<P>> {
   template <policies Q>
   friend class range_hold;
 
+  /// Adds a mapping for another device, or takes it away.
+  ///
+  /// \pre the notifier's lock is held exclusive
+  void attach_locked(pages<P>& other) {
+    owner_.lock().assert_held();
+    others_.push_back(other);
+  }
+  void detach_locked(pages<P>& other) {
+    owner_.lock().assert_held();
+    others_.erase(other);
+  }
   void set(range_flag flag) { flags_.fetch_or(static_cast<std::uint32_t>(flag)); }
 
   notifier<P>& owner_;

@@ -80,8 +80,14 @@ class address_space {
     drop_user();
   }
   [[nodiscard]] auto& map_lock() noexcept { return map_lock_; }
-  [[nodiscard]] result<vma_info> find_vma(cpu_va a) noexcept { return describe(vmas_.find(a)); }
-  [[nodiscard]] result<vma_info> find_first_vma(va_range span) noexcept { return describe(vmas_.first_overlap(span)); }
+  [[nodiscard]] result<vma_info> find_vma(cpu_va a) noexcept {
+    map_lock_.assert_held_shared();
+    return describe(vmas_.find(a));
+  }
+  [[nodiscard]] result<vma_info> find_first_vma(va_range span) noexcept {
+    map_lock_.assert_held_shared();
+    return describe(vmas_.first_overlap(span));
+  }
   [[nodiscard]] errc fault_in(walk_request<registration> const& request, std::span<entry> out) noexcept;
   void snapshot(va_range span, std::span<entry> out) noexcept;
   [[nodiscard]] errc register_notifier(registration& r, va_range span, invalidation_target& target) noexcept {
