@@ -210,6 +210,17 @@ TEST_SUITE("explore/races, order") {
     r.sample();
   }
 
+  TEST_CASE("first fault / munmap: no range outlives its memory") {
+    race r{"first fault and munmap", fresh<migration_mode::never>};
+    r.thread("gpu").does("write", gpu_writes_or(errc::no_vma, 0, 1));
+    r.thread("cpu").does("munmap", [](world& w) { w.unmap(pages(0, range_pages)); });
+    r.finally([](world& w) {
+      w.driver.collect_garbage();
+      must(w.range_count() == 0, "no range outlives its memory");
+    });
+    r.sample();
+  }
+
   TEST_CASE("sync / DONTNEED: what is synced is mapped") {
     race r{"sync and DONTNEED", +[] {
              world* const w = fresh<migration_mode::never>();
