@@ -43,6 +43,15 @@ class migrator_shrinker {
  private:
   friend class migrator_cache<P>;
 
+  void add(migrator_cache<P>& cache) {
+    exclusive_guard const guard{lock_};
+    caches_.push_back(cache);
+  }
+  void drop(migrator_cache<P>& cache) {
+    exclusive_guard const guard{lock_};
+    caches_.erase(cache);
+  }
+
   typename P::lock::template mutex<lock_rank::vm> lock_;
   intrusive_list<migrator_cache<P>> caches_ SVM_GUARDED_BY(lock_);
 };
@@ -59,17 +68,13 @@ template <policies P>
 class migrator_cache final : public migrator_keeper<P>, public list_hook<migrator_cache<P>> {
  public:
   migrator_cache(environment<P> const& env, migrator_shrinker<P>& shrinker) : env_(env), shrinker_(shrinker) {
-    exclusive_guard const guard{shrinker_.lock_};
-    shrinker_.caches_.push_back(*this);
+    shrinker_.add(*this);
   }
   migrator_cache(migrator_cache const&) = delete;
   migrator_cache& operator=(migrator_cache const&) = delete;
   /// \pre no reference is left
   ~migrator_cache() {
-    {
-      exclusive_guard const guard{shrinker_.lock_};
-      shrinker_.caches_.erase(*this);
-    }
+    shrinker_.drop(*this);
     static_cast<void>(shrink());
     SVM_ASSERT(current_ == nullptr);
   }
