@@ -214,6 +214,9 @@ TEST_SUITE("gpuvm/op_list") {
     CHECK(w.hash() == before);
     REQUIRE(l.plan_map(over_five(w)) == errc::ok);
     REQUIRE(l.apply(driver) == errc::ok);
+    std::uint64_t const after = w.hash();
+    CHECK(l.apply(driver) == errc::stale);  // it is done
+    CHECK(w.hash() == after);
     CHECK(w.map(&w.c, 100, 101) == errc::ok);
     CHECK(l.revert(driver) == errc::stale);
     driver.free_released(l);
