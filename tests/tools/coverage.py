@@ -42,7 +42,7 @@ STATEMENT = re.compile(r"(return\b.*;|(if|for|while|switch) ?\()")
 def profile(root: Path, build: Path) -> tuple[Path, list[Path]]:
     """Runs the programs; those that fail still tell what they reached, and are another test's to report."""
     programs = [build / f"tests/{name}_test" for name in PROGRAMS]
-    environment = os.environ | {"SVM_FUZZ_CORPUS": str(root / "tests/fuzz/corpus")}
+    environment = os.environ | {"SVM_FUZZ_CORPUS": str(root / "tests/fuzz/corpus"), "SVM_RACES": "0"}
     for n, program in enumerate(programs):
         done = subprocess.run(
             [program], stdout=subprocess.DEVNULL, env=environment | {"LLVM_PROFILE_FILE": str(build / f"{n}.profraw")}

@@ -266,12 +266,12 @@ class race : public explore::scenario<world> {
     if (e.ends) CHECK(r.exhausted);
   }
   /// What is done with every race: all executions with one preemption, and random ones. With SVM_RACES=n in the
-  /// environment many with two preemptions, and n times as many random ones.
+  /// environment n times as many random ones, and for n > 1 many with two preemptions.
   void sample() {
     char const* const factor = std::getenv("SVM_RACES");
     std::uint64_t const times = factor == nullptr ? 1 : std::strtoull(factor, nullptr, 10);
     run(preempted(1));
-    if (factor != nullptr) run({effort::kind::bounded, 2, 50'000, false});
+    if (times > 1) run({effort::kind::bounded, 2, 50'000, false});
     run(pct(3, random_executions * times));
     run(random(random_executions / 4 * times));
   }
