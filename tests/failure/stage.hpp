@@ -40,7 +40,7 @@ class stage : public world {
     svm::mapped_buffer<policies> buffer;
   };
   /// A gpusvm without a driver, and a collector.
-  struct bare : viewer, svm::invalidation_client<policies> {
+  struct bare final : viewer, svm::invalidation_client<policies> {
     bare(stage& home, svm::partial_unmap rest)
         : viewer(home, 0),
           svm(home.mover, env, home.driver.svm().shape(), *this),

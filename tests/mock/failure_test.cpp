@@ -94,13 +94,16 @@ TEST_SUITE("mock/failure") {
     CHECK(w.device_pages(base, chunk) == 0);
 
     lock_policy::mutex<svm::lock_rank::range> mutex;
+    auto const attempt = [&] {
+      if (!mutex.try_lock()) return false;
+      mutex.unlock();
+      return true;
+    };
     w.failures.arm(failure::lock, 1);
-    CHECK(mutex.try_lock());
-    mutex.unlock();
+    CHECK(attempt());
     svm::mock::this_thread_attempts = &w.failures;
-    CHECK_FALSE(mutex.try_lock());
-    CHECK(mutex.try_lock());
-    mutex.unlock();
+    CHECK_FALSE(attempt());
+    CHECK(attempt());
     svm::mock::this_thread_attempts = nullptr;
 
     svm::mock::reservation r;
