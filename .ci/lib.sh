@@ -87,7 +87,7 @@ if setarch -R true 2>/dev/null; then fixed_layout=(setarch -R); fi
 
 # configure_tsan BUILD
 configure_tsan() {
-  configure "$1" clang++-14 --buildtype=debug -Doptimization=1 -Db_sanitize=thread -Db_lundef=false -Dbenchmarks=disabled
+  configure "$1" clang++-14 --buildtype=debug -Db_sanitize=thread -Db_lundef=false -Dbenchmarks=disabled
 }
 
 # test_build BUILD SUITE_OPTION...: runs the tests of a build and prints their sum as the last line.
