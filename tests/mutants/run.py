@@ -46,7 +46,7 @@ SOURCES = {
 }
 # What no mutant of these areas can change.
 UNCHANGED = "gpuvm/*,conformance/*,base/*,std/*,mock/*"
-ENVIRONMENT = os.environ | {"SVM_OPERATIONS": "12000"}
+ENVIRONMENT = os.environ | {"SVM_RACES": "1000", "SVM_OPERATIONS": "12000"}
 ENOUGH = 2  # test cases that see a mutant
 ENDLESS = "does not end"
 NO_MUTANT = "does not compile"

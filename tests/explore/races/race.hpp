@@ -265,15 +265,15 @@ class race : public explore::scenario<world> {
     CHECK_MESSAGE(!r.failed, doctest::toString(r.failed ? explain(*r.failed) : std::string{}));
     if (e.ends) CHECK(r.exhausted);
   }
-  /// What is done with every race: all executions with one preemption, and random ones. With SVM_RACES=n in the
-  /// environment n times as many random ones, and for n > 1 many with two preemptions.
+  /// What is done with every race: all executions with one preemption, and random ones. SVM_RACES in the environment says
+  /// how many of those; with more than usual come many with two preemptions.
   void sample() {
-    char const* const factor = std::getenv("SVM_RACES");
-    std::uint64_t const times = factor == nullptr ? 1 : std::strtoull(factor, nullptr, 10);
+    char const* const said = std::getenv("SVM_RACES");
+    std::uint64_t const count = said == nullptr ? random_executions : std::strtoull(said, nullptr, 10);
     run(preempted(1));
-    if (times > 1) run({effort::kind::bounded, 2, 50'000, false});
-    run(pct(3, random_executions * times));
-    run(random(random_executions / 4 * times));
+    if (count > random_executions) run({effort::kind::bounded, 2, 50'000, false});
+    run(pct(3, count));
+    run(random(count / 4));
   }
   /// Runs the execution of a bug that was fixed.
   void stays_fixed(char const* replay_string) {
