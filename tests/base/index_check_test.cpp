@@ -7,7 +7,6 @@
 #include <svm/base/index_node_pool.hpp>
 #include <svm/base/index_tree.hpp>
 #include <svm/base/interval_index.hpp>
-#include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>
 
 #include <cstddef>
@@ -18,25 +17,14 @@
 
 #include <doctest/doctest.h>
 
+#include <base/spanned.hpp>
+
+#include <support/telling_heap.hpp>
+
 using namespace svm;
+using support::telling_heap;
 
 namespace {
-
-/// Tells what it handed out, zeroed.
-struct telling_heap {
-  heap memory;
-  std::vector<std::byte*> blocks;
-
-  std::byte* allocate(std::size_t size, std::size_t alignment) noexcept {
-    std::byte* const block = memory.allocate(size, alignment);
-    for (std::size_t i = 0; i < size; ++i) block[i] = std::byte{};
-    blocks.push_back(block);
-    return block;
-  }
-  void deallocate(std::byte* block, std::size_t size, std::size_t alignment) noexcept {
-    memory.deallocate(block, size, alignment);
-  }
-};
 
 using node = index_node<4>;
 using pool = index_node_pool<null_lock, telling_heap, sizeof(node), alignof(node)>;
@@ -108,11 +96,7 @@ void keep(node& n, unsigned count) {
 struct object {
   va_range span;
 };
-struct traits {
-  using entry = object;
-  using address = cpu_va;
-  static va_range interval_of(object const& o) { return o.span; }
-};
+using traits = spanned<object>;
 
 }  // namespace
 

@@ -12,6 +12,8 @@
 
 #include <doctest/doctest.h>
 
+#include <base/spanned.hpp>
+
 using namespace svm;
 
 namespace {
@@ -26,11 +28,7 @@ struct object {
   std::uint64_t last() const { return span.last().value; }
 };
 
-struct traits {
-  using entry = object;
-  using address = cpu_va;
-  static va_range interval_of(object const& o) { return o.span; }
-};
+using traits = spanned<object>;
 
 template <unsigned Fanout>
 using index_of = interval_index<traits, null_lock, heap, Fanout>;

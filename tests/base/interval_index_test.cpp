@@ -14,6 +14,8 @@
 
 #include <doctest/doctest.h>
 
+#include <base/spanned.hpp>
+
 using namespace svm;
 
 namespace {
@@ -24,11 +26,7 @@ struct object {
   va_range span;
 };
 
-struct traits {
-  using entry = object;
-  using address = cpu_va;
-  static va_range interval_of(object const& o) { return o.span; }
-};
+using traits = spanned<object>;
 
 /// Counts what is allocated, fails on demand, and notes calls at a time when none is allowed.
 struct ledger {

@@ -3,7 +3,6 @@
 #include <svm/gpuvm/mapping_index.hpp>
 
 #include <svm/base/units.hpp>
-#include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>
 
 #include <cstddef>
@@ -11,23 +10,11 @@
 
 #include <doctest/doctest.h>
 
+#include <support/telling_heap.hpp>
+
 namespace {
 
-/// Tells what it handed out, zeroed.
-struct telling_heap {
-  svm::heap memory;
-  std::vector<std::byte*> blocks;
-
-  std::byte* allocate(std::size_t size, std::size_t alignment) noexcept {
-    std::byte* const block = memory.allocate(size, alignment);
-    for (std::size_t i = 0; i < size; ++i) block[i] = std::byte{};
-    blocks.push_back(block);
-    return block;
-  }
-  void deallocate(std::byte* block, std::size_t size, std::size_t alignment) noexcept {
-    memory.deallocate(block, size, alignment);
-  }
-};
+using support::telling_heap;
 
 /// What the index asks of a mapping, and nothing that forbids to change it.
 struct plain_mapping {

@@ -143,8 +143,8 @@ class gpu {
     shared_guard const guard{lock_};
     for (tlb_entry const& t : tlb_) {
       if (t.tag == 0) continue;
-      entry const* const e = find_entry(t.tag - 1);
-      if (e == nullptr || !e->present || *e != t.from) return false;
+      entry const* const e = find_present(t.tag - 1);
+      if (e == nullptr || *e != t.from) return false;
     }
     return true;
   }
@@ -161,7 +161,7 @@ class gpu {
   /// Plants the TLB entry that `a` has now, to come back after an invalidation: a stale entry, for tests of the checks.
   void plant_stale_entry(cpu_va a) {
     exclusive_guard const guard{lock_};
-    if (entry const* const e = find_entry(number(a)); e != nullptr && e->present) planted_ = {number(a) + 1, *e};
+    if (entry const* const e = find_present(number(a)); e != nullptr) planted_ = {number(a) + 1, *e};
   }
   void spring_stale_entry() {
     exclusive_guard const guard{lock_};
@@ -191,6 +191,10 @@ class gpu {
   [[nodiscard]] entry* find_entry(std::uint64_t n) {
     auto const block = table_.find(n / block_pages);
     return block == table_.end() ? nullptr : &block->second[n % block_pages];
+  }
+  [[nodiscard]] entry const* find_present(std::uint64_t n) {
+    entry const* const e = find_entry(n);
+    return e != nullptr && e->present ? e : nullptr;
   }
 
   template <class Visit>
@@ -248,13 +252,10 @@ class gpu {
       frames_.of(zapped.second).gpu_maps.fetch_sub(1);
       return true;
     });
-    if (std::uint64_t const count = pages_in(span.size(), page_size).value; count < tlb_size) {
-      for (std::uint64_t n = number(span.start()); n <= number(span.last()); ++n)
-        if (tlb_entry& t = tlb_[n % tlb_size]; t.tag == n + 1) t = {};
-    } else {
-      for (tlb_entry& t : tlb_)
-        if (t.tag != 0 && is_inside(t.tag - 1)) t = {};
-    }
+    std::uint64_t const first = number(span.start());
+    std::uint64_t const places = std::min<std::uint64_t>(number(span.last()) - first + 1, tlb_size);
+    for (std::uint64_t i = 0; i < places; ++i)
+      if (tlb_entry& t = tlb_[(first + i) % tlb_size]; t.tag != 0 && is_inside(t.tag - 1)) t = {};
     ++tlb_flushes_;
   }
 
@@ -268,14 +269,13 @@ class gpu {
     std::uint64_t const n = number(a);
     {
       shared_guard const guard{lock_};
-      tlb_entry const& cached = tlb_[n % tlb_size];
-      entry const* const e = cached.tag == n + 1 ? &cached.from : find_entry(n);
-      if (e == nullptr || !e->present) return false;
-      if (e == &cached.from) return move_through(*e, a, want, move);
+      if (tlb_entry const& cached = tlb_[n % tlb_size]; cached.tag == n + 1)
+        return move_through(cached.from, a, want, move);
+      if (find_present(n) == nullptr) return false;
     }
     exclusive_guard const guard{lock_};
-    entry const* const e = find_entry(n);
-    if (e == nullptr || !e->present) return false;
+    entry const* const e = find_present(n);
+    if (e == nullptr) return false;
     tlb_[n % tlb_size] = {n + 1, *e};
     return move_through(*e, a, want, move);
   }
@@ -301,7 +301,7 @@ class gpu {
       report_.violation("O-10", "a device access to another GPU's memory that does not reach it");
       return nullptr;
     }
-    return want == access::read ? frames_.bytes_to_read(e.direct) : frames_.bytes(e.direct);
+    return frames_.bytes(e.direct, want != access::read);
   }
   [[nodiscard]] bool check_alive(page target) {
     if (frames_.is_alive(target)) return true;

@@ -131,9 +131,7 @@ class iommu {
     shared_guard const guard{lock_};
     entry const* const e = find_allowed_locked(address, to_memory);
     if (e == nullptr) return {};
-    return {e->target, e->shadow   ? e->shadow.get()
-                       : to_memory ? memory_.bytes(e->target)
-                                   : memory_.bytes_to_read(e->target)};
+    return {e->target, e->shadow ? e->shadow.get() : memory_.bytes(e->target, to_memory)};
   }
   [[nodiscard]] page resolve(dma_addr address, bool to_memory) { return reach(address, to_memory).target; }
   /// The page behind a DMA address, or none; reports nothing.

@@ -198,10 +198,7 @@ sys address_space<Lock, PageBytes>::access_memory(cpu_va a, Move&& move) {
       shared_guard const guard{frames_.lock()};
       pte const e = table_.get(a);
       if (is_satisfied_locked(e, Want, nobody)) {
-        if constexpr (Want == access::read)
-          move(frames_.bytes_to_read(e.target) + a.value % PageBytes);
-        else
-          move(frames_.bytes(e.target) + a.value % PageBytes);
+        move(frames_.bytes(e.target, Want != access::read) + a.value % PageBytes);
         return sys::ok;
       }
     }

@@ -96,15 +96,12 @@ class physical_memory {
   [[nodiscard]] std::uint32_t first_device_frame(unsigned gpu = 0) const {
     return first_device_frame_ + gpu * gpu_frames_;
   }
-  /// The step of this moment may write them.
-  [[nodiscard]] std::byte* bytes(page p) {
-    changes<Lock>("bytes", p.frame);
-    return of(p).bytes.get();
-  }
-
-  /// The step of this moment reads them.
-  [[nodiscard]] std::byte* bytes_to_read(page p) {
-    looks_at<Lock>("bytes", p.frame);
+  /// The step of this moment may write them, or only reads them.
+  [[nodiscard]] std::byte* bytes(page p, bool may_write = true) {
+    if (may_write)
+      changes<Lock>("bytes", p.frame);
+    else
+      looks_at<Lock>("bytes", p.frame);
     return of(p).bytes.get();
   }
 
