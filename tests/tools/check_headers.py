@@ -20,7 +20,7 @@ from checking import report
 FLAGS = "-std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -fno-exceptions -fno-rtti".split()
 
 
-def compile_alone(compiler: str, include: Path, names: list[str], flags: list[str]) -> str | None:
+def complaint_about(compiler: str, include: Path, names: list[str], flags: list[str]) -> str | None:
     """Returns the compiler's complaint about a file of these headers, if it has one."""
     run = subprocess.run(
         [compiler, *FLAGS, *flags, f"-I{include}", "-x", "c++", "-"],
@@ -43,7 +43,7 @@ def main() -> int:
         jobs += [(compiler, include, [name], alone if name in core else []) for name in names]
         jobs.append((compiler, include, core, together))
     with ThreadPoolExecutor(2) as pool:
-        complaints = [c for c in pool.map(lambda job: compile_alone(*job), jobs) if c is not None]
+        complaints = [c for c in pool.map(lambda job: complaint_about(*job), jobs) if c is not None]
     print(*complaints, sep="\n")
     return report(len(jobs) - len(complaints), len(complaints))
 

@@ -3,7 +3,7 @@
 
 // Notifiers, ranges, drivers and processes that come and go while events arrive.
 
-#include <explore/races/race.hpp>
+#include <explore/races/actions.hpp>
 
 using namespace races;
 
@@ -19,19 +19,8 @@ world* mapped_by_the_gpu() {
   must(w->gpu_write(page_at(0), 8) == errc::ok, "the GPU may write");
   return w;
 }
-auto gpu_writes_unless(std::uint64_t page, std::uint64_t value, std::initializer_list<errc> refusals) {
-  return [page, value, allowed = std::vector<errc>(refusals)](world& w) {
-    errc const e = w.gpu_write(page_at(page), value);
-    bool known = e == errc::ok;
-    for (errc const a : allowed) known = known || e == a;
-    must(known, "a fault is served, or refused for the right reason");
-  };
-}
 void event(world& w) {
   static_cast<void>(w.process.invalidate_only({pages(0, range_pages), svm::invalidation_cause::clear}));
-}
-void collects(world& w) {
-  w.driver.collect_garbage();
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 // Functions that do two things whose order matters, against who comes in between: what one says first and does second,
 // the other does first and looks at second.
 
-#include <explore/races/race.hpp>
+#include <explore/races/actions.hpp>
 
 #include <svm/gpusvm/mapped_buffer.hpp>
 #include <svm/pagemap/migrator_cache.hpp>
@@ -23,11 +23,6 @@ world* on_the_device() {
   world* const w = fresh<migration_mode::where_possible>();
   must(w->gpu_write(page_at(0), 8) == errc::ok, "the GPU may write");
   return w;
-}
-auto gpu_writes_or(errc refusal, std::uint64_t page, std::uint64_t value) {
-  return [=](world& w) {
-    must(is_one_of(w.gpu_write(page_at(page), value), {errc::ok, refusal}), "a write is served or refused");
-  };
 }
 void unmapped_while_suspended(world& w) {
   must(w.gpu_pages(notifier_span) == 0, "nothing is mapped while the driver is suspended");
@@ -104,8 +99,8 @@ TEST_SUITE("explore/races, order") {
   TEST_CASE("suspend / fault: nothing is mapped once the driver says that it is suspended") {
     race r{"suspend and fault", fresh<migration_mode::never>};
     r.thread("gpu")
-        .does("write", gpu_writes_or(errc::retry, 0, 1))
-        .does("write again", gpu_writes_or(errc::retry, 1, 2));
+        .does("write", gpu_writes_unless(0, 1, {errc::retry}))
+        .does("write again", gpu_writes_unless(1, 2, {errc::retry}));
     r.thread("driver").does("suspend", [](world& w) {
       w.driver.suspend();
       unmapped_while_suspended(w);
@@ -120,7 +115,7 @@ TEST_SUITE("explore/races, order") {
 
   TEST_CASE("advise / fault: what is accessed afterwards is where the program wants it") {
     race r{"advise and fault", fresh<migration_mode::where_possible>};
-    r.thread("gpu").does("write", gpu_writes_or(errc::ok, 0, 1)).does("write again", gpu_writes_or(errc::ok, 1, 2));
+    r.thread("gpu").does("write", gpu_writes(0, 1)).does("write again", gpu_writes(1, 2));
     r.thread("cpu").does("advise", prefers(svm::preferred_place::system));
     r.finally([](world& w) {
       must(w.gpu_write(page_at(0), 3) == errc::ok, "the GPU may write");
@@ -131,7 +126,7 @@ TEST_SUITE("explore/races, order") {
 
   TEST_CASE("unbind / fault: no memory is left on a device that was unbound") {
     race r{"unbind and fault", fresh<migration_mode::where_possible>};
-    r.thread("gpu").does("write", gpu_writes_or(errc::ok, 0, 1));
+    r.thread("gpu").does("write", gpu_writes(0, 1));
     r.thread("hot plug").does("unbind", [](world& w) { static_cast<void>(w.mover.unbind()); });
     r.finally([](world& w) {
       must(w.device_memory.used() == byte_count{}, "nothing is left on the device");
@@ -156,7 +151,7 @@ TEST_SUITE("explore/races, order") {
 
   TEST_CASE("teardown / first fault: nothing is made after the end") {
     race r{"teardown and first fault", fresh<migration_mode::never>};
-    r.thread("gpu").does("write", gpu_writes_or(errc::gone, 0, 1));
+    r.thread("gpu").does("write", gpu_writes_unless(0, 1, {errc::gone}));
     r.thread("driver").does("close", [](world& w) { w.driver.close(); });
     r.finally([](world& w) { must(w.range_count() == 0, "nothing is left"); });
     r.sample();
@@ -170,7 +165,7 @@ TEST_SUITE("explore/races, order") {
              w->unmap(pages(0, 1));
              return w;
            }};
-    r.thread("collector").does("collect", [](world& w) { w.driver.collect_garbage(); });
+    r.thread("collector").does("collect", collects);
     r.thread("driver").does("close", [](world& w) { w.driver.svm().close(); });
     r.finally([](world& w) { must(w.range_count() == 0, "nothing is left"); });
     r.sample();
@@ -182,8 +177,8 @@ TEST_SUITE("explore/races, order") {
              w->map(pages(0, range_pages));
              return w;
            }};
-    r.thread("gpu 1").does("write", gpu_writes_or(errc::ok, 0, 1));
-    r.thread("gpu 2").does("write", gpu_writes_or(errc::ok, 1, 2));
+    r.thread("gpu 1").does("write", gpu_writes(0, 1));
+    r.thread("gpu 2").does("write", gpu_writes(1, 2));
     r.sample();
   }
 
@@ -212,7 +207,7 @@ TEST_SUITE("explore/races, order") {
 
   TEST_CASE("first fault / munmap: no range outlives its memory") {
     race r{"first fault and munmap", fresh<migration_mode::never>};
-    r.thread("gpu").does("write", gpu_writes_or(errc::no_vma, 0, 1));
+    r.thread("gpu").does("write", gpu_writes_or_finds_nothing(0, 1));
     r.thread("cpu").does("munmap", [](world& w) { w.unmap(pages(0, range_pages)); });
     r.finally([](world& w) {
       w.driver.collect_garbage();

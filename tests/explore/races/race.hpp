@@ -102,14 +102,6 @@ template <class Set>
   return o;
 }
 
-/// The same with ranges of one page, for races that are to come to their end.
-template <class Set>
-[[nodiscard]] svm::mock::machine_options smallest(Set&& set) {
-  svm::mock::machine_options o = small(set);
-  o.chunks = {byte_count{page_bytes}};
-  return o;
-}
-
 class world : public machine {
  public:
   explicit world(svm::mock::machine_options const& o) : machine(o, *machine::check(o)) {
