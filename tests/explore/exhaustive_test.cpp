@@ -10,6 +10,7 @@
 #include <doctest/doctest.h>
 
 #include <explore/toys.hpp>
+#include <support/sanitized.hpp>
 #include <svm/mock/random.hpp>
 
 using namespace svm::explore;
@@ -258,7 +259,7 @@ TEST_SUITE("explore/exhaustive") {
   }
 
   TEST_CASE("random programs: no final state is missed, and no class of executions is seen twice") {
-    for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+    for (std::uint64_t seed = 1; seed <= (support::sanitized ? 100 : 400); ++seed) {
       CAPTURE(seed);
       program reduced{seed};
       report const r = search(reduced, exhaustive{});

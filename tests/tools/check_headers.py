@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: MIT
 """Compiles the public headers without exceptions and RTTI.
 
-Usage: check_headers.py ROOT COMPILER...
+Usage: check_headers.py ROOT COMPILER [COMPILER...]
 
-Each compiler sees each header alone. The first sees it hosted; the others see those of the core for a freestanding
-target without assertions. What a compiler has not seen so of the core, it sees in one piece.
+The first compiler sees each header alone, those of the core for a freestanding target without assertions, and the core
+hosted in one piece. Each other compiler sees all of them in one piece, and the core in one piece for a freestanding target.
 """
 
 import subprocess
@@ -37,11 +37,10 @@ def main() -> int:
     names = [path.relative_to(include).as_posix() for path in headers(root)]
     core = [name for name in names if layer_of(name) in CORE]
     freestanding = ["-ffreestanding", "-DNDEBUG"]
-    jobs = []
-    for n, compiler in enumerate(sys.argv[2:]):
-        alone, together = ([], freestanding) if n == 0 else (freestanding, [])
-        jobs += [(compiler, include, [name], alone if name in core else []) for name in names]
-        jobs.append((compiler, include, core, together))
+    first, *others = sys.argv[2:]
+    jobs = [(first, include, core, [])]
+    jobs += [(compiler, include, *seen) for compiler in others for seen in ((names, []), (core, freestanding))]
+    jobs += [(first, include, [name], freestanding if name in core else []) for name in names]
     with ThreadPoolExecutor(2) as pool:
         complaints = [c for c in pool.map(lambda job: complaint_about(*job), jobs) if c is not None]
     print(*complaints, sep="\n")
