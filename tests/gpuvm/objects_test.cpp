@@ -3,6 +3,8 @@
 #include <svm/gpuvm/objects.hpp>
 
 #include <svm/gpuvm/exec.hpp>
+#include <svm/gpuvm/op_list.hpp>
+#include <svm/mock/rank_checked.hpp>
 #include <svm/std/null_lock.hpp>
 
 #include "gpuvm/reservations.hpp"
@@ -25,7 +27,7 @@ struct buffer;
 struct types {
   using mapping = object_mapping;
   using object = buffer;
-  using lock = svm::null_lock;
+  using lock = svm::mock::rank_checked<svm::null_lock>;
   using allocator = support::ledger_allocator;
   using reservation = bind_test::mock_reservation;
 };
@@ -67,6 +69,13 @@ struct machine {
     REQUIRE(vm.insert(m) == errc::ok);
   }
 };
+
+/// What the locks complained of since the last call.
+std::string complaints() {
+  std::string all;
+  for (std::string const& line : svm::mock::lock_report().take()) all += line;
+  return all;
+}
 
 }  // namespace
 
@@ -169,6 +178,46 @@ TEST_SUITE("gpuvm/objects") {
     CHECK(w.outside.references == 1);
     w.unlock(w.own);
     w.vm.remove(m);
+  }
+
+  TEST_CASE(
+      "GEM-03: in immediate mode the library holds the object's own lock, and lends it to who visits its mappings") {
+    machine w;
+    bo& b = w.obtain(w.at_once);
+    object_mapping m, n;
+    w.insert(m, &w.at_once, 0, 10);
+    w.insert(n, &w.at_once, 20, 10);
+    w.all.link(m, &b);
+    w.all.link(n, &b);
+    CHECK(complaints() == "");
+
+    svm::gpuvm_list<types> planned(w.vm);
+    REQUIRE(planned.reserve(2) == errc::ok);
+    std::uint64_t const calls = w.memory.calls;
+    std::size_t seen = 0;
+    {
+      buffer::lists_held const lists(w.at_once);
+      b.for_each([&](object_mapping&) { ++seen; });
+      CHECK(planned.plan_object_unmap(b) == errc::ok);
+    }
+    CHECK(seen == 2);
+    CHECK(planned.size() == 2);
+    CHECK(w.memory.calls == calls);  // not under a leaf lock
+    CHECK(complaints() == "");
+
+    b.for_each([](object_mapping&) {});
+    CHECK(complaints() == "O-37: page table not held");
+    static_cast<void>(planned.plan_object_unmap(b));
+    CHECK(complaints() == "O-37: page table not held");
+
+    planned.clear();
+    for (object_mapping* const each : {&m, &n}) {
+      w.all.unlink(*each);
+      w.vm.remove(*each);
+    }
+    w.all.put(b);
+    CHECK(w.all.bo_count() == 0);
+    CHECK(complaints() == "");
   }
 
   TEST_CASE("GEM-04: a mapping without an object is linked to nothing, and unlinked from nothing, in either form") {

@@ -50,6 +50,29 @@ class gpuvm_object {
 
   [[nodiscard]] resv& reservation() const { return reservation_; }
   [[nodiscard]] list_guard guard() const { return guard_; }
+  /// Holds the guard of the lists for a scope, where that is the library's to take: for `gpuvm_bo::for_each` and
+  /// `gpuvm_list::plan_object_unmap`. `gpuvm_objects` takes it by itself.
+  ///
+  /// Locks: in immediate mode `gpuvm_objects` is not asked about this object in the scope, and nothing is allocated: a
+  /// list of operations is reserved before.
+  /// \pre the reservation is held, if it is the guard
+  class SVM_SCOPED_CAPABILITY lists_held {
+   public:
+    explicit lists_held(gpuvm_object const& o) SVM_NO_THREAD_SAFETY_ANALYSIS : object_(o) {
+      if (o.guard_ == list_guard::immediate)
+        o.mutex_.lock();
+      else
+        o.reservation_.assert_held();
+    }
+    ~lists_held() SVM_NO_THREAD_SAFETY_ANALYSIS {
+      if (object_.guard_ == list_guard::immediate) object_.mutex_.unlock();
+    }
+    lists_held(lists_held const&) = delete;
+    lists_held& operator=(lists_held const&) = delete;
+
+   private:
+    gpuvm_object const& object_;
+  };
   void assert_mappings_locked() const {
     if (guard_ == list_guard::reservation)
       reservation_.assert_held();
@@ -65,25 +88,6 @@ class gpuvm_object {
   struct external_tag;
   struct evicted_tag;
   struct deferred_tag;
-
-  /// Holds the guard of the lists for a scope, if that is the library's to take.
-  class SVM_SCOPED_CAPABILITY guarded {
-   public:
-    explicit guarded(gpuvm_object const& o) SVM_NO_THREAD_SAFETY_ANALYSIS : object_(o) {
-      if (o.guard_ == list_guard::immediate)
-        o.mutex_.lock();
-      else
-        o.reservation_.assert_held();
-    }
-    ~guarded() SVM_NO_THREAD_SAFETY_ANALYSIS {
-      if (object_.guard_ == list_guard::immediate) object_.mutex_.unlock();
-    }
-    guarded(guarded const&) = delete;
-    guarded& operator=(guarded const&) = delete;
-
-   private:
-    gpuvm_object const& object_;
-  };
 
   resv& reservation_;
   list_guard const guard_;

@@ -78,7 +78,7 @@ class gpuvm_objects {
   /// \errors no_memory (there is none in `memory`, and no bo yet)
   /// \allocs none
   [[nodiscard]] result<bo*> obtain(object& o, spare& memory) {
-    typename gpuvm_object<Types>::guarded const guard(o);
+    typename gpuvm_object<Types>::lists_held const guard(o);
     if (bo* const known = find_guarded(o)) return known;
     if (memory.memory_ == nullptr) return errc::no_memory;
     bool const external = &o.reservation() != &local_;
@@ -92,7 +92,7 @@ class gpuvm_objects {
   }
   /// The bo of an object with a reference for the caller, or null; see `obtain`.
   [[nodiscard]] bo* find(object& o) {
-    typename gpuvm_object<Types>::guarded const guard(o);
+    typename gpuvm_object<Types>::lists_held const guard(o);
     return find_guarded(o);
   }
 
@@ -130,7 +130,7 @@ class gpuvm_objects {
   /// \pre `b` is that of the mapping's object, or null; the guard of the object's lists
   void link(mapping& m, bo* b) {
     if (b == nullptr) return gpuvm_bo<Types>::link(m, nullptr);
-    typename gpuvm_object<Types>::guarded const guard(b->backing());
+    typename gpuvm_object<Types>::lists_held const guard(b->backing());
     b->count_.get();
     gpuvm_bo<Types>::link(m, b);
   }
@@ -148,7 +148,7 @@ class gpuvm_objects {
   ///
   /// \pre the object's reservation is held
   static void set_evicted(object& o, bool evicted) {
-    typename gpuvm_object<Types>::guarded const guard(o);
+    typename gpuvm_object<Types>::lists_held const guard(o);
     auto& bos = static_cast<gpuvm_object<Types>&>(o).bos_;
     for (bo* b = bos.front(); b != nullptr; b = bos.next(*b)) b->owner_.mark(*b, evicted);
   }
@@ -217,7 +217,7 @@ class gpuvm_objects {
   [[nodiscard]] bo* unlink_guarded(mapping& m) {
     bo* const b = static_cast<bo*>(m.bo());
     if (b == nullptr) return nullptr;
-    typename gpuvm_object<Types>::guarded const guard(b->backing());
+    typename gpuvm_object<Types>::lists_held const guard(b->backing());
     gpuvm_bo<Types>::unlink(m);
     return b;
   }
@@ -234,7 +234,7 @@ class gpuvm_objects {
   void bury(bo& b) {
     object& o = b.backing();
     {
-      typename gpuvm_object<Types>::guarded const guard(o);
+      typename gpuvm_object<Types>::lists_held const guard(o);
       static_cast<gpuvm_object<Types>&>(o).bos_.erase(b);
     }
     {

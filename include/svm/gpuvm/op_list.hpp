@@ -113,7 +113,7 @@ class gpuvm_list {
   }
   /// Plans an unmap of every linked mapping of an object in this space, in ascending order.
   ///
-  /// \pre `bo` is of this space; the lock of the object's list of mappings is held
+  /// \pre `bo` is of this space; the lock of the object's list of mappings is held, see `gpuvm_object::lists_held`
   /// \complexity O(n log n) for n mappings
   /// \source drm_gpuvm_gem_unmap_ops_create(); unlike it, this leaves the object's mappings in other spaces alone
   [[nodiscard]] errc plan_object_unmap(gpuvm_bo<Types>& bo) {
