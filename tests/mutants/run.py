@@ -50,7 +50,10 @@ ENVIRONMENT = os.environ | {"SVM_RACES": "1000", "SVM_OPERATIONS": "12000"}
 ENOUGH = 2  # test cases that see a mutant
 ENDLESS = "does not end"
 NO_MUTANT = "does not compile"
-SECONDS = 25
+# Of the CPU's time, several times what a program needs without a mutant.
+SECONDS = {"core": 60, "gpuvm": 40, "races": 120}
+
+
 class Build:
     """The commands of a build, for other headers."""
 
@@ -155,18 +158,15 @@ class Build:
         return ["-std=c++20", *(f"-I{path}" for path in paths), "-DSVM_ASSERTIONS=1", "-pthread"]
 
 
-def limit_time() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-
-
 def listen(program: Path, number: int, options: list[str], enough: int) -> tuple[list[str], str]:
     """Runs a doctest program until `enough` test cases fail: their names, and how it ended other than by itself."""
     failed, current, crash = [], "", ""
+    seconds = SECONDS[program.name]
     command = ["stdbuf", "-oL", program, "--no-colors", "--abort-after=200", *options]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT | {"SVM_MUTANT": str(number)}, preexec_fn=limit_time, text=True, errors="replace"
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT | {"SVM_MUTANT": str(number)}, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds)), text=True, errors="replace"
     ) as run:  # fmt: skip
-        watch = threading.Timer(5 * SECONDS, run.kill)  # one that waits for ever computes nothing
+        watch = threading.Timer(5 * seconds, run.kill)  # one that waits for ever computes nothing
         watch.start()
         for line in run.stdout:
             if line.startswith("TEST CASE:"):

@@ -16,7 +16,7 @@ class index_value {
   /// \pre made from a `T`
   template <class T>
   [[nodiscard]] T* as() const {
-    return reinterpret_cast<T*>(bits_);
+    return reinterpret_cast<T*>(bits_);  // NOLINT(performance-no-int-to-ptr): one word, whatever it points to
   }
   friend bool operator==(index_value, index_value) = default;
 

@@ -182,7 +182,9 @@ errc svm_driver<P>::place(demand const& d, range_hold<P>& held) {
 
 template <policies P>
 void svm_driver<P>::unmap_all(va_range span) {
-  for (va_range rest = span; range_ref<P> r = svm_.first_in(rest);) {
+  for (va_range rest = span;;) {
+    range_ref<P> r = svm_.first_in(rest);
+    if (!r) return;
     va_range const done = r->interval();
     range_hold<P> held = svm_.hold(std::move(r));
     svm_.unmap_pages(held);
