@@ -209,6 +209,26 @@ TEST_SUITE("mock/mm, mremap") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("pages whose entries move faster than an eviction can follow stay where they are, mapped") {
+    world w{small_chunks()};
+    w.map(chunk);
+    w.cpu_tag(base, chunk, 1);
+    REQUIRE(to_device(w, base, chunk) == errc::ok);
+    cpu_va places[] = {base, far};
+    w.hooks.hook = [&](step s) {
+      if (s != step::withdrawing) return;
+      as_another_thread([&] { CHECK(move(w, places[0], chunk, chunk, places[1]) == sys::ok); });
+      std::swap(places[0], places[1]);
+    };
+    CHECK(w.mover.evict_all() == errc::busy);
+    w.hooks.hook = nullptr;
+    CHECK(table(w, w.first(), places[0], 2 * page_bytes) == "DD");
+    CHECK(w.complaint() == "");
+    CHECK(w.mover.evict_all() == errc::ok);
+    CHECK(w.cpu_tags_until(places[0], chunk, 1) == chunk);
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("advice goes with the memory") {
     world w;
     w.map(2 * page_bytes);

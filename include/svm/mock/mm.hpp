@@ -264,6 +264,12 @@ class address_space {
   [[nodiscard]] bool is_whole_locked(std::span<slot> slots, std::size_t i, cpu_va const* at);
   [[nodiscard]] std::size_t take_locked(std::span<slot> slots, std::size_t i, page_order order);
   void withdraw(migration& session);
+  [[nodiscard]] bool is_in_use_locked(page p);
+  void let_go_locked(std::span<slot> block, slot_state why, freed_list& freed);
+  /// What an entry that maps a page is: the CPU reaches it, or faults.
+  [[nodiscard]] pte::state mapped_state_locked(page p) const {
+    return !frames_.is_device(p) || frames_.of(p).coherent ? pte::state::present : pte::state::device;
+  }
   void assign_targets(migration& session);
   void install_holes(migration& session, std::size_t first, std::size_t end);
   void restore_locked(migration& session, std::size_t i, freed_list& freed);

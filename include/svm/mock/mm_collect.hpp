@@ -161,7 +161,7 @@ std::size_t address_space<Lock, PageBytes>::pick_one_locked(std::span<slot> slot
 }
 
 /// Takes the pages that are locked out of the page tables of every process, an event for each run of neighbours; a page
-/// that nobody maps by then is let go of.
+/// that nobody maps by then is let go of, and so is one that somebody still uses.
 template <lock Lock, std::size_t PageBytes>
 void address_space<Lock, PageBytes>::withdraw(migration& session) {
   constexpr int rounds = 8;  // a fork meanwhile adds entries
@@ -187,6 +187,7 @@ void address_space<Lock, PageBytes>::withdraw(migration& session) {
       }
     }
     if (all.empty()) break;
+    steps_.at(step::withdrawing);
     std::ranges::sort(all, {}, [](todo const& t) { return std::tuple{t.process, t.at}; });
     for (std::size_t i = 0; i < all.size();) {
       std::size_t end = i + 1;
@@ -207,17 +208,38 @@ void address_space<Lock, PageBytes>::withdraw(migration& session) {
     exclusive_guard const guard{frames_.lock()};
     for (std::size_t i = 0; i < slots.size(); ++i) {
       if (slots[i].state != slot_state::collected || slots[i].follows) continue;
-      page const source = slots[i].source;
-      if (frames_.of(source).mapped != 0) continue;
-      for (std::size_t k = i; k < i + slots[i].order.pages().value; ++k) {
-        slots[k].state = slot_state::raced;  // an unmap came first
-        slots[k].source = {};
-      }
-      frames_.of(source).locked = false;
-      frames_.put_locked(source, freed);
+      std::span<slot> const block = slots.subspan(i, slots[i].order.pages().value);
+      if (frames_.of(slots[i].source).mapped == 0)
+        let_go_locked(block, slot_state::raced, freed);  // an unmap came first
+      else if (std::ranges::any_of(block, [&](slot const& s) { return is_in_use_locked(s.source); }))
+        let_go_locked(block, slot_state::pinned, freed);  // its entries moved faster than they could be followed
     }
   }
   tell(freed);
+}
+
+/// True when an entry of a page is no migration's.
+template <lock Lock, std::size_t PageBytes>
+bool address_space<Lock, PageBytes>::is_in_use_locked(page p) {
+  return std::ranges::any_of(frames_.of(p).mappings, [](site const& where) {
+    return where.space->table_.get(where.at).what != pte::state::migrating;
+  });
+}
+
+/// Leaves a block that was taken where it is.
+template <lock Lock, std::size_t PageBytes>
+void address_space<Lock, PageBytes>::let_go_locked(std::span<slot> block, slot_state why, freed_list& freed) {
+  page const head = block.front().source;
+  for (slot& s : block) {
+    for (site const& where : frames_.of(s.source).mappings)
+      if (pte& e = where.space->table_.at(where.at); e.what == pte::state::migrating)
+        e.what = mapped_state_locked(s.source);
+    s.state = why;
+    if (why == slot_state::raced) s.source = {};
+  }
+  frames_.of(head).locked = false;
+  frames_.put_locked(head, freed);
+  if (why == slot_state::pinned) frames_.trim_locked(head, freed);
 }
 
 }  // namespace svm::inline v0::mock

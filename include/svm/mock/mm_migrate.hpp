@@ -69,8 +69,7 @@ void address_space<Lock, PageBytes>::install_holes(migration& session, std::size
         session.target_[i] = {};
         continue;
       }
-      bool const reachable = !frames_.is_device(to) || frames_.of(to).coherent;
-      now = {to, reachable ? pte::state::present : pte::state::device, true};
+      now = {to, mapped_state_locked(to), true};
       ++frames_.head(to).references;
       frames_.map_locked(to, {this, at});
     }
@@ -142,7 +141,6 @@ void address_space<Lock, PageBytes>::restore_locked(migration& session, std::siz
   slot const& s = session.slots_[i];
   if (s.source == page{} || (s.state != slot_state::collected && s.state != slot_state::raced)) return;
   page const to = session.target_[i] == page{} ? s.source : session.target_[i];
-  bool const reachable = !frames_.is_device(to) || frames_.of(to).coherent;
   // Wherever it is mapped by now: a fork or a move of the mapping may have come between.
   for (site const& where : std::vector<site>{frames_.of(s.source).mappings}) {
     pte& e = where.space->table_.at(where.at);
@@ -151,7 +149,7 @@ void address_space<Lock, PageBytes>::restore_locked(migration& session, std::siz
       continue;
     }
     e.target = to;
-    e.what = reachable ? pte::state::present : pte::state::device;
+    e.what = mapped_state_locked(to);
     if (to == s.source) continue;
     ++frames_.head(to).references;
     frames_.map_locked(to, where);

@@ -13,6 +13,7 @@ enum class step : std::uint8_t {
   walked,       ///< fault_in has made everything present and returns; the map lock is held shared
   registering,  ///< a notifier is about to be registered
   collecting,   ///< a migration is about to lock pages
+  withdrawing,  ///< a migration of device pages has looked where they are mapped, and is about to take them out there
   copying,      ///< the copy engine is about to move a job
   installing,   ///< a migration is about to move the mappings
   finalized,    ///< a migration has put every page back into place
