@@ -11,7 +11,7 @@ import random
 import sys
 import tempfile
 
-from harness import Tally, run
+from harness import Tally, run, sanitized
 
 UNIT = 64 << 10  # a page of the largest kind, so that every machine runs the same commands
 BASE = 0x100000000
@@ -241,7 +241,8 @@ class Scenario:
 
 def main():
     svmsh = sys.argv[1]
-    runs, first = (int(a) for a in (sys.argv[2:4] + ["40", "1"][len(sys.argv[2:4]) :]))
+    usual = ["15" if sanitized(svmsh) else "40", "1"]
+    runs, first = (int(a) for a in (sys.argv[2:4] + usual[len(sys.argv[2:4]) :]))
     tally = Tally()
     for seed in range(first, first + runs):
         text = Scenario(seed).text(150).encode()
