@@ -57,6 +57,24 @@ TEST_SUITE("driver/fault") {
     }
   }
 
+  TEST_CASE("a fault on memory that is here already maps it again, and begins no migration") {
+    world w;
+    w.map(2 * MiB);
+    w.cpu_tag(base, 2 * MiB, 1);
+    REQUIRE(w.fault(base) == errc::ok);
+    REQUIRE(w.device_pages(base, 2 * MiB) == 512);
+    // What is said of the memory changes, so the mapping goes, and the pages stay.
+    REQUIRE(w.driver.advise(span(base, 2 * MiB), {.preferred = svm::preferred_place::device}) == errc::ok);
+    REQUIRE(w.device_pages(base, 2 * MiB) == 512);
+    int migrations = 0;
+    w.hooks.hook = [&](step s) { migrations += s == step::collecting; };
+    CHECK(w.fault(base) == errc::ok);
+    w.hooks.hook = nullptr;
+    CHECK(migrations == 0);
+    CHECK(w.gpu_read(base) == 1u);
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("PAG-25 a wild address is an error, and what others have stays") {
     world w;
     w.map(64 * KiB);
