@@ -77,7 +77,7 @@ errc gpusvm<P>::migrate_to_device(range_hold<P>& held, migrate_options<P> option
   if (held->has(range_flag::removed)) return errc::gone;
   if (!held.mm_alive()) return errc::mm_gone;
   if (!held->is_migratable()) return errc::not_migratable;
-  if (options.account == nullptr) options.account = account_;  // set before there was a range
+  if (options.account == nullptr) options.account = account();
   return migrator_.migrate_to_device(env_.mm, held->interval(), options);
 }
 

@@ -107,7 +107,9 @@ class gpusvm {
   }
 
   /// The account of the device memory; null before the first range, and where there is no limit.
-  [[nodiscard]] device_account<P>* account() const { return account_; }
+  ///
+  /// Locks: none for who has a range, since it was set before.
+  [[nodiscard]] device_account<P>* account() const SVM_NO_THREAD_SAFETY_ANALYSIS { return account_; }
   [[nodiscard]] geometry const& shape() const { return shape_; }
   [[nodiscard]] environment<P>& env() { return env_; }
 
@@ -324,7 +326,7 @@ class gpusvm {
   typename P::lock::template shared_mutex<lock_rank::vm> lock_;
   notifier_index notifiers_ SVM_GUARDED_BY(lock_);
   bool closed_ SVM_GUARDED_BY(lock_) = false;
-  device_account<P>* account_ = nullptr;  // of the device memory, when there is a limit; set before the first range is
+  device_account<P>* account_ SVM_GUARDED_BY(lock_) = nullptr;  // set before the first range is
 };
 
 }  // namespace svm::inline v0
