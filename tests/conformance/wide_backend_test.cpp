@@ -25,16 +25,6 @@ using wide::page_size;
 
 struct process final : wide::process {
   using wide::process::process;
-  bool migratable = true;  ///< what VMAs say; nobody else here knows
-
-  [[nodiscard]] svm::result<svm::vma_info> find_vma(svm::cpu_va a) noexcept {
-    return find_first_vma({a, svm::byte_count{1}});
-  }
-  [[nodiscard]] svm::result<svm::vma_info> find_first_vma(svm::va_range span) noexcept {
-    auto found = wide::process::find_first_vma(span);
-    if (found) found->migratable = migratable;
-    return found;
-  }
 };
 template <bool Coherent>
 struct vram : wide::vram {

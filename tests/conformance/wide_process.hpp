@@ -41,6 +41,8 @@ class process {
   using page = wide::page;
   using slot = svm::migration_slot<page>;
 
+  bool migratable = true;  ///< what VMAs say; nobody else here looks at it
+
   explicit process(memory& pages) : memory_(pages) {}
 
   void mmap(svm::va_range span, svm::page_order order = {}, bool writable = true) {
@@ -88,7 +90,7 @@ class process {
   }
   [[nodiscard]] svm::result<svm::vma_info> find_first_vma(svm::va_range span) noexcept {
     for (auto const& [start, v] : vmas_)
-      if (v.extent.overlaps(span)) return svm::vma_info{v.extent, true, v.writable, true};
+      if (v.extent.overlaps(span)) return svm::vma_info{v.extent, true, v.writable, migratable};
     return svm::errc::no_vma;
   }
   void snapshot(svm::va_range span, std::span<svm::page_entry<page>> out) noexcept {

@@ -5,6 +5,7 @@
 
 #include "target.hpp"
 
+#include <support/sanitized.hpp>
 #include <svm/mock/random.hpp>
 
 #include <doctest/doctest.h>
@@ -63,7 +64,7 @@ TEST_SUITE("fuzz") {
     // SVM_SEED runs one seed, SVM_FUZZ_RUNS another number of them.
     bool const one = std::getenv("SVM_SEED") != nullptr;
     std::uint64_t const first = setting("SVM_SEED", 1);
-    std::uint64_t const runs = one ? 1 : setting("SVM_FUZZ_RUNS", 500);
+    std::uint64_t const runs = one ? 1 : setting("SVM_FUZZ_RUNS", support::sanitized ? 40 : 500);
     for (fuzz::target const& t : fuzz::targets()) {
       CAPTURE(t.name);
       for (std::uint64_t seed = first; seed < first + runs; ++seed) {

@@ -10,6 +10,7 @@
 #include "gpuvm/reservations.hpp"
 #include "support/assertions.hpp"
 #include "support/ledger_allocator.hpp"
+#include "support/lock_complaints.hpp"
 
 #include <doctest/doctest.h>
 
@@ -69,13 +70,6 @@ struct machine {
     REQUIRE(vm.insert(m) == errc::ok);
   }
 };
-
-/// What the locks complained of since the last call.
-std::string complaints() {
-  std::string all;
-  for (std::string const& line : svm::mock::lock_report().take()) all += line;
-  return all;
-}
 
 }  // namespace
 
@@ -189,7 +183,7 @@ TEST_SUITE("gpuvm/objects") {
     w.insert(n, &w.at_once, 20, 10);
     w.all.link(m, &b);
     w.all.link(n, &b);
-    CHECK(complaints() == "");
+    CHECK(support::lock_complaints() == "");
 
     svm::gpuvm_list<types> planned(w.vm);
     REQUIRE(planned.reserve(2) == errc::ok);
@@ -203,12 +197,12 @@ TEST_SUITE("gpuvm/objects") {
     CHECK(seen == 2);
     CHECK(planned.size() == 2);
     CHECK(w.memory.calls == calls);  // not under a leaf lock
-    CHECK(complaints() == "");
+    CHECK(support::lock_complaints() == "");
 
     b.for_each([](object_mapping&) {});
-    CHECK(complaints() == "O-37: page table not held");
+    CHECK(support::lock_complaints() == "O-37: page table not held");
     static_cast<void>(planned.plan_object_unmap(b));
-    CHECK(complaints() == "O-37: page table not held");
+    CHECK(support::lock_complaints() == "O-37: page table not held");
 
     planned.clear();
     for (object_mapping* const each : {&m, &n}) {
@@ -217,7 +211,7 @@ TEST_SUITE("gpuvm/objects") {
     }
     w.all.put(b);
     CHECK(w.all.bo_count() == 0);
-    CHECK(complaints() == "");
+    CHECK(support::lock_complaints() == "");
   }
 
   TEST_CASE("GEM-04: a mapping without an object is linked to nothing, and unlinked from nothing, in either form") {

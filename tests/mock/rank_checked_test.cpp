@@ -4,8 +4,8 @@
 // The recorder of locks, tested by misuse: each case breaks one rule and sees it reported.
 
 #include <string>
-#include <vector>
 
+#include <support/lock_complaints.hpp>
 #include <support/world.hpp>
 
 using namespace support;
@@ -13,7 +13,6 @@ using namespace support;
 namespace {
 
 using svm::lock_rank;
-using svm::mock::lock_report;
 using svm::mock::this_thread_locks;
 
 template <lock_rank Rank>
@@ -47,22 +46,15 @@ template <class Lock>
   return l.try_lock_shared();
 }
 
-/// What the recorder has said since the last time; one line, or several joined by '|'.
-std::string said() {
-  std::string all;
-  for (std::string const& line : lock_report().take()) all += (all.empty() ? "" : "|") + line;
-  return all;
-}
-
 /// Starts and ends with no lock held and nothing said.
 struct clean {
   clean() {
     CHECK(this_thread_locks.depth() == 0);
-    CHECK(said() == "");
+    CHECK(lock_complaints() == "");
   }
   ~clean() {
     CHECK(this_thread_locks.depth() == 0);
-    CHECK(said() == "");
+    CHECK(lock_complaints() == "");
   }
 };
 
@@ -80,7 +72,7 @@ TEST_SUITE("mock/rank_checked") {
     unlock_shared(vm);
     unlock(notifier);
     unlock(range);
-    CHECK(said() == "");
+    CHECK(lock_complaints() == "");
   }
 
   TEST_CASE_FIXTURE(clean, "every two neighbours in the order of ranks are told apart") {
@@ -88,7 +80,7 @@ TEST_SUITE("mock/rank_checked") {
     mutex<lock_rank::leaf_device_memory> upper;
     lock(upper);
     lock(lower);
-    CHECK(said() == "O-36: the page table lock is taken while the device memory lock is held");
+    CHECK(lock_complaints() == "O-36: the page table lock is taken while the device memory lock is held");
     unlock(lower);
     unlock(upper);
   }
@@ -98,7 +90,7 @@ TEST_SUITE("mock/rank_checked") {
     shared_mutex<lock_rank::notifier> notifier;
     lock(notifier);
     lock(range);
-    CHECK(said() == "O-36: the range lock is taken while the notifier lock is held");
+    CHECK(lock_complaints() == "O-36: the range lock is taken while the notifier lock is held");
     unlock(range);
     unlock(notifier);
   }
@@ -108,7 +100,7 @@ TEST_SUITE("mock/rank_checked") {
     shared_mutex<lock_rank::mm> map;
     lock_shared(map);
     lock_shared(vm);
-    CHECK(said() == "O-36: the vm lock is taken while the mm lock is held");
+    CHECK(lock_complaints() == "O-36: the vm lock is taken while the mm lock is held");
     unlock_shared(vm);
     unlock_shared(map);
   }
@@ -122,7 +114,7 @@ TEST_SUITE("mock/rank_checked") {
     lock(page);
     lock(device);
     lock_shared(map);
-    CHECK(said() ==
+    CHECK(lock_complaints() ==
           "O-36: the mm lock is taken while the page lock is held|O-36: the mm lock is taken while the device lock is "
           "held");
     unlock_shared(map);
@@ -136,7 +128,7 @@ TEST_SUITE("mock/rank_checked") {
     shared_mutex<lock_rank::notifier> two;
     lock(one);
     lock(two);
-    CHECK(said() == "O-36: the notifier lock is taken while the notifier lock is held");
+    CHECK(lock_complaints() == "O-36: the notifier lock is taken while the notifier lock is held");
     unlock(two);
     unlock(one);
   }
@@ -145,7 +137,7 @@ TEST_SUITE("mock/rank_checked") {
     mutex<lock_rank::range> range;
     lock(range);
     lock(range);
-    CHECK(said() == "O-36: the range lock is taken twice by one thread");
+    CHECK(lock_complaints() == "O-36: the range lock is taken twice by one thread");
     unlock(range);
     unlock(range);
   }
@@ -154,7 +146,7 @@ TEST_SUITE("mock/rank_checked") {
     shared_mutex<lock_rank::mm> map;
     lock_shared(map);
     lock_shared(map);
-    CHECK(said() == "O-36: the mm lock is taken twice by one thread");
+    CHECK(lock_complaints() == "O-36: the mm lock is taken twice by one thread");
     unlock_shared(map);
     unlock_shared(map);
   }
@@ -163,7 +155,7 @@ TEST_SUITE("mock/rank_checked") {
     shared_mutex<lock_rank::notifier> notifier;
     lock_shared(notifier);
     lock(notifier);
-    CHECK(said() == "O-36: the notifier lock is taken twice by one thread");
+    CHECK(lock_complaints() == "O-36: the notifier lock is taken twice by one thread");
     unlock(notifier);
     unlock_shared(notifier);
   }
@@ -171,7 +163,7 @@ TEST_SUITE("mock/rank_checked") {
   TEST_CASE_FIXTURE(clean, "an unlock of what is not held is reported") {
     mutex<lock_rank::device> device;
     unlock(device);
-    CHECK(said() == "O-36: the device lock is given up without being held so");
+    CHECK(lock_complaints() == "O-36: the device lock is given up without being held so");
   }
 
   TEST_CASE_FIXTURE(clean, "an unlock of another lock of the same rank is reported") {
@@ -179,7 +171,7 @@ TEST_SUITE("mock/rank_checked") {
     mutex<lock_rank::range> two;
     lock(one);
     unlock(two);
-    CHECK(said() == "O-36: the range lock is given up without being held so");
+    CHECK(lock_complaints() == "O-36: the range lock is given up without being held so");
     unlock(one);
   }
 
@@ -187,11 +179,11 @@ TEST_SUITE("mock/rank_checked") {
     shared_mutex<lock_rank::notifier> notifier;
     lock_shared(notifier);
     unlock(notifier);
-    CHECK(said() == "O-36: the notifier lock is given up without being held so");
+    CHECK(lock_complaints() == "O-36: the notifier lock is given up without being held so");
     unlock_shared(notifier);
     lock(notifier);
     unlock_shared(notifier);
-    CHECK(said() == "O-36: the notifier lock is given up without being held so");
+    CHECK(lock_complaints() == "O-36: the notifier lock is given up without being held so");
     unlock(notifier);
   }
 
@@ -199,9 +191,9 @@ TEST_SUITE("mock/rank_checked") {
     mutex<lock_rank::range> range;
     lock(range);
     unlock(range);
-    CHECK(said() == "");
+    CHECK(lock_complaints() == "");
     unlock(range);
-    CHECK(said() == "O-36: the range lock is given up without being held so");
+    CHECK(lock_complaints() == "O-36: the range lock is given up without being held so");
   }
 
   TEST_CASE_FIXTURE(clean, "a lock that is only tried may be of any rank, since nobody waits for it") {
@@ -209,7 +201,7 @@ TEST_SUITE("mock/rank_checked") {
     mutex<lock_rank::page> page;
     lock(device);
     CHECK(try_lock(page));
-    CHECK(said() == "");
+    CHECK(lock_complaints() == "");
     CHECK(this_thread_locks.holds(&page, true));
     unlock(page);
     unlock(device);
@@ -220,7 +212,7 @@ TEST_SUITE("mock/rank_checked") {
     shared_mutex<lock_rank::notifier> notifier;
     CHECK(try_lock(device));
     lock_shared(notifier);
-    CHECK(said() == "O-36: the notifier lock is taken while the device lock is held");
+    CHECK(lock_complaints() == "O-36: the notifier lock is taken while the device lock is held");
     unlock_shared(notifier);
     unlock(device);
   }
@@ -246,21 +238,21 @@ TEST_SUITE("mock/rank_checked") {
     shared_mutex<lock_rank::notifier> notifier;
     shared_mutex<lock_rank::notifier> another;
     notifier.assert_held();
-    CHECK(said() == "O-37: notifier not held");
+    CHECK(lock_complaints() == "O-37: notifier not held");
     notifier.assert_held_shared();
-    CHECK(said() == "O-37: notifier not held");
+    CHECK(lock_complaints() == "O-37: notifier not held");
     lock_shared(notifier);
     notifier.assert_held_shared();
-    CHECK(said() == "");
+    CHECK(lock_complaints() == "");
     notifier.assert_held();
-    CHECK(said() == "O-37: notifier not held");
+    CHECK(lock_complaints() == "O-37: notifier not held");
     another.assert_held_shared();
-    CHECK(said() == "O-37: notifier not held");
+    CHECK(lock_complaints() == "O-37: notifier not held");
     unlock_shared(notifier);
     lock(notifier);
     notifier.assert_held();
     notifier.assert_held_shared();  // to write is more than to read
-    CHECK(said() == "");
+    CHECK(lock_complaints() == "");
     unlock(notifier);
   }
 
@@ -281,7 +273,7 @@ TEST_SUITE("mock/rank_checked") {
     w.process.map_lock().lock_shared();
     CHECK(w.complaint() == "O-36: a lock is held after a call returned");
     w.process.map_lock().unlock_shared();
-    CHECK(said() != "");  // the check itself took locks that come before
+    CHECK(lock_complaints() != "");  // the check itself took locks that come before
     CHECK(w.complaint() == "");
   }
 
@@ -302,7 +294,7 @@ TEST_SUITE("mock/rank_checked") {
       svm::exclusive_guard const guard{w.process.map_lock()};
       CHECK(w.fault(base) == errc::ok);
     }
-    CHECK(said().starts_with("O-36: the vm lock is taken while the mm lock is held"));
+    CHECK(lock_complaints().starts_with("O-36: the vm lock is taken while the mm lock is held"));
     CHECK(w.complaint() == "O-36: a notifier is registered under the map lock or a notifier lock");
   }
 }

@@ -13,26 +13,15 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/machine.hpp>
 #include <svm/mock/random.hpp>
-#include <svm/std/std_lock.hpp>
+#include <threads/world.hpp>
+
+using namespace real_threads;
 
 namespace {
 
-using svm::byte_count;
-using svm::cpu_va;
-using svm::errc;
-using svm::mock::sys;
-using machine = svm::mock::machine<svm::mock::rank_checked<svm::std_lock>>;
-
-constexpr std::uint64_t page_bytes = svm::mock::page_bytes;
-constexpr std::uint64_t KiB = 1 << 10;
-constexpr cpu_va base{std::uint64_t{4} << 30};
 constexpr std::uint64_t pages = 64;
 
-cpu_va page_at(std::uint64_t n) {
-  return base + byte_count{n * page_bytes};
-}
 bool write(machine::task& t, cpu_va a, std::uint64_t value) {
   std::byte word[8];
   std::memcpy(word, &value, sizeof word);
@@ -61,10 +50,8 @@ svm::mock::machine_options two_gpus() {
 
 TEST_SUITE("mock/machine, threads") {
   TEST_CASE("forks, daemons, two GPUs and a CPU at once, and every word stays right (RAC-08, FRK-14)") {
-    auto const o = two_gpus();
-    machine w{o, *machine::check(o)};
-    REQUIRE(w.process.mmap({pages * page_bytes}, svm::mock::protection::read_write, svm::mock::mapping_kind::anon, base)
-                .error == sys::ok);
+    world w{two_gpus()};
+    w.map(base, pages * page_bytes);
     for (std::uint64_t n = 0; n < pages; ++n) REQUIRE(write(w.first(), page_at(n), n));
     std::atomic<bool> stop{false};
     std::atomic<int> wrong{0};
@@ -116,16 +103,13 @@ TEST_SUITE("mock/machine, threads") {
     for (std::thread& t : daemons) t.join();
     CHECK(wrong == 0);
     for (std::uint64_t n = 3; n < pages; n += 4) CHECK(read(w.first(), page_at(n)) == n);
-    auto const lines = w.audit();
-    CHECK_MESSAGE(lines.empty(), doctest::toString(lines.empty() ? std::string{} : lines.front()));
+    w.finish();
   }
 
   TEST_CASE("a mapping moves to and fro while a GPU uses it and the device is emptied (RAC-09)") {
-    auto const o = two_gpus();
-    machine w{o, *machine::check(o)};
+    world w{two_gpus()};
     cpu_va const places[] = {base, page_at(256)};
-    REQUIRE(w.process.mmap({16 * page_bytes}, svm::mock::protection::read_write, svm::mock::mapping_kind::anon, base)
-                .error == sys::ok);
+    w.map(base, 16 * page_bytes);
     for (std::uint64_t n = 0; n < 16; ++n) REQUIRE(write(w.first(), page_at(n), n + 1));
     std::atomic<bool> stop{false};
     std::atomic<int> wrong{0};
@@ -154,7 +138,6 @@ TEST_SUITE("mock/machine, threads") {
     evictor.join();
     CHECK(wrong == 0);
     for (std::uint64_t n = 0; n < 16; ++n) CHECK(read(w.first(), page_at(n)) == n + 1);
-    auto const lines = w.audit();
-    CHECK_MESSAGE(lines.empty(), doctest::toString(lines.empty() ? std::string{} : lines.front()));
+    w.finish();
   }
 }

@@ -9,15 +9,14 @@ BUILD is a configured build; its core_test and races_test are built if they are 
 header, or moves it before another. Those that can are compiled together, each switched on at run time by its number in
 the environment; each of the others is compiled for itself, without the tests, so that those with policies of their own
 do not see it.
-WORD: only mutants whose area or name has one of the words. Options: --all asks every program, also when one has seen the
-mutant already; --jobs=N (2); --check only looks whether every mutant still fits its header; --generated takes, instead of
-the mutants that were written, the deletion of each other statement that takes, drops or tests a lock, flag, sequence or
-reference.
+WORD: only mutants whose area or name has one of the words. Options: --jobs=N (2); --check only looks whether every mutant
+still fits its header; --generated takes, instead of the mutants that were written, the deletion of each other statement
+that takes, drops or tests a lock, flag, sequence or reference.
 
 The programs, in this order: `core`, the tests of the algorithms; `races`, the explorer's; `static`, clang's thread-safety
 analysis. For gpuvm/ the tests of that name, and `static`. A program is stopped when two of its test cases see the mutant.
-Without --all `races` and `static` are both asked for what the tests before them do not see, so what the explorer alone
-sees is known either way; of the generated ones `static` is asked before `races`, and one who sees it is enough.
+`races` and `static` are both asked for what the tests before them do not see, so what the explorer alone sees is known;
+of the generated ones `static` is asked before `races`, and one who sees it is enough.
 The last line is `N passed, N failed`: a mutant that nobody sees has failed, unless survivors.txt has its reason.
 """
 
@@ -202,17 +201,19 @@ def verdict(program: Path, number: int, first: str, unchanged: str) -> str:
     return " | ".join(name[:70] for name in said[:ENOUGH])
 
 
-def ask(build: Build, m: Mutant, everybody: bool, one_is_enough: bool) -> None:
-    programs = ["gpuvm", "static"] if m.area == "gpuvm" else ["core", "races", "static"]
-    if one_is_enough:
-        programs.sort(key="races".__eq__)  # takes longest
+def ask(build: Build, m: Mutant, one_is_enough: bool) -> None:
+    if m.area == "gpuvm":
+        programs = ["gpuvm", "static"]
+    else:
+        programs = ["core", "static", "races"] if one_is_enough else ["core", "races", "static"]
+    enough = {"compiler", *(programs if one_is_enough else programs[:1])}
     with tempfile.TemporaryDirectory() as made:
         scratch = Path(made)
         target = scratch / "include" / m.header
         target.parent.mkdir(parents=True)
         target.write_text(m.applied(build.root / "include"))
         for program in programs:
-            if (not everybody and (one_is_enough and m.seen_by or programs[0] in m.seen_by)) or "compiler" in m.seen_by:
+            if enough & m.seen_by.keys():
                 return
             if said := judge(build, m, program, scratch):
                 m.seen_by["compiler" if said == NO_MUTANT else program] = said
@@ -236,17 +237,16 @@ def suites_of(program: str, area: str = "") -> tuple[str, str]:
     return (f"{area}*", UNCHANGED) if program == "core" else ("", "")
 
 
-def summary(mutants: list[Mutant], everybody: bool) -> str:
+def summary(mutants: list[Mutant]) -> str:
     groups: dict[str, list[Mutant]] = {name: [] for name in ("core", "races", "static", "several", "compiler", "")}
     for m in mutants:
         programs = ["core" if program == "gpuvm" else program for program in m.seen_by]
         groups["several" if len(programs) > 1 else "".join(programs)].append(m)
-    core = "alone" if everybody else "(who else would is not known)"
     twice = sum(1 for m in mutants if len(m.seen_by) > 1 or any(" | " in said for said in m.seen_by.values()))
     lines = [f"by races alone: {m.area}: {m.name}" for m in groups["races"]]
     lines.append(f"seen twice or more: {twice} of {len(mutants)}; not compilable: {len(groups['compiler'])}")
     lines.append(
-        f"by core {core} {len(groups['core'])}, by races alone {len(groups['races'])}, by static alone {len(groups['static'])}, "
+        f"by core (who else would is not known) {len(groups['core'])}, by races alone {len(groups['races'])}, by static alone {len(groups['static'])}, "
         f"by several {len(groups['several'])}, survivors {len(groups[''])}"
     )
     return "\n".join(lines)
@@ -269,7 +269,6 @@ def main() -> int:
         print(f"{len(mutants)} passed, 0 failed")
         return 0
     jobs = next((int(o[7:]) for o in options if o.startswith("--jobs=")), 2)
-    everybody = "--all" in options
     build = Build(root, where)
     build.put_together(mutants)
     # The tests must have nothing to say against the library as it is.
@@ -280,7 +279,7 @@ def main() -> int:
 
     def run(m: Mutant) -> Mutant:
         begin = time.monotonic()
-        ask(build, m, everybody, "--generated" in options)
+        ask(build, m, "--generated" in options)
         m.seconds = time.monotonic() - begin
         return m
 
@@ -291,7 +290,7 @@ def main() -> int:
             survives = not m.seen_by
             failed += survives and m.name not in reasons
             print(f"{m.area:8}{m.name:72} {m.seconds:4.0f} s  {seen or 'NOBODY: ' + reasons.get(m.name, 'and no reason')}", flush=True)
-    print(summary(mutants, everybody))
+    print(summary(mutants))
     print(f"{len(mutants) - failed} passed, {failed} failed")
     return failed != 0
 

@@ -17,53 +17,16 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/machine.hpp>
 #include <svm/mock/random.hpp>
-#include <svm/std/std_lock.hpp>
+#include <threads/world.hpp>
+
+using namespace real_threads;
 
 namespace {
 
 using svm::access;
-using svm::byte_count;
-using svm::cpu_va;
-using svm::errc;
 using svm::va_range;
 using svm::mock::step;
-using svm::mock::sys;
-using machine = svm::mock::machine<svm::mock::rank_checked<svm::std_lock>>;
-
-constexpr std::uint64_t KiB = 1 << 10;
-constexpr std::uint64_t page_bytes = svm::mock::page_bytes;
-constexpr cpu_va base{std::uint64_t{4} << 30};
-
-struct world : machine {
-  explicit world(svm::mock::machine_options const& o) : machine(o, *machine::check(o)) {}
-
-  void map(cpu_va a, std::uint64_t size) {
-    REQUIRE(process.mmap({size}, svm::mock::protection::read_write, svm::mock::mapping_kind::anon, a).error == sys::ok);
-  }
-  [[nodiscard]] bool cpu_write(cpu_va a, std::uint64_t value) {
-    std::byte word[8];
-    std::memcpy(word, &value, sizeof word);
-    return process.store(a, word) == sys::ok;
-  }
-  [[nodiscard]] errc gpu_write(cpu_va a, std::uint64_t value) {
-    std::byte word[8];
-    std::memcpy(word, &value, sizeof word);
-    return gpu_store(a, word);
-  }
-  [[nodiscard]] std::optional<std::uint64_t> gpu_read(cpu_va a) {
-    std::byte word[8];
-    if (gpu_load(a, word) != errc::ok) return std::nullopt;
-    std::uint64_t value = 0;
-    std::memcpy(&value, word, sizeof value);
-    return value;
-  }
-  void finish() {
-    std::vector<std::string> const lines = audit();
-    CHECK_MESSAGE(lines.empty(), doctest::toString(lines.empty() ? std::string{} : lines.front()));
-  }
-};
 
 svm::mock::machine_options small_machine(svm::migration_mode migrate) {
   svm::mock::machine_options o;

@@ -273,6 +273,12 @@ class address_space {
   void assign_targets(migration& session);
   void install_holes(migration& session, std::size_t first, std::size_t end);
   void restore_locked(migration& session, std::size_t i, freed_list& freed);
+  /// Gives up the lock and the reference of a migration on a block.
+  void release_locked(page p, freed_list& freed) {
+    frames_.head(p).locked = false;
+    frames_.put_locked(p, freed);
+    frames_.trim_locked(p, freed);
+  }
 
   kernel<Lock, PageBytes>& kernel_;
   frames_type& frames_;

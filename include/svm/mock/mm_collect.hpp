@@ -237,9 +237,7 @@ void address_space<Lock, PageBytes>::let_go_locked(std::span<slot> block, slot_s
     s.state = why;
     if (why == slot_state::raced) s.source = {};
   }
-  frames_.of(head).locked = false;
-  frames_.put_locked(head, freed);
-  if (why == slot_state::pinned) frames_.trim_locked(head, freed);
+  release_locked(head, freed);
 }
 
 }  // namespace svm::inline v0::mock

@@ -117,15 +117,8 @@ void address_space<Lock, PageBytes>::finalize(migration& session) noexcept {
     for (std::size_t i = 0; i < slots.size(); ++i) restore_locked(session, i, freed);
     for (slot const& s : slots) {
       bool const held = s.source != page{} && (s.state == slot_state::collected || s.state == slot_state::raced);
-      if (held && !s.follows) {
-        frames_.head(s.source).locked = false;
-        frames_.put_locked(s.source, freed);
-        frames_.trim_locked(s.source, freed);
-      }
-      if (s.destination == page{}) continue;
-      frames_.of(s.destination).locked = false;
-      frames_.put_locked(s.destination, freed);
-      frames_.trim_locked(s.destination, freed);
+      if (held && !s.follows) release_locked(s.source, freed);
+      if (s.destination != page{}) release_locked(s.destination, freed);
     }
   }
   frames_.changed().notify_all();
