@@ -22,6 +22,7 @@ template class svm::migrator<support::policies>;
 template class svm::devmem<support::policies>;
 template class svm::zdd<support::policies>;
 template class svm::transfer<support::policies>;
+template class svm::driver_base<support::policies>;
 template class svm::svm_driver<support::policies>;
 template class svm::garbage_collector<support::policies>;
 template class svm::mapped_buffer<support::policies>;

@@ -30,6 +30,7 @@ extern template class svm::migrator<support::policies>;
 extern template class svm::devmem<support::policies>;
 extern template class svm::zdd<support::policies>;
 extern template class svm::transfer<support::policies>;
+extern template class svm::driver_base<support::policies>;
 extern template class svm::svm_driver<support::policies>;
 extern template class svm::garbage_collector<support::policies>;
 extern template class svm::mapped_buffer<support::policies>;

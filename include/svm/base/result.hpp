@@ -42,7 +42,8 @@ enum class errc : std::uint8_t {
   mixed_placement,       ///< pages lie in several places at once
   not_in_device_memory,  ///< device memory was demanded and the pages are in system memory
   // Races.
-  busy,         ///< interfering events, locked or pinned pages used up every try
+  busy,         ///< interfering events used up every try
+  in_use,       ///< others have a page locked or pinned; it may move once they let go
   shared,       ///< a page that several address spaces share does not move: a write has to break that first
   retry,        ///< the CPU's mappings changed meanwhile; trying again may serve
   would_block,  ///< a lock that could not be had without waiting
@@ -122,6 +123,8 @@ struct errc_text {
       return {"EFAULT", "the pages are not in device memory"};
     case errc::busy:
       return {"EBUSY", "interfering events used up every try"};
+    case errc::in_use:
+      return {"EBUSY", "others have a page locked or pinned"};
     case errc::shared:
       return {"EBUSY", "several address spaces share a page"};
     case errc::retry:

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/driver/svm_driver.hpp>
+#include <svm/driver/driver_base.hpp>
 
-// svm_driver::fault and the passes that a prefetch shares with it.
+// driver_base::serve: the passes that a fault, a prefetch and a restore share.
 
 namespace svm::inline v0 {
 
@@ -26,22 +26,9 @@ namespace svm::inline v0 {
   }
 }
 
-template <policies P>
-errc svm_driver<P>::fault(cpu_va at, access want, cancellation const* cancel) {
-  va_range const where = aligned_block(at, P::mm::page_size);
-  auto& observer = svm_.env().observer;
-  observer.record({event_kind::gpu_fault, where});
-  va_range served = where;
-  errc const e = options_.read_only && want != access::read
-                     ? errc::read_only
-                     : serve({at, want, prefetch_place::as_fault, true, cancel, {{}, where}}, served);
-  observer.record({event_kind::gpu_fault_end, where, {}, e});
-  return e;
-}
-
 /// Runs the passes for one address; `served` becomes the range's span.
 template <policies P>
-errc svm_driver<P>::serve(demand d, va_range& served) {
+errc driver_base<P>::serve(demand d, va_range& served) {
   prefetch_place const asked = d.where;
   errc last = errc::busy;
   for (; d.pass < max_passes; ++d.pass) {
@@ -83,7 +70,7 @@ errc svm_driver<P>::serve(demand d, va_range& served) {
 
 /// Finds or makes the range; one that no longer fits its VMA is evicted and replaced.
 template <policies P>
-auto svm_driver<P>::look_up(demand const& d) -> result<lookup<P>> {
+auto driver_base<P>::look_up(demand const& d) -> result<lookup<P>> {
   bool const devmem_possible = options_.migrate != migration_mode::never;
   bool const required = requires_device(d);
   lookup_options const options{d.want,   devmem_possible,
@@ -105,7 +92,7 @@ auto svm_driver<P>::look_up(demand const& d) -> result<lookup<P>> {
 
 /// One pass over a range that is held: place its memory, get its pages, bind them.
 template <policies P>
-auto svm_driver<P>::serve_range(demand const& d, range_hold<P>& held, bool read_only) -> pass_result {
+auto driver_base<P>::serve_range(demand const& d, range_hold<P>& held, bool read_only) -> pass_result {
   page_options const wanted = wanted_pages(d, read_only);
   page_options hit = wanted;
   hit.devmem_only = d.want == access::atomic;  // any other access is served wherever a valid mapping leads
@@ -126,7 +113,7 @@ auto svm_driver<P>::serve_range(demand const& d, range_hold<P>& held, bool read_
 
 /// True when a valid mapping is where the demand wants it; a fault takes it wherever it is.
 template <policies P>
-bool svm_driver<P>::is_placed(demand const& d, range_hold<P>& held) {
+bool driver_base<P>::is_placed(demand const& d, range_hold<P>& held) {
   pages<P> const& mapping = held->mapping();
   switch (d.where) {
     case prefetch_place::as_fault:
@@ -142,7 +129,7 @@ bool svm_driver<P>::is_placed(demand const& d, range_hold<P>& held) {
 
 /// True when the range's memory is to move to this device, as far as anybody wishes.
 template <policies P>
-bool svm_driver<P>::may_migrate(demand const& d, range_hold<P>& held) {
+bool driver_base<P>::may_migrate(demand const& d, range_hold<P>& held) {
   if (!held->is_migratable()) return false;
   residence const now = svm_.scan(held);
   if (now == residence::here) return false;
@@ -151,7 +138,7 @@ bool svm_driver<P>::may_migrate(demand const& d, range_hold<P>& held) {
 }
 
 template <policies P>
-migrate_options<P> svm_driver<P>::how_to_migrate(demand const& d, int attempt) const {
+migrate_options<P> driver_base<P>::how_to_migrate(demand const& d, int attempt) const {
   duration timeslice = options_.timeslice;
   // An atomic access that lost its memory to the CPU again asks for longer: twice as long each time.
   if (d.want == access::atomic) timeslice.nanoseconds <<= d.pass + attempt;
@@ -163,7 +150,7 @@ migrate_options<P> svm_driver<P>::how_to_migrate(demand const& d, int attempt) c
 ///
 /// \errors busy and others, only where the demand cannot be served with the memory where it is
 template <policies P>
-errc svm_driver<P>::place(demand const& d, range_hold<P>& held) {
+errc driver_base<P>::place(demand const& d, range_hold<P>& held) {
   if (d.where == prefetch_place::system) return svm_.evict(held, d.cancel);
   if (!may_migrate(d, held)) return errc::ok;
 
@@ -181,7 +168,7 @@ errc svm_driver<P>::place(demand const& d, range_hold<P>& held) {
 }
 
 template <policies P>
-void svm_driver<P>::unmap_all(va_range span) {
+void driver_base<P>::unmap_all(va_range span) {
   for (va_range rest = span;;) {
     range_ref<P> r = svm_.first_in(rest);
     if (!r) return;
@@ -194,7 +181,7 @@ void svm_driver<P>::unmap_all(va_range span) {
 }
 
 template <policies P>
-errc svm_driver<P>::advise(va_range span, span_attributes said) {
+errc driver_base<P>::advise(va_range span, span_attributes said) {
   if (!span.is_aligned(P::mm::page_size)) return errc::misaligned;
   bool changed = false;
   if (errc const e = attributes_.set(span, said, &changed); e != errc::ok) return e;

@@ -2,14 +2,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/driver/svm_driver.hpp>
+#include <svm/driver/driver_base.hpp>
 
-// svm_driver::prefetch.
+// driver_base::prefetch.
 
 namespace svm::inline v0 {
 
 template <policies P>
-errc svm_driver<P>::prefetch(va_range span, prefetch_place where, prefetch_report* report, cancellation const* cancel) {
+errc driver_base<P>::prefetch(va_range span, prefetch_place where, prefetch_report* report,
+                              cancellation const* cancel) {
   va_range const window = svm_.shape().window();
   va_range rest = span;
   while (true) {
@@ -31,7 +32,7 @@ errc svm_driver<P>::prefetch(va_range span, prefetch_place where, prefetch_repor
 
 /// Adds the range that was just served to a report.
 template <policies P>
-void svm_driver<P>::count(va_range served, prefetch_place where, prefetch_report& report) {
+void driver_base<P>::count(va_range served, prefetch_place where, prefetch_report& report) {
   range_ref<P> const r = svm_.find(served.start());
   if (!r || r->interval() != served) return;  // it went away just now
   pages<P> const& mapping = r->mapping();
@@ -46,7 +47,7 @@ void svm_driver<P>::count(va_range served, prefetch_place where, prefetch_report
 ///
 /// \errors no_vma (all of it is a hole), mm_gone
 template <policies P>
-result<cpu_va> svm_driver<P>::next_mapped(va_range rest) {
+result<cpu_va> driver_base<P>::next_mapped(va_range rest) {
   result<cpu_va> const start = svm_.find_vma_start(rest);
   if (!start) return start.error();
   return *start < rest.start() ? rest.start() : *start;

@@ -21,6 +21,7 @@ template class svm::migrator<races::policies>;
 template class svm::devmem<races::policies>;
 template class svm::zdd<races::policies>;
 template class svm::transfer<races::policies>;
+template class svm::driver_base<races::policies>;
 template class svm::svm_driver<races::policies>;
 template class svm::garbage_collector<races::policies>;
 template class svm::mapped_buffer<races::policies>;

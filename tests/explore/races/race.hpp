@@ -47,6 +47,7 @@ extern template class svm::migrator<races::policies>;
 extern template class svm::devmem<races::policies>;
 extern template class svm::zdd<races::policies>;
 extern template class svm::transfer<races::policies>;
+extern template class svm::driver_base<races::policies>;
 extern template class svm::svm_driver<races::policies>;
 extern template class svm::garbage_collector<races::policies>;
 extern template class svm::mapped_buffer<races::policies>;

@@ -1,0 +1,173 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include <svm/driver/attributes.hpp>
+#include <svm/driver/garbage_collector.hpp>
+#include <svm/gpusvm/gpusvm.hpp>
+
+namespace svm::inline v0 {
+
+/// Where a GPU fault wants the memory to be.
+enum class migration_mode : std::uint8_t {
+  where_possible,  ///< in device memory where it may go there; mapped where it is otherwise
+  never,           ///< mapped where it is
+  required,        ///< in device memory, or the fault fails
+};
+
+/// Where a prefetch wants the memory to be.
+enum class prefetch_place : std::uint8_t { as_fault, system, device };
+
+struct driver_options {
+  migration_mode migrate = migration_mode::where_possible;
+  byte_count check_pages_threshold{64 << 10};  ///< see lookup_options
+  duration timeslice{};                        ///< how long a CPU fault leaves migrated memory to the device
+  bool read_only = false;                      ///< the GPU never writes
+  partial_unmap rest = partial_unmap::evict;   ///< what becomes of a range that was unmapped in part
+  bool mixed = false;       ///< system and device pages may stand in one range; a migration moves only what differs
+  bool peers_push = false;  ///< in a migration between devices the source copies
+  gpusvm_limits limits{};
+};
+
+/// What a prefetch did, beside how it ended.
+struct prefetch_report {
+  page_count placed{};     ///< mapped, where they are wanted
+  page_count elsewhere{};  ///< mapped, but not where they are wanted
+};
+
+/// What drivers of GPUs with SVM share: the ranges, the passes that map one for an access, prefetch, attributes, garbage
+/// collection.
+///
+/// A pass collects, looks up, migrates, gets pages and binds; whatever the CPU changed meanwhile leads to the next pass,
+/// ten at most. Where others have a page locked or pinned, the driver waits without the range's lock, 20 ms in all, and
+/// no pass is used up. Any function may be called from any thread. A class derived from this one answers the
+/// invalidations, and calls `close` before it ends.
+/// \source drivers/gpu/drm/xe/xe_svm.c
+template <policies P>
+class driver_base : public invalidation_client<P> {
+ public:
+  static constexpr int max_passes = 10;
+  static constexpr int required_migration_tries = 3;
+
+  driver_base(driver_base const&) = delete;
+  driver_base& operator=(driver_base const&) = delete;
+
+  [[nodiscard]] gpusvm<P>& svm() { return svm_; }
+  [[nodiscard]] migrator<P>& memory() { return migrator_; }
+  [[nodiscard]] driver_options const& options() const { return options_; }
+
+  /// Maps every VMA's memory in `span` ahead of the GPU's accesses, moving it where it is wanted; holes are skipped.
+  ///
+  /// \param span    page-aligned
+  /// \param report  is added to, also when an error ends the walk
+  /// \pre    no lock of the library held
+  /// \errors outside_window (also in a hole), no_access, and those of `fault`; what came before the error stays
+  /// \source xe_vm.c, prefetch of a CPU mirror VMA
+  [[nodiscard]] errc prefetch(va_range span, prefetch_place where, prefetch_report* report = nullptr,
+                              cancellation const* cancel = nullptr);
+
+  /// Says where a span's memory is best and what may be done with it; later faults follow it. What is mapped now is
+  /// unmapped, so that it is faulted in anew, unless all of the span had the same attributes. A range that ends up with
+  /// two attributes is evicted and replaced by the next fault.
+  ///
+  /// \pre    no lock of the library held
+  /// \errors misaligned; those of attribute_map::set: nothing has changed
+  /// \source xe_vm_madvise.c
+  [[nodiscard]] errc advise(va_range span, span_attributes said);
+  [[nodiscard]] span_attributes attributes_at(cpu_va a) {
+    return attributes_.at(a, aligned_block(a, P::mm::page_size)).said;
+  }
+  /// How many spans something is said of; each has a registration with the mm.
+  [[nodiscard]] std::size_t attribute_count_slow() { return attributes_.count_slow(); }
+
+  /// Makes the GPU forget every mapping, after a reset that lost its page tables; the ranges stay.
+  ///
+  /// \pre no lock of the library held
+  void reset() { unmap_all(svm_.shape().window()); }
+  /// Makes the GPU forget every mapping and refuses faults with `retry` until `resume`.
+  ///
+  /// What is in device memory stays there; who turns the power off evicts it (`memory().evict_all()`).
+  /// \pre no lock of the library held
+  void suspend() {
+    suspended_.store(1);
+    reset();
+  }
+  void resume() { suspended_.store(0); }
+
+  /// Removes the ranges whose memory the CPU unmapped.
+  ///
+  /// \pre no lock of the library held
+  void collect_garbage() { collector_.run(); }
+
+  /// Removes everything; every later fault fails with `gone`.
+  void close() {
+    attributes_.clear();
+    collector_.run();
+    svm_.close();
+    collector_.run();
+  }
+
+ protected:
+  /// \param migrator  of the GPU's memory
+  /// \param env       the address space, and the GPU as it sees it
+  driver_base(migrator<P>& migrator, environment<P> const& env, geometry const& shape, driver_options const& options)
+      : options_(options),
+        migrator_(migrator),
+        svm_(migrator, env, shape, *this, options.limits),
+        collector_(svm_, options.rest),
+        attributes_(svm_.env()) {}
+  ~driver_base() = default;
+
+  /// What one fault or one range of a prefetch asks for.
+  struct demand {
+    cpu_va at;
+    access want;
+    prefetch_place where;
+    bool is_fault;
+    cancellation const* cancel;
+    advice known;
+    int pass = 0;
+  };
+
+  [[nodiscard]] errc serve(demand d, va_range& served);
+  [[nodiscard]] garbage_collector<P>& collector() { return collector_; }
+
+ private:
+  [[nodiscard]] bool requires_device(demand const& d) const {
+    if (d.want == access::atomic) return true;
+    return options_.migrate == migration_mode::required && d.where != prefetch_place::system;
+  }
+  [[nodiscard]] page_options wanted_pages(demand const& d, bool read_only) const {
+    bool const required = requires_device(d);
+    return {read_only, required, options_.mixed && !required, nullptr, d.cancel};
+  }
+  [[nodiscard]] result<lookup<P>> look_up(demand const& d);
+  /// How one pass over a range ended, and whether another may do better.
+  struct pass_result {
+    errc error;
+    bool try_again;
+  };
+  [[nodiscard]] pass_result serve_range(demand const& d, range_hold<P>& held, bool read_only);
+  [[nodiscard]] bool is_placed(demand const& d, range_hold<P>& held);
+  [[nodiscard]] errc place(demand const& d, range_hold<P>& held);
+  [[nodiscard]] bool may_migrate(demand const& d, range_hold<P>& held);
+  [[nodiscard]] migrate_options<P> how_to_migrate(demand const& d, int attempt) const;
+  void unmap_all(va_range span);
+  [[nodiscard]] result<cpu_va> next_mapped(va_range rest);
+  void count(va_range served, prefetch_place where, prefetch_report& report);
+
+  driver_options const options_;
+  migrator<P>& migrator_;
+  gpusvm<P> svm_;
+  garbage_collector<P> collector_;
+  attribute_map<P> attributes_;
+  typename P::lock::template atomic<std::uint32_t> suspended_{0};
+  typename P::lock::template atomic<std::uint32_t> advised_{0};  // how often the attributes changed
+};
+
+}  // namespace svm::inline v0
+
+#include <svm/driver/fault.hpp>
+#include <svm/driver/prefetch.hpp>
