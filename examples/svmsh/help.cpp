@@ -75,6 +75,7 @@ machine options:      default
   readonly=on|off     off        the GPU may not write
   split=on|off        off        a partial unmap splits the range and keeps the rest
   gc=auto|manual      auto       collect after every command, or on demand
+  evict=ORDER         oldest     what makes room: oldest made, or touched longest ago
   thp=on|off          off        whole 2M of anonymous memory at once
   page=SIZE           4K         page size: 4K, 16K, 64K
   vm_start=ADDR       0          the span of addresses that the GPU manages

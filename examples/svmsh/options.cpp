@@ -99,6 +99,7 @@ constexpr key keys[] = {
     {"readonly", [](machine_options& o, setting const& s) { return set_switch(s, o.readonly); }},
     {"split", [](machine_options& o, setting const& s) { return set_switch(s, o.split); }},
     {"gc", [](machine_options& o, setting const& s) { return set_switch(s, o.gc_auto, "auto", "manual"); }},
+    {"evict", [](machine_options& o, setting const& s) { return set_switch(s, o.evict_touched, "touched", "oldest"); }},
     {"thp", [](machine_options& o, setting const& s) { return set_switch(s, o.thp); }},
     {"page", [](machine_options& o, setting const& s) { return set_page(s, o.page); }},
     {"vm_start", [](machine_options& o, setting const& s) { return set_number(s, o.vm_start); }},

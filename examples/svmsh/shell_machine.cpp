@@ -44,6 +44,7 @@ svm::mock::machine_options to_mock(machine_options const& options, svm::va_range
   to.driver.timeslice = svm::milliseconds(options.timeslice_ms);
   to.driver.read_only = options.readonly;
   to.driver.rest = options.split ? svm::partial_unmap::split : svm::partial_unmap::evict;
+  if (options.evict_touched) to.eviction = {svm::eviction_order::touched, svm::touch_precision::exact};
   return to;
 }
 

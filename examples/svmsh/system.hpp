@@ -27,6 +27,7 @@ struct machine_options {
   bool readonly = false;
   bool split = false;
   bool gc_auto = true;
+  bool evict_touched = false;  // makes room by the order of use, not of making
   bool thp = false;
   std::uint64_t page = 4096;  // 4K, 16K or 64K
   std::uint64_t vm_start = 0;

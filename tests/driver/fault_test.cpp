@@ -142,19 +142,35 @@ TEST_SUITE("driver/fault") {
   }
 
   TEST_CASE(
-      "where it is required, a page that stays in system memory ends the fault, and three tries are made a pass") {
+      "where it is required, a page that others keep in system memory ends the fault after 20 ms and ten passes") {
     world w{mode(migration_mode::required)};
     w.map(64 * KiB);
     w.cpu_tag(base, 64 * KiB, 1);
     w.process.pin(at(page_bytes), true);
-    CHECK(w.fault(base) == errc::busy);
-    CHECK(w.count(event_kind::migration_failed) == 3);
+    auto const begin = w.clock.now();
+    CHECK(w.fault(base) == errc::in_use);
+    CHECK(w.clock.now() == begin + svm::milliseconds(20));
+    CHECK(w.count(event_kind::gpu_fault_retry) == passes - 1);  // a wait uses up no pass
+    // 10 us, doubled seven times to 1 ms, then 1 ms each, and what is left of 20 ms.
+    constexpr std::uint64_t waits = 7 + 18 + 1;
+    CHECK(w.count(event_kind::migration_failed) == passes + waits);
     CHECK_FALSE(w.device.has_mappings());
     w.process.pin(at(page_bytes), false);
     CHECK(w.complaint() == "");
     CHECK(w.fault(base) == errc::ok);
     CHECK(w.device_pages(base, 64 * KiB) == 16);
     CHECK(w.gpu_tags_until(base, 64 * KiB, 1) == 64 * KiB);
+  }
+
+  TEST_CASE("where it is required, three tries are made a pass when the device's part fails, and nobody waits") {
+    world w{mode(migration_mode::required)};
+    w.map(64 * KiB);
+    w.cpu_tag(base, 64 * KiB, 1);
+    auto const begin = w.clock.now();
+    w.failures.arm(svm::mock::failure::copy, 1, svm::mock::failure_plan::repeat::from_then_on);
+    CHECK(w.fault(base) == errc::copy_failed);
+    CHECK(w.count(event_kind::migration_failed) == 3);
+    CHECK(w.clock.now() == begin);
   }
 
   TEST_CASE("where it is only wished for, a page that stays is mapped where it is") {

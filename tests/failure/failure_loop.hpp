@@ -42,7 +42,7 @@ inline constexpr cpu_va other{base.value + MiB};
     case failure::notifier:
       return errc::registration_failed;
     case failure::lock:
-      return errc::busy;
+      return errc::in_use;
     case failure::page_table:
       return errc::no_memory;
     case failure::page_list:

@@ -247,7 +247,12 @@ constexpr situation to_evict_all[] = {
 // One allocation may be out when the next cannot move.
 constexpr call evicting_all[] = {
     {"evict_all", [](stage& w) { return w.mover.evict_all(); }, placement, 0, 0},
-    {"unbind", [](stage& w) { return w.mover.unbind(); }, placement, 0, 0},
+    {"unbind",
+     [](stage& w) {
+       errc const e = w.mover.unbind();
+       return e == errc::busy ? errc::in_use : e;  // what kept it busy is what an eviction met, again and again
+     },
+     placement, 0, 0},
     {"make_room", [](stage& w) { return w.mover.make_room({2 * chunk}); }, placement, 0, 0, false, false},
 };
 
@@ -316,7 +321,7 @@ constexpr call reaping[] = {{"an event that may not wait",
                              [](stage& w) {
                                bool const done = w.process.invalidate_only(
                                    {span(base, chunk), svm::invalidation_cause::clear, svm::nobody, false});
-                               return done ? errc::ok : errc::busy;
+                               return done ? errc::ok : errc::in_use;
                              },
                              gpu_side, 0, 0}};
 

@@ -124,7 +124,7 @@ struct bench {
   }
   [[nodiscard]] errc map(std::vector<entry> const& found, page_options wanted = {}) {
     pages::room room{env};
-    REQUIRE(room.reserve(found.size(), found.front().place == page_place::system) == errc::ok);
+    REQUIRE(room.reserve(found.size(), found.front().place == page_place::system, wanted.allow_mixed) == errc::ok);
     return mapping.map(found, wanted, room);
   }
   [[nodiscard]] entry mine(std::uint64_t n) { return support::device_page(n, own); }
@@ -255,17 +255,17 @@ TEST_SUITE("gpusvm/map_pages") {
     bench b;
     {
       pages::room room{b.env};
-      REQUIRE(room.reserve(2, true) == errc::ok);
+      REQUIRE(room.reserve(2, true, false) == errc::ok);
       REQUIRE(b.device.reserved.size() == 1);
       REQUIRE(b.mapping.map(std::vector{b.mine(1), b.mine(2)}, {}, room) == errc::ok);
       CHECK(b.device.reserved.size() == 0);
       CHECK(b.device.syncs == 0);
     }
     pages::room unused{b.env};
-    REQUIRE(unused.reserve(4, false) == errc::ok);
+    REQUIRE(unused.reserve(4, false, false) == errc::ok);
     CHECK(b.device.reserved.size() == 0);
-    REQUIRE(unused.reserve(4, true) == errc::ok);
-    REQUIRE(unused.reserve(4, true) == errc::ok);  // once is enough
+    REQUIRE(unused.reserve(4, true, false) == errc::ok);
+    REQUIRE(unused.reserve(4, true, false) == errc::ok);  // once is enough
     CHECK(b.device.reserved.size() == 1);
   }
 

@@ -50,7 +50,7 @@ struct bench {
 
   [[nodiscard]] errc map(std::vector<entry> const& found, page_options wanted = {}) {
     pages::room room{env};
-    REQUIRE(room.reserve(found.size(), found.front().place == page_place::system) == errc::ok);
+    REQUIRE(room.reserve(found.size(), found.front().place == page_place::system, wanted.allow_mixed) == errc::ok);
     return mapping.map(found, wanted, room);
   }
   [[nodiscard]] std::size_t live() const { return device.live.size() + pagemap.live.size(); }

@@ -90,7 +90,7 @@ TEST_SUITE("mock/failure") {
     w.map(chunk);
     w.cpu_tag(base, chunk, 1);
     w.failures.arm(failure::lock, 3);
-    CHECK(to_device(w, base, chunk) == errc::busy);
+    CHECK(to_device(w, base, chunk) == errc::in_use);
     CHECK(w.device_pages(base, chunk) == 0);
 
     lock_policy::mutex<svm::lock_rank::range> mutex;

@@ -220,7 +220,7 @@ TEST_SUITE("mock/mm, mremap") {
       as_another_thread([&] { CHECK(move(w, places[0], chunk, chunk, places[1]) == sys::ok); });
       std::swap(places[0], places[1]);
     };
-    CHECK(w.mover.evict_all() == errc::busy);
+    CHECK(w.mover.evict_all() == errc::in_use);
     w.hooks.hook = nullptr;
     CHECK(table(w, w.first(), places[0], 2 * page_bytes) == "DD");
     CHECK(w.complaint() == "");

@@ -160,7 +160,7 @@ TEST_SUITE("mock/machine, several GPUs") {
     w.cpu_tag(base, 2 * chunk, 1);
     REQUIRE(gpu_store(w, w.first(), 1, base, 70) == errc::ok);
     REQUIRE(gpu_load(w, w.first(), 0, base) == 70u);  // over the link, or moved
-    w.unplug(1);
+    REQUIRE(w.unplug(1) == errc::ok);
     CHECK(w.machine::gpu_load(w.first(), 1, base, std::span<std::byte>{}) == errc::device_gone);
     CHECK(w.gpu_card(1).memory.allocate({page_bytes}).error() == errc::device_gone);
     CHECK(w.cpu_read(base) == 70u);

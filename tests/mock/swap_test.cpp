@@ -138,7 +138,7 @@ TEST_SUITE("mock/mm, swap") {
     auto const pinned = w.process.pin_for_long(base);
     REQUIRE(pinned);
     CHECK_FALSE(w.frames.is_device(*pinned));
-    CHECK(to_device(w, base, chunk) == errc::busy);
+    CHECK(to_device(w, base, chunk) == errc::in_use);
     CHECK_FALSE(w.process.replace_page(base));
     CHECK(w.gpu_write(base, 5) == errc::ok);  // from where it is
     CHECK(w.process.entry_at(base).target == *pinned);

@@ -89,7 +89,7 @@ TEST_SUITE("pagemap/devmem") {
     }
     SUBCASE("a pinned page") {
       w.process.pin(base, true);
-      CHECK(w.move_in() == errc::busy);
+      CHECK(w.move_in() == errc::in_use);
       w.process.pin(base, false);
       CHECK(w.counted.releases == 1);
     }

@@ -96,7 +96,7 @@ TEST_SUITE("pagemap/evict") {
     int tries = 0;
     w.hooks.hook = [&](step s) { tries += s == step::collecting ? 1 : 0; };
     auto const copies = w.failures.calls(failure::copy);
-    CHECK(w.mover.evict(*victim) == errc::busy);
+    CHECK(w.mover.evict(*victim) == errc::in_use);
     CHECK(tries == svm::eviction_attempts);
     CHECK(w.failures.calls(failure::copy) - copies == 1);  // erratum 3.2.4
     w.hooks.hook = nullptr;
@@ -115,7 +115,7 @@ TEST_SUITE("pagemap/evict") {
     w.process.pin(page_at(3), true);
     int tries = 0;
     w.hooks.hook = [&](step s) { tries += s == step::collecting ? 1 : 0; };
-    CHECK(w.mover.evict_span(w.process, span(base, chunk)) == errc::busy);
+    CHECK(w.mover.evict_span(w.process, span(base, chunk)) == errc::in_use);
     CHECK(tries == svm::eviction_attempts);
     w.hooks.hook = nullptr;
     CHECK(w.device_pages(base, chunk) == 1);
@@ -318,10 +318,10 @@ TEST_SUITE("pagemap/evict") {
     CHECK(w.mover.make_room({chunk}) == errc::ok);
     CHECK(residents(w, 3) == "101");
     CHECK(w.count(svm::event_kind::evicted) == 2);
-    CHECK(w.mover.make_room({3 * chunk}) == errc::no_device_memory);
+    CHECK(w.mover.make_room({3 * chunk}) == errc::in_use);
     CHECK(residents(w, 3) == "100");
     CHECK(w.count(svm::event_kind::evicted) == 4);
-    CHECK(w.mover.evict_all() == errc::busy);
+    CHECK(w.mover.evict_all() == errc::in_use);
     w.process.pin(base, false);
     CHECK(w.mover.evict_all() == errc::ok);
     CHECK(w.cpu_tags_until(base, 3 * chunk, 1) == 3 * chunk);
@@ -332,7 +332,7 @@ TEST_SUITE("pagemap/evict") {
     world w{small_chunks(3 * chunk)};
     place_chunks(w, 3);
     w.process.pin(page_at(chunk_pages), true);
-    CHECK(w.mover.evict_all() == errc::busy);
+    CHECK(w.mover.evict_all() == errc::in_use);
     CHECK(residents(w, 3) == "010");
     CHECK(w.device_pages(at(chunk), chunk) == 1);
     w.process.pin(page_at(chunk_pages), false);

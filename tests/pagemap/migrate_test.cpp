@@ -304,9 +304,11 @@ TEST_SUITE("pagemap/migrate") {
       world w{three_gpus()};
       w.map(chunk);
       w.cpu_tag(base, chunk, 1);
-      interfere(w, when, [&] { CHECK(w.mover.unbind() == errc::ok); });
+      // The migration has memory until it sees that the device is going.
+      interfere(w, when, [&] { CHECK(w.mover.unbind() == errc::busy); });
       CHECK(migrate(w, 0, base, chunk) == errc::device_gone);
       w.hooks.hook = nullptr;
+      CHECK(w.mover.unbind() == errc::ok);
       CHECK(w.device_pages(base, chunk) == 0);
       CHECK(w.device_memory.used() == byte_count{});
       CHECK(w.complaint() == "");

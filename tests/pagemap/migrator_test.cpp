@@ -122,7 +122,7 @@ TEST_SUITE("pagemap/migrator") {
     w.cpu_tag(base, chunk, 1);
     auto const before = pages_behind(w, base, chunk);
     w.process.pin(page_at(5), true);
-    CHECK(to_device(w, base, chunk) == errc::busy);
+    CHECK(to_device(w, base, chunk) == errc::in_use);
     CHECK(pages_behind(w, base, chunk) == before);
     CHECK(w.device_memory.used() == byte_count{});
     CHECK(w.gpu_write(base, 1) == errc::ok);
@@ -140,7 +140,7 @@ TEST_SUITE("pagemap/migrator") {
     w.cpu_tag(base, chunk, 1);
     auto const before = pages_behind(w, base, chunk);
     w.frames.of(before[9]).locked = true;
-    CHECK(to_device(w, base, chunk) == errc::busy);
+    CHECK(to_device(w, base, chunk) == errc::in_use);
     CHECK(pages_behind(w, base, chunk) == before);
     w.frames.of(before[9]).locked = false;
     CHECK(w.complaint() == "");
@@ -238,7 +238,7 @@ TEST_SUITE("pagemap/migrator") {
     w.cpu_tag(base, 3 * chunk, 1);
     REQUIRE(to_device(w, base, chunk) == errc::ok);
     w.process.pin(base, true);
-    CHECK(to_device(w, at(2 * chunk), chunk) == errc::no_device_memory);
+    CHECK(to_device(w, at(2 * chunk), chunk) == errc::in_use);
     CHECK(w.gpu_tags_until(at(2 * chunk), chunk, 1 + 2 * chunk_pages) == chunk);
     CHECK(w.device_pages(at(2 * chunk), chunk) == 0);
     w.process.pin(base, false);
@@ -291,7 +291,7 @@ TEST_SUITE("pagemap/migrator") {
     w.process.pin(base, true);
     REQUIRE(w.fault(base) == errc::ok);
     REQUIRE(w.gpu_mapped_pages(base, chunk) == chunk_pages);
-    CHECK(to_device(w, base, chunk) == errc::busy);
+    CHECK(to_device(w, base, chunk) == errc::in_use);
     CHECK(w.gpu_mapped_pages(base, chunk) == 0);
     CHECK(w.dma.live() == 0);
     w.process.pin(base, false);

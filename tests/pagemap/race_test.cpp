@@ -85,7 +85,7 @@ TEST_SUITE("pagemap, races") {
     SUBCASE("pinned: nothing moves") {
       ram_scene w;
       interfere(w, step::collecting, [&] { w.process.pin(page_at(3), true); });
-      CHECK(w.move_in() == errc::busy);
+      CHECK(w.move_in() == errc::in_use);
       CHECK(w.device_pages(base, chunk) == 0);
       w.process.pin(page_at(3), false);
       CHECK(w.complaint() == "");
@@ -123,7 +123,7 @@ TEST_SUITE("pagemap, races") {
   TEST_CASE("a second migration that meets the first finds its pages locked and gives up") {
     for (step const where : {step::copying, step::installing}) {
       ram_scene w;
-      interfere(w, where, [&] { CHECK(w.move_in() == errc::busy); });
+      interfere(w, where, [&] { CHECK(w.move_in() == errc::in_use); });
       CHECK(w.move_in() == errc::ok);
       CHECK(w.device_pages(base, chunk) == chunk_pages);
       CHECK(w.device_memory.used() == byte_count{chunk});
@@ -229,7 +229,7 @@ TEST_SUITE("pagemap, races") {
 
   TEST_CASE("two evictions of one allocation: the second finds it busy while the first works, and both end") {
     device_scene w;
-    interfere(w, step::copying, [&] { CHECK(w.move_out() == errc::busy); });
+    interfere(w, step::copying, [&] { CHECK(w.move_out() == errc::in_use); });
     CHECK(w.move_out() == errc::ok);
     CHECK(w.kept->is_detached());
     CHECK(w.cpu_tags_until(base, chunk, 1) == chunk);
@@ -239,7 +239,7 @@ TEST_SUITE("pagemap, races") {
   TEST_CASE("a page pinned just before an eviction stays, and moves once it is free") {
     device_scene w;
     interfere(w, step::collecting, [&] { w.process.pin(page_at(2), true); });
-    CHECK(w.move_out() == errc::busy);
+    CHECK(w.move_out() == errc::in_use);
     CHECK(w.device_pages(base, chunk) == 1);
     w.process.pin(page_at(2), false);
     CHECK(w.complaint() == "");
@@ -252,7 +252,7 @@ TEST_SUITE("pagemap, races") {
     errc inside = errc::ok;
     interfere(w, step::copying, [&] { inside = w.fault(base); });
     CHECK(w.move_out() == errc::ok);
-    CHECK(inside == errc::busy);  // one thread cannot wait for the eviction to end
+    CHECK(inside == errc::in_use);  // one thread cannot wait for the eviction to end
     CHECK(w.fault(base) == errc::ok);
     CHECK(w.gpu_tags_until(base, chunk, 1) == chunk);
     CHECK(w.complaint() == "");

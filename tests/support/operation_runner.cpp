@@ -331,7 +331,7 @@ void runner::reset(operation const& o) {
 void runner::unplug(operation const& o) {
   if (unplugged_[gpu_of(o)]) return;
   unplugged_[gpu_of(o)] = true;
-  machine_.unplug(gpu_of(o));
+  machine_.tear_out(gpu_of(o));
   for_each_entry([&](std::size_t p, std::uint64_t n, svm::mock::pte const& e) {
     if (e.what == svm::mock::pte::state::lost) model_.lose(p, n);
   });

@@ -36,6 +36,7 @@ TEST_SUITE("svmsh/options") {
     CHECK_FALSE(o.readonly);
     CHECK_FALSE(o.split);
     CHECK(o.gc_auto);
+    CHECK_FALSE(o.evict_touched);
     CHECK_FALSE(o.thp);
     CHECK(o.page == 4096);
     CHECK(o.vm_start == 0);
@@ -48,8 +49,8 @@ TEST_SUITE("svmsh/options") {
     machine_options o;
     for (std::string_view const word :
          {"ram=64M", "vram=0", "gpus=2", "chunks=64K,4K", "notifier=1M", "check_pages=0", "migrate=only",
-          "timeslice=4G", "readonly=on", "split=on", "gc=manual", "thp=on", "page=64K", "vm_start=0x10000000",
-          "vm_size=1T", "seed=18446744073709551615"}) {
+          "timeslice=4G", "readonly=on", "split=on", "gc=manual", "evict=touched", "thp=on", "page=64K",
+          "vm_start=0x10000000", "vm_size=1T", "seed=18446744073709551615"}) {
       CAPTURE(word);
       CHECK_FALSE(assign(o, word));
     }
@@ -64,6 +65,7 @@ TEST_SUITE("svmsh/options") {
     CHECK(o.readonly);
     CHECK(o.split);
     CHECK_FALSE(o.gc_auto);
+    CHECK(o.evict_touched);
     CHECK(o.thp);
     CHECK(o.page == 65536);
     CHECK(o.vm_start == 0x10000000);
@@ -115,6 +117,8 @@ TEST_SUITE("svmsh/options") {
                                        "split=auto",
                                        "gc=on",
                                        "gc=",
+                                       "evict=newest",
+                                       "evict=",
                                        "thp=always",
                                        "page=8K",
                                        "page=0",

@@ -49,7 +49,7 @@ BAD_OPTIONS = [
     "frob=1", "ram=", "ram=x", "ram=-1", "ram=08", "ram=0", "ram=3K", "ram=2T", "ram=20000000T", "vram=1", "vram=2T",
     "gpus=0", "gpus=65", "chunks=", "chunks=4K,", "chunks=4K,64K", "chunks=3K", "chunks=2M,64K", "chunks=4K,4K",
     "chunks=0", "notifier=0", "notifier=3M", "notifier=4K", "check_pages=off", "migrate=maybe", "timeslice=-1",
-    "timeslice=4294967297", "readonly=1", "split=yes", "gc=on", "thp=always", "page=8K", "page=0", "vm_size=0",
+    "timeslice=4294967297", "readonly=1", "split=yes", "gc=on", "evict=on", "thp=always", "page=8K", "page=0", "vm_size=0",
     "vm_start=A", "seed=random",
 ]  # fmt: skip
 
@@ -140,7 +140,7 @@ def command_line():
     for word in ["mmap", "munmap", "mprotect", "madvise", "mremap", "dontunmap", "hugepage", "fork", "exit", "@CHILD",
                  "atomic_add", "reset", "gpus=", "split=", "thp=", "page=", "read", "write", "fill", "check", "prefetch", "evict", "gc",
                  "tick", "fail", "show", "expect", "machine", "ram=", "vram=", "chunks=", "notifier=", "check_pages=",
-                 "migrate=", "timeslice=", "readonly=", "vm_start=", "vm_size=", "seed="]:  # fmt: skip
+                 "migrate=", "timeslice=", "readonly=", "evict=", "vm_start=", "vm_size=", "seed="]:  # fmt: skip
         tally.check(word in text, f"run --help names {word}")
     version = run([svmsh, "--version"])
     good = version.status == 0 and re.fullmatch(rb"svmsh \d+\.\d+\.\d+\n", version.out) and not version.err

@@ -46,16 +46,30 @@ class intrusive_list {
 
   [[nodiscard]] bool empty() const { return head_.next_ == &head_; }
   [[nodiscard]] T* front() const { return empty() ? nullptr : object(head_.next_); }
+  [[nodiscard]] T* back() const { return empty() ? nullptr : object(head_.previous_); }
   /// The object behind `entry`, or null at the end.
   [[nodiscard]] T* next(T& entry) const {
     hook* const following = static_cast<hook&>(entry).next_;
     return following == &head_ ? nullptr : object(following);
   }
 
+  /// The object before `entry`, or null at the front.
+  [[nodiscard]] T* previous(T& entry) const {
+    hook* const before = static_cast<hook&>(entry).previous_;
+    return before == &head_ ? nullptr : object(before);
+  }
+
   /// \pre `entry` stands in no list of this tag
   void push_back(T& entry) { link(entry, head_.previous_); }
   /// \pre `entry` stands in no list of this tag
   void push_front(T& entry) { link(entry, &head_); }
+
+  /// \pre `entry` stands in no list of this tag, `place` in this one
+  void insert_after(T& place, T& entry) {
+    hook& before = place;
+    SVM_ASSERT(before.is_linked());
+    link(entry, &before);
+  }
 
   /// \pre `entry` stands in this list
   void erase(T& entry) {

@@ -73,6 +73,8 @@ struct migration_slot {
   device_page_owner<Page>* behind = nullptr;  ///< of a source in device memory that is collected
 
   [[nodiscard]] bool is_collected() const { return state == slot_state::collected || state == slot_state::hole; }
+  /// True when others held the page, so that it may move once they let go.
+  [[nodiscard]] bool is_in_use() const { return state == slot_state::locked || state == slot_state::pinned; }
 };
 
 /// What `fault_in` is to make present.
@@ -95,7 +97,7 @@ struct walk_request {
 ///     map them, and need none;
 ///  2. `find_vma` and `find_first_vma` see one consistent state while the map lock is held shared;
 ///  3. `fault_in` makes every page of the span present and readable, and writable for `want == write`, or fails with
-///     no_vma, no_access, read_only, busy or no_ram; device pages that the request's owner reaches stay where they are, unless a
+///     no_vma, no_access, read_only, busy, in_use (others keep a page locked or pinned) or no_ram; device pages that the request's owner reaches stay where they are, unless a
 ///     write needs a copy of its own (after a fork), others come back. busy for an event that it caused itself comes
 ///     only after every page was made present, so that the next walk finds them so; `snapshot` reports what is present
 ///     and faults nothing in;

@@ -71,7 +71,7 @@ struct cpu_fault {
 /// How a CPU fault on device memory ended.
 struct cpu_fault_answer {
   enum class action : std::uint8_t {
-    look_again,  ///< the page came back, or somebody else is moving it: walk the page table again
+    look_again,  ///< walk the page table again: the page came back, or (`error` is in_use) somebody else is moving it
     wait,        ///< the device may keep it until `until`: wait, then fault again
     fail,        ///< it cannot come back now, for the reason in `error`
   };

@@ -149,9 +149,10 @@ class driver_base : public invalidation_client<P> {
     errc error;
     bool try_again;
   };
+  [[nodiscard]] pass_result run_pass(demand& d, prefetch_place asked, va_range& served);
   [[nodiscard]] pass_result serve_range(demand const& d, range_hold<P>& held, bool read_only);
   [[nodiscard]] bool is_placed(demand const& d, range_hold<P>& held);
-  [[nodiscard]] errc place(demand const& d, range_hold<P>& held);
+  [[nodiscard]] errc place(demand const& d, range_hold<P>& held, bool& in_use);
   [[nodiscard]] bool may_migrate(demand const& d, range_hold<P>& held);
   [[nodiscard]] migrate_options<P> how_to_migrate(demand const& d, int attempt) const;
   void unmap_all(va_range span);

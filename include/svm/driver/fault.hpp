@@ -26,46 +26,53 @@ namespace svm::inline v0 {
   }
 }
 
+/// True for an error that may pass by itself: the mappings changed, or others hold pages for a while.
+[[nodiscard]] constexpr bool may_pass(errc e) {
+  return says_mappings_changed(e) || e == errc::in_use;
+}
+
 /// Runs the passes for one address; `served` becomes the range's span.
 template <policies P>
 errc driver_base<P>::serve(demand d, va_range& served) {
   prefetch_place const asked = d.where;
-  errc last = errc::busy;
-  for (; d.pass < max_passes; ++d.pass) {
+  for (page_wait patience{svm_.env().clock};;) {
     if (is_cancelled(d.cancel)) return errc::interrupted;
-    if (d.pass != 0 && d.is_fault)
-      svm_.env().observer.record({event_kind::gpu_fault_retry, aligned_block(d.at, P::mm::page_size), {}, last});
-    collector_.run();
-    if (!svm_.shape().window().contains(d.at)) return errc::outside_window;
-    std::uint32_t const advised = advised_.load();
-    d.known = attributes_.at(d.at, svm_.shape().window());
-    if (d.want == access::atomic && d.known.said.atomic == atomic_mode::cpu) return errc::no_atomics;
-    // A wish of the program is as good as one of a prefetch, where the prefetch has none.
-    bool const stays = asked == prefetch_place::as_fault && d.want != access::atomic &&
-                       d.known.said.preferred == preferred_place::system;
-    d.where = stays ? prefetch_place::system : asked;
-    result<lookup<P>> found = look_up(d);
-    if (!found) return found.error();  // the memory is not there, or not for this access: no pass will change that
-    bool const read_only = options_.read_only || !found->vma.writable;
-    served = found->range->interval();
-    range_hold<P> held = svm_.hold(std::move(found->range));
-    // Under the range's lock: who suspends or advises takes it after saying so.
-    if (suspended_.load() != 0) return errc::retry;
-    if (advised_.load() != advised) {
-      last = errc::retry;
-      continue;
-    }
-    if (held->has(range_flag::unmapped)) {
-      // The collector has it in hand; doing its work here is better than burning the passes meanwhile.
-      collector_.collect(std::move(held));
-      last = errc::unmapped;
-      continue;
-    }
-    pass_result const ended = serve_range(d, held, read_only);
-    last = ended.error;
-    if (last == errc::ok || !ended.try_again) return last;
+    pass_result const ended = run_pass(d, asked, served);
+    if (!ended.try_again) return ended.error;
+    if (ended.error == errc::in_use && patience.wait()) continue;  // uses up no pass
+    if (++d.pass == max_passes) return ended.error;
+    if (is_cancelled(d.cancel)) return errc::interrupted;
+    if (d.is_fault)
+      svm_.env().observer.record({event_kind::gpu_fault_retry, aligned_block(d.at, P::mm::page_size), {}, ended.error});
   }
-  return last;
+}
+
+/// One pass: collects garbage, then finds or makes the range and serves it; holds no lock when it returns.
+template <policies P>
+auto driver_base<P>::run_pass(demand& d, prefetch_place asked, va_range& served) -> pass_result {
+  collector_.run();
+  if (!svm_.shape().window().contains(d.at)) return {errc::outside_window, false};
+  std::uint32_t const advised = advised_.load();
+  d.known = attributes_.at(d.at, svm_.shape().window());
+  if (d.want == access::atomic && d.known.said.atomic == atomic_mode::cpu) return {errc::no_atomics, false};
+  // A prefetch that names no place follows the program's advice.
+  bool const stays = asked == prefetch_place::as_fault && d.want != access::atomic &&
+                     d.known.said.preferred == preferred_place::system;
+  d.where = stays ? prefetch_place::system : asked;
+  result<lookup<P>> found = look_up(d);
+  if (!found) return {found.error(), false};  // the memory is not there, or not for this access
+  bool const read_only = options_.read_only || !found->vma.writable;
+  served = found->range->interval();
+  range_hold<P> held = svm_.hold(std::move(found->range));
+  // Read under the range lock: suspend() and advise() set their flag before they take it.
+  if (suspended_.load() != 0) return {errc::retry, false};
+  if (advised_.load() != advised) return {errc::retry, true};
+  if (held->has(range_flag::unmapped)) {
+    // The collector has it in hand; doing its work here is better than burning the passes meanwhile.
+    collector_.collect(std::move(held));
+    return {errc::unmapped, true};
+  }
+  return serve_range(d, held, read_only);
 }
 
 /// Finds or makes the range; one that no longer fits its VMA is evicted and replaced.
@@ -97,18 +104,20 @@ auto driver_base<P>::serve_range(demand const& d, range_hold<P>& held, bool read
   page_options hit = wanted;
   hit.devmem_only = d.want == access::atomic;  // any other access is served wherever a valid mapping leads
   if (!gpusvm<P>::pages_valid(*held, hit) || !is_placed(d, held)) {
-    if (errc const e = place(d, held); e != errc::ok) return {e, says_mappings_changed(e)};
+    bool in_use = false;
+    if (errc const e = place(d, held, in_use); e != errc::ok) return {e, may_pass(e)};
     if (errc const e = svm_.get_pages(held, wanted); e != errc::ok) {
+      bool const elsewhere = e == errc::mixed_placement || e == errc::unsupported;
       // The error that ends this pass matters more than one of the eviction: what stays mixed is found again.
-      if (e == errc::mixed_placement || e == errc::unsupported) static_cast<void>(svm_.evict(held, d.cancel));
-      return {e, says_mappings_changed(e) || e == errc::mixed_placement || e == errc::unsupported ||
-                     e == errc::not_in_device_memory || e == errc::dma_map_failed};
+      if (elsewhere) in_use = svm_.evict(held, d.cancel) == errc::in_use;
+      if (in_use && (elsewhere || e == errc::not_in_device_memory)) return {errc::in_use, true};
+      return {e, may_pass(e) || elsewhere || e == errc::not_in_device_memory || e == errc::dma_map_failed};
     }
   }
   errc const e = svm_.bind(
       held, d.known.said.atomic == atomic_mode::cpu ? mapping_access::no_atomics : mapping_access::read_write);
   if (e != errc::ok && e != errc::retry) svm_.unmap_pages(held);  // a range that a failed fault leaves is not mapped
-  return {e, says_mappings_changed(e)};
+  return {e, may_pass(e)};
 }
 
 /// True when a valid mapping is where the demand wants it; a fault takes it wherever it is.
@@ -148,9 +157,10 @@ migrate_options<P> driver_base<P>::how_to_migrate(demand const& d, int attempt) 
 
 /// Moves the range's memory where the demand wants it, as far as it may go there.
 ///
-/// \errors busy and others, only where the demand cannot be served with the memory where it is
+/// \param in_use  is set when others held pages that had to move, though the pages may be got
+/// \errors only where the demand cannot be served with the memory where it is
 template <policies P>
-errc driver_base<P>::place(demand const& d, range_hold<P>& held) {
+errc driver_base<P>::place(demand const& d, range_hold<P>& held, bool& in_use) {
   if (d.where == prefetch_place::system) return svm_.evict(held, d.cancel);
   if (!may_migrate(d, held)) return errc::ok;
 
@@ -161,10 +171,13 @@ errc driver_base<P>::place(demand const& d, range_hold<P>& held) {
     e = svm_.migrate_to_device(held, how_to_migrate(d, attempt));
     if (e == errc::ok || e == errc::interrupted) return e;
     svm_.env().observer.record({event_kind::migration_failed, held->interval(), {}, e});
+    if (e == errc::in_use) break;  // it stays so until this pass gives up the range
   }
-  // Memory in several places is gathered by get_pages, and memory that is shared gets a copy there; the next pass
-  // migrates it.
-  return required && e != errc::shared && !svm_.is_scattered(held) ? e : errc::ok;
+  in_use = e == errc::in_use;
+  // get_pages gathers memory that is in several places, swapped out or out of reach, and copies what is shared; the next
+  // pass migrates it.
+  bool const may_gather = e == errc::shared || e == errc::busy || e == errc::in_use || svm_.is_scattered(held);
+  return required && !may_gather ? e : errc::ok;
 }
 
 template <policies P>

@@ -43,7 +43,9 @@ template <policies P, class Ended>
   for (typename pages<P>::entry const& entry : found)
     if (entry.place == page_place::absent) return errc::stale;
   drop_mapping(to, at.span);  // a mapping that is there did not serve
-  return to.map(found, options, space);
+  if (errc const e = to.map(found, options, space); e != errc::ok) return e;
+  to.touch_locked();
+  return errc::ok;
 }
 
 /// Makes the pages of a span present and maps them for a device, or finds them so: the engine of ranges and buffers.
@@ -52,7 +54,7 @@ template <policies P, class Ended>
 /// \pre    what excludes other changes of the mapping is held (rank range at most); a user reference on the mm; takes mm
 ///         (shared) and notifier (shared)
 /// \errors what `ended` says; no_vma, no_access, read_only, lost; mixed_placement, not_in_device_memory, unsupported;
-///         no_memory, no_ram, dma_map_failed; interrupted; busy: events used up every try, or a second. The mapping is
+///         no_memory, no_ram, dma_map_failed; interrupted; in_use: others keep a page locked or pinned; busy: events used up every try, or a second. The mapping is
 ///         as it was, or not mapped
 /// \allocs two arrays of an element a page, of which one is kept
 /// \complexity O(pages) a try; at most retry_budget::interfered_rounds tries
@@ -69,7 +71,13 @@ template <policies P, class Ended>
     if (is_cancelled(options.cancel)) return errc::interrupted;
     std::uint64_t const sequence = env.mm.read_begin(at.watched);
     if (errc const e = ended(); e != errc::ok) return e;
-    if (to.satisfies(options)) return errc::ok;
+    if (to.satisfies(options)) {
+      shared_guard const guard{at.lock};
+      if (to.satisfies(options)) {
+        to.touch_locked();
+        return errc::ok;
+      }
+    }
 
     if (!found.reserve(count)) return errc::no_memory;
     errc e = errc::ok;
@@ -80,7 +88,7 @@ template <policies P, class Ended>
           at.span, options.read_only ? access::read : access::write, owner, at.watched, sequence};
       e = env.mm.fault_in(request, std::span{found.data(), count});
     }
-    if (e == errc::ok) e = space.reserve(count, found[0].place == page_place::system);
+    if (e == errc::ok) e = space.reserve(count, found[0].place == page_place::system, options.allow_mixed);
     if (e == errc::ok)
       e = map_found<P>(at, to, sequence, std::span<typename pages<P>::entry const>{found.data(), count}, options, space,
                        ended);

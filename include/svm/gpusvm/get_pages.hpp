@@ -62,13 +62,17 @@ template <policies P>
 errc gpusvm<P>::bind(range_hold<P>& held, pages<P>& mapping, mapping_access most) {
   range<P>& r = *held;
   if (r.has(range_flag::removed)) return errc::gone;
-  typename P::device& device = mapping.env().device;
-  if (errc const e = device.prepare(r.interval()); e != errc::ok) return e;
+  if (mapping.is_bound(most)) {
+    shared_guard const guard{r.owner().lock_};
+    if (mapping.is_bound(most)) {
+      mapping.touch_locked();
+      return errc::ok;
+    }
+  }
+  if (errc const e = mapping.env().device.prepare(r.interval()); e != errc::ok) return e;
   shared_guard const guard{r.owner().lock_};
   if (!mapping.has(page_flag::valid)) return errc::retry;
-  mapping.sync(true);
-  device.commit(r.interval(), mapping.blocks_locked(),
-                mapping.has(page_flag::read_only) ? mapping_access::read_only : most);
+  mapping.commit_locked(r.interval(), most);
   return errc::ok;
 }
 

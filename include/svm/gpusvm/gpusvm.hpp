@@ -142,7 +142,7 @@ class gpusvm {
   /// \pre    takes mm (shared) and notifier (shared)
   /// \errors gone, unmapped, mm_gone; no_vma, no_access, read_only (the CPU's mappings changed); mixed_placement (pages
   ///         in several places: evict, then try again); not_in_device_memory (devmem_only); no_memory, no_ram,
-  ///         dma_map_failed; unsupported (memory of a device out of reach); lost; interrupted; busy (events interfered
+  ///         dma_map_failed; unsupported (memory of a device out of reach); lost; interrupted; in_use; busy (events interfered
   ///         with every try, or for a second). On error the range is not mapped, unless it was and stays so
   /// \allocs two arrays of an element a page, of which one is kept
   /// \complexity O(pages)
@@ -162,7 +162,7 @@ class gpusvm {
   /// Unmaps such a mapping and lets it go; does nothing for one that is not attached.
   void detach(range_hold<P>& held, pages<P>& mapping);
 
-  /// Points the device's page table at the range's pages.
+  /// Points the device's page table at the range's pages; writes nothing where it does so already, with this access.
   ///
   /// \param most  what the device may do, where the pages allow it
   /// \errors retry (an invalidation came first: get the pages again), gone; what `device::prepare` returns

@@ -31,16 +31,21 @@ errc pages<P>::judge(std::span<entry const> found, page_options const& wanted, s
   return errc::ok;
 }
 
+/// Remembers whose memory a block is.
+template <policies P>
+void pages<P>::use_memory(devmem<P>& memory, room& space) {
+  if (memory_ == nullptr) memory_ = &memory;
+  if (memory_ == &memory) return;
+  further_memory& more = *space.further_;  // only a mixed mapping comes here
+  if (more.count == 0 || more.list[more.count - 1] != &memory) more.list[more.count++] = &memory;
+}
+
 template <policies P>
 errc pages<P>::map_block(entry const& first, page_order order, dma_direction direction, room& space,
                          device_address& out) {
   if (first.place == page_place::device) {
-    if (pagemap_ == nullptr) {
-      migrator<P>& owner = zdd<P>::of(first.behind)->allocation().owner();
-      from_ = migrator_ref<P>::share(owner);
-      pagemap_ = &owner.env().pagemap;
-    }
-    result<device_address> const mapped = pagemap_->map(env_.device, first.page, order, direction);
+    use_memory(zdd<P>::of(first.behind)->allocation(), space);
+    result<device_address> const mapped = pagemap().map(env_.device, first.page, order, direction);
     if (!mapped) return mapped.error();
     out = *mapped;
     return errc::ok;
@@ -66,7 +71,7 @@ void pages<P>::unmap_blocks(std::span<device_address const> blocks) {
   bool const one_by_one = iova_size_ == byte_count{};
   for (device_address const& b : blocks) {
     if (b.path != interconnect::system)
-      pagemap_->unmap(env_.device, b);
+      pagemap().unmap(env_.device, b);
     else if (one_by_one)
       env_.device.dma_unmap(b.address, b.order, b.direction);
   }
@@ -85,12 +90,12 @@ errc pages<P>::map(std::span<entry const> found, page_options const& wanted, roo
   if ((flags & bit(page_flag::system)) == 0) space.release_iova();
   iova_base_ = space.base_;
   iova_size_ = space.size_;
+  if (space.further_ != nullptr) space.further_->count = 0;
   std::size_t mapped = 0;
   scope_guard undo{[&] {
     unmap_blocks({space.blocks_.data(), mapped});
     space.size_ = {};  // went with the blocks
-    pagemap_ = nullptr;
-    from_ = {};
+    memory_ = nullptr;
   }};
   for (std::size_t i = 0; i < found.size();) {
     // A block ends with the contiguous memory or with the span, whichever comes first.
@@ -106,6 +111,7 @@ errc pages<P>::map(std::span<entry const> found, page_options const& wanted, roo
   undo.dismiss();
   space.size_ = {};
   blocks_.swap(space.blocks_);
+  if (space.further_ != nullptr) std::swap(further_, space.further_);
   count_ = mapped;
   flags_.store(flags);
   return errc::ok;

@@ -68,9 +68,7 @@ class mapped_buffer final : public invalidation_target {
     if (errc const e = env_.device.prepare(span_); e != errc::ok) return e;
     shared_guard const notifier_guard{notifier_lock_};
     if (!pages_.has(page_flag::valid)) return errc::retry;
-    pages_.sync(true);
-    env_.device.commit(span_, pages_.blocks_locked(),
-                       pages_.has(page_flag::read_only) ? mapping_access::read_only : mapping_access::read_write);
+    pages_.commit_locked(span_, mapping_access::read_write);
     return errc::ok;
   }
 

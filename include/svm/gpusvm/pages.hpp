@@ -27,12 +27,15 @@ struct page_options {
 
 /// The state of a `pages` object, one word, so that a reader without a lock sees a consistent set.
 enum class page_flag : std::uint32_t {
-  mapped = 1,     ///< DMA mappings exist
-  valid = 2,      ///< the device may use them
-  device = 4,     ///< some are of device memory
-  read_only = 8,  ///< the device may not write through them
-  system = 16,    ///< some are of system memory
-  peer = 32,      ///< the device memory is another device's
+  mapped = 1,          ///< DMA mappings exist
+  valid = 2,           ///< the device may use them
+  device = 4,          ///< some are of device memory
+  read_only = 8,       ///< the device may not write through them
+  system = 16,         ///< some are of system memory
+  peer = 32,           ///< the device memory is another device's
+  bound = 64,          ///< the device's page table points at them
+  bound_write = 128,   ///< ... so that it may write
+  bound_atomic = 256,  ///< ... so that it may do atomic accesses
 };
 [[nodiscard]] constexpr std::uint32_t bit(page_flag flag) {
   return static_cast<std::uint32_t>(flag);
@@ -41,9 +44,9 @@ enum class page_flag : std::uint32_t {
 /// The mapping of a span for one device: the device's addresses of its pages, and whether they may be used.
 ///
 /// It belongs to a range, or to a `mapped_buffer`; several devices may each have one of a range. An invalidation clears
-/// `valid` first, then the device forgets the span, then the mappings end and `mapped` is cleared.
+/// `valid` and `bound` first, then the device forgets the span, then the mappings end and `mapped` is cleared.
 ///
-/// Invariants: 1. valid => mapped. 2. mapped <=> there are blocks, and then the blocks add up to the span.
+/// Invariants: 1. bound => valid => mapped. 2. mapped <=> there are blocks, and then the blocks add up to the span.
 /// 3. all blocks lie in one place: system memory, or one allocation of device memory; with `allow_mixed` in system
 /// memory and the memory of one device.
 ///
@@ -62,7 +65,10 @@ class pages : public list_hook<pages<P>> {
   explicit pages(environment<P>& env) : env_(env), blocks_(env.memory) {}
   pages(pages const&) = delete;
   pages& operator=(pages const&) = delete;
-  ~pages() { SVM_ASSERT(!has(page_flag::mapped)); }
+  ~pages() {
+    SVM_ASSERT(!has(page_flag::mapped));
+    if (further_ != nullptr) destroy(env_.memory, further_);
+  }
 
   [[nodiscard]] environment<P>& env() const { return env_; }
   [[nodiscard]] bool has(page_flag flag) const { return (flags_.load() & bit(flag)) != 0; }
@@ -77,8 +83,43 @@ class pages : public list_hook<pages<P>> {
            (wanted.allow_mixed || !(is(page_flag::device) && is(page_flag::system)));
   }
 
+  /// True when the device's page table points at the pages, with just the access that a bind for `most` would give.
+  [[nodiscard]] bool is_bound(mapping_access most) const {
+    std::uint32_t const now = flags_.load();
+    return (now & bound_bits) == bits_of(access_for(now, most));
+  }
+
+  /// Points the device's page table at the pages, as far as `most` and the mapping allow.
+  ///
+  /// \pre valid; the device's `prepare` for `span`; the locks of the class comment
+  void commit_locked(va_range span, mapping_access most) {
+    std::uint32_t const flags = flags_.load();
+    mapping_access const how = access_for(flags, most);
+    sync(true);
+    env_.device.commit(span, blocks_locked(), how);
+    flags_.store((flags & ~bound_bits) | bits_of(how));
+    touch_locked();
+  }
+
+  /// Tells the migrators whose memory is mapped that it is used.
+  ///
+  /// \pre mapped; the notifier lock is held, so that the memory stays
+  void touch_locked() {
+    if (memory_ == nullptr) return;
+    memory_->touch();
+    if (further_ == nullptr) return;
+    for (std::size_t i = 0; i < further_->count; ++i) further_->list[i]->touch();
+  }
+
   /// \pre the range lock is held, or the notifier lock exclusive, or nothing is under way
   [[nodiscard]] std::span<device_address const> blocks_locked() const { return {blocks_.data(), count_}; }
+
+  /// The allocations that a mixed mapping uses beyond its first one; one that is met again may stand there again.
+  struct further_memory {
+    explicit further_memory(environment<P>& env) : list(env.memory) {}
+    scratch_array<devmem<P>*, typename P::allocator> list;
+    std::size_t count = 0;
+  };
 
   /// Room for a mapping, taken where it may be waited for and may fail: the addresses, and for a device that has them
   /// the IO addresses that the system's pages get.
@@ -89,11 +130,19 @@ class pages : public list_hook<pages<P>> {
     explicit room(environment<P>& env) : env_(env), blocks_(env.memory) {}
     room(room const&) = delete;
     room& operator=(room const&) = delete;
-    ~room() { release_iova(); }
+    ~room() {
+      release_iova();
+      if (further_ != nullptr) destroy(env_.memory, further_);
+    }
 
+    /// \param mixed  the mapping may have memory of several allocations
     /// \errors no_memory. Without IO addresses the pages are mapped one by one.
-    [[nodiscard]] errc reserve(std::size_t count, [[maybe_unused]] bool system_pages) {
+    [[nodiscard]] errc reserve(std::size_t count, [[maybe_unused]] bool system_pages, bool mixed) {
       if (!blocks_.reserve(count)) return errc::no_memory;
+      if (mixed && further_ == nullptr) {
+        further_ = construct<further_memory>(env_.memory, env_);
+        if (further_ == nullptr || !further_->list.reserve(count)) return errc::no_memory;
+      }
       if constexpr (iova_device<typename P::device, page>) {
         if (!system_pages || size_ != byte_count{}) return errc::ok;
         byte_count const size = P::mm::page_size * count;
@@ -115,6 +164,7 @@ class pages : public list_hook<pages<P>> {
 
     environment<P>& env_;
     block_array blocks_;
+    further_memory* further_ = nullptr;
     dma_addr base_{};
     byte_count size_{};
   };
@@ -132,7 +182,7 @@ class pages : public list_hook<pages<P>> {
   [[nodiscard]] errc map(std::span<entry const> found, page_options const& wanted, room& space);
 
   /// Makes the mapping invalid; the device may still have it.
-  void invalidate() { flags_.fetch_and(~bit(page_flag::valid)); }
+  void invalidate() { flags_.fetch_and(~(bit(page_flag::valid) | bound_bits)); }
 
   /// Ends the DMA mappings, if there are any.
   ///
@@ -141,8 +191,7 @@ class pages : public list_hook<pages<P>> {
     if (!has(page_flag::mapped)) return;
     unmap_blocks({blocks_.data(), count_});
     count_ = 0;
-    pagemap_ = nullptr;
-    from_ = {};
+    forget_memory();
     flags_.store(0);
   }
 
@@ -158,6 +207,23 @@ class pages : public list_hook<pages<P>> {
   }
 
  private:
+  static constexpr std::uint32_t bound_bits =
+      bit(page_flag::bound) | bit(page_flag::bound_write) | bit(page_flag::bound_atomic);
+  /// What a mapping with these flags gives to a bind for `most`.
+  [[nodiscard]] static constexpr mapping_access access_for(std::uint32_t flags, mapping_access most) {
+    return (flags & bit(page_flag::read_only)) != 0 ? mapping_access::read_only : most;
+  }
+  [[nodiscard]] static constexpr std::uint32_t bits_of(mapping_access how) {
+    return bit(page_flag::bound) | (how != mapping_access::read_only ? bit(page_flag::bound_write) : 0) |
+           (how == mapping_access::read_write ? bit(page_flag::bound_atomic) : 0);
+  }
+  /// The pagemap of the device memory that is mapped.
+  [[nodiscard]] typename P::pagemap& pagemap() const { return memory_->owner().env().pagemap; }
+  void use_memory(devmem<P>& memory, room& space);
+  void forget_memory() {
+    memory_ = nullptr;
+    if (further_ != nullptr) further_->count = 0;
+  }
   [[nodiscard]] errc judge(std::span<entry const> found, page_options const& wanted, std::uint32_t& flags) const;
   [[nodiscard]] errc map_block(entry const& first, page_order order, dma_direction direction, room& space,
                                device_address& out);
@@ -166,10 +232,10 @@ class pages : public list_hook<pages<P>> {
   environment<P>& env_;
   block_array blocks_;
   std::size_t count_ = 0;
-  typename P::pagemap* pagemap_ = nullptr;  // whose device memory is mapped
-  migrator_ref<P> from_;                    // keeps it
-  dma_addr iova_base_{};                    // of the reservation that the system's pages are linked in
-  byte_count iova_size_{};                  // none: each was mapped by itself
+  devmem<P>* memory_ = nullptr;  // device memory that is mapped; it lives while a page of it does, so while mapped
+  further_memory* further_ = nullptr;  // made for the first mixed mapping, and kept
+  dma_addr iova_base_{};               // of the reservation that the system's pages are linked in
+  byte_count iova_size_{};             // none: each was mapped by itself
   byte_count iova_linked_{};
   dma_direction direction_ = dma_direction::bidirectional;
   typename P::lock::template atomic<std::uint32_t> flags_{0};

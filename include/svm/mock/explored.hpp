@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <thread>
 
 namespace svm::inline v0::mock {
 
@@ -28,8 +29,11 @@ void changes(char const* kind, std::uint64_t number) {
 
 /// Ends a round of a loop that goes on until others have changed something.
 template <class Lock>
-void lets_others_go(char const* where) {
-  if constexpr (requires { Lock::yield(where); }) Lock::yield(where);
+void lets_others_go([[maybe_unused]] char const* where) noexcept {
+  if constexpr (requires { Lock::yield(where); })
+    Lock::yield(where);
+  else if constexpr (Lock::is_concurrent)
+    std::this_thread::yield();
 }
 
 }  // namespace svm::inline v0::mock

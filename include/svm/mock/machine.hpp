@@ -44,7 +44,9 @@ struct machine_base {
   explicit machine_base(machine_options const& options)
       : memory(failures, broken, &Lock::held),
         frames(options.ram, options.vram, failures, broken, options.gpus),
-        shared{frames, clock, failures, broken, hooks, options.thp, options.joins_pages} {}
+        shared{frames, clock, failures, broken, hooks, options.thp, options.joins_pages} {
+    clock.lets_others_go = lets_others_go<Lock>;
+  }
 
   report broken;
   failure_plan failures;
@@ -89,7 +91,8 @@ class machine : public machine_base<Lock, PageBytes> {
                  page_owner{home.options_.linked ? gpu_owner.group : gpu_owner.group + number, number}, home.frames,
                  dma, home.failures, home.broken, home.hooks, {home.options_.late_copies, home.options_.seed + number}),
           engine(home.frames, dma, home.broken, home.hooks),
-          mover({home.first().process, engine, memory, home.memory, home.clock, home.stats}) {
+          mover({home.first().process, engine, memory, home.memory, home.clock, home.stats}, nullptr,
+                home.options_.eviction) {
       dma.start_at(home.options_.first_dma_address);
     }
 
@@ -194,10 +197,18 @@ class machine : public machine_base<Lock, PageBytes> {
     for (task& t : tasks_) t.views[n]->driver.reset();
     lose(n);
   }
-  /// A GPU is taken away: its drivers end, what can be saved of its memory comes back, and the rest is lost.
-  void unplug(std::size_t n) {
+  /// A GPU is taken away in order: its drivers end, and what is in its memory comes back.
+  ///
+  /// \errors those of migrator::unbind: it stays, without drivers, and its memory is intact; the call may be repeated
+  [[nodiscard]] errc unplug(std::size_t n) {
     for (task& t : tasks_) t.views[n]->driver.close();
-    static_cast<void>(cards_[n].mover.unbind());
+    if (errc const e = cards_[n].mover.unbind(); e != errc::ok) return e;
+    cards_[n].memory.unplug();
+    return errc::ok;
+  }
+  /// A GPU is torn out: what an orderly unplug could not bring back is lost.
+  void tear_out(std::size_t n) {
+    if (unplug(n) == errc::ok) return;
     cards_[n].memory.unplug();
     lose(n);
   }

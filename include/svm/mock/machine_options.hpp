@@ -19,6 +19,7 @@ struct machine_options {
   byte_count notifier_size{std::uint64_t{512} << 20};
   std::vector<byte_count> chunks{byte_count{2 << 20}, byte_count{64 << 10}, byte_count{4 << 10}};
   driver_options driver{};
+  migrator_options eviction{};  ///< what makes room in a GPU's memory
   dma_addr first_dma_address{};
   unsigned gpus = 1;
   bool linked = true;       ///< the GPUs reach each other's memory

@@ -212,6 +212,7 @@ class address_space {
     errc error = errc::ok;
     time_point wait_until{};
     bool wait = false;
+    bool in_use = false;  ///< somebody else has the page locked
   };
   // mm_fault.hpp
   [[nodiscard]] presence make_present(vma const& v, cpu_va a, access want, page_owner owner);

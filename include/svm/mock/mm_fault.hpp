@@ -70,7 +70,7 @@ auto address_space<Lock, PageBytes>::bring_back(vma const& v, cpu_va a, pte seen
   frames_.changed().notify_all();
   switch (answer.next) {
     case cpu_fault_answer::action::look_again:
-      return {};
+      return {.in_use = answer.error == errc::in_use};
     case cpu_fault_answer::action::wait:
       return {errc::ok, answer.until, true};
     case cpu_fault_answer::action::fail:
@@ -117,7 +117,7 @@ auto address_space<Lock, PageBytes>::make_present(vma const& v, cpu_va a, access
         frames_.changed().wait(frames_.lock(), [&] { return table_.get(a).what != pte::state::migrating; });
         return {};
       } else {
-        return {errc::busy};  // with one thread nobody could finish the migration meanwhile
+        return {errc::in_use};  // with one thread nobody could finish the migration meanwhile
       }
   }
   return {};
@@ -134,13 +134,15 @@ errc address_space<Lock, PageBytes>::fault_in(walk_request<registration> const& 
     if (v == nullptr) return errc::no_vma;
     if (!v->readable() || v->kind == mapping_kind::io) return errc::no_access;
     if (!allows(*v, request.want)) return errc::read_only;
+    bool in_use = false;
     for (int t = 0; !is_satisfied(a, request.want, request.owner); ++t) {
-      if (t == tries) return errc::busy;
+      if (t == tries) return in_use ? errc::in_use : errc::busy;
       presence const p = make_present(*v, a, request.want, request.owner);
       if (p.error != errc::ok) return p.error;
+      in_use = p.in_use;
       if (p.wait) {
         visible_step<Lock>("wait for a time");
-        clock_.wait_until(p.wait_until);
+        clock_.pass_to(p.wait_until);
       }
     }
   }
@@ -185,7 +187,7 @@ sys address_space<Lock, PageBytes>::access_memory(cpu_va a, Move&& move) {
   for (int t = 0; t < tries; ++t) {
     if (wait_until) {
       visible_step<Lock>("wait for a time");
-      clock_.wait_until(*std::exchange(wait_until, std::nullopt));
+      clock_.pass_to(*std::exchange(wait_until, std::nullopt));
     }
     shared_guard const map_guard{map_lock_};
     vma const* const v = vmas_.find(a);

@@ -84,6 +84,12 @@ class devmem : public list_hook<devmem<P>> {
         pages_(owner.env().memory),
         zdd_(*this) {
     owner_.get();
+    owner_.memory_taken();
+  }
+  devmem(devmem const&) = delete;
+  devmem& operator=(devmem const&) = delete;
+  ~devmem() {
+    if (!is_detached()) give_back();
   }
 
   void get() { references_.get(); }
@@ -103,6 +109,12 @@ class devmem : public list_hook<devmem<P>> {
   [[nodiscard]] auto& eviction_lock() { return eviction_; }
   [[nodiscard]] zdd<P>& behind_pages() { return zdd_; }
   [[nodiscard]] std::span<device_page<page> const> pages() const { return {pages_.data(), pages_.size()}; }
+  /// Says that a device uses the memory now; see migrator_options. One load and one compare where nothing has changed.
+  ///
+  /// \pre a page of it is live and stays so: the lock of the notifier under which it is mapped is held
+  void touch() { owner_.touch(*this); }
+  /// The generation of the migrator that the last use came in.
+  [[nodiscard]] std::uint64_t last_touch() const { return touched_.load(); }
   /// Until when a CPU fault waits for the device to be done.
   [[nodiscard]] time_point timeslice_end() const { return timeslice_end_; }
 
@@ -137,9 +149,13 @@ class devmem : public list_hook<devmem<P>> {
   /// Comes with the last put of a page, from any context.
   void detach() {
     owner_.unlist(*this);
-    allocation_.release();
+    give_back();
     detached_.store(1);
     put();  // the zdd's reference; may end the life of this object
+  }
+  void give_back() {
+    allocation_.release();
+    owner_.memory_returned();
   }
 
   migrator<P>& owner_;
@@ -148,7 +164,9 @@ class devmem : public list_hook<devmem<P>> {
   bool const piecewise_;
   scratch_array<device_page<page>, typename P::allocator> pages_;
   time_point timeslice_end_{};
-  std::uint64_t serial_ = 0;  // under the migrator's list lock: its place in the order of making; 0: not in the list
+  std::uint64_t serial_ = 0;  // under the migrator's list lock: the generation that it was made in; 0: not in the list
+  std::uint64_t listed_ = 0;  // under that lock: the generation by which it stands where it does
+  typename P::lock::template atomic<std::uint64_t> touched_{0};
   typename P::lock::template mutex<lock_rank::eviction> eviction_;  // one eviction of it at a time
   typename P::lock::template atomic<std::uint32_t> detached_{0};
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;

@@ -26,6 +26,7 @@ inline constexpr int eviction_attempts = 3;
 /// How one pass of a move to system memory ended.
 struct move_outcome {
   errc error = errc::ok;
+  bool in_use = false;  ///< others had a page locked or pinned
   page_count moved{};
   page_count foreign{};  ///< pages of another driver, which stay
   byte_count bytes{};
@@ -50,8 +51,10 @@ class to_system {
     scope_guard const unmap{[this] { work_.unmap_all(); }};  // before the session unlocks the pages
     mm_.collect_pages(session, work_.slots(), within_, faulting_);
     move_outcome outcome{};
-    for (slot const& s : work_.slots())
+    for (slot const& s : work_.slots()) {
+      outcome.in_use = outcome.in_use || s.is_in_use();
       if (s.state == slot_state::collected && zdd<P>::of(s.behind) == nullptr) outcome.foreign += page_count{1};
+    }
     while (migrator<P>* const device = next_device()) {
       if (outcome.error = gather(*device); outcome.error != errc::ok) return outcome;
       SVM_ASSERT(!work_.job().empty());  // the device had a page without a destination
@@ -153,6 +156,12 @@ class to_system {
   bool short_ = false;  // no system page is left
 };
 
+/// Why a pass left pages where they were.
+[[nodiscard]] constexpr errc why_left(move_outcome const& outcome) {
+  if (outcome.error != errc::ok) return outcome.error;
+  return outcome.in_use ? errc::in_use : errc::busy;
+}
+
 /// \see migrator::evict
 template <policies P>
 [[nodiscard]] errc evict_allocation(migrator<P>& owner, devmem<P>& allocation) {
@@ -171,7 +180,7 @@ template <policies P>
     move_outcome const outcome = to_system<P>{owner.env().mm, work, nullptr, {}, shortage::move_nothing}.run();
     bytes += outcome.bytes;
     moved += outcome.moved;
-    last = outcome.error == errc::ok ? errc::busy : outcome.error;
+    last = why_left(outcome);
   }
   if (moved.value != 0)
     owner.env().observer.record({event_kind::migrated_to_system, {cpu_va{}, allocation.size()}, bytes});
@@ -218,7 +227,7 @@ template <policies P>
     bytes += outcome.bytes;
     moved += outcome.moved;
     foreign = outcome.foreign;
-    last = outcome.error == errc::ok ? errc::busy : outcome.error;
+    last = why_left(outcome);
   }
   if (moved.value != 0) env.observer.record({event_kind::migrated_to_system, span, bytes});
   return last;

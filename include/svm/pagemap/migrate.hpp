@@ -25,7 +25,7 @@ class migrator<P>::move_in {
     if (!work_.reserve(pages_in(span_.size(), mm::page_size).value)) return errc::no_memory;
     errc const e = move(allocation);
     if (allocation.behind_pages().live() > 1) to_.enlist(allocation);
-    // An unbind looks at the list after it has said so: one of the two sees the other.
+    // unbind() sets its flag, then walks the list; we enlist, then read the flag: one of us evicts.
     if (!to_.is_bound()) {
       static_cast<void>(to_.evict(allocation));
       return errc::device_gone;
@@ -91,7 +91,7 @@ class migrator<P>::move_in {
   [[nodiscard]] errc judge() const {
     for (slot const& s : work_.slots()) {
       if (s.state == slot_state::shared) return errc::shared;
-      if (!s.is_collected()) return errc::busy;
+      if (!s.is_collected()) return s.is_in_use() ? errc::in_use : errc::busy;
       if (s.behind != nullptr && zdd<P>::of(s.behind) == nullptr) return errc::unsupported;
       if (stays(s) && !options_.only_what_differs) return errc::busy;
     }

@@ -15,6 +15,7 @@
 #include <svm/concepts/policies.hpp>
 #include <svm/pagemap/devmem.hpp>
 #include <svm/pagemap/evict.hpp>
+#include <svm/pagemap/page_wait.hpp>
 #include <svm/pagemap/transfer.hpp>
 
 namespace svm::inline v0 {
@@ -30,13 +31,31 @@ class migrator_keeper {
   ~migrator_keeper() = default;
 };
 
+/// Which allocation makes room first when device memory is short.
+enum class eviction_order : std::uint8_t {
+  oldest,   ///< the one made first
+  touched,  ///< the one that a device used longest ago
+};
+
+/// When the generation that a use is stamped with goes on. A use is a fault, a prefetch or a mapping, never an access.
+enum class touch_precision : std::uint8_t {
+  coarse,  ///< with each allocation made: uses between two of them count as one
+  exact,   ///< with each use too, so that all uses are in order; a word that every fault may write
+};
+
+/// How a migrator chooses what makes room.
+struct migrator_options {
+  eviction_order order = eviction_order::oldest;
+  touch_precision precision = touch_precision::coarse;
+};
+
 /// Moves memory between the system, one device and its peers, and back on CPU faults or memory pressure, for all
 /// address spaces of the machine.
 ///
 /// Counted: by its owner, and by each allocation of device memory, which may outlive what bound the device to its
 /// driver. Any function may be called from any thread. The policy objects outlive it.
 ///
-/// Locks: `list` (leaf_device_memory) guards the list of finished allocations, oldest first. Migrations take the mm's
+/// Locks: `list_lock_` (leaf_device_memory) guards the list of finished allocations, first victim first. Migrations take the mm's
 /// map lock (shared) and page locks; eviction takes page locks only.
 /// \source drm_pagemap.c, struct drm_pagemap
 template <policies P>
@@ -47,7 +66,8 @@ class migrator {
   using slot = migration_slot<page>;
   using devmem_ref = counted_ref<devmem<P>>;
 
-  explicit migrator(environment<P> env, migrator_keeper<P>* keeper = nullptr) : env_(env), keeper_(keeper) {}
+  explicit migrator(environment<P> env, migrator_keeper<P>* keeper = nullptr, migrator_options const& options = {})
+      : env_(env), keeper_(keeper), options_(options) {}
   migrator(migrator const&) = delete;
   migrator& operator=(migrator const&) = delete;
   /// \pre no allocation is left
@@ -79,8 +99,9 @@ class migrator {
   /// \param span   page-aligned, inside one VMA of migratable memory
   /// \pre    no lock beyond rank range held
   /// \errors device_gone (after `unbind`), quota_exceeded, no_device_memory, no_memory, interrupted, no_vma, spans_vmas,
-  ///         not_migratable, shared, busy (a page was locked, pinned, swapped out, or in this memory already, where the
-  ///         options do not allow that), dma_map_failed, copy_failed: nothing moved and the allocation is released; busy
+  ///         not_migratable, shared, in_use (others have a page locked or pinned, also one of an allocation that should
+  ///         make room), busy (a page was swapped out, out of reach, or in this memory already, where the options do
+  ///         not allow that), dma_map_failed, copy_failed: nothing moved and the allocation is released; busy
   ///         also when pages raced away in the final step: the others have moved
   /// \allocs one devmem and four arrays of an element a page, released but for the devmem and its pages
   /// \complexity O(pages), and the evictions
@@ -98,7 +119,8 @@ class migrator {
   /// Brings all pages of an allocation back to system memory, wherever they are mapped; looks at no VMA and no mm.
   ///
   /// \pre    no lock beyond rank range held; the caller has a reference on `allocation`
-  /// \errors no_ram, no_memory, dma_map_failed, copy_failed, busy: pages that did not move are intact in device memory
+  /// \errors no_ram, no_memory, dma_map_failed, copy_failed, in_use (others have a page locked or pinned), busy: pages
+  ///         that did not move are intact in device memory
   /// \source drm_pagemap_evict_to_ram(); no mm reference is needed (erratum 3.2.5), no empty job is copied (3.2.4)
   [[nodiscard]] errc evict(devmem<P>& allocation) { return evict_allocation(*this, allocation); }
 
@@ -112,54 +134,75 @@ class migrator {
     return svm::evict_span(env_, space, span, cancel);
   }
 
-  /// Evicts finished allocations, the one made first going first, until `size` bytes are available.
+  /// Evicts finished allocations in the order of the options until `size` bytes are available.
   ///
   /// Memory that another migration is filling counts as taken: it is nobody's to evict yet.
   ///
   /// \errors no_device_memory: `size` exceeds the capacity (and nothing was evicted), or every allocation was tried;
-  ///         interrupted
+  ///         in_use: likewise, and others have pages of one locked or pinned; interrupted
   [[nodiscard]] errc make_room(byte_count size, cancellation const* cancel = nullptr);
 
   /// The finished allocation that holds `wanted`, or nothing; linear in the device's memory.
   [[nodiscard]] devmem_ref find_slow(page wanted);
-  /// Evicts every finished allocation, oldest first; one that cannot move does not stop the others.
+  /// Evicts every finished allocation, in the order of the options; one that cannot move does not stop the others.
   ///
   /// \errors the first one met
   [[nodiscard]] errc evict_all();
 
   /// Ends the device's bond to its driver: every later migration fails with device_gone, and what is in device memory
-  /// goes to system memory. Allocations that could not move keep the migrator alive until their pages go.
+  /// goes to system memory. Waits for others to let go of pages and of memory that they fill, see page_wait. Allocations
+  /// that could not move keep the migrator alive until their pages go.
   ///
   /// \pre    no lock of the library held
-  /// \errors the first one that an eviction met; calling again tries what is left
+  /// \errors busy (others still use some of the memory), or what kept an eviction from moving pages: what did not move
+  ///         is intact in device memory, and calling again tries what is left. After ok all memory is back with the
+  ///         pagemap, and none is taken any more
   /// \source the device's unbind in drm_pagemap: populate_mm is refused with -ENODEV, pages are drained
-  [[nodiscard]] errc unbind() {
-    unbound_.store(1);
-    return evict_all();
-  }
+  [[nodiscard]] errc unbind();
   [[nodiscard]] bool is_bound() const { return unbound_.load() == 0; }
+
+  /// Stamps an allocation with the generation of this moment; `devmem::touch` says when.
+  ///
+  /// \allocs none
+  void touch(devmem<P>& used) {
+    std::uint64_t const now = generation_.load();
+    if (used.touched_.load() == now) return;
+    used.touched_.store(options_.precision == touch_precision::exact ? generation_.fetch_add(1) + 1 : now);
+  }
 
  private:
   friend class devmem<P>;
   [[nodiscard]] result<devmem_ref> build(byte_count size, migrate_options<P> const& options);
   void enlist(devmem<P>& allocation);
   void unlist(devmem<P>& allocation);
-  /// A walk over the list in which each allocation is picked once, however many walks there are: those made up to now.
+  void memory_taken() { taken_.fetch_add(1); }
+  void memory_returned() { taken_.fetch_sub(1); }
+  /// A walk over the list that picks what was made up to now, however many walks there are. One that is used between its
+  /// picks may be picked twice; there are no more picks than allocations.
   struct victim_cursor {
-    std::uint64_t done;
-    std::uint64_t last;
+    std::uint64_t listed = 0;  ///< where the last pick stood
+    std::uint64_t serial = 0;
+    std::uint64_t last = 0;  ///< the newest allocation when the walk began
+    std::size_t picks = 0;   ///< that are left
   };
   [[nodiscard]] victim_cursor all_victims();
   [[nodiscard]] devmem_ref next_victim(victim_cursor& cursor);
+  [[nodiscard]] bool move_back_locked(devmem<P>& used);
+  [[nodiscard]] static bool stands_before(devmem<P> const& a, std::uint64_t listed, std::uint64_t serial) {
+    return a.listed_ < listed || (a.listed_ == listed && a.serial_ <= serial);
+  }
 
   /// One migration: the parts of `migrate_to_device`.
   class move_in;
 
   environment<P> env_;
   migrator_keeper<P>* const keeper_;
+  migrator_options const options_;
   typename P::lock::template mutex<lock_rank::leaf_device_memory> list_lock_;
-  intrusive_list<devmem<P>> finished_ SVM_GUARDED_BY(list_lock_);  // ascending by serial number, which is oldest first
-  std::uint64_t last_serial_ SVM_GUARDED_BY(list_lock_) = 0;
+  intrusive_list<devmem<P>> finished_ SVM_GUARDED_BY(list_lock_);  // ascending by `listed_`, then by `serial_`
+  std::size_t finished_count_ SVM_GUARDED_BY(list_lock_) = 0;
+  typename P::lock::template atomic<std::uint64_t> generation_{0};
+  typename P::lock::template atomic<std::uint32_t> taken_{0};  // allocations that have device memory, or are about to
   typename P::lock::template atomic<std::uint32_t> unbound_{0};
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
 };
@@ -170,8 +213,10 @@ using migrator_ref = counted_ref<migrator<P>>;
 template <policies P>
 void migrator<P>::enlist(devmem<P>& allocation) {
   exclusive_guard const guard{list_lock_};
-  allocation.serial_ = ++last_serial_;
+  allocation.serial_ = allocation.listed_ = generation_.fetch_add(1) + 1;
+  allocation.touched_.store(allocation.serial_);
   finished_.push_back(allocation);
+  ++finished_count_;
 }
 
 template <policies P>
@@ -179,23 +224,47 @@ void migrator<P>::unlist(devmem<P>& allocation) {
   exclusive_guard const guard{list_lock_};
   if (std::exchange(allocation.serial_, 0) == 0) return;
   finished_.erase(allocation);
+  --finished_count_;
 }
 
 template <policies P>
 auto migrator<P>::next_victim(victim_cursor& cursor) -> devmem_ref {
   exclusive_guard const guard{list_lock_};
-  for (devmem<P>* d = finished_.front(); d != nullptr && d->serial_ <= cursor.last; d = finished_.next(*d))
-    if (d->serial_ > cursor.done && d->try_get()) {
-      cursor.done = d->serial_;
+  for (devmem<P>* d = finished_.front(); d != nullptr && cursor.picks != 0;) {
+    devmem<P>* const following = finished_.next(*d);
+    bool const moved = options_.order == eviction_order::touched && move_back_locked(*d);
+    if (!moved && d->serial_ <= cursor.last && !stands_before(*d, cursor.listed, cursor.serial) && d->try_get()) {
+      --cursor.picks;
+      cursor.listed = d->listed_;
+      cursor.serial = d->serial_;
       return devmem_ref::adopt(*d);
     }
+    d = following;
+  }
   return {};
+}
+
+/// Puts an allocation that was used since it was listed where it belongs; false when it stands there.
+///
+/// Lazy, so that a use need not take the list's lock.
+template <policies P>
+bool migrator<P>::move_back_locked(devmem<P>& used) {
+  list_lock_.assert_held();
+  std::uint64_t const touched = used.touched_.load();
+  if (touched == used.listed_) return false;
+  devmem<P>* place = finished_.back();  // most uses are recent ones
+  while (place != &used && !stands_before(*place, touched, used.serial_)) place = finished_.previous(*place);
+  used.listed_ = touched;
+  if (place == &used) return false;
+  finished_.erase(used);
+  finished_.insert_after(*place, used);
+  return true;
 }
 
 template <policies P>
 auto migrator<P>::all_victims() -> victim_cursor {
   exclusive_guard const guard{list_lock_};
-  return {0, last_serial_};
+  return {.last = generation_.load(), .picks = finished_count_};
 }
 
 template <policies P>
@@ -217,21 +286,39 @@ errc migrator<P>::evict_all() {
 }
 
 template <policies P>
+errc migrator<P>::unbind() {
+  unbound_.store(1);
+  for (page_wait patience{env_.clock};;) {
+    errc const e = evict_all();
+    // build() counts, then looks whether the device is bound; so nothing comes after this.
+    if (taken_.load() == 0) return errc::ok;
+    bool const may_pass = e == errc::ok || e == errc::in_use || e == errc::busy;
+    if (!may_pass) return e;
+    if (!patience.wait()) return errc::busy;
+  }
+}
+
+template <policies P>
 errc migrator<P>::make_room(byte_count size, cancellation const* cancel) {
   if (size > env_.pagemap.capacity()) return errc::no_device_memory;
   victim_cursor cursor = all_victims();
+  bool in_use = false;
   while (env_.pagemap.available() < size) {
     if (is_cancelled(cancel)) return errc::interrupted;
     devmem_ref const victim = next_victim(cursor);
     if (!victim) break;
     env_.observer.record({event_kind::evicted, {cpu_va{}, victim->size()}, victim->size()});
-    static_cast<void>(evict(*victim));  // one that cannot move is passed over
+    in_use = evict(*victim) == errc::in_use || in_use;  // one that cannot move is passed over
   }
-  return env_.pagemap.available() < size ? errc::no_device_memory : errc::ok;
+  if (env_.pagemap.available() >= size) return errc::ok;
+  return in_use ? errc::in_use : errc::no_device_memory;
 }
 
 template <policies P>
 auto migrator<P>::build(byte_count size, migrate_options<P> const& options) -> result<devmem_ref> {
+  memory_taken();
+  scope_guard const built{[this] { memory_returned(); }};
+  if (!is_bound()) return errc::device_gone;
   device_account_ref<P> account;
   if (options.account != nullptr) {
     if (!options.account->charge(size)) return errc::quota_exceeded;
@@ -279,8 +366,9 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
   }
   // A page that went meanwhile, or that somebody else is moving, is looked for again, whatever its neighbours met.
   slot_state const state = work.slots()[faulting].state;
+  if (state == slot_state::locked) return {action::look_again, {}, errc::in_use};
   if (state != slot_state::collected && state != slot_state::pinned) return {};
-  return {action::fail, {}, outcome.error == errc::ok ? errc::busy : outcome.error};
+  return {action::fail, {}, why_left(outcome)};
 }
 
 }  // namespace svm::inline v0

@@ -67,7 +67,8 @@ class migrator_shrinker {
 template <policies P>
 class migrator_cache final : public migrator_keeper<P>, public list_hook<migrator_cache<P>> {
  public:
-  migrator_cache(environment<P> const& env, migrator_shrinker<P>& shrinker) : env_(env), shrinker_(shrinker) {
+  migrator_cache(environment<P> const& env, migrator_shrinker<P>& shrinker, migrator_options const& options = {})
+      : env_(env), shrinker_(shrinker), options_(options) {
     shrinker_.add(*this);
   }
   migrator_cache(migrator_cache const&) = delete;
@@ -87,7 +88,7 @@ class migrator_cache final : public migrator_keeper<P>, public list_hook<migrato
   /// \complexity one try more for each other thread that asks at the same time
   [[nodiscard]] result<migrator_ref<P>> get() {
     if (migrator<P>* const known = find()) return migrator_ref<P>::adopt(*known);
-    migrator<P>* made = construct<migrator<P>>(env_.memory, env_, this);
+    migrator<P>* made = construct<migrator<P>>(env_.memory, env_, this, options_);
     if (made == nullptr) return errc::no_memory;
     migrator<P>* const before = find_or_keep(*made);
     if (before == made) return migrator_ref<P>::adopt(*made);
@@ -144,6 +145,7 @@ class migrator_cache final : public migrator_keeper<P>, public list_hook<migrato
 
   environment<P> env_;
   migrator_shrinker<P>& shrinker_;
+  migrator_options const options_;
   typename P::lock::template mutex<lock_rank::leaf_device_memory> lock_;
   migrator<P>* current_ SVM_GUARDED_BY(lock_) = nullptr;
   bool parked_ SVM_GUARDED_BY(lock_) = false;     // nobody refers to it, and it may end

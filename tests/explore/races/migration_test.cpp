@@ -205,9 +205,9 @@ TEST_SUITE("explore/races, migration") {
     r.thread("gpu")
         .does("write", gpu_writes_unless(0, 1, {errc::device_gone, errc::gone}))
         .does("write again", gpu_writes_unless(0, 2, {errc::device_gone, errc::gone}));
-    r.thread("hot plug").does("unplug", [](world& w) { w.unplug(0); }).does("the CPU reads", [](world& w) {
-      static_cast<void>(w.cpu_read(page_at(0)));
-    });
+    r.thread("hot plug")
+        .does("unplug", [](world& w) { static_cast<void>(w.unplug(0)); })
+        .does("the CPU reads", [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); });
     r.sample();
     r.run(to_the_end());
   }
@@ -217,10 +217,9 @@ TEST_SUITE("explore/races, migration") {
     r.thread("gpu 1")
         .does("read", [](world& w) { static_cast<void>(w.gpu_read(page_at(0), 1)); })
         .does("read again", [](world& w) { static_cast<void>(w.gpu_read(page_at(0), 1)); });
-    r.thread("hot plug").does("unplug gpu 0", [](world& w) { w.unplug(0); }).does("the CPU reads", [](world& w) {
-      auto const got = w.cpu_read(page_at(0));  // a page that gpu 1 was about to move cannot be saved
-      must(!got || *got == 8, "a word is saved, or lost and says so");
-    });
+    r.thread("hot plug")
+        .does("unplug gpu 0", [](world& w) { static_cast<void>(w.unplug(0)); })
+        .does("the CPU reads", [](world& w) { must(w.cpu_read(page_at(0)) == 8, "no word is lost"); });
     r.sample();
   }
 }

@@ -258,11 +258,18 @@ class race : public explore::scenario<world> {
     CHECK_MESSAGE(!r.failed, doctest::toString(r.failed ? explain(*r.failed) : std::string{}));
     if (e.ends) CHECK(r.exhausted);
   }
+  /// As many executions of each strategy: those with one preemption, at random by PCT, and uniformly at random. More where
+  /// SVM_RACES asks for more than usual.
+  void sample_evenly() {
+    std::uint64_t const count = executions_wanted() > random_executions ? 100'000 : 5'000;
+    run({effort::kind::bounded, 1, count, false});
+    run(pct(3, count));
+    run(random(count));
+  }
   /// What is done with every race: all executions with one preemption, and random ones. SVM_RACES in the environment says
   /// how many of those; with more than usual come many with two preemptions.
   void sample() {
-    char const* const said = std::getenv("SVM_RACES");
-    std::uint64_t const count = said == nullptr ? random_executions : std::strtoull(said, nullptr, 10);
+    std::uint64_t const count = executions_wanted();
     run(preempted(1));
     if (count > random_executions) run({effort::kind::bounded, 2, 50'000, false});
     run(pct(3, count));
@@ -277,6 +284,10 @@ class race : public explore::scenario<world> {
   }
 
  private:
+  [[nodiscard]] static std::uint64_t executions_wanted() {
+    char const* const said = std::getenv("SVM_RACES");
+    return said == nullptr ? random_executions : std::strtoull(said, nullptr, 10);
+  }
   [[nodiscard]] std::string explain(explore::failure const& f) {
     auto const small = f.kind == explore::failure_kind::violation ? shrink(*this, f) : std::nullopt;
     return to_string(f) + (small ? to_string(*small) : std::string{});
