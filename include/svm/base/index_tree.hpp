@@ -114,9 +114,21 @@ class index_tree {
     size_ = 1;
   }
 
+  /// The most nodes that the pair at `way` takes when up to `pairs` pairs are inserted next to each other, it and those
+  /// before it: one for each level from the leaf up that has no room for all, and one for a root above the highest.
+  ///
+  /// A level that splits leaves `min_fill` - 1 places in either half, so the same insertions split it once at most.
+  /// \pre size() > 0, 0 < pairs <= min_fill
+  [[nodiscard]] unsigned nodes_for(path const& way, unsigned pairs) const {
+    SVM_ASSERT_OP(pairs, <=, min_fill);
+    unsigned level = 0;
+    while (level < height_ && way[level].where->count + pairs > Fanout) ++level;
+    return level == height_ ? height_ + 1 : level;
+  }
+
   /// Inserts a pair where `locate` found that it belongs.
   ///
-  /// \pre nodes.credit() >= max_height; `key` is not in the tree
+  /// \pre nodes.credit() >= nodes_for(way, 1), which is at most max_height; `key` is not in the tree
   void insert(reservation& nodes, path const& way, std::uint64_t key, index_value value) {
     ++size_;
     for (unsigned level = 0; level < height_; ++level) {

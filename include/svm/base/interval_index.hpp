@@ -69,8 +69,23 @@ class interval_index {
   /// \pre `nodes` comes from `reserve` or `replenish`, with no insertion since; the user's lock is held exclusive
   /// \allocs none
   [[nodiscard]] entry* insert(reservation& nodes, entry& e) {
-    interval<address> const span = Traits::interval_of(e);
     SVM_ASSERT_OP(nodes.credit(), >=, nodes_per_insert);
+    return insert_counted(nodes, e);
+  }
+
+  /// The most nodes that it takes to insert an entry at `start` as one of `entries` new ones that have no others between
+  /// them; often none. For who may call the allocator with the user's lock held.
+  ///
+  /// \pre entries <= 2; the count holds while the index has no change but these insertions and `replace`
+  [[nodiscard]] std::size_t nodes_to_insert(address start, unsigned entries) const {
+    if (empty()) return 1;
+    path way;
+    tree_.locate(start.value, way);
+    return tree_.nodes_for(way, entries);
+  }
+  /// As `insert`, with the nodes that `nodes_to_insert` counted under the same hold of the lock.
+  [[nodiscard]] entry* insert_counted(reservation& nodes, entry& e) {
+    interval<address> const span = Traits::interval_of(e);
     if (empty()) {
       tree_.plant(nodes, span.start().value, index_value{e});
     } else {
@@ -81,6 +96,19 @@ class interval_index {
     }
     ++changes_;
     return nullptr;
+  }
+
+  /// Puts an object in the place of another, which leaves the index.
+  ///
+  /// \pre `old` is in the index; no other entry overlaps `fresh`, nor lies between the starts of the two; the user's
+  ///      lock is held exclusive
+  /// \allocs none, and takes no node
+  void replace(entry& old, entry& fresh) {
+    path way;
+    tree_.find(start_of(old), index_value{old}, way);
+    way[0].where->values[way[0].at] = index_value{fresh};
+    if (start_of(fresh) != start_of(old)) tree_.rekey(way, start_of(fresh));
+    ++changes_;
   }
 
   /// Takes an object out.
@@ -116,6 +144,17 @@ class interval_index {
   /// The lowest entry that overlaps an interval, or null.
   [[nodiscard]] entry* first_overlap(interval<address> span) const {
     return empty() ? nullptr : object(lowest(tree_.locate(span.start().value), span));
+  }
+
+  /// The entries next to an address: the highest that starts at or below it, which may hold it, and the lowest above.
+  struct neighbours {
+    entry* below;
+    entry* above;
+  };
+  [[nodiscard]] neighbours around(address a) const {
+    if (empty()) return {nullptr, nullptr};
+    place const behind = tree_.locate(a.value);
+    return {object(tree::before(behind)), object(tree::at_or_after(behind))};
   }
 
   /// \complexity O(1)

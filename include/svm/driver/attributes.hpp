@@ -7,6 +7,7 @@
 
 #include <svm/config.hpp>
 #include <svm/base/construct.hpp>
+#include <svm/base/interval_index.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
@@ -51,7 +52,7 @@ struct advice {
 /// The part of `span` around `a` that does not meet `other`.
 ///
 /// \pre `span` holds `a`, and `other` does not
-[[nodiscard]] constexpr va_range beside(va_range span, va_range other, cpu_va a) {
+[[nodiscard]] constexpr va_range part_outside(va_range other, va_range span, cpu_va a) {
   if (!span.overlaps(other)) return span;
   return other.last() < a ? *va_range::from_bounds(other.last() + byte_count{1}, span.last())
                           : *va_range::from_bounds(span.start(), cpu_va{other.start().value - 1});
@@ -66,20 +67,20 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
   attribute_span(environment<P>& env, va_range span, span_attributes said) : env_(env), span_(span), said_(said) {}
 
   [[nodiscard]] va_range interval() const { return span_; }
+  /// What was said of it, also where it was forgotten since.
   [[nodiscard]] span_attributes said() const { return said_; }
-  /// Narrows what is known of `a` to what this span has to say.
-  void judge(cpu_va a, advice& known) {
-    if (!span_.contains(a)) {
-      known.within = beside(known.within, span_, a);
-      return;
-    }
+  /// What holds at `a`, and where around it inside `window` the same holds.
+  ///
+  /// \pre the span and `window` hold `a`
+  [[nodiscard]] advice at(cpu_va a, va_range window) {
+    advice known{said_, window.intersection(span_)};
     shared_guard const guard{lock_};
-    known = {said_, known.within.intersection(span_)};
     for (std::size_t i = 0; i < cuts_; ++i) {
       bool const forgotten = cut_[i].contains(a);
-      known.within = forgotten ? known.within.intersection(cut_[i]) : beside(known.within, cut_[i], a);
+      known.within = forgotten ? known.within.intersection(cut_[i]) : part_outside(cut_[i], known.within, a);
       if (forgotten) known.said = {};
     }
+    return known;
   }
   /// True when any of `part` is forgotten.
   [[nodiscard]] bool forgets_of(va_range part) {
@@ -91,8 +92,12 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
   [[nodiscard]] errc open() { return env_.mm.register_notifier(registration_, span_, *this); }
   void close() { env_.mm.unregister_notifier(registration_); }
 
-  /// Forgets what `other`, which this span is a part of, has forgotten.
+  /// Forgets what `other`, which this span is a part of, has forgotten. No unmap falls between the two.
+  ///
+  /// \pre both are registered; no lock that an invalidation takes is held
   void inherit(attribute_span& other) {
+    // An event that began before this span was registered is told to `other` alone, perhaps not yet: let it end first.
+    static_cast<void>(env_.mm.read_begin(registration_));
     cut_span theirs[kept_cuts];
     std::size_t count = 0;
     {
@@ -120,7 +125,7 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
  private:
   static constexpr std::size_t kept_cuts = 8;
 
-  /// There is no memory to be had here, so that more cuts than fit forget what lies between the last ones too.
+  /// Must not allocate: when the places run out the last cut grows, which forgets more than needed, never less.
   void forget_locked(va_range cut) {
     lock_.assert_held();
     for (std::size_t i = 0; i < cuts_; ++i)
@@ -151,13 +156,14 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
 ///
 /// Splits of ranges and VMAs change nothing. Any function may be called from any thread.
 ///
-/// Invariants: 1. spans are disjoint. 2. each is registered with the mm.
-/// Locks: `lock_` (vm) guards the list.
+/// Invariants: 1. spans are disjoint, and none has the default. 2. each is registered with the mm. 3. outside `set` the
+/// nodes of the index are all that it has allocated beside the spans.
+/// Locks: `lock_` (vm) guards the index. Spans are registered with it held, and unregistered with none.
 /// \source the attributes of xe_vma as madvise sets them, with auto-reset
 template <policies P>
 class attribute_map {
  public:
-  explicit attribute_map(environment<P>& env) : env_(env) {}
+  explicit attribute_map(environment<P>& env) : env_(env), nodes_(env.memory), spans_(nodes_) {}
   attribute_map(attribute_map const&) = delete;
   attribute_map& operator=(attribute_map const&) = delete;
   ~attribute_map() { clear(); }
@@ -165,90 +171,89 @@ class attribute_map {
   /// What holds at `a`, and where around it inside `window` the same holds.
   ///
   /// \pre `window` holds `a`
-  /// \complexity O(spans)
+  /// \complexity O(log spans)
   [[nodiscard]] advice at(cpu_va a, va_range window) {
-    advice known{{}, window};
     shared_guard const guard{lock_};
-    for (attribute_span<P>* s = spans_.front(); s != nullptr; s = spans_.next(*s)) s->judge(a, known);
-    return known;
+    auto const [below, above] = spans_.around(a);
+    if (below != nullptr && below->interval().contains(a)) return below->at(a, window);
+    if (below != nullptr) window = part_outside(below->interval(), window, a);
+    if (above != nullptr) window = part_outside(above->interval(), window, a);
+    return {{}, window};
   }
 
   /// Says something of a span, in place of what was said of it.
   ///
   /// \param changed  is set when any of the span may have been otherwise
-  /// \pre    no lock of the library held
+  /// \pre    no lock of the library held; waits for unmaps of the spans that it splits
   /// \errors no_memory, registration_failed: nothing has changed
-  /// \allocs at most three spans
-  /// \complexity O(spans)
+  /// \allocs at most three spans, and the nodes of the index that two more entries need: most often none
+  /// \complexity O((1 + spans met) * log spans)
   [[nodiscard]] errc set(va_range span, span_attributes said, bool* changed = nullptr) {
-    span_list fresh;  // what replaces the spans that are met
     span_list old;
     errc e = errc::ok;
     {
       exclusive_guard const guard{lock_};
-      if (is_said_locked(span, said)) return errc::ok;
-      if (said != span_attributes{}) e = make(span, said, nullptr, fresh);
-      for (attribute_span<P>* s = spans_.front(); s != nullptr && e == errc::ok; s = spans_.next(*s))
-        if (s->interval().overlaps(span)) e = keep_ends(*s, span, fresh);
-      if (e == errc::ok) {
-        for (attribute_span<P>* s = spans_.front(); s != nullptr;) {
-          attribute_span<P>* const next = spans_.next(*s);
-          if (s->interval().overlaps(span)) {
-            spans_.erase(*s);
-            old.push_back(*s);
-          }
-          s = next;
-        }
-        while (attribute_span<P>* const s = fresh.pop_front()) spans_.push_back(*s);
-      }
+      if (is_said(span, said)) return errc::ok;
+      e = replace(span, said, old);
     }
     end_all(old);
-    end_all(fresh);
     if (changed != nullptr) *changed = e == errc::ok;
     return e;
   }
   /// How many spans there are, each with a registration of its own.
+  ///
+  /// \complexity O(1)
   [[nodiscard]] std::size_t count_slow() {
     shared_guard const guard{lock_};
-    std::size_t n = 0;
-    for (attribute_span<P>* s = spans_.front(); s != nullptr; s = spans_.next(*s)) ++n;
-    return n;
+    return spans_.size();
   }
 
   /// Forgets everything.
   ///
   /// \pre no lock of the library held
+  /// \complexity O(spans * log spans)
   void clear() {
     span_list old;
     {
       exclusive_guard const guard{lock_};
-      while (attribute_span<P>* const s = spans_.pop_front()) old.push_back(*s);
+      while (attribute_span<P>* const s = spans_.first()) take_out(*s, old);
     }
-    end_all(old);
+    if (!old.empty()) end_all(old);
   }
 
  private:
+  struct span_traits {
+    using entry = attribute_span<P>;
+    using address = cpu_va;
+    static va_range interval_of(attribute_span<P> const& s) { return s.interval(); }
+  };
+  using span_index = interval_index<span_traits, typename P::lock, typename P::allocator>;
   using span_list = intrusive_list<attribute_span<P>>;
 
-  [[nodiscard]] errc make(va_range span, span_attributes said, attribute_span<P>* part_of, span_list& into) {
-    attribute_span<P>* const made = construct<attribute_span<P>>(env_.memory, env_, span, said);
-    if (made == nullptr) return errc::no_memory;
-    if (errc const e = made->open(); e != errc::ok) {
-      destroy(env_.memory, made);
-      return e;
+  /// The spans that a new word meets, and those that come in their place; null for what there is none of.
+  struct replacement {
+    attribute_span<P>* first = nullptr;
+    attribute_span<P>* last = nullptr;
+    std::size_t met = 0;
+    attribute_span<P>* low = nullptr;     ///< what the first keeps, below the new word
+    attribute_span<P>* middle = nullptr;  ///< the new word
+    attribute_span<P>* high = nullptr;    ///< what the last keeps, above it
+
+    // In the index an end takes the place of the span that it is left of, and the new word that of any other. The next
+    // two tell what finds no such place. Nothing is erased when one of them holds.
+    /// True when one span leaves two ends, of which the higher is inserted.
+    [[nodiscard]] bool splits() const { return low != nullptr && high != nullptr && first == last; }
+    /// True when the new word is inserted.
+    [[nodiscard]] bool fills() const {
+      std::size_t const ends = (low != nullptr ? 1u : 0u) + (high != nullptr ? 1u : 0u);
+      return middle != nullptr && met == (splits() ? 1 : ends);
     }
-    // After it was registered, so that no unmap falls between.
-    if (part_of != nullptr) made->inherit(*part_of);
-    into.push_back(*made);
-    return errc::ok;
-  }
+  };
 
   /// True when `said` holds in all of `span`; what was forgotten since it was said counts as another word.
-  [[nodiscard]] bool is_said_locked(va_range span, span_attributes said) {
-    lock_.assert_held_shared();
+  [[nodiscard]] bool is_said(va_range span, span_attributes said) SVM_REQUIRES(lock_) {
     std::uint64_t same = 0;
-    for (attribute_span<P>* s = spans_.front(); s != nullptr; s = spans_.next(*s)) {
-      if (!s->interval().overlaps(span)) continue;
+    for (attribute_span<P>* s = spans_.first_overlap(span); s != nullptr; s = next_in(span, *s)) {
       va_range const part = s->interval().intersection(span);
       if (s->said() != said || s->forgets_of(part)) return false;
       same += part.size().value;
@@ -256,27 +261,110 @@ class attribute_map {
     return same == (said == span_attributes{} ? 0 : span.size().value);
   }
 
-  /// Makes spans of what sticks out of `span` on either side.
-  [[nodiscard]] errc keep_ends(attribute_span<P>& s, va_range span, span_list& into) {
-    va_range const whole = s.interval();
-    if (whole.start() < span.start())
-      if (errc const e = make({whole.start(), span.start() - whole.start()}, s.said(), &s, into); e != errc::ok)
-        return e;
-    if (whole.last() > span.last())
-      return make(*va_range::from_bounds(span.last() + byte_count{1}, whole.last()), s.said(), &s, into);
+  /// Says `said` of a span. Those that the caller has to end are put into `old`, also when it fails.
+  [[nodiscard]] errc replace(va_range span, span_attributes said, span_list& old) SVM_REQUIRES(lock_) {
+    replacement r;
+    for (attribute_span<P>* s = spans_.first_overlap(span); s != nullptr; s = next_in(span, *s)) {
+      if (r.met++ == 0) r.first = s;
+      r.last = s;
+    }
+    typename span_index::reservation nodes;
+    errc e = make(span, said, r);
+    if (e == errc::ok) e = reserve(r, nodes);
+    if (e == errc::ok) {
+      publish(span, r, nodes, old);
+    } else {
+      for (attribute_span<P>* const s : {r.low, r.middle, r.high})
+        if (s != nullptr) old.push_back(*s);
+    }
+    return e;
+  }
+
+  /// Makes the spans that come in place of others.
+  [[nodiscard]] errc make(va_range span, span_attributes said, replacement& r) {
+    if (r.first != nullptr && r.first->interval().start() < span.start()) {
+      va_range const low{r.first->interval().start(), span.start() - r.first->interval().start()};
+      if (errc const e = make(low, r.first->said(), r.first, r.low); e != errc::ok) return e;
+    }
+    if (said != span_attributes{})
+      if (errc const e = make(span, said, nullptr, r.middle); e != errc::ok) return e;
+    if (r.last == nullptr || r.last->interval().last() <= span.last()) return errc::ok;
+    va_range const high = *va_range::from_bounds(span.last() + byte_count{1}, r.last->interval().last());
+    return make(high, r.last->said(), r.last, r.high);
+  }
+  /// Makes a span and registers it; `part_of` is the one that it is cut out of, or null.
+  [[nodiscard]] errc make(va_range span, span_attributes said, attribute_span<P>* part_of, attribute_span<P>*& made) {
+    attribute_span<P>* const s = construct<attribute_span<P>>(env_.memory, env_, span, said);
+    if (s == nullptr) return errc::no_memory;
+    if (errc const e = s->open(); e != errc::ok) {
+      destroy(env_.memory, s);
+      return e;
+    }
+    if (part_of != nullptr) s->inherit(*part_of);
+    made = s;
     return errc::ok;
   }
 
+  [[nodiscard]] errc reserve(replacement const& r, typename span_index::reservation& nodes) SVM_REQUIRES(lock_) {
+    unsigned const entries = (r.splits() ? 1u : 0u) + (r.fills() ? 1u : 0u);
+    std::size_t wanted = 0;
+    if (r.splits()) wanted += spans_.nodes_to_insert(r.high->interval().start(), entries);
+    if (r.fills()) wanted += spans_.nodes_to_insert(r.middle->interval().start(), entries);
+    return nodes_.replenish(nodes, wanted);
+  }
+
+  /// Puts the new spans into the index, and those that they replace into `old`; it cannot fail.
+  void publish(va_range span, replacement const& r, typename span_index::reservation& nodes, span_list& old)
+      SVM_REQUIRES(lock_) {
+    if (r.low != nullptr) put_in_place(*r.first, *r.low, old);
+    if (r.splits())
+      insert(nodes, *r.high);
+    else if (r.high != nullptr)
+      put_in_place(*r.last, *r.high, old);
+    if (r.fills()) return insert(nodes, *r.middle);
+    attribute_span<P>* const place = spans_.first_overlap(span);
+    if (place == nullptr) return;
+    while (attribute_span<P>* const s = next_in(span, *place)) take_out(*s, old);
+    if (r.middle != nullptr)
+      put_in_place(*place, *r.middle, old);
+    else
+      take_out(*place, old);
+  }
+
+  /// The next of the spans that meet `span`, or null.
+  [[nodiscard]] attribute_span<P>* next_in(va_range span, attribute_span<P> const& s) SVM_REQUIRES(lock_) {
+    if (s.interval().last() >= span.last()) return nullptr;
+    attribute_span<P>* const next = spans_.next(s);
+    return next != nullptr && next->interval().start() <= span.last() ? next : nullptr;
+  }
+  void insert(typename span_index::reservation& nodes, attribute_span<P>& s) SVM_REQUIRES(lock_) {
+    [[maybe_unused]] attribute_span<P>* const in_the_way = spans_.insert_counted(nodes, s);
+    SVM_ASSERT(in_the_way == nullptr);
+  }
+  void put_in_place(attribute_span<P>& s, attribute_span<P>& fresh, span_list& old) SVM_REQUIRES(lock_) {
+    spans_.replace(s, fresh);
+    old.push_back(s);
+  }
+  void take_out(attribute_span<P>& s, span_list& old) SVM_REQUIRES(lock_) {
+    spans_.erase(s);
+    old.push_back(s);
+  }
+
+  /// Ends spans that are in the index no more, or never were, and frees the nodes that it has no use for.
+  ///
+  /// \pre no lock of the library held: unregistering waits for the events that run
   void end_all(span_list& spans) {
     while (attribute_span<P>* const s = spans.pop_front()) {
       s->close();
       destroy(env_.memory, s);
     }
+    nodes_.trim();
   }
 
   environment<P>& env_;
+  typename span_index::pool nodes_;
   typename P::lock::template shared_mutex<lock_rank::vm> lock_;
-  span_list spans_ SVM_GUARDED_BY(lock_);
+  span_index spans_ SVM_GUARDED_BY(lock_);
 };
 
 }  // namespace svm::inline v0

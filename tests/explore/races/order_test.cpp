@@ -124,6 +124,26 @@ TEST_SUITE("explore/races, order") {
     r.sample();
   }
 
+  TEST_CASE("advise / unmap: an end that is split off while its memory goes keeps no attributes") {
+    race r{"advise and unmap", [] {
+             world* const w = fresh<migration_mode::never>();
+             prefers(svm::preferred_place::system)(*w);
+             return w;
+           }};
+    r.thread("cpu").does("unmap", [](world& w) {
+      w.unmap(pages(1, 1));
+      must(w.driver.attributes_at(page_at(1)) == svm::span_attributes{}, "what is unmapped has no attributes");
+    });
+    r.thread("program").does("advise", [](world& w) {
+      must(w.driver.advise(pages(0, 1), {.preferred = svm::preferred_place::device}) == errc::ok,
+           "a program may say what it likes");
+    });
+    r.finally([](world& w) {
+      must(w.driver.attributes_at(page_at(1)) == svm::span_attributes{}, "what was unmapped has no attributes");
+    });
+    r.run(to_the_end());
+  }
+
   TEST_CASE("unbind / fault: no memory is left on a device that was unbound") {
     race r{"unbind and fault", fresh<migration_mode::where_possible>};
     r.thread("gpu").does("write", gpu_writes(0, 1));
