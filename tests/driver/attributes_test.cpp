@@ -3,11 +3,16 @@
 
 #include <svm/driver/attributes.hpp>
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <mock/processes.hpp>
+#include <support/ledger_allocator.hpp>
 #include <support/scripted.hpp>
+#include <svm/mock/random.hpp>
 
 using namespace support;
 using svm::atomic_mode;
@@ -61,7 +66,190 @@ struct scene {
   }
 };
 
+/// An mm that refuses a registration where it is told to.
+struct refusing_mm : scripted_mm<4096> {
+  std::uint64_t refuse_at = 0;  ///< the registration, counted from 1 from now on, that fails; 0: none
+
+  [[nodiscard]] errc register_notifier(registration& r, va_range where, svm::invalidation_target& target) noexcept {
+    if (refuse_at != 0 && --refuse_at == 0) return errc::registration_failed;
+    return scripted_mm<4096>::register_notifier(r, where, target);
+  }
+};
+struct ledger_policies : scripted_policies<4096> {
+  using mm = refusing_mm;
+  using allocator = ledger_allocator;
+};
+
+/// The same, for a count of how often somebody asks a span where it is.
+struct counted_policies : ledger_policies {};
+std::uint64_t spans_asked = 0;
+
+/// A map of attributes on an mm of its own, with a ledger of its memory.
+template <svm::policies P = ledger_policies>
+struct ledger_scene {
+  typename P::mm mm;
+  typename P::device device;
+  typename P::pagemap pagemap;
+  ledger_allocator memory;
+  svm::mock::virtual_clock clock;
+  svm::mock::statistics stats;
+  svm::environment<P> env{mm, device, pagemap, memory, clock, stats};
+  svm::attribute_map<P> map{env};
+
+  ~ledger_scene() {
+    map.clear();
+    CHECK(mm.registered.empty());
+    CHECK(memory.outstanding() == 0);
+    CHECK(memory.mismatches == 0);
+  }
+};
+
+/// Pages of attributes, each by itself, beside a map that is told the same.
+///
+/// What it knows of spans: a page is in one where something was said of it, also when it was forgotten since. A span keeps
+/// eight cuts exactly; one that was cut more often may have forgotten other pages of it too.
+class page_model {
+ public:
+  static constexpr std::uint64_t count = 96;
+
+  page_model(cpu_va first, std::uint64_t seed) : first_(first), draw_(seed), pages_(count) {}
+
+  /// Does something at random on both, and compares them; the text says what it was.
+  std::string step() {
+    std::uint64_t const from = draw_.below(count);
+    std::uint64_t const size = 1 + draw_.below(std::min<std::uint64_t>(count - from, draw_.below(3) == 0 ? count : 6));
+    std::string const where = std::to_string(from) + "+" + std::to_string(size);
+    if (draw_.below(4) == 0) {
+      unmap(from, size);
+      return "unmap " + where;
+    }
+    constexpr span_attributes choices[] = {{}, in_system, on_device, {.atomic = atomic_mode::cpu}};
+    std::uint64_t const chosen = draw_.below(std::size(choices));
+    auto const failing = static_cast<weakness>(draw_.below(6));
+    set(from, size, choices[chosen], failing);
+    constexpr char const* whose[] = {"without memory, ", "without registrations, "};
+    return (failing < weakness::none ? whose[static_cast<int>(failing)] : "") + ("set " + where + " to ") +
+           std::to_string(chosen);
+  }
+
+  /// True when the two agree on every page, and the books of the map are right.
+  [[nodiscard]] bool same() {
+    bool good = s_.map.count_slow() == s_.mm.registered.size();
+    for (std::uint64_t n = 0; n < count; ++n) good = good && may_hold(n, read(n).said);
+    std::size_t const nodes = s_.memory.outstanding() - s_.map.count_slow();
+    return good && (s_.map.count_slow() == 0 ? nodes == 0 : nodes != 0 && nodes <= s_.map.count_slow() / 5 + 1);
+  }
+
+  /// True when what is said to hold around a page, inside of a window, does so.
+  [[nodiscard]] bool look_around() {
+    std::uint64_t const n = draw_.below(count);
+    std::uint64_t const low = n - draw_.below(n + 1);
+    std::uint64_t const high = n + draw_.below(count - n);
+    va_range const window = pages_from(low, high - low + 1);
+    svm::advice const known = s_.map.at(address(n), window);
+    if (!window.contains(known.within) || !known.within.contains(address(n))) return false;
+    for (std::uint64_t m = low; m <= high; ++m)
+      if (known.within.contains(address(m)) && read(m).said != known.said) return false;
+    if (pages_[n].word) return true;
+    // Where nothing was ever said the answer reaches as far as that is so.
+    std::uint64_t from = n, to = n;
+    while (from > low && !pages_[from - 1].word) --from;
+    while (to < high && !pages_[to + 1].word) ++to;
+    return known.within == pages_from(from, to - from + 1);
+  }
+
+ private:
+  enum class weakness { memory, registrations, none };
+  struct word {
+    span_attributes said;
+    unsigned cuts = 0;  ///< how often memory of the span went
+  };
+  struct page {
+    std::optional<std::size_t> word;  ///< an index into words_
+    bool forgotten = false;
+  };
+
+  [[nodiscard]] cpu_va address(std::uint64_t n) const { return first_ + byte_count{n * page_bytes}; }
+  [[nodiscard]] va_range pages_from(std::uint64_t from, std::uint64_t size) const {
+    return span(address(from), size * page_bytes);
+  }
+  [[nodiscard]] svm::advice read(std::uint64_t n) { return s_.map.at(address(n), pages_from(0, count)); }
+  [[nodiscard]] bool is_exact(page const& p) const { return !p.word || words_[*p.word].cuts <= 8; }
+  [[nodiscard]] bool may_hold(std::uint64_t n, span_attributes said) const {
+    page const& p = pages_[n];
+    if (!p.word || p.forgotten) return said == span_attributes{};
+    return said == words_[*p.word].said || (!is_exact(p) && said == span_attributes{});
+  }
+
+  void unmap(std::uint64_t from, std::uint64_t size) {
+    s_.mm.invalidate(pages_from(from, size), svm::invalidation_cause::unmap);
+    std::vector<std::size_t> met;
+    for (std::uint64_t n = from; n < from + size; ++n) {
+      page& p = pages_[n];
+      p.forgotten = true;
+      if (p.word && (met.empty() || met.back() != *p.word)) met.push_back(*p.word);
+    }
+    for (std::size_t const w : met) ++words_[w].cuts;
+  }
+
+  void set(std::uint64_t from, std::uint64_t size, span_attributes said, weakness failing) {
+    bool exact = true;
+    bool same = true;
+    for (std::uint64_t n = from; n < from + size; ++n) {
+      page const& p = pages_[n];
+      exact = exact && is_exact(p);
+      same = same && (said == span_attributes{} ? !p.word : p.word && !p.forgotten && words_[*p.word].said == said);
+    }
+    bool changed = false;
+    if (failing < weakness::none)
+      fail_until_set(pages_from(from, size), said, failing, changed);
+    else
+      CHECK(s_.map.set(pages_from(from, size), said, &changed) == errc::ok);
+    if (exact) CHECK(changed == !same);
+    if (!changed) return;
+    words_.push_back({said});
+    for (std::uint64_t n = from; n < from + size; ++n)
+      pages_[n] = said == span_attributes{} ? page{} : page{words_.size() - 1, false};
+  }
+
+  /// Lets every step of the call fail in turn, after which everything is as before, until there is none left to fail.
+  void fail_until_set(va_range where, span_attributes said, weakness failing, bool& changed) {
+    std::vector<span_attributes> before;
+    for (std::uint64_t n = 0; n < count; ++n) before.push_back(read(n).said);
+    std::size_t const blocks = s_.memory.outstanding();
+    std::size_t const spans = s_.map.count_slow();
+    for (std::uint64_t k = 1;; ++k) {
+      REQUIRE(k < 20);
+      if (failing == weakness::memory)
+        s_.memory.fail_at = s_.memory.calls + k;
+      else
+        s_.mm.refuse_at = k;
+      errc const e = s_.map.set(where, said, &changed);
+      s_.memory.fail_at = s_.mm.refuse_at = 0;
+      if (e == errc::ok) return;
+      CHECK(e == (failing == weakness::memory ? errc::no_memory : errc::registration_failed));
+      CHECK_FALSE(changed);
+      CHECK(s_.memory.outstanding() == blocks);
+      CHECK(s_.map.count_slow() == spans);
+      CHECK(s_.mm.registered.size() == spans);
+      for (std::uint64_t n = 0; n < count; ++n) CHECK(read(n).said == before[n]);
+    }
+  }
+
+  cpu_va const first_;
+  svm::mock::random draw_;
+  std::vector<page> pages_;
+  std::vector<word> words_;
+  ledger_scene<> s_;
+};
+
 }  // namespace
+
+template <>
+va_range svm::attribute_span<counted_policies>::interval() const {
+  ++spans_asked;
+  return span_;
+}
 
 TEST_SUITE("driver/attributes") {
   TEST_CASE("what was never said is the default, and what was said holds to its borders") {
@@ -249,6 +437,103 @@ TEST_SUITE("driver/attributes") {
     CHECK(w.gpu_read(at(chunk)) == 5u);
     CHECK(w.device_pages(at(chunk), chunk) == 0);
     w.driver.close();
+  }
+
+  TEST_CASE("random words and unmaps hold as they do page by page, and a failure at any step changes nothing") {
+    // In the middle of the addresses, at their bottom, and at their top.
+    for (cpu_va const first : {base, cpu_va{}, cpu_va{0 - page_model::count * page_bytes}}) {
+      for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+        CAPTURE(first.value);
+        CAPTURE(seed);
+        page_model both{first, seed};
+        std::string program;
+        for (int n = 0; n < 200; ++n) {
+          program += both.step() + "; ";
+          bool const good = both.same() && both.look_around();
+          REQUIRE_MESSAGE(good, program);
+        }
+      }
+    }
+  }
+
+  TEST_CASE("the first and the last page of all addresses have attributes like any other") {
+    ledger_scene<> s;
+    constexpr cpu_va last{0 - page_bytes};
+    constexpr va_range lower{cpu_va{}, byte_count{UINT64_MAX - (page_bytes - 1)}};
+    constexpr va_range upper{cpu_va{page_bytes}, byte_count{0 - page_bytes}};
+    constexpr cpu_va end{UINT64_MAX};
+    REQUIRE(s.map.set(span(cpu_va{}, page_bytes), in_system) == errc::ok);
+    REQUIRE(s.map.set(span(last, page_bytes), on_device) == errc::ok);
+    CHECK(s.map.at(cpu_va{}, lower).said == in_system);
+    CHECK(s.map.at(cpu_va{}, lower).within == span(cpu_va{}, page_bytes));
+    CHECK(s.map.at(end, upper).said == on_device);
+    CHECK(s.map.at(end, upper).within == span(last, page_bytes));
+    CHECK(s.map.at(base, upper).said == span_attributes{});
+    CHECK(s.map.at(base, upper).within == va_range::from_bounds(cpu_va{page_bytes}, cpu_va{last.value - 1}).value());
+    // The two come from one word, and go with one.
+    REQUIRE(s.map.set(upper, in_system) == errc::ok);
+    REQUIRE(s.map.set(span(base, page_bytes), on_device) == errc::ok);
+    CHECK(s.map.count_slow() == 4);
+    CHECK(s.map.at(end, upper).within == va_range::from_bounds(base + byte_count{page_bytes}, end).value());
+    s.mm.invalidate(span(last, page_bytes), svm::invalidation_cause::unmap);
+    CHECK(s.map.at(end, upper).said == span_attributes{});
+    CHECK(s.map.at(last, upper).within == span(last, page_bytes));
+    REQUIRE(s.map.set(lower, {}) == errc::ok);
+    CHECK(s.map.count_slow() == 1);
+    CHECK(s.map.at(end, upper).said == span_attributes{});
+    CHECK(s.map.at(cpu_va{}, lower).within == lower);
+  }
+
+  TEST_CASE(
+      "a word allocates its spans, and the nodes of the index as they fill; what nobody needs any more is freed") {
+    ledger_scene<> s;
+    constexpr std::uint64_t spans = 1000;
+    std::uint64_t nodes = 0;
+    for (std::uint64_t n = 0; n < spans; ++n) {
+      std::uint64_t const before = s.memory.calls;
+      REQUIRE(s.map.set(span(page_at(2 * n), page_bytes), in_system) == errc::ok);
+      nodes += s.memory.calls - before - 1;
+    }
+    CHECK(s.memory.outstanding() == spans + nodes);  // none is allocated in store
+    CHECK(nodes <= spans / 5);
+    REQUIRE(s.map.set(span(base, 2 * spans * page_bytes), on_device) == errc::ok);
+    CHECK(s.memory.outstanding() == 2);  // a span and a leaf
+    std::uint64_t const before = s.memory.calls;
+    REQUIRE(s.map.set(span(page_at(9), page_bytes), in_system) == errc::ok);
+    CHECK(s.memory.calls == before + 3);
+    REQUIRE(s.map.set(span(base, 2 * spans * page_bytes), {}) == errc::ok);
+    CHECK(s.memory.outstanding() == 0);
+  }
+
+  TEST_CASE("who asks or says something of a span looks at it and its neighbours, however many there are") {
+    std::uint64_t most[2][2] = {};
+    constexpr std::uint64_t sizes[] = {100, 5000};
+    for (int large = 0; large < 2; ++large) {
+      ledger_scene<counted_policies> s;
+      std::uint64_t const pages = 4 * sizes[large];  // two of four have attributes
+      for (std::uint64_t n = 0; n < pages; n += 4)
+        REQUIRE(s.map.set(span(page_at(n), 2 * page_bytes), in_system) == errc::ok);
+      auto const counted = [](std::uint64_t& worst, auto const& action) {
+        std::uint64_t const before = spans_asked;
+        action();
+        worst = std::max(worst, spans_asked - before);
+      };
+      for (std::uint64_t n = 0; n < 40; ++n) {
+        std::uint64_t const at = pages / 40 * n / 4 * 4;
+        for (std::uint64_t page = at; page < at + 4; ++page)
+          counted(most[large][0], [&] { static_cast<void>(s.map.at(page_at(page), world::everything)); });
+        for (span_attributes const word : {on_device, span_attributes{}, in_system}) {
+          counted(most[large][1], [&] { CHECK(s.map.set(span(page_at(at + 1), 2 * page_bytes), word) == errc::ok); });
+          counted(most[large][1], [&] { CHECK(s.map.set(span(page_at(at), 2 * page_bytes), word) == errc::ok); });
+        }
+      }
+      CHECK(s.map.count_slow() >= sizes[large]);
+    }
+    CHECK(most[0][0] != 0);  // it counts
+    CHECK(most[0][0] <= 4);
+    CHECK(most[1][0] == most[0][0]);
+    CHECK(most[0][1] <= 50);
+    CHECK(most[1][1] == most[0][1]);
   }
 
   TEST_CASE("closing the driver forgets everything and watches nothing") {
