@@ -364,4 +364,88 @@ TEST_SUITE("base/interval_index") {
       CHECK(both.same());
     }
   }
+
+  TEST_CASE_TEMPLATE("an insertion takes the nodes that were counted for it, and two into one gap take no more", Index,
+                     SVM_TEST_INDEXES) {
+    constexpr std::uint64_t universe = 1 << 16;
+    for (std::uint64_t const base : {std::uint64_t{0}, top - (universe - 1)}) {
+      for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+        CAPTURE(base);
+        CAPTURE(seed);
+        splitmix64 random{seed};
+        std::vector<object> objects(8192);
+        sequence unused;
+        for (object& o : objects) unused.push_back(&o);
+        std::map<std::uint64_t, object*> model;
+        plain<Index> p;
+        bool good = true;
+        auto const insert = [&](typename Index::reservation& nodes, std::uint64_t a) {
+          object& o = *unused.back();
+          unused.pop_back();
+          o.span = span(a, a);
+          good = good && p.tree.insert_counted(nodes, o) == nullptr;
+          model.emplace(a, &o);
+        };
+        for (int step = 0; good && step < 8000; ++step) {
+          std::uint64_t const a = base + random.below(universe);
+          auto const above = model.upper_bound(a);
+          object* const behind = above == model.end() ? nullptr : above->second;
+          object* const before = above == model.begin() ? nullptr : std::prev(above)->second;
+          auto const near = p.tree.around({a});
+          good = near.below == before && near.above == behind;
+          bool const grow = random.below(100) < (step / 2048 % 2 == 0 ? 85 : 15);
+          bool const taken = before != nullptr && before->last() == a;
+          std::uint64_t const most = behind == nullptr ? base + (universe - 1) : behind->first() - 1;
+          std::uint64_t const least = before == nullptr ? base : before->last() + 1;
+          typename Index::reservation nodes;
+          if (!grow && before != nullptr) {
+            object& old = *before;
+            std::uint64_t const first = old.first();
+            model.erase(first);
+            if (random.below(2) == 0) {
+              p.tree.erase(old);
+            } else {
+              // Another takes its place, anywhere between its neighbours.
+              std::uint64_t const low = model.empty() || model.lower_bound(first) == model.begin()
+                                            ? base
+                                            : std::prev(model.lower_bound(first))->second->last() + 1;
+              std::uint64_t const start = low + random.below(most - low + 1);
+              object& fresh = *unused.back();
+              unused.pop_back();
+              fresh.span = span(start, start);
+              p.tree.replace(old, fresh);
+              model.emplace(start, &fresh);
+            }
+            old.span = span(7, 7);  // an index that still reads it finds nonsense
+            unused.push_back(&old);
+          } else if (!taken && a < most && !p.tree.empty() && random.below(4) != 0) {
+            // Two, between which there are no others: at the ends of the gap, or somewhere in it.
+            std::uint64_t const low = random.below(2) == 0 ? least : a;
+            std::uint64_t const high = random.below(2) == 0 ? most : low + 1 + random.below(most - low);
+            std::size_t const counted = p.tree.nodes_to_insert({low}, 2) + p.tree.nodes_to_insert({high}, 2);
+            good = good && p.pool.replenish(nodes, counted) == errc::ok;
+            bool const rising = random.below(2) == 0;
+            insert(nodes, rising ? low : high);
+            insert(nodes, rising ? high : low);
+          } else if (!taken) {
+            std::size_t const counted = p.tree.nodes_to_insert({a}, 1);
+            good = good && p.pool.replenish(nodes, counted) == errc::ok;
+            insert(nodes, a);
+            good = good && nodes.credit() == 0;
+          }
+          if (step % 64 == 0) good = good && p.tree.check() && p.pool.check() && p.tree.size() == model.size();
+          if (!good) {
+            CAPTURE(step);
+            REQUIRE(good);
+          }
+        }
+        auto it = model.begin();
+        p.tree.for_each([&](object const& o) { good = good && it != model.end() && (it++)->second == &o; });
+        CHECK(good);
+        CHECK(it == model.end());
+        CHECK(p.tree.check());
+        while (!p.tree.empty()) p.tree.erase(*p.tree.first());
+      }
+    }
+  }
 }
