@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <vector>
 
 using svm::errc;
 using svm::list_guard;
@@ -416,5 +417,47 @@ TEST_SUITE("gpuvm/exec") {
     for (resv const& r : many) CHECK(r.is_held());
     exec.unlock_all();
     for (resv const& r : many) CHECK_FALSE(r.is_held());
+  }
+
+  TEST_CASE(
+      "what holds many reservations, and what lists many external objects, gives back each array that it outgrew") {
+    constexpr std::size_t count = 40;  // arrays of 16, 32 and 64, and of 8, 16, 32 and 64
+    for (std::uint64_t k = 0;; ++k) {
+      CAPTURE(k);
+      machine w;
+      std::deque<resv> guards(count);
+      std::deque<buffer> many;
+      std::vector<bo*> bos;
+      for (resv& r : guards) {
+        w.lock(r);
+        bos.push_back(&w.obtain(many.emplace_back(r, list_guard::reservation)));
+        w.unlock(r);
+      }
+      std::size_t const before = w.memory.outstanding();
+      bool failed = false;
+      {
+        svm::gpuvm_exec<types> exec(w.memory);
+        w.memory.fail_at = k == 0 ? 0 : w.memory.calls + k;
+        errc const e = exec.lock_all(w.all, 1);
+        w.memory.fail_at = 0;
+        failed = e != errc::ok;
+        CHECK(e == (failed ? errc::no_memory : errc::ok));
+        CHECK(exec.size() == (failed ? 0 : count + 1));
+        CHECK(w.local.is_held() == !failed);
+      }
+      CHECK(w.memory.outstanding() == before);
+      CHECK(w.memory.mismatches == 0);
+      for (std::size_t i = 0; i < count; ++i) {
+        CHECK_FALSE(guards[i].is_held());
+        w.lock(guards[i]);
+        w.all.put(*bos[i]);
+        w.unlock(guards[i]);
+      }
+      CHECK(w.all.bo_count() == 0);
+      CHECK(w.memory.outstanding() == before - count);
+      if (failed || k == 0) continue;
+      CHECK(k == 8);
+      break;
+    }
   }
 }

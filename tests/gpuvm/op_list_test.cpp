@@ -92,6 +92,40 @@ TEST_SUITE("gpuvm/op_list") {
     CHECK(memory.mismatches == 0);
   }
 
+  TEST_CASE("OPL-03: a list that grows gives back every array that it leaves, with the memory of the space as well") {
+    poisoned_memory memory;
+    std::vector<mapping> mappings(40);
+    {
+      space vm(*svm::gpuvm_layout::make({0}, {std::uint64_t{1} << 48}), memory);
+      for (std::uint64_t i = 0; i < mappings.size(); ++i) {
+        mappings[i].set_extent({va(2 * i), bytes(1), nullptr, 0});
+        REQUIRE(vm.insert(mappings[i]) == errc::ok);
+      }
+      std::size_t const before = memory.outstanding();
+      {
+        list by_steps(vm), by_request(vm), by_word(vm);
+        REQUIRE(by_steps.plan_unmap(va(0), bytes(80)) == errc::ok);
+        CHECK(by_steps.size() == 40);  // in arrays of 4, 8, 16, 32 and 64
+        REQUIRE(by_request.plan_unmap(va(0), bytes(7)) == errc::ok);
+        REQUIRE(by_request.plan_unmap(va(0), bytes(80)) == errc::ok);
+        REQUIRE(by_word.reserve(3) == errc::ok);
+        REQUIRE(by_word.reserve(30) == errc::ok);
+        std::size_t const arrays = memory.outstanding();
+        REQUIRE(by_word.reserve(31) == errc::ok);
+        CHECK(memory.outstanding() <= arrays + 1);  // a node more, and one array for another
+        // Without memory for the next array it keeps the one that it has.
+        memory.fail_at = memory.calls + 1;
+        REQUIRE(by_word.plan_unmap(va(0), bytes(80)) == errc::no_memory);
+        memory.fail_at = 0;
+        REQUIRE(by_word.plan_unmap(va(0), bytes(80)) == errc::ok);
+      }
+      CHECK(memory.outstanding() >= before);  // index nodes stay with the space as spares
+      for (mapping& m : mappings) vm.remove(m);
+    }
+    CHECK(memory.outstanding() == 0);
+    CHECK(memory.mismatches == 0);
+  }
+
   TEST_CASE("a list with memory reserved is planned, applied and reverted without an allocation") {
     world w;
     for (std::uint64_t i = 0; i < 2000; ++i) w.put(&w.a, 2 * i, 2 * i + 1, i);
