@@ -449,6 +449,40 @@ TEST_SUITE("gpusvm/find_or_insert") {
     }
   }
 
+  TEST_CASE("what fails leaves at most the nodes of one insertion in each pool, however often; closing frees them") {
+    constexpr std::uint64_t nodes = svm::notifier<policies>::range_index::nodes_per_insert;
+    constexpr std::uint64_t objects = 2;  // a notifier and a range come first
+    for (std::uint64_t k = 1;; ++k) {
+      CAPTURE(k);
+      world w;
+      w.map(128 * KiB);
+      std::uint64_t const before = w.memory.live_blocks();
+      bool failed = false;
+      for (bool const again : {false, true}) {
+        // The nodes that the first call left need not be allocated again.
+        w.failures.arm(failure::alloc, again && k > objects + nodes ? k - nodes : k);
+        auto const found = look(w, base);
+        w.failures.disarm();
+        failed = !found;
+        std::uint64_t const left = w.memory.live_blocks() - before;
+        CHECK(left == (found ? objects + 2 * nodes : k <= objects + nodes ? 0 : nodes));
+        if (failed) CHECK(found.error() == errc::no_memory);
+      }
+      w.driver.svm().close();
+      CHECK(w.memory.live_blocks() == before);
+      if (failed) continue;
+      CHECK(k == objects + 2 * nodes + 1);
+      break;
+    }
+    world w;
+    w.map(128 * KiB);
+    std::uint64_t const before = w.memory.live_blocks();
+    w.failures.arm(failure::notifier, 1);
+    CHECK(look(w, base).error() == errc::registration_failed);
+    w.failures.disarm();
+    CHECK(w.memory.live_blocks() == before);
+  }
+
   TEST_CASE("a lookup that is told to end makes nothing, at whichever round") {
     for (std::uint64_t const after : {0U, 1U}) {
       CAPTURE(after);

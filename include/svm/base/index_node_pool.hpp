@@ -21,6 +21,10 @@ namespace svm::inline v0 {
 ///     owned  |== in indexes ==|=========== free ===========|
 ///                             |== reserved ==|== spare ====|
 ///
+/// Nodes that a reservation did not take, and those that an erasure frees, stay as spare ones: a caller that reserves and
+/// then fails leaves them to the next. They go back to the allocator above `trim_above`, a batch at the end of each
+/// reservation, and all at once with `trim` or at the end of the pool.
+///
 /// Invariants: 1. reserved <= free. 2. the list of free nodes has `free` members. 3. free <= owned. 4. the sum of the
 /// credits of all reservations is `reserved`.
 /// The pool locks itself with one mutex of rank leaf_allocator, and never calls the allocator while it holds it. All

@@ -125,7 +125,8 @@ class gpusvm {
   ///         may not even read), not_migratable (devmem_only); registration_failed; no_memory; quota_exceeded; busy
   ///         (the mappings changed under every try); interrupted; gone (after `close`). On error nothing was inserted
   /// \allocs at most one notifier, one range and nodes of both indexes; once the account of the device memory, where
-  ///         that has a limit
+  ///         that has a limit. A call that fails frees notifier and range. Nodes, at most nodes_per_insert an index, and
+  ///         the account stay for later calls: `close` gives the nodes back, the destructor the account
   /// \complexity O(log notifiers + log ranges of the notifier), and a page walk of at most the threshold for each chunk
   ///         size
   /// \source drm_gpusvm_range_find_or_insert(); unlike it, the end of the window is outside (3.1.1), a stale range is
