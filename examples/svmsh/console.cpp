@@ -54,6 +54,11 @@ void console::complain(std::uint64_t line, std::string_view text) {
   write_error(source_ + ":" + std::to_string(line) + ": " + on_one_line(text) + "\n");
 }
 
+void console::complain(std::string_view text) {
+  flush();
+  write_error(source_ + ": " + on_one_line(text) + "\n");
+}
+
 void console::say(std::string_view text) {
   flush();
   write_error("svmsh: " + on_one_line(text) + "\n");

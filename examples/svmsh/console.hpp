@@ -26,6 +26,8 @@ class console {
 
   /// `FILE:LINE: text`.
   void complain(std::uint64_t line, std::string_view text);
+  /// `FILE: text`.
+  void complain(std::string_view text);
   /// `svmsh: text`.
   void say(std::string_view text);
 

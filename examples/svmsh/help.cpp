@@ -101,7 +101,7 @@ prints what the trace cost: faults, migrations, bytes moved.
 The machine options are those of svmsh run --help.
 
 exit status: 0 every load was right and the closing audit is clean, 1 otherwise,
-2 a line that cannot be understood or a wrong command line.
+2 a line that cannot be understood, no access at all or a wrong command line.
 )";
 
 }  // namespace svmsh

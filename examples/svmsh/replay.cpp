@@ -190,7 +190,9 @@ std::optional<int> replay_lines(lackey_reader& input, replay_engine& replay, con
     case lackey_reader::status::end:
       break;
   }
-  return std::nullopt;
+  if (replay.done().accesses() != 0) return std::nullopt;
+  out.complain("no data access, expected lines such as \" L 1ffefff7d8,8\"");
+  return wrong_input;
 }
 
 }  // namespace

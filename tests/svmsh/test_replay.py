@@ -89,9 +89,6 @@ def figures():
     # Ranges of one page: five accesses of the machine reach three pages.
     costs("chunks=4K", replay(SMALL, "chunks=4K"), **counts, gpu_faults=3, ranges_created=3, notifiers_created=1,
           migrations_to_vram=3, bytes_to_vram=3 * 4096, vram_used=3 * 4096, ram_used=2 * BLOCK - 3 * 4096)  # fmt: skip
-    costs("nothing", replay(b""), accesses=0, loads=0, stores=0, distinct__pages=0)
-    costs("nothing but text", replay(b"hello\n\n==1==\nI  1000,2\n"), accesses=0, loads=0, stores=0, distinct__pages=0)
-
     for what, text in [("CR LF", SMALL.replace(b"\n", b"\r\n")), ("no newline", SMALL[: SMALL.rindex(b"==7==")][:-1])]:
         tally.check(replay(text).out == default.out, what)
     tally.check(replay(SMALL, "-").out == default.out, "- is standard input")
@@ -158,6 +155,31 @@ def bad_lines():
         tally.check(result.status == expected, f"cut at {length}: {result}")
 
 
+def no_access(folder):
+    """What has not a single access is no trace: nothing is reported, and no file is written."""
+    svg = b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg">\n <text>L 1000,8</text>\n</svg>\n'
+    for text in [b"", b"\n", b"hello", b"hello\n\n==1==\n", b"I  1000,2\n", b"I  1000,2\r\nI  1002,4\r\n", b"L 1000,8\n",
+                 b"  L 1000,8\n", b"\0" * 5000, b"x" * 3000000, svg]:  # fmt: skip
+        for options in [(), ("agent=cpu",), ("page=64K", "chunks=64K"), ("turns=2", "prefill=off")]:
+            refused(text[:60], replay(text, *options), b"-: ", b"no data access, expected")
+    # One access is enough, also one that the machine refuses.
+    one = replay(b"hello\nI  1000,2\n L 1000,1\nhello")
+    costs("one access", one, accesses=1, loads=1, stores=0, distinct__pages=1, gpu_faults=1, ranges_created=1,
+          notifiers_created=1, migrations_to_vram=1, bytes_to_vram=BLOCK, vram_used=BLOCK)  # fmt: skip
+    beyond = replay(b" L 800000000000,8\n")
+    tally.check(beyond.status == 1 and report_of(beyond)["accesses"] == "1", f"one access, refused: {beyond}")
+
+    path = folder / "no.lackey"
+    path.write_bytes(b"I  1000,2\n")
+    refused("a file", replay(b"", str(path)), str(path).encode() + b": ", b"no data access")
+    old, fresh = folder / "old.out", folder / "fresh.out"
+    old.write_bytes(b"old")
+    for option in ["--map", "--timeline"]:
+        refused(option, replay(b"", option, str(old)), b"-: ")
+        refused(option, replay(b"", option, str(fresh)), b"-: ")
+        tally.check(old.read_bytes() == b"old" and not fresh.exists(), f"{option} writes without an access")
+
+
 def refused_accesses():
     top = b" L 800000000000,8\n S ffffffffffffffff,1\n L ffffffffffffffff,2\n S 7ffffffffffc,8\n"
     result = replay(top + SMALL)
@@ -211,8 +233,7 @@ def maps(folder):
     path = folder / "map.svg"
     text = check_map("a small trace", path, replay(SMALL, "--map", str(path), "turns=1"))
     tally.check("0x10000000" in text and "0x10200000" not in text, f"neighbours are one part: {text}")
-    check_map("nothing", path, replay(b"", f"--map={path}"))
-    check_map("one access", path, replay(b" L 1000,1\n", "--map", str(path)))
+    check_map("one access", path, replay(b" L 1000,1\n", f"--map={path}"))
     tally.check(replay(SMALL, "--map", str(path)).out == replay(SMALL).out, "a map changes no figure")
     dice = random.Random(7)
     # Pages everywhere, memory that is always elsewhere: the most that there can be to draw.
@@ -277,7 +298,7 @@ def timelines(folder):
     tally.check({"GPU faults", "CPU faults", "evictions"} <= names, f"tracks: {names}")
     evicted = check_timeline("evictions", path, replay(SMALL, f"--timeline={path}", "vram=2M"))
     tally.check(sums(evicted.get("eviction", []), "count") == 1, f"evictions: {evicted.get('eviction')}")
-    check_timeline("nothing", path, replay(b"", f"--timeline={path}"))
+    check_timeline("one access", path, replay(b" L 1000,1\n", f"--timeline={path}"))
 
     # So many that they have to be joined: no count is lost, and the file stays small.
     text = b" L 10000000,8\n L 10200000,8\n" * 40000
@@ -351,6 +372,7 @@ refused_accesses()
 timing()
 with tempfile.TemporaryDirectory() as scratch:
     command_line(pathlib.Path(scratch))
+    no_access(pathlib.Path(scratch))
     maps(pathlib.Path(scratch))
     timelines(pathlib.Path(scratch))
     if not sanitized(svmsh):
