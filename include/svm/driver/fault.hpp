@@ -35,15 +35,17 @@ namespace svm::inline v0 {
 template <policies P>
 errc driver_base<P>::serve(demand d, va_range& served) {
   prefetch_place const asked = d.where;
+  errc used_up = errc::ok;  // what the last pass ended with, unless only a wait follows it
   for (page_wait patience{svm_.env().clock};;) {
     if (is_cancelled(d.cancel)) return errc::interrupted;
+    if (used_up != errc::ok && d.is_fault)
+      svm_.env().observer.record({event_kind::gpu_fault_retry, aligned_block(d.at, P::mm::page_size), {}, used_up});
+    used_up = errc::ok;
     pass_result const ended = run_pass(d, asked, served);
     if (!ended.try_again) return ended.error;
-    if (ended.error == errc::in_use && patience.wait()) continue;  // uses up no pass
-    if (++d.pass == max_passes) return ended.error;
-    if (is_cancelled(d.cancel)) return errc::interrupted;
-    if (d.is_fault)
-      svm_.env().observer.record({event_kind::gpu_fault_retry, aligned_block(d.at, P::mm::page_size), {}, ended.error});
+    if (ended.error == errc::in_use && patience.wait()) continue;
+    used_up = ended.error;
+    if (++d.pass == max_passes) return used_up;
   }
 }
 
