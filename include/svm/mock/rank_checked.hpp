@@ -62,6 +62,12 @@ class held_locks {
       if (stack_[i].rank == rank) return true;
     return false;
   }
+  /// True when a lock of this rank is held, and none shared.
+  [[nodiscard]] bool holds_rank_exclusive(lock_rank rank) const {
+    for (std::size_t i = 0; i < depth_; ++i)
+      if (stack_[i].rank == rank && stack_[i].shared) return false;
+    return holds_rank(rank);
+  }
   [[nodiscard]] std::size_t depth() const { return depth_; }
 
  private:
