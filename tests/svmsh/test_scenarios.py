@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The svm authors
 # SPDX-License-Identifier: MIT
-"""usage: test_scenarios.py SVMSH DIR - every scenario of DIR proves itself, and twice the same run prints the same."""
+"""usage: test_scenarios.py SVMSH DIR - every scenario in DIR and below proves itself, and each prints the same twice."""
 
 import pathlib
 import sys
@@ -12,7 +12,7 @@ from harness import Tally, run
 def main():
     svmsh, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     tally = Tally()
-    for scenario in sorted(folder.glob("*.svm")):
+    for scenario in sorted(folder.rglob("*.svm")):
         result = run([svmsh, "run", str(scenario)])
         tally.check(result.status == 0 and not result.err, f"{scenario.name}: {result}")
         again = run([svmsh, "run"], scenario.read_bytes())
