@@ -115,7 +115,14 @@ struct two_devices : world {
     auto held = hold();
     must(driver.svm().attach(held, *guest) == errc::ok, "a mapping of another device is attached");
   }
+  ~two_devices() override { drop_guest(); }
   [[nodiscard]] svm::range_hold<policies> hold() { return driver.svm().hold(driver.svm().find(page_at(0))); }
+  void drop_guest() {
+    if (!guest) return;
+    auto held = hold();
+    driver.svm().detach(held, *guest);
+    guest.reset();
+  }
   /// Maps the range for the second GPU, which then reads, where no event comes in between.
   void use_guest() {
     auto held = hold();
@@ -186,9 +193,7 @@ TEST_SUITE("explore/races, upstream") {
     r.finally([](world& w) {
       auto& mine = static_cast<two_devices&>(w);
       for (std::size_t n : {0u, 1u}) must(mine.sees(n).value_or(7) == 7, "a GPU maps what the CPU maps, or nothing");
-      auto held = mine.hold();
-      w.driver.svm().detach(held, *mine.guest);
-      mine.guest.reset();
+      mine.drop_guest();
     });
     r.sample();
   }
