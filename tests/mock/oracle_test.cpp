@@ -686,6 +686,7 @@ TEST_SUITE("mock/oracle, the closing audit") {
     target.w = &w;
     REQUIRE(w.process.register_notifier(target.registration, span(base, chunk), target) == errc::ok);
     CHECK(audit_says(w, "O-48: notifiers registered left: 1"));
+    w.process.unregister_notifier(target.registration);
   }
   TEST_CASE("O-48 finds a user reference on the address space") {
     world w;

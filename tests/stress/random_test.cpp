@@ -213,7 +213,7 @@ struct known_trace {
   std::uint64_t trace;
 };
 constexpr std::uint64_t operations_of_a_trace = 1000;
-constexpr known_trace known_traces[] = {{1, 0xadf70ca5fdff8b11}, {2, 0x4926706de2eded71}, {3, 0xd89169f10f52e68c}};
+constexpr known_trace known_traces[] = {{1, 0xadf70ca5fdff8b11}, {2, 0x5fb7418c5bcae3ef}, {3, 0xd89169f10f52e68c}};
 
 }  // namespace
 

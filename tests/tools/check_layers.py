@@ -5,8 +5,8 @@
 
     version, config < base < concepts < gpuvm, pagemap < gpusvm < driver < svm.hpp
 
-A layer includes only layers to its left, and gpuvm knows neither pagemap nor gpusvm. std, mock and explore stand
-beside: no layer includes them. Usage: check_layers.py ROOT | --self-test
+A layer includes only layers to its left, and gpuvm knows neither pagemap nor gpusvm. std, port, mock and explore stand
+beside: no layer includes them. port, which mock builds on, knows base and concepts alone. Usage: check_layers.py ROOT | --self-test
 """
 
 import re
@@ -30,8 +30,9 @@ MAY_INCLUDE = {
     "driver": _CORE,
     "svm": _CORE,
     "std": _CORE | {"svm", "std"},
-    "mock": _CORE | {"svm", "std", "mock"},
-    "explore": _CORE | {"svm", "std", "mock", "explore"},
+    "port": _CONCEPTS | {"port"},
+    "mock": _CORE | {"svm", "std", "port", "mock"},
+    "explore": _CORE | {"svm", "std", "port", "mock", "explore"},
 }
 CORE = _CORE | {"svm"}
 
@@ -117,6 +118,9 @@ PLANTS = [
     ("a layer includes svm.hpp", _plant("driver/a.hpp", "#include <svm/svm.hpp>\n"), ["layer driver"]),
     ("a layer includes std", _plant("driver/a.hpp", "#include <svm/std/heap.hpp>\n"), ["layer driver"]),
     ("svm.hpp includes mock", _plant("svm.hpp", "#include <svm/mock/mm.hpp>\n"), ["layer svm"]),
+    ("svm.hpp includes port", _plant("svm.hpp", "#include <svm/port/notifier_list.hpp>\n"), ["layer svm"]),
+    ("port includes mock", _plant("port/a.hpp", "#include <svm/mock/report.hpp>\n"), ["layer port"]),
+    ("mock includes port", _plant("mock/a.hpp", "#include <svm/port/notifier_list.hpp>\n"), []),
     ("std includes mock", _plant("std.hpp", "#include <svm/mock/mm.hpp>\n"), ["layer std"]),
     ("explore includes mock", _plant("explore/a.hpp", "#include <svm/mock/mm.hpp>\n"), []),
     ("a new directory", _plant("linux/a.hpp", ""), ["no layer is called linux"]),
