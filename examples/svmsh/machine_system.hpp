@@ -114,8 +114,9 @@ class machine_system final : public system {
     auto const entry = process(by.process).entry_at(svm::cpu_va{address}.align_down(svm::byte_count{PageBytes}));
     if (entry.what != svm::mock::pte::state::device) return "ENOENT";
     auto& mover = computer_->gpu_card(*by.gpu).mover;
-    auto const allocation = mover.find_slow(entry.target);
-    return allocation ? to_outcome(mover.evict(*allocation)) : outcome{"ENOENT"};
+    auto const allocation = computer_->allocation_of(entry.target);
+    if (!allocation || &allocation->owner() != &mover) return "ENOENT";
+    return to_outcome(mover.evict(*allocation));
   }
 
   outcome evict_all(std::size_t gpu) override { return to_outcome(computer_->gpu_card(gpu).mover.evict_all()); }

@@ -180,6 +180,28 @@ TEST_SUITE("mock/machine, teardown") {
     }
   }
 
+  TEST_CASE("a page of device memory leads to its allocation while it is alive, and any other page to none") {
+    world w;
+    w.map(2 * chunk);
+    w.cpu_tag(base, 2 * chunk, 1);
+    auto const in_ram = w.process.entry_at(base).target;
+    CHECK_FALSE(w.allocation_of(in_ram));
+    CHECK_FALSE(w.allocation_of({}));
+    REQUIRE(w.fault(base) == errc::ok);
+    REQUIRE(w.fault(at(chunk)) == errc::ok);
+    for (std::uint64_t const page : {std::uint64_t{0}, chunk_pages - 1, chunk_pages, 2 * chunk_pages - 1}) {
+      auto const target = w.process.entry_at(page_at(page)).target;
+      auto const found = w.allocation_of(target);
+      REQUIRE(found);
+      CHECK(found.get() == w.mover.find_slow(target).get());
+    }
+    auto const second = w.process.entry_at(at(chunk)).target;
+    REQUIRE(w.mover.evict(*w.allocation_of(second)) == errc::ok);
+    CHECK_FALSE(w.allocation_of(second));
+    CHECK(w.device_pages(base, chunk) == chunk_pages);
+    CHECK(w.cpu_read(at(chunk)) == 1u + chunk_pages);
+  }
+
   TEST_CASE("nothing moves by accident, and closing twice is closing once (TRD-10)") {
     static_assert(stays_where_it_is<svm::gpusvm<policies>>);
     static_assert(stays_where_it_is<svm::svm_driver<policies>>);

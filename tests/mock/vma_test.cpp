@@ -105,4 +105,49 @@ TEST_SUITE("mock/vma") {
     CHECK_FALSE(piece(0, 1, protection::none).readable());
     CHECK_FALSE(piece(0, 1, protection::read).writable());
   }
+
+  TEST_CASE("the views of an object are its VMAs, ascending, whatever was cut, joined and protected") {
+    vma_table t;
+    auto const one = std::make_shared<svm::mock::backing>();
+    auto const other = std::make_shared<svm::mock::backing>();
+    auto const views = [&t](svm::mock::backing const& object) {
+      std::string all;
+      t.for_each_view(object, [&](vma const& v) {
+        all += "[" + std::to_string(v.extent.start().value / page_bytes) + "," +
+               std::to_string(v.extent.last().value / page_bytes + 1) + ")";
+      });
+      return all;
+    };
+    CHECK(views(*one) == "");
+    t.insert({pages(20, 6), protection::read, mapping_kind::file, one, 0});
+    t.insert({pages(10, 2), protection::read, mapping_kind::file, other, 0});
+    t.insert({pages(0, 2), protection::read, mapping_kind::file, one, 40 * page_bytes});
+    t.insert(piece(30, 2));
+    CHECK(views(*one) == "[0,2)[20,26)");
+    CHECK(views(*other) == "[10,12)");
+    t.protect(pages(22, 1), protection::none);
+    CHECK(views(*one) == "[0,2)[20,22)[22,23)[23,26)");
+    t.protect(pages(22, 1), protection::read);
+    CHECK(views(*one) == "[0,2)[20,26)");
+    t.remove(pages(0, 24), [](vma const&) {});
+    CHECK(views(*one) == "[24,26)");
+    CHECK(views(*other) == "");
+    t.remove(pages(0, 40), [](vma const&) {});
+    CHECK(views(*one) == "");
+  }
+
+  TEST_CASE("room is what no VMA takes, and comes back with what is removed") {
+    vma_table t;
+    constexpr std::uint64_t low = std::uint64_t{4} << 30;
+    constexpr std::uint64_t huge = 2 << 20;
+    CHECK(t.find_room({page_bytes}) == svm::cpu_va{low});
+    t.insert(piece(low / page_bytes, 2));
+    t.insert(piece(low / page_bytes + 2, 2));  // joins it
+    t.protect(pages(low / page_bytes + 1, 1), protection::none);
+    CHECK(t.find_room({page_bytes}) == svm::cpu_va{low + 2 * huge});
+    t.remove(pages(low / page_bytes, 3), [](vma const&) {});
+    CHECK(t.find_room({page_bytes}) == svm::cpu_va{low + 2 * huge});
+    t.remove(pages(low / page_bytes, 4), [](vma const&) {});
+    CHECK(t.find_room({page_bytes}) == svm::cpu_va{low});
+  }
 }

@@ -152,6 +152,31 @@ TEST_SUITE("mock/vram") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("a scattered allocation gives back its own pages in any order, each once, and no other's (O-30)") {
+    constexpr std::uint64_t all = chunk_pages;
+    world w{small_chunks(chunk)};
+    std::vector<policies::pagemap::memory> singles(all);
+    for (auto& m : singles) m = *w.device_memory.allocate({page_bytes});
+    for (std::uint64_t i = 0; i < all; i += 2) w.device_memory.release(singles[i]);
+    auto memory = *w.device_memory.allocate({all / 2 * page_bytes});
+    std::vector<page> const pages = pages_of(w, memory, all / 2);
+    page const foreign = pages_of(w, singles[1], 1).front();
+    w.device_memory.release_pages(memory, foreign, {});
+    CHECK(w.complaint().starts_with("O-30"));
+    CHECK(w.device_memory.available() == byte_count{});
+    for (std::uint64_t i = 0; i < pages.size(); ++i) {
+      w.device_memory.release_pages(memory, pages[(i * 3 + 1) % pages.size()], {});
+      CHECK(w.device_memory.available() == byte_count{(i + 1) * page_bytes});
+      CHECK(w.complaint() == "");
+    }
+    w.device_memory.release_pages(memory, pages.front(), {});
+    CHECK(w.complaint().starts_with("O-30"));
+    w.device_memory.release(memory);
+    for (std::uint64_t i = 1; i < all; i += 2) w.device_memory.release(singles[i]);
+    CHECK(w.device_memory.available() == byte_count{chunk});
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("a copy moves blocks of any order") {
     world w;
     auto memory = *w.device_memory.allocate({4 * page_bytes});

@@ -282,8 +282,8 @@ void runner::evict(operation const& o) {
   } else {
     auto const entry = process(o).entry_at(address_of(o.first));
     if (entry.what != svm::mock::pte::state::device) return;
-    auto const allocation = mover.find_slow(entry.target);
-    if (allocation) e = mover.evict(*allocation);
+    auto const allocation = machine_.allocation_of(entry.target);
+    if (allocation && &allocation->owner() == &mover) e = mover.evict(*allocation);
   }
   note(static_cast<std::uint64_t>(e));
   if (e != errc::ok && !failure_struck() && !model_.any_lost()) fail("an eviction ends with " + name_of(e));

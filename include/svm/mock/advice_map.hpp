@@ -3,12 +3,11 @@
 #pragma once
 
 #include <cstdint>
-#include <iterator>
-#include <map>
 #include <utility>
 #include <vector>
 
 #include <svm/base/interval.hpp>
+#include <svm/mock/span_map.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -23,23 +22,14 @@ struct page_advice {
 };
 
 /// Advice by address. It is kept beside the VMAs, so that it splits none.
-///
-/// Invariants: 1. neighbouring pieces differ. 2. what nothing was said about is no piece.
 class advice_map {
  public:
-  [[nodiscard]] page_advice at(cpu_va a) const {
-    auto const next = pieces_.upper_bound(a.value);
-    return next == pieces_.begin() ? page_advice{} : std::prev(next)->second;
-  }
+  [[nodiscard]] page_advice at(cpu_va a) const { return pieces_.at(a.value); }
 
   /// Calls `change(page_advice&)` for each piece of the span.
   template <class Change>
   void change(va_range span, Change&& change) {
-    std::uint64_t const end = span.last().value + 1;
-    cut(span.start().value);
-    cut(end);
-    for (auto p = pieces_.find(span.start().value); p != pieces_.end() && p->first < end; ++p) change(p->second);
-    join();
+    pieces_.change(span.start().value, span.last().value + 1, change);
   }
   void clear(va_range span) {
     change(span, [](page_advice& a) { a = {}; });
@@ -54,30 +44,16 @@ class advice_map {
   /// Calls `visit(va_range, page_advice const&)` for each maximal piece of the span, ascending.
   template <class Visit>
   void for_each(va_range span, Visit&& visit) const {
-    for (cpu_va a = span.start(); span.contains(a);) {
-      auto const next = pieces_.upper_bound(a.value);
-      bool const ends_inside = next != pieces_.end() && next->first <= span.last().value;
-      cpu_va const last{ends_inside ? next->first - 1 : span.last().value};
-      visit(*va_range::from_bounds(a, last), at(a));
-      if (!ends_inside) return;
-      a = last + byte_count{1};
+    std::uint64_t const end = span.last().value + 1;
+    for (std::uint64_t a = span.start().value; a != end;) {
+      std::uint64_t const next = pieces_.next_change(a, end);
+      visit(va_range{cpu_va{a}, byte_count{next - a}}, pieces_.at(a));
+      a = next;
     }
   }
 
  private:
-  void cut(std::uint64_t address) { pieces_.emplace(address, at({address})); }
-  void join() {
-    page_advice before{};
-    for (auto p = pieces_.begin(); p != pieces_.end();)
-      if (p->second == before) {
-        p = pieces_.erase(p);
-      } else {
-        before = p->second;
-        ++p;
-      }
-  }
-
-  std::map<std::uint64_t, page_advice> pieces_;  // by start; each ends where the next begins
+  span_map<page_advice> pieces_;
 };
 
 }  // namespace svm::inline v0::mock

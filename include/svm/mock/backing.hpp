@@ -10,6 +10,7 @@
 
 #include <svm/base/units.hpp>
 #include <svm/mock/frame.hpp>
+#include <svm/mock/span_map.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -22,24 +23,21 @@ struct backing {
   std::map<std::uint64_t, std::unique_ptr<std::byte[]>> registers;  ///< of a device: memory without page frames
 
   /// A part of it was mapped once more.
-  void map(std::uint64_t offset, byte_count size) { count(offset, size, 1); }
-  void unmap(std::uint64_t offset, byte_count size) { count(offset, size, -1); }
-  [[nodiscard]] bool is_mapped(std::uint64_t offset) const {
-    int n = 0;
-    for (auto const& [at, step] : steps_) {
-      if (at > offset) break;
-      n += step;
-    }
-    return n != 0;
+  void map(std::uint64_t offset, byte_count size) {
+    mappings_.change(offset, end_of(offset, size), [](std::uint32_t& n) { ++n; });
   }
+  void unmap(std::uint64_t offset, byte_count size) {
+    mappings_.change(offset, end_of(offset, size), [](std::uint32_t& n) { --n; });
+  }
+  [[nodiscard]] bool is_mapped(std::uint64_t offset) const { return mappings_.at(offset) != 0; }
 
  private:
-  void count(std::uint64_t offset, byte_count size, int n) {
-    for (auto const& [at, step] : {std::pair{offset, n}, std::pair{offset + size.value, -n}})
-      if ((steps_[at] += step) == 0) steps_.erase(at);
+  /// A mapping may reach beyond the largest file.
+  [[nodiscard]] static std::uint64_t end_of(std::uint64_t offset, byte_count size) {
+    return size.value > UINT64_MAX - offset ? UINT64_MAX : offset + size.value;
   }
 
-  std::map<std::uint64_t, int> steps_;  // by how much the number of mappings changes at an offset
+  span_map<std::uint32_t> mappings_;  // how many show a byte
 };
 
 }  // namespace svm::inline v0::mock

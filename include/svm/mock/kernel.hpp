@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <svm/mock/failure.hpp>
+#include <svm/mock/holes.hpp>
 #include <svm/mock/physical_memory.hpp>
 #include <svm/mock/report.hpp>
 #include <svm/mock/steps.hpp>
@@ -14,13 +15,6 @@
 #include <svm/mock/virtual_clock.hpp>
 
 namespace svm::inline v0::mock {
-
-inline constexpr std::uint64_t user_end = std::uint64_t{1} << 47;
-
-/// True when a span lies below the end of user addresses.
-[[nodiscard]] constexpr bool is_user_span(cpu_va a, byte_count size) {
-  return a.value <= user_end && size.value <= user_end - a.value;
-}
 
 /// How a system call or a CPU access ended, in the words of a process.
 enum class sys : std::uint8_t { ok, einval, enomem, eexist, sigsegv, sigbus, efault, eagain };

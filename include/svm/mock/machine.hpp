@@ -166,6 +166,18 @@ class machine : public machine_base<Lock, PageBytes> {
   [[nodiscard]] std::deque<task>& tasks() { return tasks_; }
   [[nodiscard]] task& first() { return first_; }
 
+  /// The allocation that holds a page of device memory, of whichever GPU; nothing when the page is none, or not alive.
+  ///
+  /// \complexity O(1)
+  [[nodiscard]] typename migrator<policies_type>::devmem_ref allocation_of(page p) {
+    exclusive_guard const guard{frames.lock()};
+    // While the page is alive so is what stands behind it.
+    if (!frames.is_alive(p)) return {};
+    auto* const behind = zdd<policies_type>::of(frames.of(p).behind);
+    if (behind == nullptr || !behind->allocation().try_get()) return {};
+    return migrator<policies_type>::devmem_ref::adopt(behind->allocation());
+  }
+
   // What programs do: the GPU's accesses fault into the driver, as often as it takes.
 
   /// A copy of a process; it has exited already when there was not enough memory.

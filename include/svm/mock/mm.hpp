@@ -245,7 +245,6 @@ class address_space {
   template <class Visit>
   [[nodiscard]] bool for_each_piece(va_range span, Visit&& visit);
   [[nodiscard]] bool cuts_huge_page(va_range span) const;
-  [[nodiscard]] std::optional<cpu_va> find_room(byte_count size) const;
   [[nodiscard]] mapped insert(vma v, std::optional<cpu_va> at);
   void run_exit();
   // mm_advice.hpp, mm_remap.hpp, mm_fork.hpp, mm_file.hpp, mm_swap.hpp

@@ -38,13 +38,13 @@ void address_space<Lock, PageBytes>::for_each_view(std::shared_ptr<backing> cons
       space = kernel_.processes[i];
     }
     exclusive_guard const map_guard{space->map_lock_};
-    for (auto const& [start, v] : space->vmas_.all()) {
-      if (v.object != object || v.offset >= end || v.offset_of(v.extent.last()) < first) continue;
+    space->vmas_.for_each_view(*object, [&](vma const& v) {
+      if (v.offset >= end || v.offset_of(v.extent.last()) < first) return;
       cpu_va const from = v.offset >= first ? v.extent.start() : v.extent.start() + byte_count{first - v.offset};
       std::uint64_t const room = end - v.offset_of(from);
       byte_count const size{std::min(room, v.extent.last().value - from.value + 1)};
       visit(*space, v.piece({from, size}));
-    }
+    });
   }
 }
 

@@ -28,7 +28,7 @@ auto address_space<Lock, PageBytes>::mremap(cpu_va a, byte_count old_size, byte_
   vma const source = v->piece(old);
   if (!to && !dont_unmap)
     if (auto const ended = grow_or_shrink(source, new_size)) return {*ended, a};
-  if (!to) to = find_room(new_size);
+  if (!to) to = vmas_.find_room(new_size);
   if (!to) return {sys::enomem};
   if (vmas_.first_overlap({*to, new_size}) != nullptr) return {sys::eexist};
   move_to(source, new_size, *to, dont_unmap);

@@ -10,28 +10,12 @@
 
 namespace svm::inline v0::mock {
 
-/// The lowest address from 4 GiB on, 2 MiB-aligned, with 2 MiB of nothing on both sides.
-template <lock Lock, std::size_t PageBytes>
-std::optional<cpu_va> address_space<Lock, PageBytes>::find_room(byte_count size) const {
-  constexpr std::uint64_t first = std::uint64_t{4} << 30;
-  constexpr std::uint64_t gap = 2 << 20;
-  std::uint64_t candidate = first;
-  for (auto const& [start, v] : vmas_.all()) {
-    if (v.extent.last().value + 1 + gap <= candidate) continue;
-    if (candidate + size.value + gap <= start) break;
-    candidate =
-        std::max(first, (v.extent.last().value + 1 + gap + huge_page_size.value - 1) & ~(huge_page_size.value - 1));
-  }
-  if (!is_user_span(cpu_va{candidate}, size)) return std::nullopt;
-  return cpu_va{candidate};
-}
-
 /// Puts a VMA, whose extent has the right size, where it may go.
 ///
 /// \pre the map lock is held exclusive
 template <lock Lock, std::size_t PageBytes>
 auto address_space<Lock, PageBytes>::insert(vma v, std::optional<cpu_va> at) -> mapped {
-  if (!at) at = find_room(v.extent.size());
+  if (!at) at = vmas_.find_room(v.extent.size());
   if (!at) return {sys::enomem};
   v.extent = {*at, v.extent.size()};
   if (vmas_.first_overlap(v.extent) != nullptr) return {sys::eexist};

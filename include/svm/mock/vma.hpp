@@ -5,10 +5,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string_view>
+#include <utility>
 
 #include <svm/base/interval.hpp>
 #include <svm/mock/backing.hpp>
+#include <svm/mock/holes.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -70,7 +74,8 @@ struct vma {
 
 /// The VMAs of an address space, ascending; any span can be cut out, put in, and changed.
 ///
-/// Invariants: 1. VMAs are disjoint and ascending. 2. no two neighbours that touch would join.
+/// Invariants: 1. VMAs are disjoint and ascending. 2. no two neighbours that touch would join. 3. where no VMA is there
+/// are holes. 4. the start of each VMA with an object stands beside it in `views_`.
 class vma_table {
  public:
   using map_type = std::map<std::uint64_t, vma>;
@@ -90,10 +95,19 @@ class vma_table {
     return next != map_.end() && next->second.extent.overlaps(span) ? &next->second : nullptr;
   }
 
+  /// Where an mmap of `size` bytes goes that names no place; see `holes::lowest`.
+  [[nodiscard]] std::optional<cpu_va> find_room(byte_count size) const { return holes_.lowest(size); }
+  /// Calls `visit(vma const&)` for each VMA of an object, ascending.
+  template <class Visit>
+  void for_each_view(backing const& object, Visit&& visit) const {
+    for (auto v = views_.lower_bound({&object, 0}); v != views_.end() && v->first == &object; ++v)
+      visit(map_.find(v->second)->second);
+  }
+
   /// Puts a VMA where nothing is, and joins it with its neighbours.
   void insert(vma v) {
-    std::uint64_t const start = v.extent.start().value;
-    auto const at = map_.emplace(start, std::move(v)).first;
+    holes_.fill(v.extent);
+    auto const at = add(std::move(v));
     join(at);
     if (at != map_.begin()) join(std::prev(at));
   }
@@ -105,7 +119,8 @@ class vma_table {
     for (auto at = map_.lower_bound(span.start().value);
          at != map_.end() && span.contains(at->second.extent.start());) {
       visit(at->second);
-      at = map_.erase(at);
+      holes_.clear(at->second.extent);
+      at = drop(at);
     }
   }
 
@@ -134,7 +149,7 @@ class vma_table {
     if (before.extent.start() == a || !before.extent.contains(a)) return;
     vma tail = before.piece(*va_range::from_bounds(a, before.extent.last()));
     before.extent = {before.extent.start(), a - before.extent.start()};
-    map_.emplace(a.value, std::move(tail));
+    add(std::move(tail));
   }
   /// Joins a VMA with the next one; false when they are two.
   bool join(map_type::iterator at) {
@@ -143,11 +158,23 @@ class vma_table {
     if (at->second.extent.last() + byte_count{1} != next->second.extent.start()) return false;
     if (!at->second.joins(next->second)) return false;
     at->second.extent = at->second.extent.hull(next->second.extent);
-    map_.erase(next);
+    drop(next);
     return true;
   }
 
+  map_type::iterator add(vma v) {
+    std::uint64_t const start = v.extent.start().value;
+    if (v.object) views_.emplace(v.object.get(), start);
+    return map_.emplace(start, std::move(v)).first;
+  }
+  map_type::iterator drop(map_type::iterator at) {
+    views_.erase({at->second.object.get(), at->first});
+    return map_.erase(at);
+  }
+
   map_type map_;
+  holes holes_;
+  std::set<std::pair<backing const*, std::uint64_t>> views_;
 };
 
 }  // namespace svm::inline v0::mock

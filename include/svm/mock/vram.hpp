@@ -7,7 +7,10 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <map>
 #include <numeric>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -64,24 +67,28 @@ class vram {
     exclusive_guard const guard{lock_};
     std::uint64_t const count = pages_in(size, page_size).value;
     if (count > free_.free()) return errc::no_device_memory;
-    allocations_.push_back({next_id_++, {}, engine_.late, 0});
-    allocation& made = allocations_.back();
+    std::uint32_t const id = next_id_++;
+    allocation& made = allocations_[id];
     free_.take(count, made.frames);
-    made.pages = count;
-    for (std::uint32_t const n : made.frames)
+    for (std::size_t i = 0; i < made.frames.size(); ++i) {
+      std::uint32_t const n = made.frames[i];
+      if (i == 0 || n != made.frames[i - 1] + 1) made.runs.emplace(n, i);
       std::memset(frames_.at(n).bytes.get(), engine_.late ? frames_.garbage : 0, PageBytes);
-    return memory{made.id};
+    }
+    if (engine_.late) unclear_.insert(id);
+    return memory{id};
   }
 
   [[nodiscard]] errc pages(memory& m, std::span<device_page<page>> out) noexcept {
     if (failures_.strikes(failure::page_list)) return errc::no_device_memory;
     exclusive_guard const guard{lock_};
-    auto const found = find_locked(m);
-    if (found == allocations_.end() || found->frames.size() != out.size()) return errc::unsupported;
+    auto const found = allocations_.find(m.id);
+    if (found == allocations_.end() || found->second.frames.size() != out.size()) return errc::unsupported;
+    std::vector<std::uint32_t> const& numbers = found->second.frames;
     std::uint64_t run = 0;
     for (std::size_t i = out.size(); i-- > 0;) {
-      std::uint32_t const n = found->frames[i];
-      run = i + 1 < out.size() && found->frames[i + 1] == n + 1 ? run + 1 : 1;
+      std::uint32_t const n = numbers[i];
+      run = i + 1 < out.size() && numbers[i + 1] == n + 1 ? run + 1 : 1;
       unsigned const order =
           std::min({static_cast<unsigned>(std::countr_zero(n)), static_cast<unsigned>(std::bit_width(run)) - 1u,
                     unsigned{physical_memory<Lock, PageBytes>::max_order.value}});
@@ -92,29 +99,28 @@ class vram {
 
   void release(memory& m) noexcept {
     exclusive_guard const guard{lock_};
-    auto const found = find_locked(m);
+    auto const found = allocations_.find(m.id);
     if (found == allocations_.end()) {
       report_.violation("O-30", "an allocation of device memory is released twice");
       return;
     }
-    for (std::uint32_t const n : found->frames)
+    for (std::uint32_t const n : found->second.frames)
       if (n != 0) free_.give(n);
     allocations_.erase(found);
+    unclear_.erase(m.id);
   }
   /// Gives a block of an allocation back before the rest.
   void release_pages(memory& m, page first, page_order order) noexcept {
     exclusive_guard const guard{lock_};
-    auto const found = find_locked(m);
+    auto const found = allocations_.find(m.id);
     for (std::uint64_t i = 0; i < order.pages().value; ++i) {
       std::uint32_t const n = frame_behind(first, i);
-      auto const at =
-          found == allocations_.end() ? decltype(found->frames.begin()){} : std::ranges::find(found->frames, n);
-      if (found == allocations_.end() || at == found->frames.end()) {
+      std::uint32_t* const at = found == allocations_.end() ? nullptr : found->second.find(n);
+      if (at == nullptr) {
         report_.violation("O-30", "a page of device memory is released twice");
         return;
       }
       *at = 0;
-      --found->pages;
       free_.give(n);
     }
   }
@@ -125,7 +131,7 @@ class vram {
     steps_.at(step::clearing);
     if (failures_.strikes(failure::clear)) return errc::copy_failed;
     exclusive_guard const guard{lock_};
-    if (auto const found = find_locked(m); found != allocations_.end()) clear_locked(*found);
+    if (unclear_.erase(m.id) != 0) clear_locked(allocations_[m.id]);
     return errc::ok;
   }
 
@@ -184,17 +190,24 @@ class vram {
   template <class Visit>
   void for_each_page(Visit&& visit) {
     exclusive_guard const guard{lock_};
-    for (allocation const& a : allocations_)
+    for (auto const& [id, a] : allocations_)
       for (std::uint32_t const n : a.frames)
         if (n != 0) visit(frames_.handle(n));
   }
 
  private:
   struct allocation {
-    std::uint32_t id;
-    std::vector<std::uint32_t> frames;  ///< 0 where one was given back
-    bool unclear;
-    std::uint64_t pages;
+    std::vector<std::uint32_t> frames;          ///< 0 where one was given back
+    std::map<std::uint32_t, std::size_t> runs;  ///< by the first of frames that lie together: its place in `frames`
+
+    /// The place of a frame that was not given back, or null.
+    [[nodiscard]] std::uint32_t* find(std::uint32_t number) {
+      auto const next = runs.upper_bound(number);
+      if (next == runs.begin()) return nullptr;
+      auto const [first, place] = *std::prev(next);
+      std::size_t const at = place + (number - first);
+      return at < frames.size() && frames[at] == number ? &frames[at] : nullptr;
+    }
   };
 
   /// A step of its own, since what follows it is the work of the hardware.
@@ -203,11 +216,7 @@ class vram {
     looks_at<Lock>("unplugged", iommu_.gpu());
     return frames_.links().is_unplugged(iommu_.gpu());
   }
-  [[nodiscard]] auto find_locked(memory const& m) {
-    return std::ranges::find_if(allocations_, [&](allocation const& a) { return a.id == m.id; });
-  }
-  void clear_locked(allocation& a) {
-    if (!std::exchange(a.unclear, false)) return;
+  void clear_locked(allocation const& a) {
     for (std::uint32_t const n : a.frames)
       if (n != 0) std::memset(frames_.at(n).bytes.get(), 0, PageBytes);
   }
@@ -225,7 +234,8 @@ class vram {
   typename Lock::template mutex<lock_rank::leaf_device_memory> lock_;
   random draw_;  // under lock_
   device_blocks free_;
-  std::vector<allocation> allocations_;
+  std::map<std::uint32_t, allocation> allocations_;  // by number, which is the order of making
+  std::set<std::uint32_t> unclear_;                  // numbers of those that read as garbage still
   std::uint32_t next_id_ = 1;
   std::atomic<std::uint64_t> peer_maps_{0};
 };
@@ -240,7 +250,8 @@ errc vram<Lock, PageBytes, Coherent>::copy(std::span<copy_block<page> const> job
   std::iota(order.begin(), order.end(), std::size_t{0});
   if (engine_.late) {
     exclusive_guard const guard{lock_};
-    for (allocation& a : allocations_) clear_locked(a);
+    for (std::uint32_t const id : unclear_) clear_locked(allocations_[id]);
+    unclear_.clear();
     for (std::size_t n = order.size(); n > 1; --n) std::swap(order[n - 1], order[draw_.below(n)]);
   }
   for (std::size_t const b : order)
