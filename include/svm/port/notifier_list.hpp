@@ -35,10 +35,10 @@ class notifier_list {
  public:
   /// What a registered target keeps in its own object.
   struct registration : tree_hook<registration> {
+    bool in_index = false;  ///< false also while its insertion is deferred; first, where the links leave room
     typename Lock::template atomic<std::uint64_t> sequence{0};
     va_range span{cpu_va{}, byte_count{1}};
     invalidation_target* target = nullptr;  ///< null while it is not registered
-    bool in_index = false;                  ///< false also while its insertion is deferred
 
     [[nodiscard]] std::uint64_t key() const { return span.start().value; }
     [[nodiscard]] std::uint64_t weight() const { return span.last().value; }
