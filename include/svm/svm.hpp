@@ -5,6 +5,7 @@
 /// The algorithms and the concepts of the library; std.hpp adds models on the standard library.
 
 #include <svm/concepts/policies.hpp>
+#include <svm/driver/queue_driver.hpp>
 #include <svm/driver/svm_driver.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
 #include <svm/gpusvm/mapped_buffer.hpp>

@@ -14,7 +14,8 @@ TEST_SUITE("base/lock_rank") {
     CHECK(lock_rank::range < lock_rank::mm);
     CHECK(lock_rank::mm < lock_rank::page);
     CHECK(lock_rank::page < lock_rank::notifier);
-    CHECK(lock_rank::notifier < lock_rank::device);
+    CHECK(lock_rank::notifier < lock_rank::queues);
+    CHECK(lock_rank::queues < lock_rank::device);
     CHECK(lock_rank::device < lock_rank::leaf_page_table);
     CHECK(lock_rank::leaf_page_table < lock_rank::leaf_device_memory);
     CHECK(lock_rank::leaf_device_memory < lock_rank::leaf_collector);
@@ -31,6 +32,7 @@ TEST_SUITE("base/lock_rank") {
     CHECK(name(lock_rank::mm) == string_view{"mm"});
     CHECK(name(lock_rank::page) == string_view{"page"});
     CHECK(name(lock_rank::notifier) == string_view{"notifier"});
+    CHECK(name(lock_rank::queues) == string_view{"queues"});
     CHECK(name(lock_rank::device) == string_view{"device"});
     CHECK(name(lock_rank::leaf_page_table) == string_view{"page table"});
     CHECK(name(lock_rank::leaf_device_memory) == string_view{"device memory"});

@@ -11,7 +11,8 @@
 //       static constexpr svm::byte_count page_size;
 //       my_gpu& device();
 //       page system_page(std::uint64_t);                  // a new page of system memory; its first word
-//       std::optional<std::uint64_t> load(svm::cpu_va);   // by a GPU program; nothing: a fault that nobody serves
+//       std::optional<std::uint64_t> load(svm::cpu_va);   // by a GPU program; nothing: a fault that nobody serves, or
+//                                                         // its queue stands still
 //       bool store(svm::cpu_va, std::uint64_t);
 //       std::size_t dma_mappings();                       // live ones
 //       // All of these may be left out.
@@ -28,6 +29,7 @@
 //  3. checked; allocation where it is counted (see conformance.hpp), the locks where a lock policy checks ranks.
 //  4. checked after an access has filled the caches, in one pass and in two. That accesses under way have ended needs a
 //     device that runs.
+//  5. checked for loads and stores that come after the stop; allocation and locks as in 3.
 
 #include <conformance/conformance.hpp>
 
@@ -296,6 +298,34 @@ template <class Bench>
   return v.result();
 }
 
+/// Promise 5.
+template <class Bench>
+[[nodiscard]] broken_promises queues_stand_still_until_they_are_resumed(Bench& b) {
+  verdict v;
+  if constexpr (svm::queue_device<typename Bench::device_type>) {
+    auto const to = map(b, b.system_page(7));
+    if (!to) return v.result();
+    for (svm::byte_count const offset : {svm::byte_count{}, Bench::page_size}) point(b, somewhere + offset, to);
+    if (b.load(somewhere) != 7) return v.result();  // into the caches; another promise is not kept
+    for (std::uint64_t stored : {8u, 9u}) {
+      v.expect(5, allocations_in([&] { b.device().stop_queues(); }) == 0);
+      v.expect(5, !b.load(somewhere) && !b.store(somewhere, 1));
+      v.expect(5, !b.load(somewhere + Bench::page_size));
+      v.expect(5, allocations_in([&] { b.device().resume_queues(); }) == 0);
+      v.expect(5, b.load(somewhere) == stored - 1 && b.store(somewhere, stored));
+      v.expect(5, b.load(somewhere + Bench::page_size) == stored);
+    }
+    // What goes while they stand still is gone when they go on.
+    b.device().stop_queues();
+    b.device().invalidate(pages_from<Bench>(somewhere, 1));
+    b.device().resume_queues();
+    v.expect(5, b.load(somewhere + Bench::page_size) == 9);
+    b.device().invalidate(pages_from<Bench>(somewhere, 2));
+    unmap(b, *to);
+  }
+  return v.result();
+}
+
 /// \param make  returns a pointer, of any kind, to a new bench
 template <class MakeBench>
 [[nodiscard]] broken_promises check_all(MakeBench&& make) {
@@ -309,6 +339,7 @@ template <class MakeBench>
   v.add(commits_spread_blocks(*make()));
   v.add(invalidation_ends_every_access(*make()));
   v.add(two_passes_end_every_access(*make()));
+  v.add(queues_stand_still_until_they_are_resumed(*make()));
   return v.result();
 }
 

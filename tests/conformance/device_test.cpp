@@ -46,6 +46,10 @@ enum class flaw {
   flushes_one_page,
   begins_nothing,
   finishes_nothing,
+  stops_nothing,
+  resumes_nothing,
+  stop_allocates,
+  stop_loses_mappings,
 };
 
 /// The GPU that has everything, with one flaw.
@@ -125,6 +129,15 @@ class flawed_gpu : public wide::gpu {
     gpu::finish_invalidate(flaw_ == flaw::flushes_one_page ? svm::va_range{span.start(), wide::page_size} : span);
   }
 
+  void stop_queues() noexcept {
+    if (flaw_ == flaw::stop_allocates) ::operator delete(::operator new(8));
+    if (flaw_ == flaw::stop_loses_mappings) invalidate({conformance::device::somewhere, wide::page_size * 2});
+    if (flaw_ != flaw::stops_nothing) gpu::stop_queues();
+  }
+  void resume_queues() noexcept {
+    if (flaw_ != flaw::resumes_nothing) gpu::resume_queues();
+  }
+
  private:
   flaw const flaw_;
   std::vector<svm::dma_addr> mapped_;
@@ -194,5 +207,9 @@ TEST_SUITE("conformance/device") {
     CHECK(found_in(flushes_one_page) == broken_promises{4});
     CHECK(found_in(begins_nothing) == broken_promises{4});
     CHECK(found_in(finishes_nothing) == broken_promises{4});
+    CHECK(found_in(stops_nothing) == broken_promises{5});
+    CHECK(found_in(resumes_nothing) == broken_promises{5});
+    CHECK(found_in(stop_allocates) == broken_promises{5});
+    CHECK(found_in(stop_loses_mappings) == broken_promises{5});
   }
 }

@@ -72,12 +72,14 @@ class mock_bench {
   void unmap(svm::va_range mapping) { REQUIRE(process_.munmap(mapping.start(), mapping.size()) == svm::mock::sys::ok); }
   bool store(svm::cpu_va a, std::uint64_t value) {
     auto const bytes = std::as_bytes(std::span{&value, 1});
-    return is_gpu(a) ? device_.store(a, bytes) : process_.store(a, bytes) == svm::mock::sys::ok;
+    bool waits = false;
+    return is_gpu(a) ? device_.store(a, bytes, &waits) : process_.store(a, bytes) == svm::mock::sys::ok;
   }
   std::optional<std::uint64_t> load(svm::cpu_va a) {
     std::uint64_t value = 0;
     auto const bytes = std::as_writable_bytes(std::span{&value, 1});
-    bool const seen = is_gpu(a) ? device_.load(a, bytes) : process_.load(a, bytes) == svm::mock::sys::ok;
+    bool waits = false;
+    bool const seen = is_gpu(a) ? device_.load(a, bytes, &waits) : process_.load(a, bytes) == svm::mock::sys::ok;
     return seen ? std::optional{value} : std::nullopt;
   }
   bool has_vma(svm::cpu_va a) { return process_.vmas().find(a) != nullptr; }

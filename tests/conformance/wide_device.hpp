@@ -125,6 +125,8 @@ class gpu {
     begin_invalidate(span);
     finish_invalidate(span);
   }
+  void stop_queues() noexcept { queues_run_ = false; }
+  void resume_queues() noexcept { queues_run_ = true; }
 
  private:
   [[nodiscard]] svm::dma_addr reserve(svm::byte_count size) {
@@ -148,6 +150,7 @@ class gpu {
       if (auto const found = iommu_.find((address + page_size * i).value); found != iommu_.end()) visit(found->second);
   }
   [[nodiscard]] std::byte* translate(svm::cpu_va a, svm::access want) {
+    if (!queues_run_) return nullptr;
     svm::cpu_va const at = a.align_down(page_size);
     if (!cached_.present || cached_at_ != at) {
       auto const found = table_.find(at.value);
@@ -164,6 +167,7 @@ class gpu {
   svm::page_owner const who_;
   bool const bounces_;
   bool fails_ = false;
+  bool queues_run_ = true;
   std::map<std::uint64_t, table_entry> table_;
   svm::cpu_va cached_at_{};  // the TLB has one entry
   table_entry cached_{};
@@ -171,7 +175,8 @@ class gpu {
   std::uint64_t next_dma_ = 0;
 };
 static_assert(svm::device<gpu, page>);
-static_assert(svm::two_pass_device<gpu> && svm::iova_device<gpu, page> && svm::noncoherent_device<gpu>);
+static_assert(svm::two_pass_device<gpu> && svm::iova_device<gpu, page> && svm::noncoherent_device<gpu> &&
+              svm::queue_device<gpu>);
 
 /// The model of `svm::pagemap`: in the largest blocks that its numbers allow, cleared as late as may be, mapped for its
 /// peers, and given back in pieces.

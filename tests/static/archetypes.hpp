@@ -183,6 +183,8 @@ struct full_device : device {
   using device::device;
   void begin_invalidate(exactly<svm::va_range>) noexcept;
   void finish_invalidate(exactly<svm::va_range>) noexcept;
+  void stop_queues() noexcept;
+  void resume_queues() noexcept;
   [[nodiscard]] svm::result<svm::dma_addr> reserve_iova(exactly<svm::byte_count>) noexcept;
   [[nodiscard]] svm::errc link_iova(exactly<svm::dma_addr>, exactly<svm::byte_count>, exactly<page>,
                                     exactly<svm::page_order>, exactly<svm::dma_direction>) noexcept;
@@ -273,9 +275,10 @@ static_assert(svm::clock<clock>);
 static_assert(svm::observer<observer>);
 static_assert(svm::mm<mm>);
 static_assert(svm::device<device, page>);
-static_assert(!svm::two_pass_device<device> && !svm::iova_device<device, page> && !svm::noncoherent_device<device>);
+static_assert(!svm::two_pass_device<device> && !svm::iova_device<device, page> && !svm::noncoherent_device<device> &&
+              !svm::queue_device<device>);
 static_assert(svm::two_pass_device<full_device> && svm::iova_device<full_device, page> &&
-              svm::noncoherent_device<full_device>);
+              svm::noncoherent_device<full_device> && svm::queue_device<full_device>);
 static_assert(svm::pagemap<pagemap, page, device>);
 static_assert(!svm::coherent_pagemap<pagemap> && !svm::piecewise_pagemap<pagemap, page>);
 static_assert(svm::coherent_pagemap<full_pagemap> && svm::piecewise_pagemap<full_pagemap, page>);

@@ -42,6 +42,8 @@ template class svm::counted_ref<svm::devmem<policies>>;
 template class svm::reference_count<archetypes::lock::atomic<std::uint32_t>>;
 template class svm::scratch_array<int, archetypes::allocator>;
 
+static_assert(!svm::queue_policies<policies>);
+
 // Once more with all that devices and pagemaps may have beside, where the library has other ways for it.
 using full_policies = archetypes::full_policies;
 
@@ -58,6 +60,8 @@ template class svm::transfer<full_policies>;
 template class svm::to_system<full_policies>;
 template class svm::driver_base<full_policies>;
 template class svm::svm_driver<full_policies>;
+template class svm::queue_driver<full_policies>;
+template class svm::kept_spans<full_policies>;
 template class svm::garbage_collector<full_policies>;
 template class svm::mapped_buffer<full_policies>;
 template class svm::attribute_map<full_policies>;

@@ -213,6 +213,14 @@ struct device_sync_for_system : archetypes::full_device {
   void sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept = delete;
 };
 static_assert(!svm::noncoherent_device<device_sync_for_system>);
+struct device_stop_queues : archetypes::full_device {
+  void stop_queues() noexcept = delete;
+};
+static_assert(!svm::queue_device<device_stop_queues>);
+struct device_resume_queues : archetypes::full_device {
+  void resume_queues() noexcept = delete;
+};
+static_assert(!svm::queue_device<device_resume_queues>);
 }  // namespace missing
 
 // -- it may throw ---
@@ -410,6 +418,14 @@ struct device_sync_for_system : archetypes::full_device {
   void sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction);
 };
 static_assert(!svm::noncoherent_device<device_sync_for_system>);
+struct device_stop_queues : archetypes::full_device {
+  void stop_queues();
+};
+static_assert(!svm::queue_device<device_stop_queues>);
+struct device_resume_queues : archetypes::full_device {
+  void resume_queues();
+};
+static_assert(!svm::queue_device<device_resume_queues>);
 }  // namespace throwing
 
 // -- it returns something else, convertible or not ---
@@ -607,6 +623,14 @@ struct device_sync_for_system : archetypes::full_device {
   int sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
 };
 static_assert(!svm::noncoherent_device<device_sync_for_system>);
+struct device_stop_queues : archetypes::full_device {
+  int stop_queues() noexcept;
+};
+static_assert(!svm::queue_device<device_stop_queues>);
+struct device_resume_queues : archetypes::full_device {
+  int resume_queues() noexcept;
+};
+static_assert(!svm::queue_device<device_resume_queues>);
 }  // namespace mistyped
 
 // -- what else an mm has: types, the page size, the map lock ---

@@ -25,6 +25,8 @@ template class svm::zdd<support::policies>;
 template class svm::transfer<support::policies>;
 template class svm::driver_base<support::policies>;
 template class svm::svm_driver<support::policies>;
+template class svm::queue_driver<support::policies>;
+template class svm::kept_spans<support::policies>;
 template class svm::garbage_collector<support::policies>;
 template class svm::mapped_buffer<support::policies>;
 template class svm::attribute_map<support::policies>;

@@ -32,6 +32,8 @@ extern template class svm::zdd<support::policies>;
 extern template class svm::transfer<support::policies>;
 extern template class svm::driver_base<support::policies>;
 extern template class svm::svm_driver<support::policies>;
+extern template class svm::queue_driver<support::policies>;
+extern template class svm::kept_spans<support::policies>;
 extern template class svm::garbage_collector<support::policies>;
 extern template class svm::mapped_buffer<support::policies>;
 extern template class svm::attribute_map<support::policies>;

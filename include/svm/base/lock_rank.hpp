@@ -17,6 +17,7 @@ namespace svm::inline v0 {
 /// | mm       | the address space's map lock         | VMA lookup, page walks; invalidations may arrive with it held |
 /// | page     | the mm's page locks                  | one migration at a time for a page; the first may be waited for, further ones are tried |
 /// | notifier | one a notifier, shared/exclusive     | its index of ranges, their mappings and flags; never two at once |
+/// | queues   | one a driver that stops queues       | whether they are stopped, and how often they were             |
 /// | device   | the driver's page-table lock         | GPU page tables, TLB                                          |
 /// | leaf_*   | one each, in this order              | themselves                                                    |
 ///
@@ -30,6 +31,7 @@ enum class lock_rank : std::uint8_t {
   mm,
   page,
   notifier,
+  queues,
   device,
   leaf_page_table,
   leaf_device_memory,
@@ -41,9 +43,9 @@ enum class lock_rank : std::uint8_t {
 };
 
 [[nodiscard]] constexpr char const* name(lock_rank rank) {
-  constexpr char const* names[] = {"vm",     "range",      "eviction",      "mm",        "page",     "notifier",
-                                   "device", "page table", "device memory", "collector", "sequence", "allocator",
-                                   "iommu",  "statistics"};
+  constexpr char const* names[] = {"vm",        "range",    "eviction",  "mm",         "page",
+                                   "notifier",  "queues",   "device",    "page table", "device memory",
+                                   "collector", "sequence", "allocator", "iommu",      "statistics"};
   return names[static_cast<std::uint8_t>(rank)];
 }
 

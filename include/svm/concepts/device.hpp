@@ -50,7 +50,11 @@ enum class mapping_access : std::uint8_t {
 ///     nothing, and takes only locks of rank device and above;
 ///  4. `invalidate(span)` returns once no access of the device through the span can start or be under way any more:
 ///     entries zapped, then caches of them flushed. It runs with the notifier lock held exclusive (or the range lock
-///     and the notifier lock shared), under the same rules as `commit`.
+///     and the notifier lock shared), under the same rules as `commit`;
+///  5. where the device has queues that stop: once `stop_queues()` has returned, no access of theirs is under way and
+///     none starts until `resume_queues()`, which lets them go on where they were. The two come in turns, a stop first.
+///     Both may come with a notifier lock held, take locks as `commit` does, allocate nothing, and wait for nothing but
+///     the device.
 ///
 /// What a device may have beside, each claimed by having it:
 ///  * `two_pass_device`: `begin_invalidate(span)` starts what `invalidate` does, `finish_invalidate(span)` waits for it;
@@ -58,6 +62,7 @@ enum class mapping_access : std::uint8_t {
 ///    block there or changes nothing, `sync_iova(base, size)` makes what was linked reachable, and `release_iova(base,
 ///    size, linked, direction)` undoes the reservation with its first `linked` bytes of links. All but `reserve_iova`
 ///    may be called with a notifier lock held;
+///  * `queue_device`: `stop_queues()` and `resume_queues()`, for hardware that cannot replay a fault;
 ///  * `noncoherent_device`: `sync_for_device` and `sync_for_system(address, order, direction)` make what one side wrote
 ///    visible to the other while the mapping lives; mapping and unmapping do so by themselves.
 // clang-format off
@@ -75,6 +80,12 @@ template <class D>
 concept two_pass_device = requires(D& d, va_range span) {
   { d.begin_invalidate(span) } noexcept -> std::same_as<void>;
   { d.finish_invalidate(span) } noexcept -> std::same_as<void>;
+};
+
+template <class D>
+concept queue_device = requires(D& d) {
+  { d.stop_queues() } noexcept -> std::same_as<void>;
+  { d.resume_queues() } noexcept -> std::same_as<void>;
 };
 
 template <class D, class Page>

@@ -102,7 +102,9 @@ class driver_base : public invalidation_client<P> {
   void collect_garbage() { collector_.run(); }
 
   /// Removes everything; every later fault fails with `gone`.
-  void close() {
+  ///
+  /// \pre no lock of the library held
+  virtual void close() {
     attributes_.clear();
     collector_.run();
     svm_.close();
@@ -133,6 +135,13 @@ class driver_base : public invalidation_client<P> {
 
   [[nodiscard]] errc serve(demand d, va_range& served);
   [[nodiscard]] garbage_collector<P>& collector() { return collector_; }
+  [[nodiscard]] bool is_suspended() const { return suspended_.load() != 0; }
+
+  /// Called around what takes mappings from the device although no event of the mm asked for it; the calls nest.
+  ///
+  /// A range's lock may be held, and none of rank notifier or later.
+  virtual void begin_unmapping() {}
+  virtual void end_unmapping() {}
 
  private:
   [[nodiscard]] bool requires_device(demand const& d) const {
@@ -156,6 +165,8 @@ class driver_base : public invalidation_client<P> {
   [[nodiscard]] bool may_migrate(demand const& d, range_hold<P>& held);
   [[nodiscard]] migrate_options<P> how_to_migrate(demand const& d, int attempt) const;
   void unmap_all(va_range span);
+  void unmap_failed(range_hold<P>& held);
+  void remove_stale(range_hold<P> held);
   [[nodiscard]] result<cpu_va> next_mapped(va_range rest);
   void count(va_range served, prefetch_place where, prefetch_report& report);
 

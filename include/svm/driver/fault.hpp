@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <svm/base/scope_guard.hpp>
 #include <svm/driver/driver_base.hpp>
 
 // driver_base::serve: the passes that a fault, a prefetch and a restore share.
@@ -93,8 +94,7 @@ auto driver_base<P>::look_up(demand const& d) -> result<lookup<P>> {
     if (atomic && !found->range->is_migratable()) return errc::no_atomics;
     if (found->what != lookup<P>::kind::stale) return found;
     range_hold<P> held = svm_.hold(std::move(found->range));
-    static_cast<void>(svm_.evict(held));
-    svm_.remove(std::move(held));
+    remove_stale(std::move(held));
     if (!budget.interfered()) return errc::busy;
   }
 }
@@ -118,8 +118,26 @@ auto driver_base<P>::serve_range(demand const& d, range_hold<P>& held, bool read
   }
   errc const e = svm_.bind(
       held, d.known.said.atomic == atomic_mode::cpu ? mapping_access::no_atomics : mapping_access::read_write);
-  if (e != errc::ok && e != errc::retry) svm_.unmap_pages(held);  // a range that a failed fault leaves is not mapped
+  if (e != errc::ok && e != errc::retry) unmap_failed(held);
   return {e, may_pass(e)};
+}
+
+/// A range that a failed fault leaves is not mapped.
+template <policies P>
+void driver_base<P>::unmap_failed(range_hold<P>& held) {
+  bool const is_bound = held->mapping().has(page_flag::bound);  // by an earlier fault, for another access
+  if (is_bound) begin_unmapping();
+  svm_.unmap_pages(held);
+  if (is_bound) end_unmapping();
+}
+
+/// Brings the memory of a range back that no longer fits its VMA or its attributes, and takes the range out.
+template <policies P>
+void driver_base<P>::remove_stale(range_hold<P> held) {
+  begin_unmapping();
+  static_cast<void>(svm_.evict(held));
+  svm_.remove(std::move(held));
+  end_unmapping();
 }
 
 /// True when a valid mapping is where the demand wants it; a fault takes it wherever it is.
@@ -184,6 +202,8 @@ errc driver_base<P>::place(demand const& d, range_hold<P>& held, bool& in_use) {
 
 template <policies P>
 void driver_base<P>::unmap_all(va_range span) {
+  begin_unmapping();
+  scope_guard const end{[this] { end_unmapping(); }};
   for (va_range rest = span;;) {
     range_ref<P> r = svm_.first_in(rest);
     if (!r) return;

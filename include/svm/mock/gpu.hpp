@@ -22,21 +22,28 @@
 
 namespace svm::inline v0::mock {
 
+/// What becomes of an access that faults.
+enum class page_faults : std::uint8_t {
+  replayed,  ///< it waits for the driver, and is tried again
+  fatal,     ///< the program ends, so that its queues have to stand still before a mapping goes
+};
+
 /// A GPU as one process uses it: a page table, a TLB, accesses that go through them, and nothing else between it and
 /// memory.
 ///
 /// A load or store that neither allows is a fault for the driver to serve. Every access checks permission, the IOMMU
-/// and the generation of the page it ends up in.
+/// and the generation of the page it ends up in, and that its queue is not stopped.
 ///
-/// Locks: `lock_` (device) guards the page table and the TLB, and is held over each access, shared when the TLB has the
-/// page, so that `invalidate` waits for accesses under way.
+/// Locks: `lock_` (device) guards the page table, the TLB and whether the queues run, and is held over each access,
+/// shared when the TLB has the page, so that `invalidate` and `stop_queues` wait for accesses under way.
 template <lock Lock, std::size_t PageBytes = 4096>
 class gpu {
  public:
   static constexpr byte_count page_size{PageBytes};
 
-  gpu(physical_memory<Lock, PageBytes>& frames, iommu<Lock, PageBytes>& dma, report& broken, steps& hooks)
-      : frames_(frames), iommu_(dma), report_(broken), steps_(hooks) {}
+  gpu(physical_memory<Lock, PageBytes>& frames, iommu<Lock, PageBytes>& dma, report& broken, steps& hooks,
+      page_faults faults = page_faults::replayed)
+      : frames_(frames), iommu_(dma), report_(broken), steps_(hooks), faults_(faults) {}
 
   // What the library asks for (concepts/device.hpp).
 
@@ -102,20 +109,30 @@ class gpu {
     flush_locked(span);
   }
 
-  // What a GPU program does.
+  void stop_queues() noexcept {
+    exclusive_guard const guard{lock_};
+    if (!std::exchange(queues_run_, false)) report_.violation("O-51", "queues are stopped that stand still");
+  }
+  void resume_queues() noexcept {
+    exclusive_guard const guard{lock_};
+    if (std::exchange(queues_run_, true)) report_.violation("O-51", "queues are resumed that run");
+  }
 
-  /// Loads `into` from `a`, inside one page; false, and nothing happens, when that faults.
-  [[nodiscard]] bool load(cpu_va a, std::span<std::byte> into) {
-    return access_memory(a, access::read, [&](std::byte* from) { load_bytes(from, into); });
+  // What a GPU program does. With the queues stopped it waits, which `waits` is set for; without `waits` an access of a
+  // stopped queue is a broken rule.
+
+  /// Loads `into` from `a`, inside one page; false, and nothing happens, when that faults or waits.
+  [[nodiscard]] bool load(cpu_va a, std::span<std::byte> into, bool* waits = nullptr) {
+    return access_memory(a, access::read, waits, [&](std::byte* from) { load_bytes(from, into); });
   }
-  /// Stores `from` at `a`, inside one page; false, and nothing happens, when that faults.
-  [[nodiscard]] bool store(cpu_va a, std::span<std::byte const> from) {
-    return access_memory(a, access::write, [&](std::byte* to) { store_bytes(to, from); });
+  /// Stores `from` at `a`, inside one page; false, and nothing happens, when that faults or waits.
+  [[nodiscard]] bool store(cpu_va a, std::span<std::byte const> from, bool* waits = nullptr) {
+    return access_memory(a, access::write, waits, [&](std::byte* to) { store_bytes(to, from); });
   }
-  /// Adds to the aligned word at `a`; false, and nothing happens, when that faults: also where the page is not in this
-  /// GPU's own memory.
-  [[nodiscard]] bool atomic_add(cpu_va a, std::uint64_t value, std::uint64_t& old) {
-    return access_memory(a, access::atomic, [&](std::byte* to) { old = add_to_word(to, value); });
+  /// Adds to the aligned word at `a`; false, and nothing happens, when that faults or waits: also where the page is not
+  /// in this GPU's own memory.
+  [[nodiscard]] bool atomic_add(cpu_va a, std::uint64_t value, std::uint64_t& old, bool* waits = nullptr) {
+    return access_memory(a, access::atomic, waits, [&](std::byte* to) { old = add_to_word(to, value); });
   }
 
   /// Which GPU of the machine it is.
@@ -147,6 +164,10 @@ class gpu {
       if (e == nullptr || *e != t.from) return false;
     }
     return true;
+  }
+  [[nodiscard]] bool queues_run() {
+    shared_guard const guard{lock_};
+    return queues_run_;
   }
   /// True when no flush is under way.
   [[nodiscard]] bool is_flushed() {
@@ -241,6 +262,8 @@ class gpu {
   void zap_locked(va_range span) {
     for_each_entry_locked(span, [&](std::uint64_t n, entry& e) {
       if (!std::exchange(e.present, false)) return;
+      if (faults_ == page_faults::fatal && queues_run_)
+        report_.violation("O-52", "a mapping goes while the queues run that may use it");
       if (page const target = target_of(e); target.frame != 0) flushing_.emplace_back(n, target);
     });
   }
@@ -265,19 +288,30 @@ class gpu {
 
   /// Lets `move` have the bytes of `a`; false for a fault. Only a miss of the TLB keeps other accesses out.
   template <class Move>
-  [[nodiscard]] bool access_memory(cpu_va a, access want, Move&& move) {
+  [[nodiscard]] bool access_memory(cpu_va a, access want, bool* waits, Move&& move) {
     std::uint64_t const n = number(a);
     {
       shared_guard const guard{lock_};
+      if (!may_access(waits)) return false;
       if (tlb_entry const& cached = tlb_[n % tlb_size]; cached.tag == n + 1)
         return move_through(cached.from, a, want, move);
       if (find_present(n) == nullptr) return false;
     }
     exclusive_guard const guard{lock_};
+    if (!may_access(waits)) return false;
     entry const* const e = find_present(n);
     if (e == nullptr) return false;
     tlb_[n % tlb_size] = {n + 1, *e};
     return move_through(*e, a, want, move);
+  }
+  /// True unless the queues are stopped, which a program that does not wait for them must not see.
+  [[nodiscard]] bool may_access(bool* waits) {
+    if (queues_run_) return true;
+    if (waits == nullptr)
+      report_.violation("O-51", "an access by a queue that is stopped");
+    else
+      *waits = true;
+    return false;
   }
   template <class Move>
   [[nodiscard]] bool move_through(entry const& e, cpu_va a, access want, Move&& move) {
@@ -313,6 +347,8 @@ class gpu {
   iommu<Lock, PageBytes>& iommu_;
   report& report_;
   steps& steps_;
+  page_faults const faults_;
+  bool queues_run_ = true;
   typename Lock::template shared_mutex<lock_rank::device> lock_;
   std::map<std::uint64_t, std::array<entry, block_pages>> table_;
   std::array<tlb_entry, tlb_size> tlb_{};

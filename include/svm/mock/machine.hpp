@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <svm/driver/queue_driver.hpp>
 #include <svm/driver/svm_driver.hpp>
 #include <svm/mock/counting_allocator.hpp>
 #include <svm/mock/explored.hpp>
@@ -106,13 +107,24 @@ class machine : public machine_base<Lock, PageBytes> {
   /// One process on one GPU.
   struct view {
     view(machine& home, task& owner, card& c)
-        : device(home.frames, c.dma, home.broken, home.hooks),
-          driver(c.mover,
-                 environment<policies_type>{owner.process, device, c.memory, home.memory, home.clock, home.stats},
-                 home.shape_, home.options_.driver) {}
+        : view(home, c, {owner.process, device, c.memory, home.memory, home.clock, home.stats}) {}
+
+    /// The driver that the GPU has.
+    [[nodiscard]] driver_base<policies_type>& in_charge() {
+      if (queues) return *queues;
+      return driver;
+    }
 
     gpu_type device;
-    svm_driver<policies_type> driver;
+    svm_driver<policies_type> driver;                   ///< idle where faults are fatal
+    std::optional<queue_driver<policies_type>> queues;  ///< where faults are fatal
+
+   private:
+    view(machine& home, card& c, environment<policies_type> const& env)
+        : device(home.frames, c.dma, home.broken, home.hooks, home.options_.faults),
+          driver(c.mover, env, home.shape_, home.options_.driver) {
+      if (home.options_.faults == page_faults::fatal) queues.emplace(c.mover, env, home.shape_, home.options_.driver);
+    }
   };
   /// One process.
   struct task {
@@ -178,7 +190,8 @@ class machine : public machine_base<Lock, PageBytes> {
     return migrator<policies_type>::devmem_ref::adopt(behind->allocation());
   }
 
-  // What programs do: the GPU's accesses fault into the driver, as often as it takes.
+  // What programs do: the GPU's accesses fault into the driver, as often as it takes; or wait while their queues stand
+  // still, and fail where nothing is mapped.
 
   /// A copy of a process; it has exited already when there was not enough memory.
   task& fork(task& parent) {
@@ -191,29 +204,30 @@ class machine : public machine_base<Lock, PageBytes> {
     if (t.process.users() != 0) t.process.exit();
   }
 
-  /// \errors those of svm_driver::fault; device_gone; busy when an event took the mapping away each time
+  /// \errors those of svm_driver::fault; device_gone; busy when an event took the mapping away each time. Where faults
+  ///         are fatal: no_access (nothing is mapped for it), read_only (the driver's), those of queue_driver::restore
   [[nodiscard]] errc gpu_load(task& t, std::size_t n, cpu_va a, std::span<std::byte> into) {
-    return serve(t, n, a, access::read, [&](gpu_type& g) { return g.load(a, into); });
+    return serve(t, n, a, access::read, [&](gpu_type& g, bool* waits) { return g.load(a, into, waits); });
   }
   [[nodiscard]] errc gpu_store(task& t, std::size_t n, cpu_va a, std::span<std::byte const> from) {
-    return serve(t, n, a, access::write, [&](gpu_type& g) { return g.store(a, from); });
+    return serve(t, n, a, access::write, [&](gpu_type& g, bool* waits) { return g.store(a, from, waits); });
   }
   [[nodiscard]] errc gpu_atomic_add(task& t, std::size_t n, cpu_va a, std::uint64_t value, std::uint64_t& old) {
-    return serve(t, n, a, access::atomic, [&](gpu_type& g) { return g.atomic_add(a, value, old); });
+    return serve(t, n, a, access::atomic, [&](gpu_type& g, bool* waits) { return g.atomic_add(a, value, old, waits); });
   }
   [[nodiscard]] errc gpu_load(cpu_va a, std::span<std::byte> into) { return gpu_load(first(), 0, a, into); }
   [[nodiscard]] errc gpu_store(cpu_va a, std::span<std::byte const> from) { return gpu_store(first(), 0, a, from); }
 
   /// A GPU hangs and starts anew: its mappings go, and what is in its memory is lost.
   void reset(std::size_t n) {
-    for (task& t : tasks_) t.views[n]->driver.reset();
+    for (task& t : tasks_) t.views[n]->in_charge().reset();
     lose(n);
   }
   /// A GPU is taken away in order: its drivers end, and what is in its memory comes back.
   ///
   /// \errors those of migrator::unbind: it stays, without drivers, and its memory is intact; the call may be repeated
   [[nodiscard]] errc unplug(std::size_t n) {
-    for (task& t : tasks_) t.views[n]->driver.close();
+    for (task& t : tasks_) t.views[n]->in_charge().close();
     if (errc const e = cards_[n].mover.unbind(); e != errc::ok) return e;
     cards_[n].memory.unplug();
     return errc::ok;
@@ -261,18 +275,37 @@ class machine : public machine_base<Lock, PageBytes> {
     failures.disarm();
     hooks.hook = nullptr;
     for (task& t : tasks_)
-      for (auto const& v : t.views) v->driver.close();
+      for (auto const& v : t.views) v->in_charge().close();
     for (task& t : tasks_) exit(t);
   }
   template <class Access>
   [[nodiscard]] errc serve(task& t, std::size_t n, cpu_va a, access want, Access&& access_memory) {
     constexpr int tries = 64;
     view& v = *t.views[n];
+    if (v.queues) return wait_and_access(v, n, a, want, access_memory);
     for (int i = 0; i < tries; ++i) {
       if (i > 1) lets_others_go<Lock>("retry of an access");
       if (frames.links().is_unplugged(static_cast<unsigned>(n))) return errc::device_gone;
-      if (access_memory(v.device)) return errc::ok;
+      if (access_memory(v.device, nullptr)) return errc::ok;
       if (errc const e = v.driver.fault(a, want); e != errc::ok) return e;
+    }
+    return errc::busy;
+  }
+  /// An access by a queue, which the driver's worker lets run before, where it stands still or would fault.
+  template <class Access>
+  [[nodiscard]] errc wait_and_access(view& v, std::size_t n, cpu_va a, access want, Access& access_memory) {
+    constexpr int tries = 64;
+    if (options_.driver.read_only && want != access::read) return errc::read_only;
+    errc restored = errc::ok;
+    for (int i = 0; i < tries; ++i) {
+      if (i > 1) lets_others_go<Lock>("retry of an access");
+      if (frames.links().is_unplugged(static_cast<unsigned>(n))) return errc::device_gone;
+      bool waits = false;
+      if (access_memory(v.device, &waits)) return errc::ok;
+      bool const is_kept = v.queues->keeps(aligned_block(a, page_size));
+      if (i != 0 && !waits) return is_kept && restored != errc::ok ? restored : errc::no_access;
+      if (i != 0 && restored != errc::ok) return restored;
+      restored = v.queues->restore();
     }
     return errc::busy;
   }

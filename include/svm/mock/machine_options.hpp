@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <svm/driver/svm_driver.hpp>
+#include <svm/mock/gpu.hpp>
 #include <svm/mock/iommu.hpp>
 #include <svm/mock/mm.hpp>
 
@@ -25,6 +26,7 @@ struct machine_options {
   bool linked = true;       ///< the GPUs reach each other's memory
   bool thp = false;         ///< anonymous memory is faulted in as huge pages without advice
   bool joins_pages = true;  ///< a page walk reports pages that lie together as one block, also where they are no folio
+  page_faults faults = page_faults::replayed;  ///< fatal: the drivers stop and restore queues
   iommu_mode iommu = iommu_mode::direct;
   bool late_copies = false;  ///< the copy engines clear memory late and move blocks in any order
   std::uint64_t seed = 1;

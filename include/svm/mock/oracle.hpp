@@ -53,10 +53,10 @@ void machine<Lock, PageBytes, Coherent>::check_ranges() {
     std::uint64_t notifiers = t.other_notifiers;
     for (std::size_t n = 0; n < t.views.size(); ++n) {
       view& v = *t.views[n];
-      auto& svm = v.driver.svm();
+      auto& svm = v.in_charge().svm();
       if (!svm.check()) broken.violation("O-16", "the indexes of ranges and notifiers are not sound");
       svm.for_each_notifier(all, [&](auto&) { ++notifiers; });
-      notifiers += v.driver.attribute_count_slow();
+      notifiers += v.in_charge().attribute_count_slow();
 
       std::map<std::uint64_t, std::uint64_t> mapped;  // start -> last of mapped ranges
       svm.for_each_range(all, [&](auto const& r) {
@@ -230,7 +230,7 @@ std::vector<std::string> machine<Lock, PageBytes, Coherent>::audit() {
   left("notifiers in the index", stats.count(notifier_created) - stats.count(notifier_removed));
   std::uint64_t accounts = 0;  // each lives as long as its gpusvm
   for (task& t : tasks_)
-    for (auto const& v : t.views) accounts += v->driver.svm().account() != nullptr ? 1 : 0;
+    for (auto const& v : t.views) accounts += v->in_charge().svm().account() != nullptr ? 1 : 0;
   left("blocks of bookkeeping memory", memory.live_blocks() - accounts);
   if (stats.count(undisturbed_retry) != 0) broken.violation("O-41", "a retry that no event explains");
   std::vector<std::string> lines = broken.take();

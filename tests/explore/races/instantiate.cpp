@@ -23,6 +23,8 @@ template class svm::zdd<races::policies>;
 template class svm::transfer<races::policies>;
 template class svm::driver_base<races::policies>;
 template class svm::svm_driver<races::policies>;
+template class svm::queue_driver<races::policies>;
+template class svm::kept_spans<races::policies>;
 template class svm::garbage_collector<races::policies>;
 template class svm::mapped_buffer<races::policies>;
 template class svm::attribute_map<races::policies>;

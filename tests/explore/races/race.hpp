@@ -49,6 +49,8 @@ extern template class svm::zdd<races::policies>;
 extern template class svm::transfer<races::policies>;
 extern template class svm::driver_base<races::policies>;
 extern template class svm::svm_driver<races::policies>;
+extern template class svm::queue_driver<races::policies>;
+extern template class svm::kept_spans<races::policies>;
 extern template class svm::garbage_collector<races::policies>;
 extern template class svm::mapped_buffer<races::policies>;
 extern template class svm::attribute_map<races::policies>;
