@@ -151,6 +151,7 @@ struct access_verb {
   std::string_view form;
   bool of_cpu;
   action (*parse)(line_parser&, agent);
+  bool of_queues = false;  // only where faults are not replayed
 };
 
 constexpr access_verb access_verbs[] = {
@@ -175,16 +176,23 @@ constexpr access_verb access_verbs[] = {
      }},
     {"prefetch", "gpuN prefetch ADDR SIZE [ram|vram]", false, parse_prefetch},
     {"evict", "gpuN evict ADDR|all", false, parse_evict},
+    {"advise", "gpuN advise ADDR SIZE, on a machine with faults=off", false,
+     [](line_parser& p, agent by) -> action {
+       return advise_command{.by = by, .address = p.address("ADDR"), .size = p.number("SIZE")};
+     },
+     true},
     {"reset", "gpuN reset", false, [](line_parser&, agent by) -> action { return reset_command{.gpu = *by.gpu}; }},
 };
 
-action parse_access(line_parser& p, agent by) {
+action parse_access(line_parser& p, parse_context const& context, agent by) {
   bool const cpu = !by.gpu;
-  p.set_form(cpu ? "cpu read|write|fill|check ..." : "gpuN read|write|fill|check|atomic_add|prefetch|evict|reset ...");
+  p.set_form(cpu ? "cpu read|write|fill|check ..."
+                 : "gpuN read|write|fill|check|atomic_add|prefetch|evict|advise|reset ...");
   std::string_view const verb = p.word("what to do");
   for (access_verb const& v : access_verbs) {
     if (v.word != verb || (cpu && !v.of_cpu)) continue;
     p.set_form(v.form);
+    if (v.of_queues && context.faults) p.fail("this machine has faults=on, and " + quoted(verb) + " is for queues");
     return v.parse(p, by);
   }
   p.fail((cpu ? "cpu has no " : "a GPU has no ") + quoted(verb));
@@ -226,10 +234,10 @@ constexpr verb verbs[] = {
 action parse_verb(line_parser& p, parse_context const& context, process_id whose, bool& may_announce) {
   std::string_view const word = p.word("a command");
   may_announce = true;
-  if (word == "cpu") return parse_access(p, {.process = whose, .gpu = {}});
+  if (word == "cpu") return parse_access(p, context, {.process = whose, .gpu = {}});
   if (std::optional<std::size_t> const number = gpu_number(word)) {
     require_gpu(p, context, word, *number);
-    return parse_access(p, {.process = whose, .gpu = *number});
+    return parse_access(p, context, {.process = whose, .gpu = *number});
   }
   for (verb const& v : verbs) {
     if (v.word != word) continue;

@@ -79,6 +79,10 @@ struct evict_command {
   agent by;
   std::optional<std::uint64_t> address;  // empty: all
 };
+struct advise_command {
+  agent by;
+  std::uint64_t address, size;
+};
 struct reset_command {
   std::size_t gpu;
 };
@@ -122,12 +126,12 @@ struct expect_stat_command {
   std::uint64_t value;
 };
 
-using action =
-    std::variant<machine_command, mmap_command, munmap_command, mprotect_command, mremap_command, madvise_command,
-                 fork_command, exit_command, read_command, write_command, fill_command, check_command,
-                 atomic_add_command, prefetch_command, evict_command, reset_command, gc_command, tick_command,
-                 fail_command, show_command, show_pages_command, expect_ranges_command, expect_range_command,
-                 expect_no_range_command, expect_notifiers_command, expect_pages_command, expect_stat_command>;
+using action = std::variant<machine_command, mmap_command, munmap_command, mprotect_command, mremap_command,
+                            madvise_command, fork_command, exit_command, read_command, write_command, fill_command,
+                            check_command, atomic_add_command, prefetch_command, evict_command, advise_command,
+                            reset_command, gc_command, tick_command, fail_command, show_command, show_pages_command,
+                            expect_ranges_command, expect_range_command, expect_no_range_command,
+                            expect_notifiers_command, expect_pages_command, expect_stat_command>;
 
 struct command {
   process_id process = first_process;  // whom it concerns
@@ -147,7 +151,8 @@ struct parse_context {
   name_table const& names;
   child_table const& children;
   std::size_t gpus;
-  bool first;  // no command came before this one
+  bool first;          // no command came before this one
+  bool faults = true;  // the GPUs replay what faulted
 };
 
 /// Understands one line, given as its words (at least one). Everything that makes a line wrong is found here, so that a

@@ -43,6 +43,7 @@ device:
   gpuN atomic_add ADDR VALUE     needs device memory, which the CPU has to wait for
   gpuN prefetch ADDR SIZE [ram|vram]
   gpuN evict ADDR|all            back to system memory, as under memory pressure
+  gpuN advise ADDR SIZE          faults=off: keep it mapped for the GPU's queues
   gpuN reset                     its mappings and its memory are lost
   gc                             run the garbage collector
   tick MS                        advance the virtual clock
@@ -78,6 +79,8 @@ machine options:      default
   evict=ORDER         oldest     what makes room: oldest made, or touched longest ago
   thp=on|off          off        whole 2M of anonymous memory at once
   page=SIZE           4K         page size: 4K, 16K, 64K
+  faults=on|off       on         off: queues stop until advised or prefetched memory
+                                 is mapped again; they may reach nothing else
   vm_start=ADDR       0          the span of addresses that the GPU manages
   vm_size=SIZE        128T
   seed=NUMBER         1          of every random choice

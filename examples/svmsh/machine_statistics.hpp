@@ -23,7 +23,7 @@ std::vector<stat_line> statistics_of(shell_machine<PageBytes>& computer) {
     cpu_faults += task.process.cpu_faults();
     for (auto const& view : task.views) {
       flushes += view->device.tlb_flushes();
-      view->driver.svm().for_each_range(everywhere, [&](auto const& r) {
+      view->in_charge().svm().for_each_range(everywhere, [&](auto const& r) {
         for (svm::device_address const& block : r.mapping().blocks_locked())
           if (block.path == svm::interconnect::system) dma_mapped += block.order.pages().value;
       });

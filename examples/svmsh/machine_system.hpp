@@ -104,11 +104,17 @@ class machine_system final : public system {
   outcome atomic_add(agent by, std::uint64_t address, std::uint64_t value) override {
     if (address % word_bytes != 0) return "EINVAL";
     std::uint64_t old = 0;
-    return to_outcome(computer_->gpu_atomic_add(*tasks_[by.process], *by.gpu, {address}, value, old));
+    return of_access(by, computer_->gpu_atomic_add(*tasks_[by.process], *by.gpu, {address}, value, old));
   }
   outcome prefetch(agent by, std::uint64_t address, std::uint64_t size, prefetch_target target) override {
     if (outcome const e = judge_span(address, size, PageBytes); !e.empty()) return e;
-    return to_outcome(view(by).driver.prefetch({{address}, {size}}, to_mock(target)));
+    svm::va_range const span{{address}, {size}};
+    auto& v = view(by);
+    return to_outcome(v.queues ? v.queues->prefetch(span, to_mock(target)) : v.driver.prefetch(span, to_mock(target)));
+  }
+  outcome advise(agent by, std::uint64_t address, std::uint64_t size) override {
+    if (outcome const e = judge_span(address, size, PageBytes); !e.empty()) return e;
+    return to_outcome(view(by).queues->keep({{address}, {size}}));
   }
   outcome evict(agent by, std::uint64_t address) override {
     auto const entry = process(by.process).entry_at(svm::cpu_va{address}.align_down(svm::byte_count{PageBytes}));
@@ -128,13 +134,15 @@ class machine_system final : public system {
     if (gc_auto_)
       for (task* const t : tasks_)
         if (t != nullptr) collect(*t);
+    for (task* const t : tasks_)
+      if (t != nullptr) restore(*t);
     look_at_everything();
   }
 
   std::vector<range_line> ranges(process_id who) override {
     std::vector<range_line> lines;
     for (std::size_t gpu = 0; gpu < computer_->gpus(); ++gpu)
-      tasks_[who]->views[gpu]->driver.svm().for_each_range(everywhere, [&](auto const& r) {
+      tasks_[who]->views[gpu]->in_charge().svm().for_each_range(everywhere, [&](auto const& r) {
         auto const& pages = r.mapping();
         bool const valid = pages.has(svm::page_flag::valid);
         lines.push_back({gpu, r.interval().start().value, r.interval().last().value,
@@ -147,7 +155,7 @@ class machine_system final : public system {
   std::vector<notifier_line> notifiers(process_id who) override {
     std::vector<notifier_line> lines;
     for (std::size_t gpu = 0; gpu < computer_->gpus(); ++gpu)
-      tasks_[who]->views[gpu]->driver.svm().for_each_notifier(everywhere, [&](auto& n) {
+      tasks_[who]->views[gpu]->in_charge().svm().for_each_notifier(everywhere, [&](auto& n) {
         lines.push_back({gpu, n.interval().start().value, n.interval().last().value, n.size()});
       });
     return lines;
@@ -175,12 +183,16 @@ class machine_system final : public system {
 
  private:
   [[nodiscard]] outcome load(agent by, std::uint64_t address, std::span<std::byte> into) {
-    return by.gpu ? to_outcome(computer_->gpu_load(*tasks_[by.process], *by.gpu, {address}, into))
+    return by.gpu ? of_access(by, computer_->gpu_load(*tasks_[by.process], *by.gpu, {address}, into))
                   : to_outcome(process(by.process).load({address}, into));
   }
   [[nodiscard]] outcome store(agent by, std::uint64_t address, std::span<std::byte const> from) {
-    return by.gpu ? to_outcome(computer_->gpu_store(*tasks_[by.process], *by.gpu, {address}, from))
+    return by.gpu ? of_access(by, computer_->gpu_store(*tasks_[by.process], *by.gpu, {address}, from))
                   : to_outcome(process(by.process).store({address}, from));
+  }
+  /// A queue that reaches for what is not mapped for it ends as a CPU's program does.
+  [[nodiscard]] outcome of_access(agent by, svm::errc e) {
+    return e == svm::errc::no_access && view(by).queues ? outcome{"SIGSEGV"} : to_outcome(e);
   }
   /// Of `size` bytes at `address` those on the first page.
   [[nodiscard]] static std::uint64_t part_of_page(std::uint64_t address, std::uint64_t size) {
@@ -192,10 +204,15 @@ class machine_system final : public system {
   /// A process that ends takes its views of the GPUs with it.
   void end(task& t) {
     computer_->exit(t);
-    for (auto const& v : t.views) v->driver.close();
+    for (auto const& v : t.views) v->in_charge().close();
   }
   void collect(task& of) {
-    for (auto const& v : of.views) v->driver.collect_garbage();
+    for (auto const& v : of.views) v->in_charge().collect_garbage();
+  }
+  /// What the workers do; where one fails, it is the next access that says so.
+  void restore(task& of) {
+    for (auto const& v : of.views)
+      if (v->queues) static_cast<void>(v->queues->restore());
   }
 
   [[nodiscard]] std::string place_of(svm::mock::pte const& entry) {

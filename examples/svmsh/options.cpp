@@ -102,6 +102,7 @@ constexpr key keys[] = {
     {"evict", [](machine_options& o, setting const& s) { return set_switch(s, o.evict_touched, "touched", "oldest"); }},
     {"thp", [](machine_options& o, setting const& s) { return set_switch(s, o.thp); }},
     {"page", [](machine_options& o, setting const& s) { return set_page(s, o.page); }},
+    {"faults", [](machine_options& o, setting const& s) { return set_switch(s, o.faults); }},
     {"vm_start", [](machine_options& o, setting const& s) { return set_number(s, o.vm_start); }},
     {"vm_size", [](machine_options& o, setting const& s) { return set_number(s, o.vm_size); }},
     {"seed", [](machine_options& o, setting const& s) { return set_number(s, o.seed); }},

@@ -74,6 +74,9 @@ auto replayer<PageBytes>::map_block(trace_access const& whole, svm::access want,
   set_time(counts_.accesses() - 1);
   if (record_.map != nullptr) record_.map->add_block(first_page);
   if (options_.prefill) prefill(fresh, first_page);
+  if (auto& queues = task_.views[gpu]->queues)
+    if (svm::errc const e = queues->keep({address_of(first_page), block_size}); e != svm::errc::ok)
+      refuse(whole, want, e);
   faults_seen_ = fault_count();
   cpu_faults_recorded_ = task_.process.cpu_faults();
   sample_places({address_of(first_page), block_size});

@@ -52,14 +52,15 @@ scenario::scenario(console& out, std::vector<std::string_view> settings) : out_(
   machine_options given;
   for (std::string_view const s : settings_) static_cast<void>(assign(given, s));
   gpus_ = given.gpus;
+  faults_ = given.faults;
 }
 
 std::optional<bad_input> scenario::execute(std::string_view line, std::uint64_t number) {
   number_ = number;
   std::vector<std::string_view> const words = split_words(line);
   if (words.empty()) return {};
-  parsed<command> const parsed_line =
-      parse_command(words, {.names = names_, .children = children_, .gpus = gpus_, .first = !system_});
+  parsed<command> const parsed_line = parse_command(
+      words, {.names = names_, .children = children_, .gpus = gpus_, .first = !system_, .faults = faults_});
   if (!parsed_line) return bad_input{parsed_line.error()};
   auto const* const machine = std::get_if<machine_command>(&parsed_line->what);
   if (machine) return start(machine->settings);
@@ -102,6 +103,7 @@ std::optional<bad_input> scenario::start(std::vector<std::string> const& own_set
     return bad_input{"the library refuses this machine: " + *refusal};
   system_ = std::move(*std::get_if<std::unique_ptr<system>>(&made));
   gpus_ = all.gpus;
+  faults_ = all.faults;
   command_line_is_wrong_ = false;
   return {};
 }

@@ -56,6 +56,7 @@ class scenario {
   outcome run(evict_command const& c) {
     return c.address ? system_->evict(c.by, *c.address) : system_->evict_all(*c.by.gpu);
   }
+  outcome run(advise_command const& c) { return system_->advise(c.by, c.address, c.size); }
   outcome run(reset_command const&);
   outcome run(gc_command const&);
   outcome run(tick_command const&);
@@ -77,6 +78,7 @@ class scenario {
   console& out_;
   std::vector<std::string_view> settings_;
   std::size_t gpus_;  // as far as it is known
+  bool faults_;       // likewise
   std::unique_ptr<system> system_;
   name_table names_;
   child_table children_;

@@ -39,6 +39,7 @@ svm::mock::machine_options to_mock(machine_options const& options, svm::va_range
   to.chunks.clear();
   for (std::uint64_t const size : options.chunks.empty() ? usual_chunks(options.page) : options.chunks)
     to.chunks.push_back({size});
+  to.faults = options.faults ? svm::mock::page_faults::replayed : svm::mock::page_faults::fatal;
   to.driver.migrate = to_mock(options.migrate);
   to.driver.check_pages_threshold = {options.check_pages};
   to.driver.timeslice = svm::milliseconds(options.timeslice_ms);

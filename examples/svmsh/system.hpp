@@ -28,6 +28,7 @@ struct machine_options {
   bool split = false;
   bool gc_auto = true;
   bool evict_touched = false;  // makes room by the order of use, not of making
+  bool faults = true;
   bool thp = false;
   std::uint64_t page = 4096;  // 4K, 16K or 64K
   std::uint64_t vm_start = 0;
@@ -137,13 +138,16 @@ class system {
   virtual outcome atomic_add(agent by, std::uint64_t address, std::uint64_t value) = 0;
   virtual outcome prefetch(agent by, std::uint64_t address, std::uint64_t size, prefetch_target) = 0;
   virtual outcome evict(agent by, std::uint64_t address) = 0;
+  /// Keeps a span mapped for the queues of a GPU without replayable faults.
+  virtual outcome advise(agent by, std::uint64_t address, std::uint64_t size) = 0;
 
   virtual outcome evict_all(std::size_t gpu) = 0;
   virtual void reset(std::size_t gpu) = 0;
   virtual void gc(process_id) = 0;
   virtual void tick(std::uint64_t ms) = 0;
   virtual void fail(failure_kind, std::uint64_t nth) = 0;
-  /// To be called once after every command that was executed: runs the collectors when gc=auto, and the oracle.
+  /// To be called once after every command that was executed: runs the collectors when gc=auto, the workers of GPUs
+  /// without replayable faults, and the oracle.
   virtual void command_done() = 0;
 
   // Ascending, of every GPU in turn.

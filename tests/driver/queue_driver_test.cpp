@@ -137,6 +137,16 @@ TEST_SUITE("driver/queue_driver") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("a restore that finds all mapped touches nothing and takes no memory") {
+    queue_world w;
+    w.keep_mapped(2 * chunk);
+    auto const binds = w.failures.calls(failure::page_table);
+    auto const blocks = w.failures.calls(failure::alloc);
+    CHECK(w.queues.restore() == errc::ok);
+    CHECK(w.failures.calls(failure::page_table) == binds);
+    CHECK(w.failures.calls(failure::alloc) == blocks);
+  }
+
   TEST_CASE("an access elsewhere is refused, and nothing is made for it") {
     queue_world w;
     w.map(chunk);
@@ -390,9 +400,13 @@ TEST_SUITE("driver/queue_driver") {
   }
 
   TEST_CASE("an event on what a restore has mapped already sends it round again before the queues run") {
-    for (int const events : {1, 3, 15}) {
+    for (auto const& [events, mode] : {std::pair{1, migration_mode::never},
+                                       {3, migration_mode::never},
+                                       {15, migration_mode::never},
+                                       {1, migration_mode::where_possible},
+                                       {15, migration_mode::where_possible}}) {
       CAPTURE(events);
-      queue_world w{with_queues([](auto& o) { o.driver.migrate = migration_mode::never; })};
+      queue_world w{with_queues([mode = mode](auto& o) { o.driver.migrate = mode; })};
       w.keep_mapped(2 * chunk);
       REQUIRE(w.event(base, 2 * chunk));
       int left = events;
@@ -414,6 +428,9 @@ TEST_SUITE("driver/queue_driver") {
       CHECK(w.count(event_kind::interfered_retry) > rounds);
       CHECK(w.look(base) == w.sees(1));
       CHECK(w.look(at(chunk)) == w.sees(chunk_pages + 1));
+      // No event moved anything, and so did no restore.
+      CHECK(w.device_pages(base, 2 * chunk) == (mode == migration_mode::never ? 0 : 2 * chunk_pages));
+      CHECK(w.count(event_kind::migrated_to_system) == 0);
       CHECK(w.complaint() == "");
     }
   }
@@ -494,6 +511,8 @@ TEST_SUITE("driver/queue_driver") {
       CHECK(w.queues.restore() == errc::ok);
       CHECK(w.look(base) == w.sees(1));
       if (!limit.has_struck()) {
+        cancel_after const at_once{0};  // also where there is nothing to do
+        CHECK(w.queues.restore(&at_once) == errc::interrupted);
         CHECK(rounds > 3);
         break;
       }

@@ -18,9 +18,9 @@ using namespace svmsh;
 name_table const names{{"A", 0x100000000}, {"B", 0x200000000}};
 child_table const children{{"C1", {1}}, {"C2", {2}}, {"Gone", {3, true}}};
 
-parsed<command> parse(std::string_view line, bool first = false, std::size_t gpus = 2) {
+parsed<command> parse(std::string_view line, bool first = false, std::size_t gpus = 2, bool faults = true) {
   std::vector<std::string_view> const words = split_words(line);
-  return parse_command(words, {.names = names, .children = children, .gpus = gpus, .first = first});
+  return parse_command(words, {.names = names, .children = children, .gpus = gpus, .first = first, .faults = faults});
 }
 
 /// The command of a line that has to be understood as a `T`.
@@ -208,6 +208,27 @@ TEST_SUITE("svmsh/command") {
     CHECK(a.value == UINT64_MAX);
     CHECK(get<reset_command>("gpu reset").gpu == 0);
     CHECK(get<reset_command>("gpu1 reset").gpu == 1);
+  }
+
+  TEST_CASE("advise takes an address and a size, and is for machines that do not replay faults") {
+    auto const of_queues = [](std::string_view line) { return parse(line, false, 2, false); };
+    auto const c = of_queues("@C1 gpu1 advise A+4K 64K -> ENOMEM");
+    REQUIRE(c);
+    CHECK(c->process == 1);
+    CHECK(c->announced == "ENOMEM");
+    auto const* const a = std::get_if<advise_command>(&c->what);
+    REQUIRE(a);
+    CHECK(a->by.process == 1);
+    CHECK(a->by.gpu == 1u);
+    CHECK(a->address == 0x100001000);
+    CHECK(a->size == 65536);
+    for (std::string_view const line : {"gpu advise", "gpu advise A", "gpu advise A 4K preferred", "gpu advise A 4K 4K",
+                                        "gpu advise C 4K", "gpu2 advise A 4K", "cpu advise A 4K", "advise A 4K"}) {
+      CAPTURE(line);
+      CHECK_FALSE(of_queues(line));
+    }
+    CHECK(of_queues("gpu reset"));
+    CHECK(mentions(error_of("gpu advise A 4K"), "faults=on"));
   }
 
   TEST_CASE("an announced error is kept, and every name of an error is known") {

@@ -37,6 +37,7 @@ TEST_SUITE("svmsh/options") {
     CHECK_FALSE(o.split);
     CHECK(o.gc_auto);
     CHECK_FALSE(o.evict_touched);
+    CHECK(o.faults);
     CHECK_FALSE(o.thp);
     CHECK(o.page == 4096);
     CHECK(o.vm_start == 0);
@@ -49,7 +50,7 @@ TEST_SUITE("svmsh/options") {
     machine_options o;
     for (std::string_view const word :
          {"ram=64M", "vram=0", "gpus=2", "chunks=64K,4K", "notifier=1M", "check_pages=0", "migrate=only",
-          "timeslice=4G", "readonly=on", "split=on", "gc=manual", "evict=touched", "thp=on", "page=64K",
+          "timeslice=4G", "readonly=on", "split=on", "gc=manual", "evict=touched", "thp=on", "faults=off", "page=64K",
           "vm_start=0x10000000", "vm_size=1T", "seed=18446744073709551615"}) {
       CAPTURE(word);
       CHECK_FALSE(assign(o, word));
@@ -66,6 +67,7 @@ TEST_SUITE("svmsh/options") {
     CHECK(o.split);
     CHECK_FALSE(o.gc_auto);
     CHECK(o.evict_touched);
+    CHECK_FALSE(o.faults);
     CHECK(o.thp);
     CHECK(o.page == 65536);
     CHECK(o.vm_start == 0x10000000);
@@ -120,6 +122,8 @@ TEST_SUITE("svmsh/options") {
                                        "evict=newest",
                                        "evict=",
                                        "thp=always",
+                                       "faults=0",
+                                       "faults=auto",
                                        "page=8K",
                                        "page=0",
                                        "page=1",
@@ -150,7 +154,7 @@ TEST_SUITE("svmsh/options") {
 
   TEST_CASE("every GPU count, page size and switch passes the check") {
     for (std::string_view const word : {"gpus=1", "gpus=2", "gpus=64", "page=4K", "page=4096", "page=16K", "page=64K",
-                                        "thp=on", "thp=off", "split=on", "split=off"}) {
+                                        "thp=on", "thp=off", "split=on", "split=off", "faults=on", "faults=off"}) {
       CAPTURE(word);
       machine_options o;
       REQUIRE_FALSE(assign(o, word));

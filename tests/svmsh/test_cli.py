@@ -30,7 +30,7 @@ BAD_LINES = [
     b"cpu prefetch A 4K", b"gpu", b"gpu1 read A", b"gpu00 read A", b"gpu99999999999999999999999 read A", b"gpux read A",
     b"gpu-0 read A", b"gpu prefetch A 4K disk", b"gpu prefetch A 4K ram vram", b"gpu evict", b"gpu evict all A",
     b"gpu atomic_add", b"gpu atomic_add A", b"gpu atomic_add A A", b"gpu atomic_add A 1 1", b"cpu atomic_add A 1",
-    b"gpu reset A", b"cpu reset", b"gpu1 reset", b"mremap", b"mremap A", b"mremap A 4K", b"mremap Q 4K 4K",
+    b"gpu advise A 4K", b"gpu advise A", b"gpu reset A", b"cpu reset", b"gpu1 reset", b"mremap", b"mremap A", b"mremap A 4K", b"mremap Q 4K 4K",
     b"mremap A 4K 4K A", b"mremap A 4K 4K to=", b"mremap A 4K 4K to=Q", b"mremap A 4K 4K to=A dontunmap",
     b"mremap A 4K 4K dontunmap x", b"madvise A 4K willneed", b"madvise A 4K hugepage x", b"fork", b"fork 1", b"fork @C",
     b"fork C D", b"exit", b"exit C", b"exit A", b"exit @C", b"@", b"@C", b"@C gc", b"@A cpu read A", b"@ C gc", b"gc @C",
@@ -49,7 +49,7 @@ BAD_OPTIONS = [
     "frob=1", "ram=", "ram=x", "ram=-1", "ram=08", "ram=0", "ram=3K", "ram=2T", "ram=20000000T", "vram=1", "vram=2T",
     "gpus=0", "gpus=65", "chunks=", "chunks=4K,", "chunks=4K,64K", "chunks=3K", "chunks=2M,64K", "chunks=4K,4K",
     "chunks=0", "notifier=0", "notifier=3M", "notifier=4K", "check_pages=off", "migrate=maybe", "timeslice=-1",
-    "timeslice=4294967297", "readonly=1", "split=yes", "gc=on", "evict=on", "thp=always", "page=8K", "page=0", "vm_size=0",
+    "timeslice=4294967297", "readonly=1", "split=yes", "gc=on", "evict=on", "thp=always", "faults=no", "page=8K", "page=0", "vm_size=0",
     "vm_start=A", "seed=random",
 ]  # fmt: skip
 
@@ -139,7 +139,7 @@ def command_line():
     text = run([svmsh, "run", "--help"]).out.decode()
     for word in ["mmap", "munmap", "mprotect", "madvise", "mremap", "dontunmap", "hugepage", "fork", "exit", "@CHILD",
                  "atomic_add", "reset", "gpus=", "split=", "thp=", "page=", "read", "write", "fill", "check", "prefetch", "evict", "gc",
-                 "tick", "fail", "show", "expect", "machine", "ram=", "vram=", "chunks=", "notifier=", "check_pages=",
+                 "advise", "faults=", "tick", "fail", "show", "expect", "machine", "ram=", "vram=", "chunks=", "notifier=", "check_pages=",
                  "migrate=", "timeslice=", "readonly=", "evict=", "vm_start=", "vm_size=", "seed="]:  # fmt: skip
         tally.check(word in text, f"run --help names {word}")
     version = run([svmsh, "--version"])

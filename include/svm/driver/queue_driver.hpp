@@ -30,10 +30,10 @@ concept queue_policies = policies<P> && queue_device<typename P::device>;
 /// Every function may be called from any thread, several restores at a time too. Mappings that are attached to a range
 /// are of devices that replay faults.
 ///
-/// Invariants: 1. while the queues run, and nothing was stopped since, no mapping has gone that they had.
-/// 2. whoever is about to end a mapping has stopped them before. 3. they resume only under `gate_`, when no stop came
+/// Invariants: 1. whoever takes a mapping from the device has stopped the queues before, and counts as under way until
+/// it is gone. 2. a round of a restore begins when nothing is under way. 3. the queues resume only when no stop came
 /// since a round began that found everything mapped.
-/// Locks: `gate_` (queues) guards whether they are stopped, and the count of stops.
+/// Locks: `gate_` (queues) guards whether they are stopped, how often they were, and what is under way.
 /// \source the queues of AMD's SVM without retry faults: evict, restore, resume; unlike it, the count is checked and the
 ///         queues resumed in one
 template <queue_policies P>
@@ -97,8 +97,10 @@ class queue_driver final : public driver_base<P> {
     owner.for_each_range_locked(event.span, [&](range<P> const& r) {
       takes_a_mapping = takes_a_mapping || r.mapping().has(page_flag::mapped);
     });
-    if (takes_a_mapping) stop();
-    return invalidate_ranges(owner, event, this->collector(), passes);
+    if (takes_a_mapping) begin_unmapping();
+    invalidation_answer const answer = invalidate_ranges(owner, event, this->collector(), passes);
+    if (takes_a_mapping) end_unmapping();
+    return answer;
   }
   void finish_invalidation(notifier<P>& owner, invalidation const& event) noexcept override {
     finish_invalidating(owner, event, this->collector());
@@ -115,10 +117,6 @@ class queue_driver final : public driver_base<P> {
   void begin_unmapping() override;
   void end_unmapping() override;
   void close_gate();
-  void stop() {
-    exclusive_guard const guard{gate_};
-    stop_locked();
-  }
   void stop_locked() SVM_REQUIRES(gate_);
   [[nodiscard]] std::uint64_t stops() {
     exclusive_guard const guard{gate_};
@@ -134,8 +132,9 @@ class queue_driver final : public driver_base<P> {
 
   kept_spans<P> kept_;
   typename P::lock::template mutex<lock_rank::queues> gate_;
-  std::uint64_t stops_ SVM_GUARDED_BY(gate_) = 0;       // whatever took a mapping, or may have
-  std::uint32_t unmappings_ SVM_GUARDED_BY(gate_) = 0;  // under way, which no restore can put back yet
+  typename P::lock::event unmapped_;  // nothing is under way any more
+  std::uint64_t stops_ SVM_GUARDED_BY(gate_) = 0;
+  std::uint32_t unmappings_ SVM_GUARDED_BY(gate_) = 0;  // under way
   bool stopped_ SVM_GUARDED_BY(gate_) = false;
   bool closed_ SVM_GUARDED_BY(gate_) = false;
 };

@@ -45,12 +45,10 @@ void queue_driver<P>::begin_unmapping() {
   stop_locked();
 }
 
-/// A round that began meanwhile may have found mapped what was gone in the end, so this counts as a stop too.
 template <queue_policies P>
 void queue_driver<P>::end_unmapping() {
   exclusive_guard const guard{gate_};
-  --unmappings_;
-  stop_locked();
+  if (--unmappings_ == 0) unmapped_.notify_all();
 }
 
 template <queue_policies P>
@@ -68,10 +66,13 @@ void queue_driver<P>::stop_locked() {
   this->svm().env().device.stop_queues();
 }
 
+/// Begins a round when no mapping is being taken; `round` becomes the number of stops so far.
+///
 /// \errors gone, retry
 template <queue_policies P>
 errc queue_driver<P>::begin_round(std::uint64_t& round) {
   exclusive_guard const guard{gate_};
+  unmapped_.wait(gate_, [this]() SVM_NO_THREAD_SAFETY_ANALYSIS { return unmappings_ == 0; });
   round = stops_;
   if (closed_) return errc::gone;
   // Who suspends says so before it stops the queues.
@@ -82,7 +83,7 @@ errc queue_driver<P>::begin_round(std::uint64_t& round) {
 template <queue_policies P>
 bool queue_driver<P>::resume_after(std::uint64_t round) {
   exclusive_guard const guard{gate_};
-  if (stops_ != round || unmappings_ != 0) return false;
+  if (stops_ != round) return false;
   if (stopped_) this->svm().env().device.resume_queues();
   stopped_ = false;
   return true;
