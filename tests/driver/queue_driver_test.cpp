@@ -3,6 +3,7 @@
 
 #include <svm/driver/queue_driver.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -13,6 +14,7 @@
 #include <mock/processes.hpp>
 #include <support/cancel_after.hpp>
 #include <support/failures.hpp>
+#include <svm/mock/random.hpp>
 
 using namespace support;
 using svm::event_kind;
@@ -115,6 +117,106 @@ std::vector<change> const& changes() {
   };
   return all;
 }
+
+/// Random calls on four ranges, two of which fit device memory, beside what each page must hold.
+struct random_program {
+  static constexpr std::uint64_t pages = 4 * chunk_pages;
+  enum class state { unmapped, none, read_only, writable };
+  struct model {
+    state is = state::unmapped;
+    std::uint64_t word = 0;
+    bool kept = false;
+  };
+
+  explicit random_program(std::uint64_t seed) : draw(seed), done("seed " + std::to_string(seed)) {}
+
+  svm::mock::random draw;
+  std::string done;
+  queue_world w{small_chunks(2 * chunk, [](auto& o) { o.faults = svm::mock::page_faults::fatal; })};
+  std::vector<model> expected{pages};
+
+  void step() {
+    std::uint64_t const first = draw.below(pages);
+    std::uint64_t const count = 1 + draw.below(std::min<std::uint64_t>(pages - first, 24));
+    std::uint64_t const value = 1 + draw.below(1000);
+    va_range const where = span(page_at(first), count * page_bytes);
+    std::uint64_t const what = draw.below(12);
+    done += "; " + std::to_string(what) + " " + std::to_string(first) + "+" + std::to_string(count);
+    model& page = expected[first];
+    switch (what) {
+      case 0:
+        REQUIRE(w.process.munmap(where.start(), where.size()) == sys::ok);
+        return each(first, count, [](model& m) { m = {state::unmapped, 0, m.kept}; });
+      case 1:
+      case 2: {
+        bool free = true;
+        each(first, count, [&](model& m) { free = free && m.is == state::unmapped; });
+        if (!free) return;
+        w.map(where.size().value, where.start());
+        return each(first, count, [](model& m) { m = {state::writable, 0, m.kept}; });
+      }
+      case 3: {
+        auto const to = static_cast<state>(1 + draw.below(3));
+        bool all = true;
+        each(first, count, [&](model& m) { all = all && m.is != state::unmapped; });
+        if (!all) return;
+        protection const allowed[] = {protection::none, protection::read, protection::read_write};
+        REQUIRE(w.process.mprotect(where.start(), where.size(), allowed[static_cast<std::size_t>(to) - 1]) == sys::ok);
+        return each(first, count, [to](model& m) { m.is = to; });
+      }
+      case 4:
+        static_cast<void>(w.process.madvise_dontneed(where.start(), where.size()));
+        return each(first, count, [](model& m) { m.word = 0; });
+      case 5:
+      case 6:
+        CHECK(w.cpu_write(page_at(first), value) == (page.is == state::writable ? sys::ok : sys::sigsegv));
+        if (page.is == state::writable) page.word = value;
+        return;
+      case 7:
+      case 8:
+        if (w.gpu_write(page_at(first), value) == errc::ok) {
+          CHECK(page.is == state::writable);
+          page.word = value;
+        } else {
+          CHECK_FALSE((page.is == state::writable && page.kept));
+        }
+        return;
+      case 9:
+        REQUIRE(w.queues.keep(where) == errc::ok);
+        return each(first, count, [](model& m) { m.kept = true; });
+      case 10:
+        REQUIRE(w.queues.forget(where) == errc::ok);
+        return each(first, count, [](model& m) { m.kept = false; });
+      default:
+        if (draw.below(2) == 0)
+          static_cast<void>(w.mover.evict_all());
+        else if (w.queues.prefetch(where, static_cast<prefetch_place>(draw.below(3))) == errc::ok)
+          each(first, count, [](model& m) { m.kept = true; });
+    }
+  }
+  /// What a queue sees of every page, and what the CPU does of a few: the CPU's look takes memory from the device.
+  void look_everywhere() {
+    for (std::uint64_t i = 0; i < pages; ++i) {
+      CAPTURE(i);
+      model const& m = expected[i];
+      bool const readable = m.is == state::read_only || m.is == state::writable;
+      seen const s = w.look(page_at(i));
+      CHECK_FALSE(s.waits);
+      if (m.kept && readable) CHECK(s.value.has_value());
+      if (s.value) CHECK((readable && *s.value == m.word));
+    }
+    std::uint64_t const i = draw.below(pages);
+    bool const readable = expected[i].is == state::read_only || expected[i].is == state::writable;
+    CHECK(w.cpu_read(page_at(i)) == (readable ? std::optional{expected[i].word} : std::nullopt));
+    CHECK(w.queues.restore() == errc::ok);
+  }
+
+ private:
+  template <class Act>
+  void each(std::uint64_t first, std::uint64_t count, Act&& act) {
+    for (std::uint64_t i = first; i < first + count; ++i) act(expected[i]);
+  }
+};
 
 }  // namespace
 
@@ -435,6 +537,22 @@ TEST_SUITE("driver/queue_driver") {
     }
   }
 
+  TEST_CASE("memory that goes while it is restored is looked for again, and mapped where it has come back") {
+    queue_world w;
+    w.map(chunk);
+    REQUIRE(w.keep(base, chunk) == errc::ok);
+    interfere(w, step::registering, [&] { REQUIRE(w.process.munmap(base, {chunk}) == sys::ok); });
+    w.stats.listener = [&](svm::event const& e) {
+      if (e.kind == event_kind::interfered_retry) as_another_thread([&] { w.map(chunk); });
+    };
+    CHECK(w.queues.restore() == errc::ok);
+    w.stats.listener = nullptr;
+    w.hooks.hook = nullptr;
+    CHECK(w.count(event_kind::interfered_retry) == 1);
+    CHECK(w.look(base) == w.sees(0));
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("under an endless storm a restore gives up after sixteen rounds, and the queues stand still") {
     queue_world w{with_queues([](auto& o) { o.driver.migrate = migration_mode::never; })};
     w.keep_mapped(2 * chunk);
@@ -654,6 +772,19 @@ TEST_SUITE("driver/queue_driver") {
       CHECK(w.look(page_at(3)) == w.sees(4));
       CHECK(w.look(page_at(8)) == w.sees(9));
       CHECK(w.complaint() == "");
+    }
+  }
+
+  TEST_CASE("random programs: queues find every word of what is kept, and no more than the CPU may see") {
+    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+      random_program p{seed};
+      for (int i = 0; i < 80; ++i) {
+        p.step();
+        CAPTURE(p.done);
+        REQUIRE(p.w.queues.restore() == errc::ok);
+        p.look_everywhere();
+        REQUIRE(p.w.complaint() == "");
+      }
     }
   }
 

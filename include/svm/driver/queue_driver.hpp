@@ -71,8 +71,8 @@ class queue_driver final : public driver_base<P> {
   /// Maps what is kept and is not mapped, as a prefetch without a wish would, and lets the queues run.
   ///
   /// Holes, memory that the CPU may not access, memory that may not migrate where migration is required, and what a
-  /// reset lost stay unmapped. In a round after the first, memory that is not the device's already is mapped in system
-  /// memory, so that spans which do not fit device memory together come to rest.
+  /// reset lost stay unmapped. In a round after the first nothing moves to the device: spans that do not fit its memory
+  /// together come to rest.
   /// \pre    no lock of the library held
   /// \errors retry (suspended), gone (closed), mm_gone; busy (events came each time); interrupted; those of a fault for
   ///         want of memory. What was mapped stays, and queues that were stopped stay so: another restore tries again

@@ -23,6 +23,18 @@ world* faulted() {
   must(w->gpu_write(page_at(0), 8) == errc::ok, "the GPU may write");
   return w;
 }
+/// Mapped for queues that run, and used by one.
+world* kept() {
+  auto* const w = new world{small([](auto& o) { o.faults = svm::mock::page_faults::fatal; })};
+  w->map(pages(0, range_pages));
+  auto& queues = *w->first().views[0]->queues;
+  must(queues.keep(pages(0, range_pages)) == errc::ok, "there is memory for a span");
+  must(w->gpu_write(page_at(0), 8) == errc::ok, "the GPU may write");
+  return w;
+}
+world* keeping_nothing() {
+  return new world{small([](auto& o) { o.faults = svm::mock::page_faults::fatal; })};
+}
 world* without_memory_but_with_a_range() {
   world* const w = faulted<migration_mode::never>();
   w->unmap(pages(0, range_pages));
@@ -79,6 +91,15 @@ constexpr call calls[] = {
        static_cast<void>(w.process.invalidate_only({pages(0, range_pages), svm::invalidation_cause::clear}));
      },
      2},
+    {"queue access, mapped", kept, gpu_writes, 2},
+    {"queue_driver::restore, nothing", keeping_nothing,
+     [](world& w) { static_cast<void>(w.first().views[0]->queues->restore()); }, 4},
+    // As above, and the flag of the range, the gate of the queues twice, the device that stops, and whoever waits.
+    {"invalidation, a range of queues", kept,
+     [](world& w) {
+       static_cast<void>(w.process.invalidate_only({pages(0, range_pages), svm::invalidation_cause::clear}));
+     },
+     15 + 5},
     {"munmap, a range", faulted<never>, [](world& w) { w.unmap(pages(0, range_pages)); }, 20},
     {"CPU access", mapped<>, [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); }, 2},
     {"CPU access, fault on device memory", faulted<>, [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); }, 56},
