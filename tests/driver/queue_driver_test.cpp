@@ -629,7 +629,11 @@ TEST_SUITE("driver/queue_driver") {
       CHECK(w.queues.restore() == errc::ok);
       CHECK(w.look(base) == w.sees(1));
       if (!limit.has_struck()) {
-        cancel_after const at_once{0};  // also where there is nothing to do
+        // Also where there is nothing to do: once before the round, and once for each range and the end of them.
+        cancel_after const idle{100};
+        CHECK(w.queues.restore(&idle) == errc::ok);
+        CHECK(idle.asked() == 1 + 2 + 1);
+        cancel_after const at_once{0};
         CHECK(w.queues.restore(&at_once) == errc::interrupted);
         CHECK(rounds > 3);
         break;

@@ -137,9 +137,8 @@ class driver_base : public invalidation_client<P> {
   [[nodiscard]] garbage_collector<P>& collector() { return collector_; }
   [[nodiscard]] bool is_suspended() const { return suspended_.load() != 0; }
 
-  /// Called around what takes mappings from the device although no event of the mm asked for it; the calls nest.
-  ///
-  /// A range's lock may be held, and none of rank notifier or later.
+  /// Called around what takes mappings from the device although no event of the mm asked for it, with a range's lock
+  /// held at most; the calls nest.
   virtual void begin_unmapping() {}
   virtual void end_unmapping() {}
 

@@ -114,6 +114,12 @@ class queue_driver final : public driver_base<P> {
     bool settled = true;
   };
 
+  /// Asked by who waits, under `gate_`: whether no mapping is being taken.
+  struct is_quiet {
+    queue_driver const& asked;
+    [[nodiscard]] bool operator()() const SVM_NO_THREAD_SAFETY_ANALYSIS { return asked.unmappings_ == 0; }
+  };
+
   void begin_unmapping() override;
   void end_unmapping() override;
   void close_gate();

@@ -72,7 +72,7 @@ void queue_driver<P>::stop_locked() {
 template <queue_policies P>
 errc queue_driver<P>::begin_round(std::uint64_t& round) {
   exclusive_guard const guard{gate_};
-  unmapped_.wait(gate_, [this]() SVM_NO_THREAD_SAFETY_ANALYSIS { return unmappings_ == 0; });
+  unmapped_.wait(gate_, is_quiet{*this});
   round = stops_;
   if (closed_) return errc::gone;
   // Who suspends says so before it stops the queues.
@@ -94,6 +94,7 @@ errc queue_driver<P>::restore(cancellation const* cancel) {
   auto& env = this->svm().env();
   retry_budget budget{env.clock};
   for (bool first = true;; first = false) {
+    if (is_cancelled(cancel)) return errc::interrupted;
     std::uint64_t round = 0;
     if (errc const e = begin_round(round); e != errc::ok) return e;
     bool settled = true;
