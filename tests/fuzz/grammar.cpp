@@ -31,6 +31,7 @@ constexpr string_view all_forms[] = {
     "GPU write|atomic_add ADDR VALUE [ -> ERRNO ]",
     "GPU fill|check ADDR SIZE VALUE [ -> ERRNO ]",
     "GPU prefetch ADDR SIZE [ ram|vram ] [ -> ERRNO ]",
+    "GPU advise ADDR SIZE [ -> ERRNO ]",  // on a machine with faults=off
     "GPU evict all [ -> ERRNO ]",
     "GPU evict ADDR [ -> ERRNO ]",
     "GPU reset [ -> ERRNO ]",
@@ -75,6 +76,7 @@ constexpr option_form options[] = {
     {"split", "on|off"},
     {"gc", "auto|manual"},
     {"thp", "on|off"},
+    {"faults", "on|off"},
     {"vm_start", ""},
     {"vm_size", ""},
     {"seed", ""},

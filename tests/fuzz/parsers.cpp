@@ -64,7 +64,7 @@ constexpr auto errors = std::to_array<string_view>({"EINVAL", "ENODATA", "SIGSEG
 constexpr auto statistics = std::to_array<string_view>({"gpu_faults", "tlb_flushes", "vram_used", "gpu_fault"});
 constexpr auto keys = std::to_array<string_view>(
     {"ram=", "vram=", "gpus=", "chunks=", "notifier=", "check_pages=", "migrate=", "timeslice=", "readonly=", "split=",
-     "gc=", "thp=", "page=", "vm_start=", "vm_size=", "seed=", "speed=", "=", "ram"});
+     "gc=",  "thp=",  "page=", "faults=", "vm_start=", "vm_size=",     "seed=",    "speed=",     "=",         "ram"});
 constexpr auto values = std::to_array<string_view>(
     {"on",        "off",    "only", "auto",       "manual",     "4K", "16K", "65536", "0",     "64",
      "2M,64K,4K", "2M,,4K", "4K,",  "4294967296", "4294967297", "1T", "",    "0x",    "1025G", "4097"});
@@ -182,7 +182,7 @@ void parse_line(std::string const& line, bool first) {
     expect(svmsh::quoted(w).find('\n') == std::string::npos, "a quotation has a line break");
   }
   if (words.empty()) return;
-  auto const command = svmsh::parse_command(words, {bound, children, in.gpus, first});
+  auto const command = svmsh::parse_command(words, {bound, children, in.gpus, first, false});
   std::optional<std::vector<std::uint64_t>> const judged = grammar::command(expected, in);
   if (!judged) {
     expect(!command && !command.error().empty(), "a line is accepted that is no command");
