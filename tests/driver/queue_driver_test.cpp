@@ -502,19 +502,21 @@ TEST_SUITE("driver/queue_driver") {
   }
 
   TEST_CASE("an event on what a restore has mapped already sends it round again before the queues run") {
-    for (auto const& [events, mode] : {std::pair{1, migration_mode::never},
-                                       {3, migration_mode::never},
-                                       {15, migration_mode::never},
-                                       {1, migration_mode::where_possible},
-                                       {15, migration_mode::where_possible}}) {
-      CAPTURE(events);
-      queue_world w{with_queues([mode = mode](auto& o) { o.driver.migrate = mode; })};
+    struct storm {
+      int events;
+      migration_mode mode;
+    };
+    for (storm const& s :
+         {storm{1, migration_mode::never}, storm{3, migration_mode::never}, storm{15, migration_mode::never},
+          storm{1, migration_mode::where_possible}, storm{15, migration_mode::where_possible}}) {
+      CAPTURE(s.events);
+      queue_world w{with_queues([&s](auto& o) { o.driver.migrate = s.mode; })};
       w.keep_mapped(2 * chunk);
       REQUIRE(w.event(base, 2 * chunk));
-      int left = events;
+      int left = s.events;
       std::uint64_t const rounds = w.count(event_kind::interfered_retry);
-      w.hooks.hook = [&](step s) {
-        if (s == step::preparing)
+      w.hooks.hook = [&](step at_step) {
+        if (at_step == step::preparing)
           as_another_thread([&] {
             // A range is about to be bound: the other one, if it is already, goes again.
             CHECK_FALSE(w.device.queues_run());
@@ -531,7 +533,7 @@ TEST_SUITE("driver/queue_driver") {
       CHECK(w.look(base) == w.sees(1));
       CHECK(w.look(at(chunk)) == w.sees(chunk_pages + 1));
       // No event moved anything, and so did no restore.
-      CHECK(w.device_pages(base, 2 * chunk) == (mode == migration_mode::never ? 0 : 2 * chunk_pages));
+      CHECK(w.device_pages(base, 2 * chunk) == (s.mode == migration_mode::never ? 0 : 2 * chunk_pages));
       CHECK(w.count(event_kind::migrated_to_system) == 0);
       CHECK(w.complaint() == "");
     }
