@@ -127,7 +127,7 @@ TEST_SUITE("upstream") {
     svm::pages<scripted_types> mapping{env};
     {
       svm::pages<scripted_types>::room room{env};
-      REQUIRE(room.reserve(1, false) == errc::ok);
+      REQUIRE(room.reserve(1, false, false) == errc::ok);
       svm::pages<scripted_types>::entry const found[] = {device_page(5, *allocation)};
       REQUIRE(mapping.map(found, {}, room) == errc::ok);
     }
