@@ -66,6 +66,7 @@ class svm_driver final : public invalidation_client<P> {
 
   [[nodiscard]] gpusvm<P>& svm() { return svm_; }
   [[nodiscard]] migrator<P>& memory() { return migrator_; }
+  [[nodiscard]] garbage_collector<P>& collector() { return collector_; }
   [[nodiscard]] driver_options const& options() const { return options_; }
 
   /// Serves a GPU fault: afterwards the GPU's page table allows the access, unless an event came in between.

@@ -80,6 +80,11 @@ class pages : public list_hook<pages<P>> {
   /// \pre the range lock is held, or the notifier lock exclusive, or nothing is under way
   [[nodiscard]] std::span<device_address const> blocks_locked() const { return {blocks_.data(), count_}; }
 
+  /// Whose device memory is mapped, which the mapping keeps; null when none is.
+  ///
+  /// \pre as `blocks_locked`
+  [[nodiscard]] migrator<P> const* memory_locked() const { return from_.get(); }
+
   /// Room for a mapping, taken where it may be waited for and may fail: the addresses, and for a device that has them
   /// the IO addresses that the system's pages get.
   ///

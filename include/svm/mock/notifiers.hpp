@@ -14,6 +14,7 @@
 #include <svm/mock/rank_checked.hpp>
 #include <svm/mock/report.hpp>
 #include <svm/mock/steps.hpp>
+#include <svm/mock/touched.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -89,6 +90,7 @@ class notifiers {
     {
       exclusive_guard const guard{lock_};
       sequence_.begin();
+      open_.push_back(event.span);
       for (registration* const r : index_)
         if (r->span.overlaps(event.span)) hit.push_back(r);
       if (!hit.empty()) value = sequence_.hit();
@@ -111,7 +113,7 @@ class notifiers {
     if (!pending.empty()) steps_.at(step::told);
     for (registration* const r : pending) r->target->finish_invalidation(event);
     if (done) change();
-    end();
+    end(event.span);
     return done;
   }
 
@@ -119,6 +121,20 @@ class notifiers {
     exclusive_guard const guard{lock_};
     return registered_;
   }
+  /// True when a section is open that meets a span.
+  ///
+  /// \pre nobody else runs
+  [[nodiscard]] bool is_open_over(va_range span) const SVM_NO_THREAD_SAFETY_ANALYSIS {
+    return std::ranges::any_of(open_, [&](va_range const& open) { return open.overlaps(span); });
+  }
+  /// True when the counter is odd only while a section is open, and as many are open as it counts (O-22).
+  ///
+  /// \pre nobody else runs
+  [[nodiscard]] bool counts_right() const SVM_NO_THREAD_SAFETY_ANALYSIS {
+    return sequence_.active() == open_.size() && (sequence_.active() != 0 || !sequence_.index_frozen());
+  }
+  /// What sections were over that have ended; to be looked at when nobody else runs.
+  [[nodiscard]] touched& changed() { return told_; }
   /// True when no section is open and the counter is even (O-22).
   [[nodiscard]] bool is_quiet() {
     exclusive_guard const guard{lock_};
@@ -126,8 +142,10 @@ class notifiers {
   }
 
  private:
-  void end() {
+  void end(va_range span) {
     exclusive_guard const guard{lock_};
+    open_.erase(std::ranges::find(open_, span));
+    told_.note(span);
     if (!sequence_.end()) return;
     for (registration* const r : deferred_) {
       r->in_index = true;
@@ -156,6 +174,8 @@ class notifiers {
   std::vector<registration*> index_;
   std::vector<registration*> deferred_;
   std::uint64_t registered_ = 0;
+  std::vector<va_range> open_;  // sections, each with the span of its event
+  touched told_;
 };
 
 }  // namespace svm::inline v0::mock
