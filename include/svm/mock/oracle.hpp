@@ -66,15 +66,14 @@ void machine<Lock, PageBytes, Coherent>::check_touched(moment when) {
         broken.violation("O-22", "the sequence is odd with no section open, or counts others than are open");
       if (!is_at_rest(t)) continue;
     }
-    // What only VMAs decide waits until nobody changes them.
-    if (when == moment::returned || is_readable(t.process.map_lock())) {
-      t.process.changed().clear();
-      t.process.watchers().changed().clear();
-      for (auto const& v : t.views) v->device.changed().clear();
-    }
+    seen.is_whole = true;
     spans.for_each([&](std::uint64_t first, std::uint64_t last) {
       check_span(t, {cpu_va{first}, byte_count{last - first + 1}}, when, seen);
     });
+    if (!seen.is_whole) continue;
+    t.process.changed().clear();
+    t.process.watchers().changed().clear();
+    for (auto const& v : t.views) v->device.changed().clear();
   }
   if (when == moment::step) return;
   check_calls();

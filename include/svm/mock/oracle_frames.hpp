@@ -27,8 +27,8 @@ void machine<Lock, PageBytes, Coherent>::check_totals(census const& seen) {
                                    std::to_string(seen.dma_blocks[n]) + " entries of ranges");
     if (auto const known = seen.memory_holders[n], held = std::uint64_t{cards_[n].mover.references()};
         has_users ? held < known : held != known)
-      broken.violation("O-29", "a migrator has " + std::to_string(held) + " references, and " + std::to_string(known) +
-                                   " users");
+      broken.violation(
+          "O-29", "a migrator has " + std::to_string(held) + " references, and " + std::to_string(known) + " users");
   }
   if (peer_maps != seen.peer_blocks)
     broken.violation("O-07", "there are " + std::to_string(peer_maps) + " mappings of peers' memory and " +

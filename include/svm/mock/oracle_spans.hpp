@@ -46,6 +46,7 @@ struct machine<Lock, PageBytes, Coherent>::range_state {
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 struct machine<Lock, PageBytes, Coherent>::census {
   std::uint64_t things = 0;
+  bool is_whole = true;                       ///< nothing was left for a later check
   std::vector<std::uint64_t> dma_blocks;      ///< of ranges, by GPU
   std::uint64_t peer_blocks = 0;              ///< of ranges
   std::vector<std::uint64_t> memory_holders;  ///< mappings that keep the migrator of a GPU
@@ -77,6 +78,7 @@ void machine<Lock, PageBytes, Coherent>::check_span(task& t, va_range span, mome
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_cpu_entries(task& t, va_range span, moment when, census& seen) {
   bool const vmas_stay = when == moment::returned || is_readable(t.process.map_lock());
+  seen.is_whole = seen.is_whole && vmas_stay;
   t.process.for_each_entry(span, [&](cpu_va at, pte const& e) {
     ++seen.things;
     if (!e.has_page()) return;
@@ -99,9 +101,9 @@ void machine<Lock, PageBytes, Coherent>::check_cpu_entries(task& t, va_range spa
 /// Each entry of a GPU's page table leads to the page that the CPU has, with no more permission (O-01, O-02, O-05), and
 /// lies in a range that is mapped (O-20); so does each of the TLB (O-01).
 template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_gpu_entries(task& t, view& v, va_range span, moment when,
-                                                           census& seen) {
+void machine<Lock, PageBytes, Coherent>::check_gpu_entries(task& t, view& v, va_range span, moment when, census& seen) {
   bool const vmas_stay = when == moment::returned || is_readable(t.process.map_lock());
+  seen.is_whole = seen.is_whole && vmas_stay;
   auto around = seen.ranges.begin();
   v.device.for_each_mapping(span, [&](typename gpu_type::mapping const& m) {
     ++seen.things;
@@ -136,6 +138,7 @@ void machine<Lock, PageBytes, Coherent>::check_ranges(view& v, va_range span, mo
     ++seen.things;
     if (when == moment::step && !is_free(n.lock())) {  // somebody works on its ranges: what he does is seen later
       seen.ranges.push_back({n.interval(), true});
+      seen.is_whole = false;
       return;
     }
     if (n.interval() != aligned_block(n.interval().start(), shape_.notifier_size()))
@@ -183,8 +186,8 @@ void machine<Lock, PageBytes, Coherent>::check_range(range<policies_type> const&
   // Between two steps somebody may have taken it out of the queue, to remove it.
   bool const waits = r.has(range_flag::unmapped);
   if (r.is_linked() != waits && (r.is_linked() || when == moment::returned))
-    broken.violation("O-21", std::string{"a range is "} + (waits ? "not in the queue of the collector" : "in the queue") +
-                                 ", at " + where);
+    broken.violation("O-21", std::string{"a range is "} +
+                                 (waits ? "not in the queue of the collector" : "in the queue") + ", at " + where);
   if (when != moment::returned) return;
   std::uint32_t const known = 1 + (r.is_linked() ? 1 : 0);
   if (has_users ? r.references() < known : r.references() != known)
@@ -208,7 +211,8 @@ void machine<Lock, PageBytes, Coherent>::check_index(task& t) {
     });
     svm.for_each_notifier(all, [&](notifier<policies_type>& n) {
       auto const known = static_cast<std::uint32_t>(
-          1 + n.size() + static_cast<std::size_t>(std::ranges::count(kept, static_cast<decltype(kept)::value_type>(&n))));
+          1 + n.size() +
+          static_cast<std::size_t>(std::ranges::count(kept, static_cast<decltype(kept)::value_type>(&n))));
       if (has_users ? n.references() < known : n.references() != known)
         broken.violation("O-29", "a notifier has " + std::to_string(n.references()) + " references, and " +
                                      std::to_string(known) + " users");
