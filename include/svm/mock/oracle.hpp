@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -56,10 +57,13 @@ template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_touched(moment when) {
   census seen;
   for (task& t : tasks_) {
+    // After most steps there is nothing.
+    if (t.process.changed().empty() && t.process.watchers().changed().empty() &&
+        std::ranges::all_of(t.views, [](auto const& v) { return v->device.changed().empty(); }))
+      continue;
     touched spans = t.process.changed();
     spans.note(t.process.watchers().changed());
     for (auto const& v : t.views) spans.note(v->device.changed());
-    if (spans.empty()) continue;
     if (spans.overflowed()) sweep_credit_ += things_a_call;
     if (when == moment::step) {
       if (!t.process.watchers().counts_right())

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <functional>
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -82,31 +82,42 @@ void machine<Lock, PageBytes, Coherent>::check_device_memory(census& seen) {
   }
 }
 
-/// Who should have a reference on each frame, by what the page tables and caches say.
+/// Who should have a reference on each frame, by what the page tables and caches say: a number for each that there is.
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 struct machine<Lock, PageBytes, Coherent>::frame_users {
-  std::map<std::uint32_t, std::uint32_t> entries;     ///< of page tables, by frame
-  std::map<std::uint32_t, std::uint32_t> references;  ///< by the head's frame
-  std::map<std::uint32_t, std::uint32_t> cached;      ///< references of page caches, by frame
-  std::map<std::uint32_t, std::uint32_t> swap_slots;
+  std::vector<std::uint32_t> entries;     ///< of page tables: the frame
+  std::vector<std::uint32_t> references;  ///< of page tables and caches: the head's frame
+  std::vector<std::uint32_t> cached;      ///< of page caches: the frame
+  std::vector<std::uint32_t> swap_slots;
 };
+
+/// Calls `visit(number, count)` for each number that there is, and sorts them.
+template <class Visit>
+void for_each_count(std::vector<std::uint32_t>& numbers, Visit&& visit) {
+  std::ranges::sort(numbers);
+  for (auto at = numbers.begin(); at != numbers.end();) {
+    auto const end = std::upper_bound(at, numbers.end(), *at);
+    visit(*at, static_cast<std::uint32_t>(end - at));
+    at = end;
+  }
+}
 
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::count_users(frame_users& users, census& seen) {
   std::set<backing const*> objects;
   for (task& t : tasks_) {
     t.process.for_each_entry({cpu_va{}, byte_count{user_end}}, [&](cpu_va, pte const& e) {
-      if (e.what == pte::state::swapped) ++users.swap_slots[e.target.frame];
+      if (e.what == pte::state::swapped) users.swap_slots.push_back(e.target.frame);
       if (!e.has_page()) return;
-      ++users.entries[e.target.frame];
-      ++users.references[e.target.frame - frames.of(e.target).tail];
+      users.entries.push_back(e.target.frame);
+      users.references.push_back(e.target.frame - frames.of(e.target).tail);
     });
     seen.things += t.process.vmas().all().size();
     for (auto const& [start, v] : t.process.vmas().all())
       if (v.object && objects.insert(v.object.get()).second)
         for (auto const& [at, p] : v.object->cache) {
-          ++users.references[p.frame];
-          ++users.cached[p.frame];
+          users.references.push_back(p.frame);
+          users.cached.push_back(p.frame);
           ++seen.things;
         }
   }
@@ -118,25 +129,30 @@ void machine<Lock, PageBytes, Coherent>::check_frames(census& seen) {
   frame_users users;
   count_users(users, seen);
   exclusive_guard const guard{frames.lock()};
-  for (auto const& [number, count] : users.entries)  // one that a page does not know was met at its address
+  // An entry that its page does not know was met at its address.
+  for_each_count(users.entries, [&](std::uint32_t number, std::uint32_t count) {
     if (auto const& f = frames.at(number); f.kind != frame_kind::zero && f.mappings.size() > count)
       broken.violation("O-11", "a page knows " + std::to_string(f.mappings.size()) + " entries, and " +
                                    std::to_string(count) + " map it");
-  for (auto const& [number, count] : users.references) {
+  });
+  std::ranges::sort(users.cached);
+  for_each_count(users.references, [&](std::uint32_t number, std::uint32_t count) {
     auto const& f = frames.at(number);
-    if (f.kind == frame_kind::zero) continue;
+    if (f.kind == frame_kind::zero) return;
     if (f.locked) broken.violation("O-31", "a page is left locked");
     if (f.references != count + f.pins)
       broken.violation("O-31", "a page has " + std::to_string(f.references) + " references, and " +
                                    std::to_string(count + f.pins) + " users");
-    auto const cached = users.cached.find(number);
-    if (f.cached != (cached == users.cached.end() ? 0 : cached->second))
+    if (f.cached != std::ranges::equal_range(users.cached, number).size())
       broken.violation("O-31", "the page cache has a page that does not know it, or the reverse");
-  }
-  for (auto const& [slot, count] : users.swap_slots)
+  });
+  std::uint64_t slots = 0;
+  for_each_count(users.swap_slots, [&](std::uint32_t slot, std::uint32_t count) {
+    ++slots;
     if (shared.swap.references(slot) != count)
       broken.violation("O-31", "a swap slot has another number of references than users");
-  if (shared.swap.used() != users.swap_slots.size()) broken.violation("O-31", "a swap slot has no user");
+  });
+  if (shared.swap.used() != slots) broken.violation("O-31", "a swap slot has no user");
 }
 
 /// The blocks that some frames belong to: references, locks and entries (O-11, O-31), DMA mappings (O-03, O-07), and the

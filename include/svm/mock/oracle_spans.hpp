@@ -105,6 +105,7 @@ void machine<Lock, PageBytes, Coherent>::check_gpu_entries(task& t, view& v, va_
   bool const vmas_stay = when == moment::returned || is_readable(t.process.map_lock());
   seen.is_whole = seen.is_whole && vmas_stay;
   auto around = seen.ranges.begin();
+  vma const* mapping = nullptr;  // of the last entry that allows writing
   v.device.for_each_mapping(span, [&](typename gpu_type::mapping const& m) {
     ++seen.things;
     if (!frames.is_alive(m.target)) broken.violation("O-01", "the GPU maps a dead page at " + hex(m.at.value));
@@ -119,7 +120,7 @@ void machine<Lock, PageBytes, Coherent>::check_gpu_entries(task& t, view& v, va_
     if (!m.writable) return;
     bool allowed = cpu.writable;
     if (vmas_stay) {
-      vma const* const mapping = t.process.vmas().find(m.at);
+      if (mapping == nullptr || !mapping->extent.contains(m.at)) mapping = t.process.vmas().find(m.at);
       allowed = allowed && mapping != nullptr && mapping->writable();
     }
     if (!allowed) broken.violation("O-05", "the GPU may write where the CPU may not, at " + hex(m.at.value));
@@ -169,30 +170,30 @@ void machine<Lock, PageBytes, Coherent>::check_ranges(view& v, va_range span, mo
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_range(range<policies_type> const& r, moment when) {
   auto const& pages = r.mapping();
-  std::string const where = hex(r.interval().start().value);
+  auto const where = [&r] { return hex(r.interval().start().value); };
   std::uint64_t count = 0;
   for (device_address const& block : pages.blocks_locked()) count += block.order.pages().value;
   bool const is_mapped = pages.has(page_flag::mapped);
   if (is_mapped && page_size * count != r.interval().size())
-    broken.violation("O-09", "the blocks of a range do not add up to it, at " + where);
+    broken.violation("O-09", "the blocks of a range do not add up to it, at " + where());
   if (is_mapped != (count != 0) || (pages.has(page_flag::valid) && !is_mapped) ||
       pages.has(page_flag::device) != (pages.memory_locked() != nullptr))
-    broken.violation("O-20", "the flags of a range contradict its blocks, at " + where);
+    broken.violation("O-20", "the flags of a range contradict its blocks, at " + where());
   if (r.has(range_flag::unmapped) && is_mapped)
-    broken.violation("O-08", "a range that was unmapped has pages, at " + where);
+    broken.violation("O-08", "a range that was unmapped has pages, at " + where());
   if (std::ranges::find(shape_.chunks(), r.interval().size()) == shape_.chunks().end() ||
       !r.interval().is_aligned(r.interval().size()) || !shape_.window().contains(r.interval()))
-    broken.violation("O-18", "a range is no chunk of the window, at " + where);
+    broken.violation("O-18", "a range is no chunk of the window, at " + where());
   // Between two steps somebody may have taken it out of the queue, to remove it.
   bool const waits = r.has(range_flag::unmapped);
   if (r.is_linked() != waits && (r.is_linked() || when == moment::returned))
     broken.violation("O-21", std::string{"a range is "} +
-                                 (waits ? "not in the queue of the collector" : "in the queue") + ", at " + where);
+                                 (waits ? "not in the queue of the collector" : "in the queue") + ", at " + where());
   if (when != moment::returned) return;
   std::uint32_t const known = 1 + (r.is_linked() ? 1 : 0);
   if (has_users ? r.references() < known : r.references() != known)
     broken.violation("O-29", "a range has " + std::to_string(r.references()) + " references, and " +
-                                 std::to_string(known) + " users, at " + where);
+                                 std::to_string(known) + " users, at " + where());
 }
 
 /// The indexes are sound (O-16); each notifier has a range and is registered (O-19), and its references are those of its
