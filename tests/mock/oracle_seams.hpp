@@ -175,4 +175,21 @@ struct silent_target : svm::invalidation_target {
   void finish_invalidation(svm::invalidation const&) noexcept override {}
 };
 
+inline va_range const first_chunk{base, byte_count{chunk}};
+
+/// A machine whose references are all known: nobody but the machine has any.
+struct exact : world {
+  template <class... Set>
+  explicit exact(Set... set) : world(small_chunks(MiB, [&](auto& o) { (set(o), ...); })) {
+    has_users = false;
+    map(2 * chunk);
+  }
+};
+inline void in_system(svm::mock::machine_options& o) {
+  o.driver.migrate = svm::migration_mode::never;
+}
+inline std::uint32_t frame_at(world& w, cpu_va a) {
+  return w.process.entry_at(a).target.frame;
+}
+
 }  // namespace oracle_seams

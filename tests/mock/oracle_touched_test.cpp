@@ -14,18 +14,6 @@ using svm::mock::moment;
 
 namespace {
 
-va_range const first_chunk{base, byte_count{chunk}};
-
-/// A machine whose references are all known: nobody but the machine has any.
-struct exact : world {
-  template <class... Set>
-  explicit exact(Set... set) : world(small_chunks(MiB, [&](auto& o) { (set(o), ...); })) {
-    has_users = false;
-    map(2 * chunk);
-  }
-};
-auto const in_system = [](svm::mock::machine_options& o) { o.driver.migrate = svm::migration_mode::never; };
-
 /// The first range, without a reference that would be one too many.
 svm::range<policies>& range_of(world& w, cpu_va a = base) {
   return *w.range_at(a);
@@ -38,9 +26,6 @@ void mark_unmapped(world& w) {
   auto& r = range_of(w);
   svm::exclusive_guard const guard{r.owner().lock()};
   r.owner().set_unmapped_locked(r, first_chunk);
-}
-std::uint32_t frame_at(world& w, cpu_va a) {
-  return w.process.entry_at(a).target.frame;
 }
 
 }  // namespace
@@ -452,72 +437,5 @@ TEST_SUITE("mock/oracle_frames, what changed") {
     allocations(w.device_memory) = right;
     CHECK(far(w) == "");
     CHECK(frame_at(w, base) >= w.frames.first_device_frame());
-  }
-}
-
-TEST_SUITE("mock/oracle, after each call") {
-  TEST_CASE("O-27 a flush that was begun and never waited for") {
-    exact w;
-    w.device.begin_invalidate(first_chunk);
-    CHECK(at_step(w, first_chunk) == "");
-    CHECK(near(w, first_chunk) == "O-27");
-    CHECK(far(w) == "O-27");
-    w.device.finish_invalidate(first_chunk);
-    check_all_find(w, first_chunk, "");
-  }
-
-  TEST_CASE("O-32 a user reference that is kept, of a process that runs and of one that exited") {
-    exact w;
-    REQUIRE(w.process.get_user());
-    CHECK(near(w, first_chunk) == "O-32");
-    CHECK(far(w) == "O-32");
-    w.first().other_users = 1;
-    CHECK(near(w, first_chunk) == "");
-    w.first().other_users = 0;
-    w.process.put_user();
-    auto& child = w.fork(w.first());
-    REQUIRE(child.process.get_user());
-    w.exit(child);
-    CHECK(near(w, first_chunk) == "O-32");
-    CHECK(far(w) == "O-32");
-    child.process.put_user();
-    check_all_find(w, first_chunk, "");
-  }
-
-  TEST_CASE("O-36 a lock that is still held") {
-    exact w;
-    lock_policy::shared_mutex<svm::lock_rank::vm> vm;
-    vm.lock_shared();
-    as_another_thread([&] { CHECK(at_step(w, first_chunk) == ""); });
-    CHECK(near(w, first_chunk) == "O-36");
-    CHECK(far(w) == "O-36");
-    vm.unlock_shared();
-  }
-
-  TEST_CASE("everything is looked at after each call while that is little, and after some calls when it is much") {
-    exact w;
-    auto const slot = [&] { return w.shared.swap.write(w.frames.bytes(w.process.entry_at(base).target)); };
-    REQUIRE(w.cpu_write(base, 1) == sys::ok);
-    auto const calls_until_seen = [&] {
-      auto const lost = slot();  // no check of what changed sees that it has no user
-      w.shared.swap.get(lost);
-      int calls = 0;
-      while (w.broken.empty() && calls < 1000) {
-        w.check_call();
-        ++calls;
-      }
-      CHECK(rules(w) == "O-31");
-      w.shared.swap.put(lost);
-      return calls;
-    };
-    w.check_call();
-    CHECK(calls_until_seen() == 1);
-    constexpr std::uint64_t many = 4096;
-    w.map(many * page_bytes, at(4 * chunk));
-    w.cpu_tag(at(4 * chunk), many * page_bytes, 1);
-    w.check_call();
-    int const calls = calls_until_seen();
-    CHECK(calls > 8);
-    CHECK(calls < 32);
   }
 }
