@@ -130,8 +130,9 @@ TEST_SUITE("mock/oracle, after each call") {
     w.map(many * page_bytes, at(4 * chunk));
     w.cpu_tag(at(4 * chunk), many * page_bytes, 1);
     w.check_call();
-    int const calls = calls_until_seen();
-    CHECK(calls > 8);
-    CHECK(calls < 32);
+    for (int const calls : {calls_until_seen(), calls_until_seen()}) {
+      CHECK(calls > 8);
+      CHECK(calls < 32);
+    }
   }
 }

@@ -43,13 +43,29 @@ TEST_SUITE("mock/oracle_spans, what changed") {
     REQUIRE(w.gpu_write(base, 1) == errc::ok);
     w.device.plant_stale_entry(base);
     REQUIRE(w.cpu_read(base) == 1u);
+    w.check_touched(moment::step);
     CHECK(rules(w) == "");
     w.device.spring_stale_entry();
-    CHECK(w.process.entry_at(base).what == pte::state::present);
     w.check_touched(moment::step);  // the GPU has noted it by itself
     CHECK(rules(w) == "O-01");
     check_all_find(w, first_chunk, "O-01");
     remove_entry(w, base);
+  }
+
+  TEST_CASE(
+      "O-01 a TLB entry may outlive the page table's while its flush is under way, and its page may not end before") {
+    exact w{in_system};
+    REQUIRE(w.gpu_write(base, 1) == errc::ok);
+    w.device.begin_invalidate(first_chunk);
+    CHECK(at_step(w, first_chunk) == "");
+    auto const where = range_of(w).mapping().blocks_locked()[0];
+    w.dma.unmap(where.address, where.direction);
+    CHECK(rules(w) == "O-27");  // when it was unmapped
+    CHECK(at_step(w, first_chunk) == "O-01");
+    REQUIRE(*w.dma.map(w.process.entry_at(base).target, where.direction) == where.address);
+    CHECK(at_step(w, first_chunk) == "");
+    w.device.finish_invalidate(first_chunk);
+    check_all_find(w, first_chunk, "");
   }
 
   TEST_CASE("O-01 and O-02 a DMA address that leads elsewhere: to a dead page, or to a live one") {
@@ -148,6 +164,9 @@ TEST_SUITE("mock/oracle_spans, what changed") {
     f.mappings[0].at = at(page_bytes);
     check_all_find(w, first_chunk, "O-11");
     f.mappings[0].at = base;
+    ++f.mapped;
+    CHECK(near(w, first_chunk) == "O-11");
+    --f.mapped;
     REQUIRE(w.fault(base) == errc::ok);
     auto& device = w.frames.of(w.process.entry_at(base).target);
     auto* const owner = std::exchange(device.behind, nullptr);
@@ -404,7 +423,11 @@ TEST_SUITE("mock/oracle_frames, what changed") {
     check_all_find(w, world::everything, "");
     REQUIRE(w.process.munmap(shared, {chunk}) == sys::ok);
     check_all_find(w, world::everything, "");
+    auto const pinned = w.process.pin_for_long(at(12 * chunk));
+    REQUIRE(pinned);
     REQUIRE(w.process.punch_hole(at(12 * chunk), {page_bytes}) == sys::ok);
+    check_all_find(w, world::everything, "");  // it lives on, and is cached no longer
+    w.process.unpin(*pinned);
     REQUIRE(w.process.truncate(file, 0) == sys::ok);
     check_all_find(w, world::everything, "");
   }
