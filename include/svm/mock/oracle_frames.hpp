@@ -143,7 +143,8 @@ void machine<Lock, PageBytes, Coherent>::check_frames(census& seen) {
     if (f.references != count + f.pins)
       broken.violation("O-31", "a page has " + std::to_string(f.references) + " references, and " +
                                    std::to_string(count + f.pins) + " users");
-    if (f.cached != std::ranges::equal_range(users.cached, number).size())
+    auto const [first, end] = std::equal_range(users.cached.begin(), users.cached.end(), number);
+    if (f.cached != end - first)
       broken.violation("O-31", "the page cache has a page that does not know it, or the reverse");
   });
   std::uint64_t slots = 0;

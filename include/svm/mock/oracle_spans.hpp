@@ -211,9 +211,8 @@ void machine<Lock, PageBytes, Coherent>::check_index(task& t) {
       if (r.has(range_flag::removed)) kept.push_back(&r.owner());
     });
     svm.for_each_notifier(all, [&](notifier<policies_type>& n) {
-      auto const known = static_cast<std::uint32_t>(
-          1 + n.size() +
-          static_cast<std::size_t>(std::ranges::count(kept, static_cast<decltype(kept)::value_type>(&n))));
+      std::size_t const by_queue = static_cast<std::size_t>(std::count(kept.begin(), kept.end(), &n));
+      auto const known = static_cast<std::uint32_t>(1 + n.size() + by_queue);
       if (has_users ? n.references() < known : n.references() != known)
         broken.violation("O-29", "a notifier has " + std::to_string(n.references()) + " references, and " +
                                      std::to_string(known) + " users");
