@@ -282,6 +282,7 @@ class machine : public machine_base<Lock, PageBytes> {
   void check_calls();
   // oracle_spans.hpp
   struct range_state;
+  struct frame_users;
   struct census;
   [[nodiscard]] bool is_at_rest(task& t);
   void check_span(task& t, va_range span, moment when, census& seen);
@@ -291,15 +292,14 @@ class machine : public machine_base<Lock, PageBytes> {
   void check_range(range<policies_type> const& r, moment when);
   void check_index(task& t);
   // oracle_frames.hpp
-  struct frame_users;
   void check_totals(census const& seen);
   void check_device_memory(census& seen);
   void check_allocation(zdd<policies_type>& behind, std::uint64_t live);
   void check_frames(census& seen);
-  void count_users(frame_users& users, census& seen);
+  void count_cached(census& seen);
   void check_touched_frames(touched const& frames);
 
-  static constexpr std::uint64_t things_a_call = 256;
+  static constexpr std::uint64_t things_a_call = 16;
   std::uint64_t sweep_cost_ = 0;    // how many things the last check of everything looked at
   std::uint64_t sweep_credit_ = 0;  // how many it may look at again
 };

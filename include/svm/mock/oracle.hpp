@@ -39,6 +39,7 @@ void machine<Lock, PageBytes, Coherent>::check_calls() {
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_quiet() {
   census seen;
+  seen.counts = true;
   seen.dma_blocks.reserve(cards_.size());
   for (card const& c : cards_) seen.dma_blocks.push_back(c.other_dma_blocks);
   seen.memory_holders.assign(cards_.size(), 1);  // the machine itself

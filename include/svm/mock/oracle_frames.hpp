@@ -82,15 +82,6 @@ void machine<Lock, PageBytes, Coherent>::check_device_memory(census& seen) {
   }
 }
 
-/// Who should have a reference on each frame, by what the page tables and caches say: a number for each that there is.
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-struct machine<Lock, PageBytes, Coherent>::frame_users {
-  std::vector<std::uint32_t> entries;     ///< of page tables: the frame
-  std::vector<std::uint32_t> references;  ///< of page tables and caches: the head's frame
-  std::vector<std::uint32_t> cached;      ///< of page caches: the frame
-  std::vector<std::uint32_t> swap_slots;
-};
-
 /// Calls `visit(number, count)` for each number that there is, and sorts them.
 template <class Visit>
 void for_each_count(std::vector<std::uint32_t>& numbers, Visit&& visit) {
@@ -102,22 +93,17 @@ void for_each_count(std::vector<std::uint32_t>& numbers, Visit&& visit) {
   }
 }
 
+/// Adds what page caches have.
 template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::count_users(frame_users& users, census& seen) {
+void machine<Lock, PageBytes, Coherent>::count_cached(census& seen) {
   std::set<backing const*> objects;
   for (task& t : tasks_) {
-    t.process.for_each_entry({cpu_va{}, byte_count{user_end}}, [&](cpu_va, pte const& e) {
-      if (e.what == pte::state::swapped) users.swap_slots.push_back(e.target.frame);
-      if (!e.has_page()) return;
-      users.entries.push_back(e.target.frame);
-      users.references.push_back(e.target.frame - frames.of(e.target).tail);
-    });
     seen.things += t.process.vmas().all().size();
     for (auto const& [start, v] : t.process.vmas().all())
       if (v.object && objects.insert(v.object.get()).second)
         for (auto const& [at, p] : v.object->cache) {
-          users.references.push_back(p.frame);
-          users.cached.push_back(p.frame);
+          seen.users.references.push_back(p.frame);
+          seen.users.cached.push_back(p.frame);
           ++seen.things;
         }
   }
@@ -126,8 +112,8 @@ void machine<Lock, PageBytes, Coherent>::count_users(frame_users& users, census&
 /// References and locks of pages are those of page tables, page cache and pins (O-11, O-31).
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_frames(census& seen) {
-  frame_users users;
-  count_users(users, seen);
+  count_cached(seen);
+  frame_users& users = seen.users;
   exclusive_guard const guard{frames.lock()};
   // An entry that its page does not know was met at its address.
   for_each_count(users.entries, [&](std::uint32_t number, std::uint32_t count) {

@@ -42,16 +42,29 @@ struct machine<Lock, PageBytes, Coherent>::range_state {
   bool may_have_entries;
 };
 
+/// Who should have a reference on each frame, by what the page tables and caches say: a number for each that there is.
+template <lock Lock, std::size_t PageBytes, bool Coherent>
+struct machine<Lock, PageBytes, Coherent>::frame_users {
+  std::vector<std::uint32_t> entries;     ///< of page tables: the frame
+  std::vector<std::uint32_t> references;  ///< of page tables and caches: the head's frame
+  std::vector<std::uint32_t> cached;      ///< of page caches: the frame
+  std::vector<std::uint32_t> swap_slots;
+};
+
 /// What a check has seen.
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 struct machine<Lock, PageBytes, Coherent>::census {
+  bool is_whole = true;             ///< nothing was left for a later check
+  std::vector<range_state> ranges;  ///< of the view that is being checked, ascending
+  touched frames;                   ///< behind the CPU's entries; of a check of what changed
+
+  // Of a check of everything.
+  bool counts = false;
   std::uint64_t things = 0;
-  bool is_whole = true;                       ///< nothing was left for a later check
   std::vector<std::uint64_t> dma_blocks;      ///< of ranges, by GPU
   std::uint64_t peer_blocks = 0;              ///< of ranges
   std::vector<std::uint64_t> memory_holders;  ///< mappings that keep the migrator of a GPU
-  std::vector<range_state> ranges;            ///< of the view that is being checked, ascending
-  touched frames;                             ///< behind the CPU's entries
+  frame_users users;
 };
 
 /// True when nobody is changing what the rules about a process' addresses are about; the ranges of a notifier apart.
@@ -81,11 +94,17 @@ void machine<Lock, PageBytes, Coherent>::check_cpu_entries(task& t, va_range spa
   seen.is_whole = seen.is_whole && vmas_stay;
   t.process.for_each_entry(span, [&](cpu_va at, pte const& e) {
     ++seen.things;
+    if (seen.counts && e.what == pte::state::swapped) seen.users.swap_slots.push_back(e.target.frame);
     if (!e.has_page()) return;
     if (e.what == pte::state::migrating && when == moment::returned)
       broken.violation("O-31", "a migration is left at " + hex(at.value));
     if (!frames.is_alive(e.target)) broken.violation("O-11", "the CPU maps a dead page at " + hex(at.value));
     auto const& f = frames.of(e.target);
+    std::uint32_t const head = e.target.frame - f.tail;
+    if (seen.counts) {
+      seen.users.entries.push_back(e.target.frame);
+      seen.users.references.push_back(head);
+    }
     if (frames.is_device(e.target) ? f.behind == nullptr : e.what == pte::state::device)
       broken.violation("O-11", "nothing stands behind the device page at " + hex(at.value));
     if (f.kind == frame_kind::zero) return;
@@ -94,7 +113,7 @@ void machine<Lock, PageBytes, Coherent>::check_cpu_entries(task& t, va_range spa
     if (e.writable && f.mappings.size() > 1 && vmas_stay)
       if (vma const* const v = t.process.vmas().find(at); v != nullptr && v->is_private())
         broken.violation("O-05", "a page that is shared may be written at " + hex(at.value));
-    seen.frames.note(e.target.frame - f.tail, e.target.frame);
+    if (!seen.counts) seen.frames.note(head, e.target.frame);
   });
 }
 
@@ -153,7 +172,7 @@ void machine<Lock, PageBytes, Coherent>::check_ranges(view& v, va_range span, mo
         broken.violation("O-16", "ranges overlap, at " + hex(r.interval().start().value));
       check_range(r, when);
       seen.ranges.push_back({r.interval(), r.mapping().has(page_flag::mapped)});
-      if (seen.dma_blocks.empty()) return;
+      if (!seen.counts) return;
       for (device_address const& block : r.mapping().blocks_locked()) {
         seen.dma_blocks[v.device.index()] += block.path == interconnect::system ? 1 : 0;
         seen.peer_blocks += block.path == interconnect::peer ? 1 : 0;
