@@ -136,7 +136,7 @@ class machine_system final : public system {
         if (t != nullptr) collect(*t);
     for (task* const t : tasks_)
       if (t != nullptr) restore(*t);
-    look_at_everything();
+    computer_->check_call();
   }
 
   std::vector<range_line> ranges(process_id who) override {
@@ -221,25 +221,9 @@ class machine_system final : public system {
     return "vram" + std::to_string(computer_->frames.gpu_of(entry.target));
   }
 
-  /// Looks at everything after a command, or, where that is much, after as many commands as make it worth while.
-  void look_at_everything() {
-    constexpr std::uint64_t entries_a_command = 4096;
-    budget_ += entries_a_command;
-    if (budget_ < entries_) return;
-    budget_ = 0;
-    entries_ = 0;
-    for (task* const t : tasks_)
-      if (t != nullptr)
-        t->process.for_each_entry({svm::cpu_va{}, svm::byte_count{svm::mock::user_end}},
-                                  [&](svm::cpu_va, auto const&) { ++entries_; });
-    computer_->check_quiet();
-  }
-
   std::unique_ptr<machine> const computer_;
   bool const gc_auto_;
   std::vector<task*> tasks_;  // by process_id; null when it has ended
-  std::uint64_t entries_ = 0;
-  std::uint64_t budget_ = 0;
 };
 
 template <std::size_t PageBytes>

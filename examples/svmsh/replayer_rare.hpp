@@ -130,6 +130,7 @@ void replayer<PageBytes>::look_after_faults(std::uint64_t address) {
   std::uint64_t const count = fault_count();
   faults_since_check_ += count - std::exchange(faults_seen_, count);
   if (record_.wanted()) record_incidents(address / page_bytes);
+  computer_.check_touched(svm::mock::moment::returned);
   tell_broken_rules();
   // A fault costs more than a look at a page, so that checks stay a small part of the run.
   constexpr std::uint64_t least_faults = 64;

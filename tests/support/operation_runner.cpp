@@ -59,7 +59,8 @@ void runner::take(operation o) {
   if (setting_.collects)
     for (std::size_t p = 0; p < tasks_.size(); ++p)
       if (model_.runs(p)) collect(p);
-  if (++taken_ % most_.look_interval == 0) look();
+  machine_.check_touched(svm::mock::moment::returned);
+  if (++taken_ % most_.look_interval == 0 || !machine_.broken.empty()) look();
 }
 
 void runner::finish() {

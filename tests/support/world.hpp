@@ -81,7 +81,7 @@ template <class Set>
 /// nothing to say and nothing is left.
 class world : public machine {
  public:
-  explicit world(svm::mock::machine_options const& o = options()) : machine(o, *machine::check(o)) {}
+  explicit world(svm::mock::machine_options const& o = options()) : machine(o, *machine::check(o)) { has_users = true; }
   ~world() {
     if (finished_) return;
     std::vector<std::string> const lines = audit();

@@ -56,6 +56,7 @@ class driver_base : public invalidation_client<P> {
 
   [[nodiscard]] gpusvm<P>& svm() { return svm_; }
   [[nodiscard]] migrator<P>& memory() { return migrator_; }
+  [[nodiscard]] garbage_collector<P>& collector() { return collector_; }
   [[nodiscard]] driver_options const& options() const { return options_; }
 
   /// Maps every VMA's memory in `span` ahead of the GPU's accesses, moving it where it is wanted; holes are skipped.
@@ -134,7 +135,6 @@ class driver_base : public invalidation_client<P> {
   };
 
   [[nodiscard]] errc serve(demand d, va_range& served);
-  [[nodiscard]] garbage_collector<P>& collector() { return collector_; }
   [[nodiscard]] bool is_suspended() const { return suspended_.load() != 0; }
 
   /// Called around what takes mappings from the device although no event of the mm asked for it, with a range's lock

@@ -60,6 +60,15 @@ class garbage_collector {
     }
   }
 
+  /// Calls `visit(range const&)` for each range in the queue, in its order; for checks.
+  ///
+  /// \pre `visit` calls nothing of this object
+  template <class Visit>
+  void for_each_queued(Visit&& visit) {
+    exclusive_guard const guard{lock_};
+    for (range<P>* r = queue_.front(); r != nullptr; r = queue_.next(*r)) visit(static_cast<range<P> const&>(*r));
+  }
+
   /// Removes one range that is marked unmapped, whoever found it first; doing it twice does nothing.
   ///
   /// \pre no lock of the library held but the one that `held` brings

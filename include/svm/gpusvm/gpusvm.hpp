@@ -251,6 +251,13 @@ class gpusvm {
   /// \source drm_gpusvm_fini(); reaches the top of the address space (3.1.18)
   void close();
 
+  /// The number of notifiers.
+  ///
+  /// \pre the lock of their index is held, or nothing is under way
+  [[nodiscard]] std::size_t notifier_count() const SVM_NO_THREAD_SAFETY_ANALYSIS { return notifiers_.size(); }
+  /// The lock of the index of notifiers (vm), for checks that ask whether somebody has it.
+  [[nodiscard]] auto& index_lock() { return lock_; }
+
   /// Checks the invariants.
   ///
   /// \pre nothing is under way: a notifier that is being dropped is empty for a moment

@@ -66,6 +66,8 @@ class notifier final : public invalidation_target {
   [[nodiscard]] environment<P>& env() { return env_; }
   [[nodiscard]] lock_type& lock() { return lock_; }
 
+  /// How many references there are: the index's, one of each range, and those of users. Advisory.
+  [[nodiscard]] std::uint32_t references() const { return references_.value(); }
   void get() { references_.get(); }
   /// \pre no lock of rank notifier or later held
   void put() {

@@ -114,6 +114,11 @@ class pages : public list_hook<pages<P>> {
   /// \pre the range lock is held, or the notifier lock exclusive, or nothing is under way
   [[nodiscard]] std::span<device_address const> blocks_locked() const { return {blocks_.data(), count_}; }
 
+  /// True when device memory is mapped.
+  ///
+  /// \pre as `blocks_locked`
+  [[nodiscard]] bool uses_memory_locked() const { return memory_ != nullptr; }
+
   /// The allocations that a mixed mapping uses beyond its first one; one that is met again may stand there again.
   struct further_memory {
     explicit further_memory(environment<P>& env) : list(env.memory) {}

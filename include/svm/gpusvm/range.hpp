@@ -62,6 +62,8 @@ class range : public list_hook<range<P>> {
     for (pages<P>* other = others_.front(); other != nullptr; other = others_.next(*other)) visit(*other);
   }
 
+  /// How many references there are: the index's, the collector's queue's, and those of users. Advisory.
+  [[nodiscard]] std::uint32_t references() const { return references_.value(); }
   void get() { references_.get(); }
   /// Drops a reference; the last one frees the range.
   ///

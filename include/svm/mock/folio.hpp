@@ -22,6 +22,7 @@ result<page> physical_memory<Lock, PageBytes>::take(page_order order) {
   h.order = order;
   h.references = 1;
   ram_used_ += order.pages().value;
+  changed_frames_.note(*first, *first);
   return handle(*first);
 }
 
@@ -31,6 +32,7 @@ void physical_memory<Lock, PageBytes>::put_locked(page p, freed_list& freed) {
     report_.violation("O-31", "a reference on a page that is not alive is dropped");
     return;
   }
+  changed_frames_.note(p.frame, p.frame);
   frame_type& h = head(p);
   if (--h.references == 0 && h.kind != frame_kind::zero) free_block_locked(p.frame - of(p).tail, freed);
 }
@@ -64,7 +66,7 @@ void physical_memory<Lock, PageBytes>::free_block_locked(std::uint32_t number, f
   if (mapped) report_.violation("O-11", "a page is freed while the CPU's page table has it");
   h.order = {};
   h.locked = h.faulting = false;
-  h.mapped = h.pins = 0;
+  h.mapped = h.pins = h.cached = 0;
   if (!is_device(first)) {
     free_.give(number, order);
     ram_used_ -= order.pages().value;
@@ -83,6 +85,7 @@ bool physical_memory<Lock, PageBytes>::split_locked(page p, std::uint32_t holder
   page_order const order = h.order;
   if (order.value == 0) return true;
   if (h.references != h.mapped + holders + (h.faulting ? 1u : 0u)) return false;
+  changed_frames_.note(first.frame, frame_behind(first, order.pages().value - 1));
   bool const locked = h.locked;
   bool const faulting = h.faulting;
   std::uint16_t const fault_tail = h.fault_tail;
@@ -137,6 +140,7 @@ void physical_memory<Lock, PageBytes>::adopt_locked(page first, page_order order
     f.owner = owner.owner();
     f.coherent = coherent;
   }
+  changed_frames_.note(first.frame, first.frame);
   frame_type& h = of(first);
   h.order = order;
   h.references = 1;

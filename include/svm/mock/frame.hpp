@@ -71,6 +71,7 @@ struct frame {
   std::uint32_t references = 0;
   std::uint32_t mapped = 0;  ///< page-table entries that map pages of the block
   std::uint32_t pins = 0;    ///< long-term pins among the references
+  std::uint32_t cached = 0;  ///< references of the page cache among the references
 };
 
 /// A block whose last reference is gone, to be told to what stands behind it once no lock is held.

@@ -18,6 +18,7 @@
 #include <svm/mock/iommu.hpp>
 #include <svm/mock/physical_memory.hpp>
 #include <svm/mock/steps.hpp>
+#include <svm/mock/touched.hpp>
 #include <svm/mock/word_access.hpp>
 
 namespace svm::inline v0::mock {
@@ -73,12 +74,14 @@ class gpu {
     steps_.at(step::preparing);
     if (iommu_.failures().strikes(failure::page_table)) return errc::no_memory;
     exclusive_guard const guard{lock_};
+    changed_.note(span);
     for (std::uint64_t b = number(span.start()) / block_pages; b <= number(span.last()) / block_pages; ++b) table_[b];
     return errc::ok;
   }
 
   void commit(va_range span, std::span<device_address const> blocks, mapping_access how) noexcept {
     exclusive_guard const guard{lock_};
+    changed_.note(span);
     std::uint64_t at = number(span.start());
     for (device_address const& block : blocks) {
       dma_addr address = block.address;
@@ -101,6 +104,7 @@ class gpu {
   }
   void finish_invalidate(va_range span) noexcept {
     exclusive_guard const guard{lock_};
+    changed_.note(span);
     auto const begun = std::ranges::find(begun_, span);
     if (begun == begun_.end())
       report_.violation("O-27", "a flush is waited for that was not begun");
@@ -155,14 +159,34 @@ class gpu {
       if (e.present) visit(mapping{cpu_va{n * PageBytes}, target_of(e), e.writable, e.path});
     });
   }
+  /// Calls `visit(mapping, bool)` for each TLB entry of a span that the page table has not, or has otherwise; true for one
+  /// whose flush is begun.
+  template <class Visit>
+  void for_each_stale(va_range span, Visit&& visit) {
+    shared_guard const guard{lock_};
+    std::uint64_t const first = number(span.start());
+    std::uint64_t const places = std::min<std::uint64_t>(number(span.last()) - first, tlb_size - 1) + 1;
+    for (std::uint64_t i = 0; i < places; ++i) {
+      tlb_entry const& t = tlb_[(first + i) % tlb_size];
+      if (t.tag == 0 || !span.contains(cpu_va{(t.tag - 1) * PageBytes})) continue;
+      entry const* const e = find_present(t.tag - 1);
+      if (e != nullptr && *e == t.from) continue;
+      mapping const stale{cpu_va{(t.tag - 1) * PageBytes}, target_of(t.from), t.from.writable, t.from.path};
+      visit(stale, std::ranges::any_of(begun_, [&](va_range const& begun) { return begun.contains(stale.at); }));
+    }
+  }
   /// True when every TLB entry agrees with the page table (O-01).
   [[nodiscard]] bool tlb_agrees() {
-    shared_guard const guard{lock_};
-    for (tlb_entry const& t : tlb_) {
-      if (t.tag == 0) continue;
-      entry const* const e = find_present(t.tag - 1);
-      if (e == nullptr || *e != t.from) return false;
-    }
+    bool agrees = true;
+    for_each_stale({cpu_va{}, byte_count{UINT64_MAX}}, [&](mapping const&, bool) { agrees = false; });
+    return agrees;
+  }
+  /// Where entries of the page table or the TLB may have changed; under the lock of the GPU, or when nothing is under way.
+  [[nodiscard]] touched& changed() { return changed_; }
+  /// True when nobody has the lock of the page table and the TLB.
+  [[nodiscard]] bool is_at_rest() {
+    if (!lock_.try_lock()) return false;
+    lock_.unlock();
     return true;
   }
   [[nodiscard]] bool queues_run() {
@@ -186,7 +210,9 @@ class gpu {
   }
   void spring_stale_entry() {
     exclusive_guard const guard{lock_};
-    if (planted_.tag != 0) tlb_[(planted_.tag - 1) % tlb_size] = planted_;
+    if (planted_.tag == 0) return;
+    tlb_[(planted_.tag - 1) % tlb_size] = planted_;
+    changed_.note({cpu_va{(planted_.tag - 1) * PageBytes}, page_size});
   }
 
  private:
@@ -260,6 +286,7 @@ class gpu {
 
   /// Ends the entries of a span; their pages count as mapped until the flush.
   void zap_locked(va_range span) {
+    changed_.note(span);
     for_each_entry_locked(span, [&](std::uint64_t n, entry& e) {
       if (!std::exchange(e.present, false)) return;
       if (faults_ == page_faults::fatal && queues_run_)
@@ -356,6 +383,7 @@ class gpu {
   std::vector<va_range> begun_;                           // invalidations that are not finished
   std::vector<std::pair<std::uint64_t, page>> flushing_;  // page numbers and pages of entries that are zapped
   std::atomic<std::uint64_t> tlb_flushes_{0};
+  touched changed_;
 };
 
 }  // namespace svm::inline v0::mock

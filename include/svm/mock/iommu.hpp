@@ -144,6 +144,14 @@ class iommu {
   void sync_for_device(dma_addr address, page_order order, dma_direction) { sync_shadow(address, order, true); }
   void sync_for_system(dma_addr address, page_order order, dma_direction) { sync_shadow(address, order, false); }
 
+  /// Which frames were mapped or unmapped; to be looked at when nothing is under way.
+  [[nodiscard]] touched& changed_frames() { return changed_frames_; }
+  /// True when nobody has the lock.
+  [[nodiscard]] bool is_at_rest() {
+    if (!lock_.try_lock()) return false;
+    lock_.unlock();
+    return true;
+  }
   /// The number of blocks that are mapped or linked.
   [[nodiscard]] std::uint64_t live() {
     exclusive_guard const guard{lock_};
@@ -208,6 +216,7 @@ class iommu {
         std::memcpy(e.shadow.get(), memory_.bytes(e.target), PageBytes);
       }
       changes<Lock>("frame", e.target.frame);
+      changed_frames_.note(e.target.frame, e.target.frame);
       memory_.of(e.target).dma_maps.fetch_add(1);
     }
     ++live_;
@@ -221,6 +230,7 @@ class iommu {
       entry& e = entries_[slot + i];
       auto& f = memory_.of(e.target);
       changes<Lock>("frame", e.target.frame);
+      changed_frames_.note(e.target.frame, e.target.frame);
       used = used || (f.gpu_maps.load() != 0 && f.dma_maps.load() == 1);
       f.dma_maps.fetch_sub(1);
       if (e.shadow && direction != dma_direction::to_device && memory_.is_alive(e.target))
@@ -257,6 +267,7 @@ class iommu {
   std::uint64_t base_ = 0;
   std::uint64_t live_ = 0;
   std::uint64_t reservations_ = 0;
+  touched changed_frames_;
 };
 
 }  // namespace svm::inline v0::mock

@@ -27,6 +27,12 @@
 
 namespace svm::inline v0::mock {
 
+/// What may be under way while the oracle looks.
+enum class moment : std::uint8_t {
+  step,      ///< calls on other threads, each between two of its steps
+  returned,  ///< nothing: every call returned
+};
+
 /// The policies of the simulated machine; `Lock` is a `rank_checked` policy.
 template <lock Lock, std::size_t PageBytes = 4096, bool Coherent = false>
 struct machine_policies : default_policies {
@@ -134,6 +140,8 @@ class machine : public machine_base<Lock, PageBytes> {
     address_space_type process;
     std::vector<std::unique_ptr<view>> views;  ///< one a GPU
     std::uint64_t other_notifiers = 0;         ///< registrations that a test has beside those of the drivers
+    std::vector<va_range> buffers;             ///< what GPUs map for a test, which no range does
+    std::uint32_t other_users = 0;             ///< user references that a test has beside the process itself
   };
 
  private:
@@ -242,10 +250,26 @@ class machine : public machine_base<Lock, PageBytes> {
   /// Tears everything down, and returns a line for each rule that was broken and each thing that is left.
   [[nodiscard]] std::vector<std::string> audit();
   /// Checks the rules that hold whenever nothing is under way; what is broken goes into the report.
+  ///
+  /// \complexity everything that the machine has: VMAs, entries, ranges, notifiers, allocations, frames
   void check_quiet();
+  /// Checks what changed since the last check by the rules that hold at this moment.
+  ///
+  /// At a step, what somebody is changing under a lock is left for a later one.
+  /// \pre nobody else runs; for `moment::returned` nothing is under way
+  /// \complexity what changed
+  void check_touched(moment when);
+  /// The check after each call: of what changed, and of everything once so many calls came that it costs no more than
+  /// they do.
+  ///
+  /// \pre nothing is under way
+  void check_call();
 
   /// The first GPU.
   static constexpr page_owner gpu_owner{1, 0};
+
+  /// Callers have references of their own on ranges, notifiers or allocations, so that counts may be too high (O-29).
+  bool has_users = false;
 
   // Of the first process and the first GPU.
   address_space_type& process;
@@ -309,12 +333,31 @@ class machine : public machine_base<Lock, PageBytes> {
     }
     return errc::busy;
   }
+
+  // oracle.hpp
+  void check_calls();
+  // oracle_spans.hpp
+  struct range_state;
   struct frame_users;
-  void check_gpu_mappings();
-  void check_ranges();
-  void check_device_memory();
-  void check_frames();
-  void count_users(frame_users& users);
+  struct census;
+  [[nodiscard]] bool is_at_rest(task& t);
+  void check_span(task& t, va_range span, moment when, census& seen);
+  void check_cpu_entries(task& t, va_range span, moment when, census& seen);
+  void check_gpu_entries(task& t, view& v, va_range span, moment when, census& seen);
+  void check_ranges(view& v, va_range span, moment when, census& seen);
+  void check_range(range<policies_type> const& r, moment when);
+  void check_index(task& t);
+  // oracle_frames.hpp
+  void check_totals(census const& seen);
+  void check_device_memory(census& seen);
+  void check_allocation(zdd<policies_type>& behind, std::uint64_t live);
+  void check_frames(census& seen);
+  void count_cached(census& seen);
+  void check_touched_frames(touched const& frames);
+
+  static constexpr std::uint64_t things_a_call = 16;
+  std::uint64_t sweep_cost_ = 0;    // how many things the last check of everything looked at
+  std::uint64_t sweep_credit_ = 0;  // how many it may look at again
 };
 
 }  // namespace svm::inline v0::mock

@@ -173,7 +173,13 @@ class address_space {
   [[nodiscard]] vma_table const& vmas() const { return vmas_; }
   [[nodiscard]] notifiers<Lock>& watchers() { return notifiers_; }
   [[nodiscard]] pte entry_at(cpu_va a);
+  /// The same with the page-table lock held.
+  [[nodiscard]] pte entry_at_locked(cpu_va a) const { return table_.get(a); }
+  /// Where page-table entries may have changed; under the page-table lock.
+  [[nodiscard]] touched& changed() { return table_.changed(); }
   [[nodiscard]] std::uint32_t users() const { return users_.load(); }
+  /// True once the process ended, or began to.
+  [[nodiscard]] bool has_exited() const { return runs_.load() == 0; }
   [[nodiscard]] std::uint64_t cpu_faults() const { return cpu_faults_.load(); }
   /// Calls `visit(cpu_va, pte const&)` for each entry that is not none.
   template <class Visit>

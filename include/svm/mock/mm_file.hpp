@@ -73,7 +73,7 @@ sys address_space<Lock, PageBytes>::truncate(cpu_va a, std::uint64_t end) {
   {
     exclusive_guard const guard{frames_.lock()};
     for (auto c = object->cache.lower_bound(end); c != object->cache.end(); c = object->cache.erase(c))
-      frames_.put_locked(c->second, freed);
+      frames_.uncache_locked(c->second, freed);
   }
   tell(freed);
   return sys::ok;
@@ -96,7 +96,7 @@ sys address_space<Lock, PageBytes>::punch_hole(cpu_va a, byte_count size) {
   for_each_view(object, first, first + size.value, [&](address_space& space, vma const& piece) {
     space.notifiers_.invalidate({piece.extent, invalidation_cause::clear}, [&] {
       exclusive_guard const guard{frames_.lock()};
-      space.table_.for_each(piece.extent, [&](cpu_va at, pte& e) {
+      space.table_.change_each(piece.extent, [&](cpu_va at, pte& e) {
         auto const cached = object->cache.find(piece.offset_of(at));
         if (cached != object->cache.end() && e.has_page() && e.target == cached->second)
           space.drop_entry_locked(at, e, freed);
@@ -107,7 +107,7 @@ sys address_space<Lock, PageBytes>::punch_hole(cpu_va a, byte_count size) {
     exclusive_guard const guard{frames_.lock()};
     for (auto c = object->cache.lower_bound(first); c != object->cache.end() && c->first - first < size.value;
          c = object->cache.erase(c))
-      frames_.put_locked(c->second, freed);
+      frames_.uncache_locked(c->second, freed);
   }
   tell(freed);
   return sys::ok;

@@ -129,7 +129,10 @@ result<page> address_space<Lock, PageBytes>::cached_page(vma const& v, cpu_va a)
   freed_list freed;
   exclusive_guard const guard{frames_.lock()};
   auto const [at, inserted] = v.object->cache.emplace(offset, *fresh);
-  if (!inserted) frames_.put_locked(*fresh, freed);
+  if (inserted)
+    frames_.cache_locked(*fresh);
+  else
+    frames_.put_locked(*fresh, freed);
   ++frames_.of(at->second).references;
   return at->second;
 }

@@ -82,7 +82,7 @@ template <lock Lock, std::size_t PageBytes>
 std::size_t address_space<Lock, PageBytes>::copy_entries_locked(address_space& parent, vma const& v,
                                                                 std::vector<page>& spare) {
   std::size_t missing = 0;
-  parent.table_.for_each(v.extent, [&](cpu_va a, pte& e) {
+  parent.table_.change_each(v.extent, [&](cpu_va a, pte& e) {
     page_advice const said = parent.advice_.at(a);
     pte& mine = table_.at(a);
     if (said.dont_fork || said.wipe_on_fork || !mine.is_none()) return;

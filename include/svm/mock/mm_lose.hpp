@@ -32,7 +32,7 @@ void address_space<Lock, PageBytes>::drop_lost() {
   for (va_range const run : runs)
     notifiers_.invalidate({run, invalidation_cause::clear}, [&] {
       exclusive_guard const guard{frames_.lock()};
-      table_.for_each(run, [&](cpu_va a, pte& e) {
+      table_.change_each(run, [&](cpu_va a, pte& e) {
         if (!is_lost(e)) return;
         drop_entry_locked(a, e, freed);
         e.what = pte::state::lost;

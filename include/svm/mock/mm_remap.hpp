@@ -67,7 +67,7 @@ void address_space<Lock, PageBytes>::move_to(vma const& source, byte_count new_s
   notifiers_.invalidate({old, invalidation_cause::unmap}, [&] {
     exclusive_guard const guard{frames_.lock()};
     std::vector<std::pair<cpu_va, pte>> entries;
-    table_.for_each(kept, [&](cpu_va at, pte& e) { entries.emplace_back(at, std::exchange(e, pte{})); });
+    table_.change_each(kept, [&](cpu_va at, pte& e) { entries.emplace_back(at, std::exchange(e, pte{})); });
     for (auto const& [at, e] : entries) {
       cpu_va const there = to + (at - old.start());
       table_.at(there) = e;

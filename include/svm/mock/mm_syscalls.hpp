@@ -53,7 +53,7 @@ void address_space<Lock, PageBytes>::drop_entry_locked(cpu_va a, pte& e, freed_l
 template <lock Lock, std::size_t PageBytes>
 void address_space<Lock, PageBytes>::zap_locked(va_range span, freed_list& freed) {
   std::vector<page> cut;
-  table_.for_each(span, [&](cpu_va a, pte& e) {
+  table_.change_each(span, [&](cpu_va a, pte& e) {
     if (e.has_page() && frames_.is_alive(e.target) && frames_.head(e.target).order.value != 0)
       if (page const first = frames_.first_of(e.target); cut.empty() || cut.back() != first) cut.push_back(first);
     drop_entry_locked(a, e, freed);
@@ -72,7 +72,7 @@ void address_space<Lock, PageBytes>::drop_cache_locked(vma const& piece, freed_l
     if (object.is_mapped(c->first)) {
       ++c;
     } else {
-      frames_.put_locked(c->second, freed);
+      frames_.uncache_locked(c->second, freed);
       c = object.cache.erase(c);
     }
 }

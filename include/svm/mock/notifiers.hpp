@@ -2,13 +2,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include <svm/mock/failure.hpp>
 #include <svm/mock/rank_checked.hpp>
 #include <svm/mock/report.hpp>
 #include <svm/mock/steps.hpp>
+#include <svm/mock/touched.hpp>
 #include <svm/port/notifier_list.hpp>
 
 namespace svm::inline v0::mock {
@@ -52,6 +55,20 @@ class notifiers {
   }
 
   [[nodiscard]] std::uint64_t registered() { return list_.registered(); }
+  /// True when a section is open that meets a span.
+  ///
+  /// \pre nobody else runs
+  [[nodiscard]] bool is_open_over(va_range span) const {
+    return std::ranges::any_of(open_, [&](va_range const& open) { return open.overlaps(span); });
+  }
+  /// True when the counter is odd only while a section is open, and as many are open as it counts (O-22).
+  ///
+  /// \pre nobody else runs
+  [[nodiscard]] bool counts_right() const {
+    return list_.running() == open_.size() && (list_.running() != 0 || !list_.is_frozen());
+  }
+  /// What sections were over that have ended; to be looked at when nobody else runs.
+  [[nodiscard]] touched& changed() { return told_; }
   /// True when no section is open and the counter is even (O-22).
   [[nodiscard]] bool is_quiet() { return list_.is_quiet(); }
 
@@ -71,6 +88,11 @@ class notifiers {
       return answer;
     }
     void told() { home.steps_.at(step::told); }
+    void begun_locked(invalidation const& event) { home.open_.push_back(event.span); }
+    void ended_locked(invalidation const& event) {
+      home.open_.erase(std::ranges::find(home.open_, event.span));
+      home.told_.note(event.span);
+    }
   };
 
   /// How often the callback that runs on this thread has set its sequence.
@@ -87,6 +109,9 @@ class notifiers {
   report& report_;
   steps& steps_;
   list list_;
+  // Under the lock of the list.
+  std::vector<va_range> open_;  // sections, each with the span of its event
+  touched told_;
 };
 
 }  // namespace svm::inline v0::mock

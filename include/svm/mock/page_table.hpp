@@ -10,6 +10,7 @@
 
 #include <svm/base/interval.hpp>
 #include <svm/mock/frame.hpp>
+#include <svm/mock/touched.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -48,13 +49,32 @@ class page_table {
   }
   /// The entry of a page, to be changed.
   [[nodiscard]] pte& at(cpu_va a) {
+    changed_.note(aligned_block(a, byte_count{PageBytes}));
     auto& block = blocks_[block_of(a)];
     if (!block) block = std::make_unique<block_type>();
     return (*block)[index_of(a)];
   }
-  /// Calls `visit(cpu_va, pte&)` for each entry in `span` that is not none, ascending.
+  /// Calls `visit(cpu_va, pte const&)` for each entry in `span` that is not none, ascending.
   template <class Visit>
-  void for_each(va_range span, Visit&& visit) {
+  void for_each(va_range span, Visit&& visit) const {
+    walk(span, [&](cpu_va a, pte const& e) { visit(a, e); });
+  }
+  /// Calls `visit(cpu_va, pte&)` in the same way, which may change the entry.
+  template <class Visit>
+  void change_each(va_range span, Visit&& visit) {
+    walk(span, [&](cpu_va a, pte& e) {
+      changed_.note({a, byte_count{PageBytes}});
+      visit(a, e);
+    });
+  }
+  /// Whose entries may have changed.
+  [[nodiscard]] touched& changed() { return changed_; }
+
+ private:
+  using block_type = std::array<pte, block_pages>;
+
+  template <class Visit>
+  void walk(va_range span, Visit&& visit) const {
     std::uint64_t const last_block = block_of(span.last());
     for (auto block = blocks_.lower_bound(block_of(span.start())); block != blocks_.end() && block->first <= last_block;
          ++block)
@@ -62,14 +82,11 @@ class page_table {
         if (pte& e = (*block->second)[i]; !e.is_none())
           if (cpu_va const a{(block->first * block_pages + i) * PageBytes}; span.contains(a)) visit(a, e);
   }
-
- private:
-  using block_type = std::array<pte, block_pages>;
-
   [[nodiscard]] static std::uint64_t block_of(cpu_va a) { return a.value / PageBytes / block_pages; }
   [[nodiscard]] static std::uint64_t index_of(cpu_va a) { return a.value / PageBytes % block_pages; }
 
   std::map<std::uint64_t, std::unique_ptr<block_type>> blocks_;
+  touched changed_;
 };
 
 }  // namespace svm::inline v0::mock

@@ -20,6 +20,7 @@
 #include <svm/mock/free_frames.hpp>
 #include <svm/mock/links.hpp>
 #include <svm/mock/report.hpp>
+#include <svm/mock/touched.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -163,6 +164,13 @@ class physical_memory {
     }
     put_locked(p, freed);
   }
+  /// The page cache has a page from now on; it takes over a reference that the caller has.
+  void cache_locked(page p) { ++of(p).cached; }
+  /// The page cache has a page no longer; its reference goes.
+  void uncache_locked(page p, freed_list& freed) {
+    --of(p).cached;
+    put_locked(p, freed);
+  }
   /// An entry moved within or between page tables.
   void move_locked(page p, site from, site to) {
     if (auto const found = std::ranges::find(of(p).mappings, from); found != of(p).mappings.end()) *found = to;
@@ -174,6 +182,9 @@ class physical_memory {
   void trim_locked(page p, freed_list& freed);
   /// Makes one block of free device frames.
   void adopt_locked(page first, page_order order, device_page_owner<page>& owner, bool coherent);
+
+  /// Which frames may have other users or references than before.
+  [[nodiscard]] touched& changed_frames() { return changed_frames_; }
 
   /// Loses the content of every device page of a GPU.
   void lose(unsigned gpu) {
@@ -229,6 +240,7 @@ class physical_memory {
   std::vector<std::uint64_t> live_;  // device pages, by GPU
   std::vector<std::unique_ptr<frame_type[]>> groups_;
   std::uint64_t ram_used_ = 0;
+  touched changed_frames_;
 };
 
 }  // namespace svm::inline v0::mock

@@ -92,6 +92,8 @@ class devmem : public list_hook<devmem<P>> {
     if (!is_detached()) give_back();
   }
 
+  /// How many references there are: see the class comment. Advisory.
+  [[nodiscard]] std::uint32_t references() const { return references_.value(); }
   void get() { references_.get(); }
   [[nodiscard]] bool try_get() { return references_.try_get(); }
   void put() {

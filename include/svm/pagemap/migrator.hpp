@@ -75,6 +75,8 @@ class migrator {
 
   [[nodiscard]] environment<P>& env() { return env_; }
 
+  /// How many references there are: the owner's, one of each allocation, and one of each mapping of its memory. Advisory.
+  [[nodiscard]] std::uint32_t references() const { return references_.value(); }
   void get() { references_.get(); }
   /// Takes a reference unless nobody has one any more.
   [[nodiscard]] bool try_get() { return references_.try_get(); }

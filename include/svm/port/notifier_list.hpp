@@ -20,6 +20,9 @@ struct plain_notifier_calls {
   }
   /// Every target was told, and one at least is to be waited for.
   static void told() {}
+  /// An event begins, and ends; under the lock of the list.
+  static void begun_locked(invalidation const&) {}
+  static void ended_locked(invalidation const&) {}
 };
 
 /// The interval notifiers of an address space, with the full sequence protocol: the notifier half of `mm` for a port.
@@ -113,6 +116,7 @@ class notifier_list {
     {
       exclusive_guard const guard{lock_};
       sequence_.begin();
+      calls.begun_locked(event);
       first = within(event, index_.first_reaching(event.span.start().value));
       if (first != nullptr) value = sequence_.hit();
     }
@@ -122,7 +126,7 @@ class notifier_list {
       done = tell(work, first, work.blocks);
     }
     if (done) change();
-    end();
+    end(event, calls);
     return done;
   }
 
@@ -135,6 +139,14 @@ class notifier_list {
     exclusive_guard const guard{lock_};
     return sequence_.active() == 0 && !sequence_.index_frozen() && deferred_.empty();
   }
+  /// How many events run.
+  ///
+  /// \pre nobody else runs
+  [[nodiscard]] std::uint64_t running() const SVM_NO_THREAD_SAFETY_ANALYSIS { return sequence_.active(); }
+  /// True while the tree may not change.
+  ///
+  /// \pre nobody else runs
+  [[nodiscard]] bool is_frozen() const SVM_NO_THREAD_SAFETY_ANALYSIS { return sequence_.index_frozen(); }
   /// True when the tree is sound and nothing is deferred without reason; linear.
   [[nodiscard]] bool check() {
     exclusive_guard const guard{lock_};
@@ -208,8 +220,10 @@ class notifier_list {
     }
   }
 
-  void end() {
+  template <class Calls>
+  void end(invalidation const& event, Calls& calls) {
     exclusive_guard const guard{lock_};
+    calls.ended_locked(event);
     if (!sequence_.end()) return;
     while (registration* const r = deferred_.first()) {
       deferred_.erase(*r);

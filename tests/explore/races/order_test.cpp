@@ -39,6 +39,7 @@ struct buffer_world : world {
     map(pages(0, range_pages));
     must(cpu_write(page_at(0), 9) == sys::ok, "the CPU may write");
     must(buffer->open() == errc::ok, "a buffer opens");
+    first().buffers = {pages(0, range_pages)};
   }
   /// Maps the memory, and writes to its second page.
   void use() {

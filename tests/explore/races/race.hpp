@@ -157,8 +157,9 @@ class world : public machine {
     return n;
   }
 
-  /// What the machine has seen so far; cheap, after every step.
+  /// What the machine has seen so far, and what the last step changed.
   void check_step() {
+    check_touched(svm::mock::moment::step);
     for (auto* const from : {&broken, &svm::mock::lock_report()})
       if (!from->empty()) explore::fail(from->take().front());
   }
