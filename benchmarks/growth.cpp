@@ -194,7 +194,7 @@ void repeated_fault(benchmark::State& state) {
   bool good = map(*m, base, 2 * n * page_bytes);
   for (cpu_va const a : where.all())
     good = m->driver.advise({a, {page_bytes}}, {.preferred = svm::preferred_place::system}) == errc::ok && good;
-  if (!good || m->driver.attribute_count_slow() != n) return state.SkipWithError("there are not n spans");
+  if (!good || m->driver.attribute_count() != n) return state.SkipWithError("there are not n spans");
   cpu_va const target = base + byte_count{page_bytes};
   good = write(*m, target, 1);
   for (auto _ : state) good = m->driver.fault(target, access::write) == errc::ok && good;

@@ -134,10 +134,10 @@ class page_model {
 
   /// True when the two agree on every page, and the books of the map are right.
   [[nodiscard]] bool same() {
-    bool good = s_.map.count_slow() == s_.mm.registered.size();
+    bool good = s_.map.count() == s_.mm.registered.size();
     for (std::uint64_t n = 0; n < count; ++n) good = good && may_hold(n, read(n).said);
-    std::size_t const nodes = s_.memory.outstanding() - s_.map.count_slow();
-    return good && (s_.map.count_slow() == 0 ? nodes == 0 : nodes != 0 && nodes <= s_.map.count_slow() / 5 + 1);
+    std::size_t const nodes = s_.memory.outstanding() - s_.map.count();
+    return good && (s_.map.count() == 0 ? nodes == 0 : nodes != 0 && nodes <= s_.map.count() / 5 + 1);
   }
 
   /// True when what is said to hold around a page, inside of a window, does so.
@@ -217,7 +217,7 @@ class page_model {
     std::vector<span_attributes> before;
     for (std::uint64_t n = 0; n < count; ++n) before.push_back(read(n).said);
     std::size_t const blocks = s_.memory.outstanding();
-    std::size_t const spans = s_.map.count_slow();
+    std::size_t const spans = s_.map.count();
     for (std::uint64_t k = 1;; ++k) {
       REQUIRE(k < 20);
       if (failing == weakness::memory)
@@ -230,7 +230,7 @@ class page_model {
       CHECK(e == (failing == weakness::memory ? errc::no_memory : errc::registration_failed));
       CHECK_FALSE(changed);
       CHECK(s_.memory.outstanding() == blocks);
-      CHECK(s_.map.count_slow() == spans);
+      CHECK(s_.map.count() == spans);
       CHECK(s_.mm.registered.size() == spans);
       for (std::uint64_t n = 0; n < count; ++n) CHECK(read(n).said == before[n]);
     }
@@ -473,13 +473,13 @@ TEST_SUITE("driver/attributes") {
     // The two come from one word, and go with one.
     REQUIRE(s.map.set(upper, in_system) == errc::ok);
     REQUIRE(s.map.set(span(base, page_bytes), on_device) == errc::ok);
-    CHECK(s.map.count_slow() == 4);
+    CHECK(s.map.count() == 4);
     CHECK(s.map.at(end, upper).within == va_range::from_bounds(base + byte_count{page_bytes}, end).value());
     s.mm.invalidate(span(last, page_bytes), svm::invalidation_cause::unmap);
     CHECK(s.map.at(end, upper).said == span_attributes{});
     CHECK(s.map.at(last, upper).within == span(last, page_bytes));
     REQUIRE(s.map.set(lower, {}) == errc::ok);
-    CHECK(s.map.count_slow() == 1);
+    CHECK(s.map.count() == 1);
     CHECK(s.map.at(end, upper).said == span_attributes{});
     CHECK(s.map.at(cpu_va{}, lower).within == lower);
   }
@@ -527,7 +527,7 @@ TEST_SUITE("driver/attributes") {
           counted(most[large][1], [&] { CHECK(s.map.set(span(page_at(at), 2 * page_bytes), word) == errc::ok); });
         }
       }
-      CHECK(s.map.count_slow() >= sizes[large]);
+      CHECK(s.map.count() >= sizes[large]);
     }
     CHECK(most[0][0] != 0);  // it counts
     CHECK(most[0][0] <= 4);

@@ -134,7 +134,7 @@ class state {
     v.device.for_each_mapping(world::everything, [&](auto const& m) {
       mix(part::mappings, m.at.value | (m.writable ? 1 : 0) | static_cast<std::uint64_t>(m.path) << 1);
     });
-    mix(part::attributes, v.driver.attribute_count_slow());
+    mix(part::attributes, v.driver.attribute_count());
     if (auto* const account = svm.account()) mix(part::vram, account->used().value);
   }
 

@@ -203,7 +203,7 @@ class attribute_map {
   /// How many spans there are, each with a registration of its own.
   ///
   /// \complexity O(1)
-  [[nodiscard]] std::size_t count_slow() {
+  [[nodiscard]] std::size_t count() {
     shared_guard const guard{lock_};
     return spans_.size();
   }

@@ -81,7 +81,7 @@ class driver_base : public invalidation_client<P> {
     return attributes_.at(a, aligned_block(a, P::mm::page_size)).said;
   }
   /// How many spans something is said of; each has a registration with the mm.
-  [[nodiscard]] std::size_t attribute_count_slow() { return attributes_.count_slow(); }
+  [[nodiscard]] std::size_t attribute_count() { return attributes_.count(); }
 
   /// Makes the GPU forget every mapping, after a reset that lost its page tables; the ranges stay.
   ///

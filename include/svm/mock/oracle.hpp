@@ -27,7 +27,7 @@ void machine<Lock, PageBytes, Coherent>::check_calls() {
                                    std::to_string(known) + " are there");
     std::uint64_t notifiers = t.other_notifiers;
     for (auto const& v : t.views) {
-      notifiers += v->in_charge().svm().notifier_count() + v->in_charge().attribute_count_slow();
+      notifiers += v->in_charge().svm().notifier_count() + v->in_charge().attribute_count();
       if (!v->device.is_flushed()) broken.violation("O-27", "a flush was begun and never waited for");
     }
     if (notifiers != t.process.watchers().registered())
