@@ -24,22 +24,24 @@ namespace svm::inline v0::mock {
 /// Each entry of a GPU's page table leads to the page that the CPU has, with no more permission (O-01, O-02, O-05), and
 /// no flush is left unfinished (O-27).
 template <lock Lock, std::size_t PageBytes, bool Coherent>
+void machine<Lock, PageBytes, Coherent>::check_gpu(task& t, gpu_type& g) {
+  g.for_each_mapping({cpu_va{}, byte_count{UINT64_MAX}}, [&](typename gpu_type::mapping const& m) {
+    if (!frames.is_alive(m.target)) broken.violation("O-01", "the GPU maps a dead page at " + hex(m.at.value));
+    pte const cpu = t.process.entry_at(m.at);  // the page-table lock comes after the device's in the order of ranks
+    if (!cpu.has_page() || cpu.target != m.target)
+      broken.violation("O-02", "the GPU maps another page than the CPU at " + hex(m.at.value));
+    vma const* const mapping = t.process.vmas().find(m.at);
+    if (m.writable && (mapping == nullptr || !mapping->writable() || !cpu.writable))
+      broken.violation("O-05", "the GPU may write where the CPU may not, at " + hex(m.at.value));
+  });
+  if (!g.tlb_agrees()) broken.violation("O-01", "the TLB and the GPU's page table disagree");
+  if (!g.is_flushed()) broken.violation("O-27", "a flush was begun and never waited for");
+}
+
+template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_gpu_mappings() {
-  va_range const all{cpu_va{}, byte_count{UINT64_MAX}};
   for (task& t : tasks_)
-    for (auto const& v : t.views) {
-      v->device.for_each_mapping(all, [&](typename gpu_type::mapping const& m) {
-        if (!frames.is_alive(m.target)) broken.violation("O-01", "the GPU maps a dead page at " + hex(m.at.value));
-        pte const cpu = t.process.entry_at(m.at);  // the page-table lock comes after the device's in the order of ranks
-        if (!cpu.has_page() || cpu.target != m.target)
-          broken.violation("O-02", "the GPU maps another page than the CPU at " + hex(m.at.value));
-        vma const* const mapping = t.process.vmas().find(m.at);
-        if (m.writable && (mapping == nullptr || !mapping->writable() || !cpu.writable))
-          broken.violation("O-05", "the GPU may write where the CPU may not, at " + hex(m.at.value));
-      });
-      if (!v->device.tlb_agrees()) broken.violation("O-01", "the TLB and the GPU's page table disagree");
-      if (!v->device.is_flushed()) broken.violation("O-27", "a flush was begun and never waited for");
-    }
+    for (auto const& v : t.views) check_gpu(t, v->device);
 }
 
 /// Ranges, notifiers and DMA mappings agree (O-07 to O-09, O-16 to O-20, O-22).
@@ -87,6 +89,7 @@ void machine<Lock, PageBytes, Coherent>::check_ranges() {
       broken.violation("O-19", "the mm knows another number of notifiers than the index");
     if (!t.process.watchers().is_quiet()) broken.violation("O-22", "an invalidation is open, or the sequence is odd");
   }
+  for (card const& c : cards_) peer_blocks += c.other_peer_blocks;
   std::uint64_t peer_maps = 0;
   for (std::size_t n = 0; n < cards_.size(); ++n) {
     peer_maps += cards_[n].memory.peer_maps();
