@@ -49,9 +49,12 @@ std::string text_of_remap(operation const& o) {
          (moves(o) ? " to=" + address(o.to) : "");
 }
 std::string text_of_fail(operation const& o) {
-  constexpr char const* names[] = {"alloc", "ram", "dma_map", "copy", "populate", "notifier"};
+  constexpr unsigned sayable = 6;
+  constexpr char const* names[] = {"alloc", "ram",        "dma_map",   "copy",  "populate",   "notifier",
+                                   "lock",  "page_table", "page_list", "clear", "device_map", "iova"};
   static_assert(std::size(names) == failures);
-  return "fail " + std::string(names[o.choice % failures]) + " " + std::to_string(1 + o.choice / failures);
+  unsigned const n = o.choice % failures;
+  return (n < sayable ? "fail " : "# fail ") + std::string(names[n]) + " " + std::to_string(1 + o.choice / failures);
 }
 std::string text_of_prefer(operation const& o) {
   svm::span_attributes const said = attributes_of(o);

@@ -60,8 +60,8 @@ enum class kind : std::uint8_t {
   detach,
 };
 inline constexpr unsigned kinds = 45;
-/// How many of the kinds of failure a program may ask for: those that a scenario can say.
-inline constexpr unsigned failures = 6;
+/// How many kinds of failure a program may ask for: all.
+inline constexpr unsigned failures = svm::mock::failure_kinds;
 
 struct operation {
   kind what;

@@ -541,9 +541,20 @@ bool basic_runner<Machine>::needs_device(operation const& o, cpu_va a, svm::acce
          driver(o).attributes_at(a).preferred != svm::preferred_place::system;
 }
 
+/// True when somebody keeps a page of the 2 MiB around an address where it is.
+template <class Machine>
+bool basic_runner<Machine>::is_pinned_near(std::size_t p, cpu_va a) {
+  bool pinned = false;
+  tasks_[p]->process.for_each_entry(svm::aligned_block(a, bytes(model::huge_pages)),
+                                    [&](cpu_va, svm::mock::pte const& e) {
+                                      pinned = pinned || (e.has_page() && machine_.frames.head(e.target).pins != 0);
+                                    });
+  return pinned;
+}
+
 /// True when an access that nothing forbids cannot be served for as long as the memory is as it is.
 template <class Machine>
-bool basic_runner<Machine>::has_reason(operation const& o, errc got, page const& at, cpu_va a, svm::access want) const {
+bool basic_runner<Machine>::has_reason(operation const& o, errc got, page const& at, cpu_va a, svm::access want) {
   auto const& how = setting_.options;
   // A neighbour that is not there keeps a range from being mapped, and one that is lost the memory around it from moving.
   bool const near_end = model_.any_near(o.process, page_of(a), [&](page const& p) { return model_.is_beyond_end(p); });
@@ -553,8 +564,9 @@ bool basic_runner<Machine>::has_reason(operation const& o, errc got, page const&
   if (model_.any_near(o.process, page_of(a), [](page const& p) { return p.lost; })) return true;
   // No range is smaller than the memory that it needs, and what cannot be evicted takes its place.
   if (got == errc::no_device_memory && (how.vram < how.chunks.front() || model_.any_lost())) return true;
-  if (got == errc::busy && !pinned_.empty()) return true;
-  if (got != errc::not_in_device_memory && got != errc::mixed_placement) return false;
+  bool const is_elsewhere = got == errc::not_in_device_memory || got == errc::mixed_placement;
+  if ((got == errc::busy || is_elsewhere) && is_pinned_near(o.process, a)) return true;
+  if (!is_elsewhere) return false;
   // What the program wants to stay elsewhere, or a reader shares with another process, is not in this device's memory.
   bool const stays =
       want != svm::access::atomic && driver(o).attributes_at(a).policy == svm::migration_policy::system_pages_only;

@@ -116,8 +116,8 @@ class basic_runner {
   [[nodiscard]] bool try_on_gpu(operation const& o, svm::cpu_va a, svm::access want, Once&& once);
   [[nodiscard]] svm::errc denial(operation const& o, page const* at, svm::cpu_va a, svm::access want) const;
   [[nodiscard]] bool needs_device(operation const& o, svm::cpu_va a, svm::access want) const;
-  [[nodiscard]] bool has_reason(operation const& o, svm::errc got, page const& at, svm::cpu_va a,
-                                svm::access want) const;
+  [[nodiscard]] bool is_pinned_near(std::size_t p, svm::cpu_va a);
+  [[nodiscard]] bool has_reason(operation const& o, svm::errc got, page const& at, svm::cpu_va a, svm::access want);
 
   // Mappings beside those of the drivers.
   void open_buffer(operation const& o);
