@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-// Counts the allocations of each thread, for the promises to allocate nothing.
+// Counts the allocations of each thread, for the promises to allocate nothing, and lets them fail.
 
 #include <conformance/conformance.hpp>
 
@@ -12,22 +12,43 @@
 namespace {
 
 thread_local std::uint64_t allocations = 0;
+thread_local bool fails = false;
+
+void* allocate(std::size_t size) noexcept {
+  ++allocations;
+  return fails ? nullptr : std::malloc(size == 0 ? 1 : size);
+}
 
 [[maybe_unused]] bool const installed = [] {
   conformance::allocations_so_far = [] { return allocations; };
+  conformance::let_allocations_fail = [](bool now) { fails = now; };
   return true;
 }();
 
 }  // namespace
 
 void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* const memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  if (void* const memory = allocate(size)) return memory;
   throw std::bad_alloc{};
+}
+void* operator new[](std::size_t size) {
+  return operator new(size);
+}
+void* operator new(std::size_t size, std::nothrow_t const&) noexcept {
+  return allocate(size);
+}
+void* operator new[](std::size_t size, std::nothrow_t const&) noexcept {
+  return allocate(size);
 }
 void operator delete(void* memory) noexcept {
   std::free(memory);
 }
 void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::size_t) noexcept {
   std::free(memory);
 }

@@ -33,7 +33,7 @@ setting decode_setting(input& in) {
   std::uint8_t const a = in.byte();
   std::uint8_t const b = in.byte();
   std::uint8_t const c = in.byte();
-  setting s{{}, (c & 0x80) != 0};
+  setting s{{}, (c & 0x80) != 0, (b & 0x30) == 0x10};
   svm::mock::machine_options& o = s.options;
   o.ram = {128 << 20};
   o.vram = {vrams[a & 7]};
@@ -50,16 +50,22 @@ setting decode_setting(input& in) {
   o.linked = (c & 1) == 0;
   o.late_copies = (c & 2) != 0;
   if ((c & 4) != 0) o.first_dma_address = {1 << 20};
-  if ((c & 8) != 0) o.iommu = svm::mock::iommu_mode::reserved;  // behind bounce pages a GPU's writes show late
+  if ((c & 8) != 0) o.iommu = (c & 0x10) != 0 ? svm::mock::iommu_mode::bounce : svm::mock::iommu_mode::reserved;
   o.driver.mixed = (c & 0x20) != 0;
   o.driver.peers_push = (c & 0x40) != 0;
   return s;
 }
 
+constexpr bool takes_value(kind what) {
+  using enum kind;
+  for (kind const one : {access, atomic, sweep, remap, map_same, truncate, use_buffer, access_buffer, access_attached})
+    if (what == one) return true;
+  return false;
+}
 constexpr bool takes_span(kind what) {
   using enum kind;
-  for (kind const one :
-       {map, unmap, protect, dontneed, remap, prefetch, advise, sweep, lock, unlock, reap, free, prefer})
+  for (kind const one : {map, unmap, protect, dontneed, remap, prefetch, advise, sweep, lock, unlock, reap, free,
+                         prefer, map_huge, map_io, map_same, punch_hole, swap_out_span, open_buffer})
     if (what == one) return true;
   return false;
 }
@@ -73,25 +79,23 @@ operation decode(input& in, swarm const& present, unsigned gpus) {
   o.first = in.near(corners, 1);
   o.choice = in.byte();
   if (takes_span(o.what)) o.count = in.count();
-  if (o.what == kind::remap) {
-    o.other = in.count();
+  if (o.what == kind::remap) o.other = in.count();
+  if (o.what == kind::remap || o.what == kind::map_same)
     o.to = input(bytes(reinterpret_cast<std::byte const*>(&o.choice), 1)).near(corners, 1);
-  }
-  if (o.what == kind::access || o.what == kind::atomic || o.what == kind::sweep || o.what == kind::remap)
-    o.value = in.byte();
+  if (takes_value(o.what)) o.value = in.byte();
   return o;
 }
 
-void take(runner& r, operation const& o) {
+template <class Runner>
+void take(Runner& r, operation const& o) {
   r.take(o);
   if (!r.problem().empty()) fail(r.problem());
 }
 
-int run(bytes all) {
-  input in(all);
-  setting const s = decode_setting(in);
+template <class Runner>
+void run_on(setting const& s, input& in) {
   swarm const present(in, kinds);
-  runner r(s, {most_processes, most_processes, 8});
+  Runner r(s, {most_processes, most_processes, 8});
   if (telling()) {
     r.tell = tell;
     tell(text(s));
@@ -100,6 +104,15 @@ int run(bytes all) {
   while (!in.at_end()) take(r, decode(in, present, s.options.gpus));
   r.finish();
   if (!r.problem().empty()) fail(r.problem());
+}
+
+int run(bytes all) {
+  input in(all);
+  setting const s = decode_setting(in);
+  if (s.coherent)
+    run_on<coherent_runner>(s, in);
+  else
+    run_on<runner>(s, in);
   return 0;
 }
 

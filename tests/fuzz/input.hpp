@@ -61,7 +61,7 @@ class input {
 /// Which of the kinds of operations a run has, the first of them always: without some it gets further with the others.
 class swarm {
  public:
-  /// Takes a byte for every eight of `kinds` kinds (32 at most), in which a set bit takes a kind out.
+  /// Takes a byte for every eight of `kinds` kinds (64 at most), in which a set bit takes a kind out.
   swarm(input& in, unsigned kinds) {
     std::uint8_t missing = 0;
     for (unsigned i = 0; i < kinds; ++i) {
@@ -73,7 +73,7 @@ class swarm {
   unsigned draw(input& in) const { return kinds_[in.below(size_)]; }
 
  private:
-  std::array<std::uint8_t, 32> kinds_{};
+  std::array<std::uint8_t, 64> kinds_{};
   unsigned size_ = 0;
 };
 

@@ -121,4 +121,14 @@ TEST_SUITE("mock/mm, files") {
     CHECK(w.cpu_read(base) == 1u);
     CHECK(w.complaint() == "");
   }
+
+  TEST_CASE("registers of a device neither end nor have holes, and nobody pins them") {
+    world w;
+    w.map(2 * page_bytes, base, rw, mapping_kind::io);
+    REQUIRE(w.cpu_write(base, 5) == sys::ok);
+    CHECK(w.process.truncate(base, 0) == sys::einval);
+    CHECK(w.process.punch_hole(base, {page_bytes}) == sys::einval);
+    CHECK(w.process.pin_for_long(base).error() == errc::no_access);
+    CHECK(w.cpu_read(base) == 5u);
+  }
 }

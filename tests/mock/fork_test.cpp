@@ -287,4 +287,42 @@ TEST_SUITE("mock/mm, fork") {
       CHECK(w.complaint() == "");
     }
   }
+
+  TEST_CASE("a fork takes a reserved huge page whole: advice that cuts one is refused, and changes nothing") {
+    world w;
+    w.map(4 * MiB, base, rw, mapping_kind::hugetlb);
+    REQUIRE(w.cpu_write(base, 1) == sys::ok);
+    for (auto const said : {advice::dontfork, advice::dofork, advice::wipeonfork, advice::keeponfork}) {
+      CHECK(w.process.madvise(base, {MiB}, said) == sys::einval);
+      CHECK(w.process.madvise(at(MiB), {MiB}, said) == sys::einval);
+    }
+    REQUIRE(w.process.madvise(at(2 * MiB), {2 * MiB}, advice::dontfork) == sys::ok);
+    task& child = w.fork(w.first());
+    CHECK(load(child, base) == 1u);
+    CHECK_FALSE(load(child, at(2 * MiB)));
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("a pin in a reserved huge page that is made of single pages keeps all of it the parent's") {
+    world w{options([](auto& o) { o.ram = {8 * MiB}; })};
+    w.map(8 * MiB, at(16 * MiB));
+    w.cpu_tag(at(16 * MiB), 8 * MiB, 1);
+    for (std::uint64_t n = 0; n < 8; ++n)  // a page is left in each MiB, so that no 2 MiB lie together
+      REQUIRE(w.process.munmap(at((16 + n) * MiB), {MiB - page_bytes}) == sys::ok);
+    w.map(2 * MiB, base, rw, mapping_kind::hugetlb);
+    w.cpu_tag(base, 2 * MiB, 1);
+    REQUIRE(order_at(w, base) == 0);
+    auto const pinned = *w.process.pin_for_long(page_at(7));
+    task& child = w.fork(w.first());
+    REQUIRE(child.process.users() != 0);
+    CHECK(w.cpu_write(page_at(9), 100) == sys::ok);
+    CHECK(w.cpu_write(page_at(7), 101) == sys::ok);
+    CHECK(w.process.entry_at(page_at(7)).target == pinned);
+    CHECK(load(child, page_at(9)) == 10u);
+    CHECK(load(child, page_at(7)) == 8u);
+    CHECK(store(child, page_at(9), 200) == sys::ok);
+    CHECK(w.cpu_read(page_at(9)) == 100u);
+    w.process.unpin(pinned);
+    CHECK(w.complaint() == "");
+  }
 }

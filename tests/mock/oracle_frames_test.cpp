@@ -45,6 +45,21 @@ TEST_SUITE("mock/oracle_frames") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("O-07 a peer's memory that a test says it has mapped is no violation, and one that it has not is") {
+    world w{options([](auto& o) { o.gpus = 2; })};
+    auto memory = *w.device_memory.allocate({page_bytes});
+    svm::device_page<page> p;
+    REQUIRE(w.device_memory.pages(memory, {&p, 1}) == errc::ok);
+    auto const peer = *w.device_memory.map(w.gpu_card(1).engine, p.page, {}, dma_direction::to_device);
+    w.gpu_card(1).other_peer_blocks = 1;
+    CHECK(w.complaint() == "");
+    w.device_memory.unmap(w.gpu_card(1).engine, peer);
+    CHECK(found(w, "O-07") == 1);
+    w.gpu_card(1).other_peer_blocks = 0;
+    w.device_memory.release(memory);
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("O-07 addresses that are given up with links, or linked where none are set aside") {
     world w{options([](auto& o) { o.iommu = svm::mock::iommu_mode::reserved; })};
     auto const p = *w.process.allocate_page({});

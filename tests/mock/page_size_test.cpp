@@ -132,4 +132,23 @@ TEST_SUITE("mock/machine, page sizes") {
         CHECK(c.audit().empty());
       }
   }
+
+  TEST_CASE("a long pin takes a page out of coherent device memory, after the time that the device has it for") {
+    auto o = with_pages(4096);
+    o.driver.timeslice = svm::milliseconds(5);
+    computer<4096, true> c{o};
+    REQUIRE(c.process.mmap({64 * KiB}, protection::read_write, mapping_kind::anon, base).error == sys::ok);
+    REQUIRE(c.gpu(base, 2));
+    REQUIRE(c.frames.is_device(c.process.entry_at(base).target));
+    auto const begun = c.clock.now();
+    auto const pinned = c.process.pin_for_long(base);
+    REQUIRE(pinned);
+    CHECK_FALSE(c.frames.is_device(*pinned));
+    CHECK(c.process.entry_at(base).target == *pinned);
+    CHECK(c.clock.now().nanoseconds - begun.nanoseconds == svm::milliseconds(5).nanoseconds);
+    CHECK(c.cpu(base) == 2u);
+    CHECK(c.gpu(base) == 2u);
+    c.process.unpin(*pinned);
+    CHECK(c.audit().empty());
+  }
 }

@@ -163,4 +163,46 @@ TEST_SUITE("mock/mm, swap") {
     CHECK(w.complaint() == "");
     w.process.unpin(pinned);
   }
+
+  TEST_CASE("a long pin of memory that may only be read is of a page of its own too") {
+    world w;
+    w.map(3 * page_bytes);
+    w.map(page_bytes, at(MiB), protection::read, mapping_kind::file);
+    REQUIRE(w.cpu_write(base, 1) == sys::ok);
+    REQUIRE(w.process.mprotect(base, {3 * page_bytes}, protection::read) == sys::ok);
+    task& child = w.fork(w.first());
+    std::vector<svm::mock::page> pins;
+    for (cpu_va const a : {base, page_at(1), at(MiB)}) {  // shared with the child, the zero page, of the page cache
+      auto const pinned = w.process.pin_for_long(a);
+      REQUIRE(pinned);
+      CHECK(*pinned != child.process.entry_at(a).target);
+      CHECK(w.process.entry_at(a).target == *pinned);
+      pins.push_back(*pinned);
+    }
+    REQUIRE(w.process.mprotect(base, {3 * page_bytes}, protection::read_write) == sys::ok);
+    for (std::uint64_t n : {0u, 1u}) {
+      CHECK(w.cpu_read(page_at(n)) == 1 - n);
+      CHECK(w.cpu_write(page_at(n), 7) == sys::ok);
+      CHECK(w.process.entry_at(page_at(n)).target == pins[n]);
+      CHECK(load(child, page_at(n)) == 1 - n);
+    }
+    for (auto const p : pins) w.process.unpin(p);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("memory is taken from a process but for its reserved huge pages") {
+    world w;
+    w.map(2 * MiB, base, protection::read_write, mapping_kind::hugetlb);
+    w.map(page_bytes, at(2 * MiB));
+    REQUIRE(w.cpu_write(page_at(3), 1) == sys::ok);
+    REQUIRE(w.cpu_write(at(2 * MiB), 2) == sys::ok);
+    CHECK(w.process.reap(span(page_at(2), 2 * MiB - 2 * page_bytes)));
+    CHECK(w.cpu_read(page_at(3)) == 1u);
+    CHECK(w.cpu_read(at(2 * MiB)) == 2u);
+    CHECK(w.process.reap(span(page_at(2), 2 * MiB)));
+    CHECK(w.cpu_read(page_at(3)) == 1u);
+    CHECK(w.cpu_read(at(2 * MiB)) == 0u);
+    CHECK(w.cpu_write(page_at(3), 3) == sys::ok);
+    CHECK(w.complaint() == "");
+  }
 }

@@ -244,7 +244,7 @@ TEST_SUITE("port/notifier_list") {
   }
 
   TEST_CASE("a port may look at each call, and at the moment between the passes") {
-    struct log {
+    struct log : svm::plain_notifier_calls {
       std::string text;
       invalidation_answer tell(list::registration& r, invalidation const& event, std::uint64_t sequence) {
         text += "[";

@@ -39,15 +39,22 @@ std::string advice_name(operation const& o) {
   return names[static_cast<unsigned>(advice_of(o))];
 }
 
+std::string text_of_map(operation const& o) {
+  return by(o) + "mmap M" + std::to_string(o.other) + " " + hex(o.count * page_bytes) + " " + protection_name(o) + " " +
+         std::string{name(mapping_of(o))} + " at=" + address(o.first);
+}
 std::string text_of_remap(operation const& o) {
   std::uint64_t const count = keeps_old(o) ? o.count : o.other;
   return by(o) + "mremap " + range(o) + " " + hex(count * page_bytes) + (keeps_old(o) ? " dontunmap" : "") +
          (moves(o) ? " to=" + address(o.to) : "");
 }
 std::string text_of_fail(operation const& o) {
-  constexpr char const* names[] = {"alloc", "ram", "dma_map", "copy", "populate", "notifier"};
+  constexpr unsigned sayable = 6;
+  constexpr char const* names[] = {"alloc", "ram",        "dma_map",   "copy",  "populate",   "notifier",
+                                   "lock",  "page_table", "page_list", "clear", "device_map", "iova"};
   static_assert(std::size(names) == failures);
-  return "fail " + std::string(names[o.choice % failures]) + " " + std::to_string(1 + o.choice / failures);
+  unsigned const n = o.choice % failures;
+  return (n < sayable ? "fail " : "# fail ") + std::string(names[n]) + " " + std::to_string(1 + o.choice / failures);
 }
 std::string text_of_prefer(operation const& o) {
   svm::span_attributes const said = attributes_of(o);
@@ -73,7 +80,7 @@ std::string text(setting const& s) {
          " linked=" + on_off(o.linked) + " late_copies=" + on_off(o.late_copies) + " mixed=" + on_off(o.driver.mixed) +
          " peers_push=" + on_off(o.driver.peers_push) + " joins_pages=" + on_off(o.joins_pages) +
          " first_dma=" + hex(o.first_dma_address.value) + " ranges<=" + hex(o.driver.limits.ranges) +
-         " device_memory<=" + hex(o.driver.limits.device_memory.value);
+         " device_memory<=" + hex(o.driver.limits.device_memory.value) + (s.coherent ? " coherent" : "");
 }
 
 std::string text(operation const& o) {
@@ -86,8 +93,13 @@ std::string text(operation const& o) {
     case kind::atomic:
       return gpu(o) + "atomic_add " + hex(place_of(o).value) + " " + hex(o.value);
     case kind::map:
-      return by(o) + "mmap M" + std::to_string(o.other) + " " + hex(o.count * page_bytes) + " " + protection_name(o) +
-             " " + std::string{name(mapping_of(o))} + " at=" + address(o.first);
+    case kind::map_huge:
+      return text_of_map(o);
+    case kind::map_io:
+      return "# " + text_of_map(o);
+    case kind::map_same:
+      return "# " + by(o) + "mmap " + hex(o.count * page_bytes) + " " + protection_name(o) + " of " + address(o.to) +
+             " from its page " + std::to_string(offset_of(o)) + " at=" + address(o.first);
     case kind::unmap:
       return by(o) + "munmap " + range(o);
     case kind::protect:
@@ -144,6 +156,27 @@ std::string text(operation const& o) {
       return "# " + gpu(o) + "resume";
     case kind::unplug:
       return "# gpu" + std::to_string(gpu_of(o)) + " unplug";
+    case kind::truncate:
+      return "# " + by(o) + "truncate " + address(o.first) + " " + hex(end_of(o));
+    case kind::punch_hole:
+      return "# " + by(o) + "punch_hole " + range(o);
+    case kind::swap_out_span:
+      return "# " + by(o) + "swap_out " + range(o);
+    case kind::open_buffer:
+      return "# " + gpu(o) + "open a buffer of " + range(o);
+    case kind::use_buffer:
+      return "# get the pages of buffer " + std::to_string(o.choice) + (writes(o) ? " to write" : " to read");
+    case kind::access_buffer:
+      return "# " + std::string(writes(o) ? "write " : "read ") + "through buffer " + std::to_string(o.choice);
+    case kind::close_buffer:
+      return "# close buffer " + std::to_string(o.choice);
+    case kind::attach:
+      return "# " + gpu(o) + "lets another GPU have the range at " + address(o.first);
+    case kind::access_attached:
+      return "# " + std::string(writes(o) ? "write " : "read ") + "through attached mapping " +
+             std::to_string(o.choice);
+    case kind::detach:
+      return "# detach mapping " + std::to_string(o.choice);
   }
   return "?";
 }
@@ -155,14 +188,16 @@ svm::cpu_va place_of(operation const& o) {
 }
 
 svm::mock::protection protection_of(operation const& o) {
-  unsigned const n = o.what == kind::map ? o.choice & 15 : chosen(o, 8);
-  unsigned const read_only_below = o.what == kind::map ? 2 : 3;
+  unsigned const n = maps(o.what) ? o.choice & 15 : chosen(o, 8);
+  unsigned const read_only_below = maps(o.what) ? 2 : 3;
   using enum svm::mock::protection;
   return n == 0 ? none : n < read_only_below ? read : read_write;
 }
 
 svm::mock::mapping_kind mapping_of(operation const& o) {
   using enum svm::mock::mapping_kind;
+  if (o.what == kind::map_huge) return hugetlb;
+  if (o.what == kind::map_io) return io;
   return o.choice < 128 ? anon : o.choice < 192 ? file : shared;
 }
 

@@ -45,10 +45,23 @@ enum class kind : std::uint8_t {
   suspend,
   resume,
   unplug,
+  map_huge,
+  map_io,
+  map_same,
+  truncate,
+  punch_hole,
+  swap_out_span,
+  open_buffer,
+  use_buffer,
+  access_buffer,
+  close_buffer,
+  attach,
+  access_attached,
+  detach,
 };
-inline constexpr unsigned kinds = 32;
-/// How many of the kinds of failure a program may ask for: those that a scenario can say.
-inline constexpr unsigned failures = 6;
+inline constexpr unsigned kinds = 45;
+/// How many kinds of failure a program may ask for: all.
+inline constexpr unsigned failures = svm::mock::failure_kinds;
 
 struct operation {
   kind what;
@@ -56,8 +69,8 @@ struct operation {
   unsigned agent;       ///< 0: the CPU, else GPU agent - 1
   std::uint64_t first;  ///< a page
   std::uint64_t count;  ///< pages
-  std::uint64_t other;  ///< pages, of remap; of map and fork, the number that is told
-  std::uint64_t to;     ///< a page, of remap
+  std::uint64_t other;  ///< pages, of remap; of mappings and fork, the number that is told
+  std::uint64_t to;     ///< a page, of remap and map_same
   unsigned choice;      ///< below 256: of whatever there is to choose
   std::uint64_t value;  ///< what is written; of remap, how
 };
@@ -65,8 +78,14 @@ struct operation {
 /// What the machine of a program is made of.
 struct setting {
   svm::mock::machine_options options;
-  bool collects;  ///< the collector runs after every operation
+  bool collects;          ///< the collector runs after every operation
+  bool coherent = false;  ///< the CPU reaches device memory in place
 };
+
+/// What a program with system memory for less than it maps has to expect: any page may be one too many.
+[[nodiscard]] inline bool is_short_of_memory(setting const& s) {
+  return s.options.ram.value < std::uint64_t{128} << 20;
+}
 
 /// The machine command of a setting; what a scenario cannot say stands in a comment.
 [[nodiscard]] std::string text(setting const& s);
@@ -80,6 +99,10 @@ struct setting {
 /// The GPU that an operation concerns.
 [[nodiscard]] constexpr unsigned gpu_of(operation const& o) {
   return o.agent == 0 ? 0 : o.agent - 1;
+}
+/// True for what makes a mapping with a name.
+[[nodiscard]] constexpr bool maps(kind what) {
+  return what == kind::map || what == kind::map_huge || what == kind::map_io || what == kind::map_same;
 }
 /// The byte that an access or an atomic access touches.
 [[nodiscard]] svm::cpu_va place_of(operation const& o);
@@ -95,6 +118,14 @@ struct setting {
 }
 [[nodiscard]] constexpr bool moves(operation const& o) {
   return keeps_old(o) || o.value % 2 == 0;
+}
+/// Where a file ends, in bytes; now and then inside a page.
+[[nodiscard]] constexpr std::uint64_t end_of(operation const& o) {
+  return o.value % 2048 * machine::page_size.value + (o.choice % 16 == 1 ? 8 : 0);
+}
+/// Where in its object a second mapping begins, in pages.
+[[nodiscard]] constexpr std::uint64_t offset_of(operation const& o) {
+  return o.value % 64;
 }
 
 }  // namespace support::programs

@@ -14,7 +14,11 @@
 namespace support::programs {
 
 enum class protection : std::uint8_t { none, read, read_write };
-enum class mapping_kind : std::uint8_t { anon, file, shared };
+enum class mapping_kind : std::uint8_t { anon, file, shared, hugetlb, io };
+/// True for memory that a fork leaves to both, and that more than one mapping may show.
+[[nodiscard]] constexpr bool is_shared(mapping_kind kind) {
+  return kind == mapping_kind::shared || kind == mapping_kind::io;
+}
 
 /// What a process sees at a page.
 struct page {
@@ -33,6 +37,7 @@ class model {
  public:
   static constexpr std::uint64_t page_bytes = 4096;
   static constexpr std::uint64_t end_page = (std::uint64_t{1} << 47) / page_bytes;
+  static constexpr std::uint64_t huge_pages = (std::uint64_t{2} << 20) / page_bytes;  ///< pages in a huge page
   /// How a system call ends; the empty name is success.
   using outcome = std::string;
 
@@ -57,15 +62,75 @@ class model {
 
   [[nodiscard]] outcome map(std::size_t p, std::uint64_t first, std::uint64_t count, protection allowed,
                             mapping_kind kind) {
-    if (count == 0) return "EINVAL";
+    if (count == 0 || (kind == mapping_kind::hugetlb && (first % huge_pages != 0 || count % huge_pages != 0)))
+      return "EINVAL";
     if (!is_user(first, count)) return "ENOMEM";
     if (any(p, first, count)) return "EEXIST";
     ++objects_;
     for (std::uint64_t i = 0; i < count; ++i) put(p, first + i, {allowed, kind, objects_, i});
     return {};
   }
+  /// Shows what is behind page `of` once more, from page `index` of it on.
+  [[nodiscard]] outcome map_same(std::size_t p, std::uint64_t first, std::uint64_t count, protection allowed,
+                                 std::uint64_t of, std::uint64_t index) {
+    if (count == 0) return "EINVAL";
+    if (!is_user(first, count)) return "ENOMEM";
+    page const* const source = find(p, of);
+    if (source == nullptr) return "EFAULT";
+    if (!is_file_like(*source) && source->kind != mapping_kind::io) return "EINVAL";
+    if (any(p, first, count)) return "EEXIST";
+    page const same = *source;
+    for (std::uint64_t i = 0; i < count; ++i) put(p, first + i, {allowed, same.kind, same.object, index + i});
+    return {};
+  }
+  /// Ends the file behind page `n` at a byte: what lies beyond is a bus error in every mapping of every process.
+  [[nodiscard]] outcome truncate(std::size_t p, std::uint64_t n, std::uint64_t end) {
+    page const* const at = find(p, n);
+    if (at == nullptr) return "EFAULT";
+    if (end % page_bytes != 0 || !is_file_like(*at)) return "EINVAL";
+    unsigned const object = at->object;
+    ends_[object] = end / page_bytes;
+    for (std::size_t q = 0; q < processes_.size(); ++q)
+      if (processes_[q])
+        for (auto& [number, what] : processes_[q]->pages)
+          if (what.object == object && is_beyond_end(what)) empty(q, number, what);
+    shared_.erase(shared_.lower_bound({object, end}), shared_.lower_bound({object + 1, 0}));
+    return {};
+  }
+  /// Frees a part of the file behind a span; private copies stay.
+  [[nodiscard]] outcome punch_hole(std::size_t p, std::uint64_t first, std::uint64_t count) {
+    if (count == 0) return "EINVAL";
+    if (!is_one_mapping(p, first, count)) return "EFAULT";
+    page const at = *find(p, first);
+    if (!is_file_like(at)) return "EINVAL";
+    shared_.erase(shared_.lower_bound({at.object, at.index * page_bytes}),
+                  shared_.lower_bound({at.object, (at.index + count) * page_bytes}));
+    return {};
+  }
+  /// True for a page of a mapping where its file has none.
+  [[nodiscard]] bool is_beyond_end(page const& at) const {
+    auto const end = ends_.find(at.object);
+    return is_file_like(at) && end != ends_.end() && at.index >= end->second;
+  }
+  /// True for a page that the CPU reaches, as far as it is allowed to, and whose content is there.
+  [[nodiscard]] bool is_there(page const& at) const { return !at.lost && !is_beyond_end(at); }
+  /// The first page from `n` on that shows a file or shared memory, or `n`.
+  [[nodiscard]] std::uint64_t next_of_file(std::size_t p, std::uint64_t n) const {
+    for (auto at = processes_[p]->pages.lower_bound(n); at != processes_[p]->pages.end(); ++at)
+      if (is_file_like(at->second)) return at->first;
+    return n;
+  }
+  /// Whether any page of the 2 MiB around page `n`, which no range exceeds, is as `test` says.
+  template <class Test>
+  [[nodiscard]] bool any_near(std::size_t p, std::uint64_t n, Test&& test) const {
+    std::uint64_t const start = n / huge_pages * huge_pages;
+    auto const& pages = processes_[p]->pages;
+    for (auto at = pages.lower_bound(start); at != pages.end() && at->first - start < huge_pages; ++at)
+      if (test(at->second)) return true;
+    return false;
+  }
   [[nodiscard]] outcome unmap(std::size_t p, std::uint64_t first, std::uint64_t count) {
-    if (count == 0 || !is_user(first, count)) return "EINVAL";
+    if (count == 0 || !is_user(first, count) || cuts_huge_page(p, first, count)) return "EINVAL";
     drop(p, first, count);
     return {};
   }
@@ -73,6 +138,7 @@ class model {
   [[nodiscard]] outcome protect(std::size_t p, std::uint64_t first, std::uint64_t count, protection allowed) {
     if (count == 0) return "EINVAL";
     if (!is_user(first, count)) return "ENOMEM";
+    if (cuts_huge_page(p, first, count)) return "EINVAL";
     for (std::uint64_t n = first; n < first + count; ++n) {
       auto const at = processes_[p]->pages.find(n);
       if (at == processes_[p]->pages.end()) return "ENOMEM";
@@ -82,10 +148,12 @@ class model {
   }
   /// Passes over holes. Private memory reads as zero afterwards, what is shared keeps its content.
   [[nodiscard]] outcome dontneed(std::size_t p, std::uint64_t first, std::uint64_t count) {
+    if (is_user(first, count) && cuts_huge_page(p, first, count)) return "EINVAL";
     return advise(p, first, count, [&](std::uint64_t n, page& at) { empty(p, n, at); });
   }
   /// As `dontneed`, for anonymous memory alone.
   [[nodiscard]] outcome free(std::size_t p, std::uint64_t first, std::uint64_t count) {
+    if (is_user(first, count) && cuts_huge_page(p, first, count)) return "EINVAL";
     bool all_anonymous = true;
     outcome const end = advise(p, first, count, [&](std::uint64_t n, page& at) {
       if (at.kind == mapping_kind::anon)
@@ -95,13 +163,25 @@ class model {
     });
     return all_anonymous ? end : "EINVAL";
   }
+  /// Says what a fork makes of each page; a huge page is one.
+  template <class Change>
+  [[nodiscard]] outcome advise_fork(std::size_t p, std::uint64_t first, std::uint64_t count, Change&& change) {
+    if (is_user(first, count) && cuts_huge_page(p, first, count)) return "EINVAL";
+    return advise(p, first, count, std::forward<Change>(change));
+  }
+  /// Drops what the kernel may take from a process that it ends: reserved huge pages stay.
+  void reap(std::size_t p, std::uint64_t first, std::uint64_t count) {
+    static_cast<void>(advise(p, first, count, [&](std::uint64_t n, page& at) {
+      if (at.kind != mapping_kind::hugetlb) empty(p, n, at);
+    }));
+  }
   /// Makes every page present, as far as it may be accessed.
   [[nodiscard]] outcome lock(std::size_t p, std::uint64_t first, std::uint64_t count) {
-    bool lost = false;
+    bool all_there = true;
     outcome const end = advise(p, first, count, [&](std::uint64_t, page const& at) {
-      lost = lost || (at.lost && at.allowed != protection::none);
+      all_there = all_there && (is_there(at) || at.allowed == protection::none);
     });
-    return end.empty() && lost ? "EAGAIN" : end;
+    return end.empty() && !all_there ? "EAGAIN" : end;
   }
   /// Calls `change(page number, page&)` for each page, passing over holes.
   template <class Change>
@@ -120,8 +200,10 @@ class model {
                               bool dontunmap, std::optional<std::uint64_t> to) {
     if (old_count == 0 || new_count == 0 || (dontunmap && old_count != new_count)) return "EINVAL";
     if (!is_user(first, old_count) || !is_user(to.value_or(first), new_count)) return "ENOMEM";
-    for (std::uint64_t i = 0; i < old_count; ++i)
-      if (find(p, first + i) == nullptr || (i != 0 && !joined(p, first + i))) return "EFAULT";
+    if (!is_one_mapping(p, first, old_count)) return "EFAULT";
+    if (find(p, first)->kind == mapping_kind::hugetlb)
+      for (std::uint64_t const n : {first, old_count, new_count, to.value_or(first)})
+        if (n % huge_pages != 0) return "EINVAL";
     if (!to) {
       if (new_count < old_count) drop(p, first + new_count, old_count - new_count);
       if (new_count <= old_count) return {};
@@ -149,8 +231,9 @@ class model {
     auto& pages = processes_[child]->pages;
     for (auto at = pages.begin(); at != pages.end();) {
       auto& [n, what] = *at;
-      if (what.dont_fork || (what.wipe_on_fork && what.kind != mapping_kind::shared)) drop_words(child, n);
-      if (what.wipe_on_fork && what.kind != mapping_kind::shared) what.lost = false;
+      bool const wiped = what.wipe_on_fork && !is_shared(what.kind);
+      if (what.dont_fork || wiped) drop_words(child, n);
+      if (wiped) what.lost = false;
       if (!what.dont_fork && what.kind == mapping_kind::shared) ++shown_[{what.object, what.index}];
       at = what.dont_fork ? pages.erase(at) : std::next(at);
     }
@@ -171,21 +254,28 @@ class model {
   /// \pre the page is mapped
   [[nodiscard]] std::uint64_t word(std::size_t p, std::uint64_t address) const {
     page const& at = *find(p, address / page_bytes);
-    if (at.kind == mapping_kind::shared) return value_or_zero(shared_, shared_place(at, address));
+    if (is_shared(at.kind)) return value_or_zero(shared_, shared_place(at, address));
     return value_or_zero(processes_[p]->words, address);
   }
   /// \pre the page is mapped
   void set_word(std::size_t p, std::uint64_t address, std::uint64_t value) {
     page const& at = *find(p, address / page_bytes);
-    if (at.kind == mapping_kind::shared)
+    if (is_shared(at.kind))
       shared_[shared_place(at, address)] = value;
     else
       processes_[p]->words[address] = value;
   }
-  /// Calls `visit(address)` for each private word that was ever written and is still there.
+  /// Calls `visit(address)` for each word that was ever written and that a mapping still shows.
   template <class Visit>
   void for_each_word(std::size_t p, Visit&& visit) const {
     for (auto const& [address, value] : processes_[p]->words) visit(address);
+    for (auto const& [n, what] : processes_[p]->pages) {
+      if (!is_shared(what.kind)) continue;
+      place const end{what.object, (what.index + 1) * page_bytes};
+      for (auto at = shared_.lower_bound({what.object, what.index * page_bytes});
+           at != shared_.end() && at->first < end; ++at)
+        visit(n * page_bytes + at->first.second % page_bytes);
+    }
   }
 
  private:
@@ -207,6 +297,22 @@ class model {
     return {at.object, at.index * page_bytes + address % page_bytes};
   }
 
+  [[nodiscard]] static bool is_file_like(page const& at) {
+    return at.kind == mapping_kind::file || at.kind == mapping_kind::shared;
+  }
+  /// True when an end of a span falls inside a reserved huge page.
+  [[nodiscard]] bool cuts_huge_page(std::size_t p, std::uint64_t first, std::uint64_t count) const {
+    for (std::uint64_t const n : {first, first + count}) {
+      page const* const at = find(p, n);
+      if (at != nullptr && at->kind == mapping_kind::hugetlb && n % huge_pages != 0) return true;
+    }
+    return false;
+  }
+  [[nodiscard]] bool is_one_mapping(std::size_t p, std::uint64_t first, std::uint64_t count) const {
+    for (std::uint64_t i = 0; i < count; ++i)
+      if (find(p, first + i) == nullptr || (i != 0 && !joined(p, first + i))) return false;
+    return true;
+  }
   /// Whether a page is of the same VMA as the one below it, which is mapped.
   [[nodiscard]] bool joined(std::size_t p, std::uint64_t n) const {
     page const& here = *find(p, n);
@@ -225,16 +331,17 @@ class model {
   }
   void empty(std::size_t p, std::uint64_t n, page& at) {
     at.lost = false;
-    if (at.kind != mapping_kind::shared) drop_words(p, n);
+    if (!is_shared(at.kind)) drop_words(p, n);
   }
   void drop_words(std::size_t p, std::uint64_t n) {
     auto& words = processes_[p]->words;
     words.erase(words.lower_bound(n * page_bytes), words.lower_bound((n + 1) * page_bytes));
   }
-  /// A page of shared memory that nobody maps any more loses its content.
+  /// A page of shared memory that nobody maps any more loses its content; a register keeps it.
   void drop(std::size_t p, std::uint64_t first, std::uint64_t count) {
     auto& pages = processes_[p]->pages;
     for (auto at = pages.lower_bound(first); at != pages.end() && at->first - first < count; at = pages.erase(at)) {
+      if (at->second.kind == mapping_kind::io) continue;
       if (at->second.kind != mapping_kind::shared) {
         drop_words(p, at->first);
         continue;
@@ -255,8 +362,9 @@ class model {
   }
 
   std::deque<std::optional<process>> processes_;
-  std::map<place, std::uint64_t> shared_;  ///< words by object and byte
-  std::map<place, unsigned> shown_;        ///< how many pages of processes show a page of shared memory
+  std::map<place, std::uint64_t> shared_;   ///< words by object and byte
+  std::map<unsigned, std::uint64_t> ends_;  ///< in pages, of objects that were truncated
+  std::map<place, unsigned> shown_;         ///< how many pages of processes show a page of shared memory
   unsigned objects_ = 0;
 };
 

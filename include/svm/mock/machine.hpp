@@ -107,7 +107,8 @@ class machine : public machine_base<Lock, PageBytes> {
     vram_type memory;
     gpu_type engine;  ///< the device that copies
     migrator<policies_type> mover;
-    std::uint64_t other_dma_blocks = 0;  ///< DMA mappings that a test has beside those of ranges
+    std::uint64_t other_dma_blocks = 0;   ///< DMA mappings that a test has beside those of ranges
+    std::uint64_t other_peer_blocks = 0;  ///< and mappings of other GPUs' memory
   };
   struct task;
   /// One process on one GPU.
@@ -249,6 +250,8 @@ class machine : public machine_base<Lock, PageBytes> {
 
   /// Tears everything down, and returns a line for each rule that was broken and each thing that is left.
   [[nodiscard]] std::vector<std::string> audit();
+  /// Checks that a GPU's page table leads to the pages that a process has, with no more permission.
+  void check_gpu(task& t, gpu_type& g);
   /// Checks the rules that hold whenever nothing is under way; what is broken goes into the report.
   ///
   /// \complexity everything that the machine has: VMAs, entries, ranges, notifiers, allocations, frames
@@ -270,6 +273,8 @@ class machine : public machine_base<Lock, PageBytes> {
 
   /// Callers have references of their own on ranges, notifiers or allocations, so that counts may be too high (O-29).
   bool has_users = false;
+  /// Callers map memory for devices beside those of the processes, so that pages may have more mappings (O-07).
+  bool has_other_mappings = false;
 
   // Of the first process and the first GPU.
   address_space_type& process;

@@ -152,8 +152,8 @@ class address_space {
   bool replace_page(cpu_va a);
   /// Makes the huge page behind `a` small pages; false when it is none, or held.
   bool split_page(cpu_va a);
-  /// Drops the memory of a span for want of memory, which may not wait for anybody; false, and nothing happened, when a
-  /// target would have had to.
+  /// Drops the memory of a span for want of memory, but for reserved huge pages, which would free none. It may not wait
+  /// for anybody; false, and nothing happened, when a target would have had to.
   bool reap(va_range span);
   /// Replaces every page that a reset of its GPU lost by a mark that says so; the device memory is free again.
   void drop_lost();
@@ -167,7 +167,7 @@ class address_space {
   void pin(cpu_va a, bool pinned);
   /// Pins the page behind `a` for long: it comes to system memory, and is no other process's, first.
   ///
-  /// \errors no_vma (segmentation fault), no_access (bus error), busy
+  /// \errors no_vma (segmentation fault), no_access (bus error, or a device's registers), busy
   [[nodiscard]] result<page> pin_for_long(cpu_va a);
   void unpin(page p);
   [[nodiscard]] vma_table const& vmas() const { return vmas_; }
@@ -259,6 +259,7 @@ class address_space {
   void move_to(vma const& source, byte_count new_size, cpu_va to, bool dont_unmap);
   [[nodiscard]] errc copy_from(address_space& parent);
   [[nodiscard]] std::size_t copy_entries_locked(address_space& parent, vma const& v, std::vector<page>& spare);
+  [[nodiscard]] bool is_pinned_locked(vma const& v, cpu_va a);
   [[nodiscard]] presence swap_in(cpu_va a, pte seen);
   template <class Visit>
   void for_each_view(std::shared_ptr<backing> const& object, std::uint64_t first, std::uint64_t end, Visit&& visit);

@@ -34,6 +34,10 @@ sys address_space<Lock, PageBytes>::madvise(cpu_va a, byte_count size, advice wh
     return !all_anonymous ? sys::einval : whole ? sys::ok : sys::enomem;
   }
   exclusive_guard const map_guard{map_lock_};
+  // A fork takes a reserved huge page whole or not at all.
+  bool const is_of_forks =
+      what == advice::dontfork || what == advice::dofork || what == advice::wipeonfork || what == advice::keeponfork;
+  if (is_of_forks && cuts_huge_page(span)) return sys::einval;
   sys collapsed = sys::ok;
   bool const whole = for_each_piece(span, [&](vma const& piece) {
     if (what != advice::collapse) {

@@ -87,7 +87,9 @@ bool address_space<Lock, PageBytes>::reap(va_range span) {
   freed_list freed;
   bool const done = notifiers_.invalidate({span, invalidation_cause::clear, nobody, false}, [&] {
     exclusive_guard const guard{frames_.lock()};
-    zap_locked(span, freed);
+    static_cast<void>(for_each_piece(span, [&](vma const& piece) {
+      if (piece.kind != mapping_kind::hugetlb) zap_locked(piece.extent, freed);
+    }));
   });
   tell(freed);
   return done;

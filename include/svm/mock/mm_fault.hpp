@@ -41,7 +41,7 @@ auto address_space<Lock, PageBytes>::bring_back(vma const& v, cpu_va a, pte seen
   {
     exclusive_guard const guard{frames_.lock()};
     pte const current = table_.get(a);
-    if (current.what != pte::state::device || current.target != seen.target) return {};
+    if (current.what != seen.what || current.target != seen.target) return {};
     auto& head = frames_.head(seen.target);
     if (head.locked || head.faulting) {  // a migration or another fault has it, and will have done with it
       if constexpr (Lock::is_concurrent)

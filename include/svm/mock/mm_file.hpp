@@ -55,7 +55,7 @@ sys address_space<Lock, PageBytes>::truncate(cpu_va a, std::uint64_t end) {
     shared_guard const map_guard{map_lock_};
     vma const* const v = vmas_.find(a);
     if (v == nullptr) return sys::efault;
-    if (end % PageBytes != 0 || v->kind == mapping_kind::hugetlb || !v->object) return sys::einval;
+    if (end % PageBytes != 0 || !v->shows_a_file()) return sys::einval;
     object = v->object;
   }
   freed_list freed;
@@ -88,7 +88,7 @@ sys address_space<Lock, PageBytes>::punch_hole(cpu_va a, byte_count size) {
     shared_guard const map_guard{map_lock_};
     vma const* const v = vmas_.find(a);
     if (v == nullptr || !v->extent.contains({a, size})) return sys::efault;
-    if (v->kind == mapping_kind::hugetlb || !v->object) return sys::einval;
+    if (!v->shows_a_file()) return sys::einval;
     object = v->object;
     first = v->offset_of(a);
   }

@@ -90,7 +90,7 @@ std::size_t address_space<Lock, PageBytes>::copy_entries_locked(address_space& p
       kernel_.swap.get(e.target.frame);
     } else if (e.has_page() && !frames_.is_zero(e.target)) {
       auto& head = frames_.head(e.target);
-      if (head.pins != 0 && e.what == pte::state::present) {
+      if (e.what == pte::state::present && parent.is_pinned_locked(v, a)) {
         if (spare.empty()) {
           ++missing;
           return;
@@ -109,6 +109,14 @@ std::size_t address_space<Lock, PageBytes>::copy_entries_locked(address_space& p
     mine = e;
   });
   return missing;
+}
+
+/// True when somebody pinned the page at `a`, for which a reserved huge page counts as one, whatever it is made of.
+template <lock Lock, std::size_t PageBytes>
+bool address_space<Lock, PageBytes>::is_pinned_locked(vma const& v, cpu_va a) {
+  auto const is_pinned = [this](pte const& e) { return e.has_page() && frames_.head(e.target).pins != 0; };
+  if (v.kind != mapping_kind::hugetlb) return is_pinned(table_.get(a));
+  return !all_of_block_locked(a, [&](pte const& e) { return !is_pinned(e); });
 }
 
 }  // namespace svm::inline v0::mock

@@ -121,11 +121,29 @@ sys address_space<Lock, PageBytes>::munlock(cpu_va a, byte_count size) {
 template <lock Lock, std::size_t PageBytes>
 auto address_space<Lock, PageBytes>::pin_for_long(cpu_va a) -> result<page> {
   constexpr int tries = 16;
+  std::optional<time_point> wait_until;
   for (int t = 0; t < tries; ++t) {
+    if (wait_until) {
+      visible_step<Lock>("wait for a time");
+      clock_.wait_until(*std::exchange(wait_until, std::nullopt));
+    }
     sys e = access_memory<access::write>(a, [](std::byte*) {});
     if (e == sys::sigsegv) e = access_memory<access::read>(a, [](std::byte*) {});
     if (e == sys::sigsegv) return errc::no_vma;
     if (e == sys::sigbus) return errc::no_access;
+    shared_guard const map_guard{map_lock_};
+    vma const* const v = vmas_.find(a);
+    if (v == nullptr) continue;
+    if (v->kind == mapping_kind::io) return errc::no_access;
+    pte const seen = entry_at(a);
+    bool const is_coherent = seen.what == pte::state::present && frames_.is_device(seen.target);
+    if (is_coherent || (seen.what == pte::state::present && v->is_private() && !seen.writable)) {
+      // The access left it in device memory, or with others: it was one that may only read.
+      presence const p = is_coherent ? bring_back(*v, a, seen) : break_sharing(*v, a, seen);
+      if (p.error != errc::ok) return errc::no_access;
+      if (p.wait) wait_until = p.wait_until;
+      continue;
+    }
     exclusive_guard const guard{frames_.lock()};
     pte const now = table_.get(a);
     if (now.what != pte::state::present || frames_.is_zero(now.target) || frames_.is_device(now.target)) continue;

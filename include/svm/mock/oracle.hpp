@@ -16,6 +16,24 @@
 
 namespace svm::inline v0::mock {
 
+template <lock Lock, std::size_t PageBytes, bool Coherent>
+void machine<Lock, PageBytes, Coherent>::check_gpu(task& t, gpu_type& g) {
+  va_range const all{cpu_va{}, byte_count{UINT64_MAX}};
+  g.for_each_mapping(all, [&](typename gpu_type::mapping const& m) {
+    if (!frames.is_alive(m.target)) broken.violation("O-01", "the GPU maps a dead page at " + hex(m.at.value));
+    pte const cpu = t.process.entry_at(m.at);  // the page-table lock comes after the device's in the order of ranks
+    if (!cpu.has_page() || cpu.target != m.target)
+      broken.violation("O-02", "the GPU maps another page than the CPU at " + hex(m.at.value));
+    vma const* const mapping = t.process.vmas().find(m.at);
+    if (m.writable && (mapping == nullptr || !mapping->writable() || !cpu.writable))
+      broken.violation("O-05", "the GPU may write where the CPU may not, at " + hex(m.at.value));
+  });
+  g.for_each_stale(all, [&](typename gpu_type::mapping const&, bool) {
+    broken.violation("O-01", "the TLB and the GPU's page table disagree");
+  });
+  if (!g.is_flushed()) broken.violation("O-27", "a flush was begun and never waited for");
+}
+
 /// What every call leaves as it was: no lock is held (O-36), no section is open (O-22), no flush is begun (O-27), and the
 /// user references (O-32) and registrations (O-19) are those of who is there.
 template <lock Lock, std::size_t PageBytes, bool Coherent>

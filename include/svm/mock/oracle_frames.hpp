@@ -30,9 +30,11 @@ void machine<Lock, PageBytes, Coherent>::check_totals(census const& seen) {
       broken.violation(
           "O-29", "a migrator has " + std::to_string(held) + " references, and " + std::to_string(known) + " users");
   }
-  if (peer_maps != seen.peer_blocks)
+  std::uint64_t peer_blocks = seen.peer_blocks;
+  for (card const& c : cards_) peer_blocks += c.other_peer_blocks;
+  if (peer_maps != peer_blocks)
     broken.violation("O-07", "there are " + std::to_string(peer_maps) + " mappings of peers' memory and " +
-                                 std::to_string(seen.peer_blocks) + " entries of ranges");
+                                 std::to_string(peer_blocks) + " entries of ranges");
 }
 
 /// An allocation counts its live blocks, and nobody else has it (O-29).
@@ -197,7 +199,7 @@ void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& cha
       check_allocation(*owner, live);
     }
   }
-  if (std::ranges::any_of(cards_, [](card const& c) { return c.other_dma_blocks != 0; })) return;
+  if (has_other_mappings || std::ranges::any_of(cards_, [](card const& c) { return c.other_dma_blocks != 0; })) return;
   view const* looked_at = nullptr;  // where the last look into an index was, and what it found
   va_range around{cpu_va{}, byte_count{1}};
   bool is_mapped = false;

@@ -55,6 +55,8 @@ struct vma {
   [[nodiscard]] bool readable() const { return allowed != protection::none; }
   [[nodiscard]] bool writable() const { return allowed == protection::read_write; }
   [[nodiscard]] bool is_migratable() const { return kind == mapping_kind::anon; }
+  /// True for what may end, or have holes.
+  [[nodiscard]] bool shows_a_file() const { return kind == mapping_kind::file || kind == mapping_kind::shared; }
   /// True when a fork gives each process its own memory, by and by.
   [[nodiscard]] bool is_private() const { return kind != mapping_kind::shared && kind != mapping_kind::io; }
   [[nodiscard]] std::uint64_t offset_of(cpu_va a) const { return offset + (a - extent.start()).value; }

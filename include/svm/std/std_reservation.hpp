@@ -6,12 +6,15 @@
 #include <svm/concepts/reservation.hpp>
 #include <svm/config.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <utility>
-#include <vector>
 
 namespace svm::inline v0 {
 
@@ -74,20 +77,33 @@ class std_reservation {
     free_.notify_all();
   }
   errc reserve_fences(unsigned n) {
-    fences_.reserve(fences_.size() + n);
+    if (n <= room_ - count_) return errc::ok;
+    std::size_t const room = std::max(count_ + n, 2 * room_);
+    std::unique_ptr<fence_entry[]> larger{new (std::nothrow) fence_entry[room]};
+    if (!larger) return errc::no_memory;
+    std::copy_n(fences_.get(), count_, larger.get());
+    fences_ = std::move(larger);
+    room_ = room;
     return errc::ok;
   }
-  void add_fence(fence& f, fence_usage usage) { fences_.emplace_back(&f, usage); }
+  void add_fence(fence& f, fence_usage usage) {
+    SVM_ASSERT(count_ != room_);
+    fences_[count_++] = {&f, usage};
+  }
   void assert_held() const {
     std::lock_guard const guard(mutex_);
     SVM_ASSERT(owner_ != nullptr);
   }
 
  private:
+  using fence_entry = std::pair<fence*, fence_usage>;
+
   mutable std::mutex mutex_;
   std::condition_variable free_;
   ticket* owner_ = nullptr;
-  std::vector<std::pair<fence*, fence_usage>> fences_;
+  std::unique_ptr<fence_entry[]> fences_;
+  std::size_t count_ = 0;
+  std::size_t room_ = 0;
 };
 static_assert(svm::reservation<std_reservation>);
 
