@@ -31,7 +31,7 @@ LEFT_OUT = ("tests/tools/", "tests/golden/svmsh/", "tests/golden/vm_bind/", "tes
 STARTS = ("", "include", "include/svm", "tests", "examples")
 
 SUFFIX = r"\.(?:hpp|cpp|py|md|txt|svm|sh|build)"
-PATH = re.compile(rf"(?<![\w./*<-])(?:[\w.*-]+/)*[\w.*-]*[\w*]{SUFFIX}\b(?!\()|(?<![\w./-])(?:[\w.-]+/)+(?=[\s`.,;:)]|$)")
+PATH = re.compile(rf"(?<![\w./*-])(?:[\w.*-]+/)*[\w.*-]*[\w*]{SUFFIX}\b(?!\()|(?<![\w./-])(?:[\w.-]+/)+(?=[\s`.,;:)]|$)")
 LONG = re.compile(r"\.ci/long ([a-z][a-z-]*)")
 SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^\[\]]*\]\(([^)\s]+)\)")
@@ -233,6 +233,7 @@ def _plants():
          ["no such heading"]),
         ("a file in backticks", tree | {"README.md": "`svm/mock/page.hpp` and `tests/b_test.cpp -x`\n"},
          ["tests/b_test.cpp is not there"]),
+        ("a header", tree | {"README.md": "`<svm/mock/page.hpp>` and `<svm/page.hpp>`\n"}, ["svm/page.hpp is not there"]),
         ("a file in indented code", tree | {"README.md": "a\n\n    run tests/b.py now\n"}, ["README.md:3: tests/b.py"]),
         ("a folder", tree | {"README.md": "`mock/`, `mocks/`, `tests/a/`\n"}, ["mocks/ is not", "tests/a/ is not"]),
         ("wildcards", tree | {"README.md": "`tests/*_test.cpp` `tests/b*.cpp` `*.svm`\n"}, ["tests/b*.cpp"]),
