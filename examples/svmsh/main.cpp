@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-// svmsh: a shell for the simulated machine. The manual page is svmsh.md.
+// svmsh: a shell for the simulated machine. Its manual is `svmsh VERB --help` and README.md.
 
 #include "help.hpp"
 #include "replay.hpp"

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// The algorithms and the concepts of the library; std.hpp adds models on the standard library.
+/// SVM and migration, with their concepts; std.hpp adds models on the standard library. The GPU VA manager is apart: gpuvm/.
 
 #include <svm/concepts/policies.hpp>
 #include <svm/driver/queue_driver.hpp>

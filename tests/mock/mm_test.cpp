@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-// The simulated process's system calls, and what its memory does on the CPU: svmsh.md, "Memory".
+// The simulated process's system calls, and what its memory does on the CPU.
 
 #include <string>
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-// The rules about addresses, calls and locks, each broken on purpose once; oracle_memory_test.cpp has those about memory.
+// The rules about addresses, calls and locks, each broken on purpose once; oracle_frames_test.cpp has those about memory.
 
 #include <algorithm>
 #include <string>

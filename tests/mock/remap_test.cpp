@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-// mremap: svmsh.md, "Memory".
+// mremap, on the CPU and on the device.
 
 #include <mock/processes.hpp>
 

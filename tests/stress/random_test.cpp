@@ -74,6 +74,8 @@ constexpr weight weights[] = {
     {kind::attach, 15},
     {kind::access_attached, 50},
     {kind::detach, 5},
+    {kind::keep, 30},
+    {kind::forget, 5},
 };
 static_assert(std::size(weights) == programs::kinds);
 
@@ -150,6 +152,9 @@ class generator {
     o.iommu = modes[draw_.below(3)];
     if (draw_.below(2) == 0) o.first_dma_address = {1 << 20};
     if (draw_.below(12) == 0) o.window = {cpu_va{4 * GiB}, byte_count{8 * MiB}};
+    if (draw_.below(3) == 0) o.eviction.order = svm::eviction_order::touched;
+    if (draw_.below(2) == 0) o.eviction.precision = svm::touch_precision::exact;
+    if (draw_.below(4) == 0) o.faults = svm::mock::page_faults::fatal;
     bool const collects = draw_.below(2) == 0;
     return {o, collects, draw_.below(8) == 0};
   }

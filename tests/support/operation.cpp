@@ -76,8 +76,11 @@ std::string text(setting const& s) {
          " timeslice=" + std::to_string(o.driver.timeslice.nanoseconds / svm::milliseconds(1).nanoseconds) +
          " readonly=" + on_off(o.driver.read_only) + " split=" + on_off(o.driver.rest == svm::partial_unmap::split) +
          " vm_start=" + hex(o.window.start().value) + " vm_size=" + hex(o.window.size().value) +
-         " gc=" + (s.collects ? "auto" : "manual") + "  # iommu=" + std::to_string(static_cast<unsigned>(o.iommu)) +
-         " linked=" + on_off(o.linked) + " late_copies=" + on_off(o.late_copies) + " mixed=" + on_off(o.driver.mixed) +
+         " gc=" + (s.collects ? "auto" : "manual") +
+         " evict=" + (o.eviction.order == svm::eviction_order::touched ? "touched" : "oldest") +
+         " faults=" + on_off(o.faults == svm::mock::page_faults::replayed) +
+         "  # iommu=" + std::to_string(static_cast<unsigned>(o.iommu)) + " linked=" + on_off(o.linked) +
+         " late_copies=" + on_off(o.late_copies) + " mixed=" + on_off(o.driver.mixed) +
          " peers_push=" + on_off(o.driver.peers_push) + " joins_pages=" + on_off(o.joins_pages) +
          " first_dma=" + hex(o.first_dma_address.value) + " ranges<=" + hex(o.driver.limits.ranges) +
          " device_memory<=" + hex(o.driver.limits.device_memory.value) + (s.coherent ? " coherent" : "");
@@ -175,6 +178,10 @@ std::string text(operation const& o) {
     case kind::access_attached:
       return "# " + std::string(writes(o) ? "write " : "read ") + "through attached mapping " +
              std::to_string(o.choice);
+    case kind::keep:
+      return gpu(o) + "advise " + range(o);
+    case kind::forget:
+      return "# " + gpu(o) + "forgets " + range(o);
     case kind::detach:
       return "# detach mapping " + std::to_string(o.choice);
   }

@@ -58,8 +58,10 @@ enum class kind : std::uint8_t {
   attach,
   access_attached,
   detach,
+  keep,
+  forget,
 };
-inline constexpr unsigned kinds = 45;
+inline constexpr unsigned kinds = 47;
 /// How many kinds of failure a program may ask for: all.
 inline constexpr unsigned failures = svm::mock::failure_kinds;
 

@@ -50,6 +50,7 @@ basic_runner<Machine>::basic_runner(setting const& s, runner_limits const& most)
       machine_(s.options, *Machine::check(s.options)),
       tasks_{&machine_.first()},
       suspended_(1, std::vector<bool>(s.options.gpus)),
+      kept_(1, std::vector<std::set<std::uint64_t>>(s.options.gpus)),
       unplugged_(s.options.gpus) {
   machine_.stats.listener = [this](svm::event const& e) {
     note(static_cast<std::uint64_t>(e.kind));
@@ -140,7 +141,7 @@ void basic_runner<Machine>::look() {
 
 template <class Machine>
 void basic_runner<Machine>::collect(std::size_t p) {
-  for (auto const& v : tasks_[p]->views) v->driver.collect_garbage();
+  for (auto const& v : tasks_[p]->views) v->in_charge().collect_garbage();
 }
 
 template <class Machine>
@@ -195,13 +196,8 @@ void basic_runner<Machine>::execute(operation const& o) {
       return fork(o);
     case kind::exit:
       return exit(o);
-    case kind::prefetch: {
-      if (!is_span(o)) return;
-      say(o);
-      constexpr svm::prefetch_place places[] = {svm::prefetch_place::as_fault, svm::prefetch_place::system,
-                                                svm::prefetch_place::device};
-      return note(static_cast<std::uint64_t>(driver(o).prefetch(span(o), places[chosen(o, 3)])));
-    }
+    case kind::prefetch:
+      return prefetch(o);
     case kind::evict:
     case kind::evict_all:
       return evict(o);
@@ -296,6 +292,9 @@ void basic_runner<Machine>::execute_on_others(operation const& o) {
       return attach(o);
     case kind::access_attached:
       return access_attached(o);
+    case kind::keep:
+    case kind::forget:
+      return keep(o, o.what == kind::keep);
     case kind::detach:
       if (!guests_.empty()) guests_.erase(guests_.begin() + chosen(o, static_cast<unsigned>(guests_.size())));
       return;
@@ -367,6 +366,7 @@ void basic_runner<Machine>::fork(operation const& o) {
   ++living_;
   tasks_.push_back(&child);
   suspended_.emplace_back(setting_.options.gpus);
+  kept_.emplace_back(setting_.options.gpus);
   model_.fork(o.process);
 }
 
@@ -376,7 +376,7 @@ void basic_runner<Machine>::exit(operation const& o) {
   say(o);
   --living_;
   machine_.exit(*tasks_[o.process]);
-  for (auto const& v : tasks_[o.process]->views) v->driver.close();
+  for (auto const& v : tasks_[o.process]->views) v->in_charge().close();
   model_.exit(o.process);
 }
 
@@ -453,6 +453,36 @@ void basic_runner<Machine>::unplug(operation const& o) {
     if (e.what == svm::mock::pte::state::lost) model_.lose(p, n);
   });
   if (!may_lose && !may_fail()) expect(!model_.any_lost(), "an unplug loses what could be saved");
+}
+
+template <class Machine>
+void basic_runner<Machine>::prefetch(operation const& o) {
+  if (!is_span(o)) return;
+  say(o);
+  constexpr svm::prefetch_place places[] = {svm::prefetch_place::as_fault, svm::prefetch_place::system,
+                                            svm::prefetch_place::device};
+  svm::prefetch_place const where = places[chosen(o, 3)];
+  auto& queues = view_of(o).queues;
+  errc const e = queues ? queues->prefetch(span(o), where) : driver(o).prefetch(span(o), where);
+  note(static_cast<std::uint64_t>(e));
+  if (!queues || e != errc::ok) return;
+  for (std::uint64_t n = 0; n < o.count; ++n) kept_[o.process][gpu_of(o)].insert(o.first + n);
+}
+
+/// Says what queues will reach, or will not any more.
+template <class Machine>
+void basic_runner<Machine>::keep(operation const& o, bool on) {
+  auto& queues = view_of(o).queues;
+  if (!queues || !is_span(o)) return;
+  say(o);
+  errc const e = on ? queues->keep(span(o)) : queues->forget(span(o));
+  note(static_cast<std::uint64_t>(e));
+  bool const is_inside = setting_.options.window.contains(span(o));
+  expect(e == errc::ok || unplugged_[gpu_of(o)] || may_fail() || (on && !is_inside), "a span cannot be kept");
+  if (e != errc::ok) return;
+  auto& kept = kept_[o.process][gpu_of(o)];
+  for (std::uint64_t n = o.first; n < o.first + o.count; ++n)
+    on ? static_cast<void>(kept.insert(n)) : static_cast<void>(kept.erase(n));
 }
 
 template <class Machine>
@@ -569,7 +599,8 @@ bool basic_runner<Machine>::has_reason(operation const& o, errc got, page const&
   // No range is smaller than the memory that it needs, and what cannot be evicted takes its place.
   if (got == errc::no_device_memory && (how.vram < how.chunks.front() || model_.any_lost())) return true;
   bool const is_elsewhere = got == errc::not_in_device_memory || got == errc::mixed_placement;
-  if ((got == errc::busy || is_elsewhere) && is_pinned_near(o.process, a)) return true;
+  bool const is_held = got == errc::in_use || got == errc::busy;
+  if ((is_held || is_elsewhere) && is_pinned_near(o.process, a)) return true;
   if (!is_elsewhere) return false;
   // What the program wants to stay elsewhere, or a reader shares with another process, is not in this device's memory.
   bool const stays =
@@ -593,8 +624,31 @@ bool basic_runner<Machine>::try_on_gpu(operation const& o, cpu_va a, svm::access
   }
 }
 
+/// A queue reaches what is mapped, and what is kept is; it waits for nobody, so an access that fails is over.
+template <class Machine>
+bool basic_runner<Machine>::judge_queue(operation const& o, errc got, bool excused, cpu_va a, svm::access want) {
+  auto const& how = setting_.options.driver;
+  page const* const at = model_.find(o.process, page_of(a));
+  errc const denied = denial(o, at, a, want);
+  // A mapping that a prefetch to system memory made serves all the same.
+  bool const may_work = denied == errc::ok ? !at->lost : denied == errc::not_migratable;
+  expect(got != errc::ok || may_work, "a queue reaches what it must not");
+  bool const limited = how.limits.ranges != UINT64_MAX || how.limits.device_memory.value != UINT64_MAX;
+  bool const is_kept = kept_[o.process][gpu_of(o)].count(page_of(a)) != 0;
+  // A neighbour that is lost keeps the range around it from being mapped.
+  bool const any_lost = model_.any_near(o.process, page_of(a), [](page const& p) { return p.lost; });
+  // Atomic accesses need device memory, which a restore does not demand.
+  bool const must_work = is_kept && denied == errc::ok && want != svm::access::atomic && model_.is_there(*at) &&
+                         !any_lost && how.migrate != svm::migration_mode::required && !excused &&
+                         !(limited && got == errc::quota_exceeded);
+  if (got != errc::ok && must_work && !has_reason(o, got, *at, a, want))
+    fail("a queue's access to what is kept ends with " + name_of(got));
+  return got == errc::ok;
+}
+
 template <class Machine>
 bool basic_runner<Machine>::judge_gpu(operation const& o, errc got, bool excused, cpu_va a, svm::access want) {
+  if (setting_.options.faults == svm::mock::page_faults::fatal) return judge_queue(o, got, excused, a, want);
   auto const& how = setting_.options.driver;
   page const* const at = model_.find(o.process, page_of(a));
   errc const denied = denial(o, at, a, want);
@@ -780,7 +834,7 @@ void basic_runner<Machine>::count_others() {
     machine_.gpu_card(n).other_dma_blocks = machine_.gpu_card(n).other_peer_blocks = 0;
   for (task* const t : tasks_) t->other_notifiers = 0;
   machine_.has_other_mappings = !buffers_.empty() || !guests_.empty();
-  machine_.has_users = !guests_.empty();
+  machine_.has_users = machine_.has_other_mappings;
   auto const count = [this](auto& user, pages_type const& mapping) {
     auto& card = machine_.gpu_card(user.gpu);
     for (svm::device_address const& block : mapping.blocks_locked()) {
@@ -832,7 +886,7 @@ void basic_runner<Machine>::show_write(std::size_t p, cpu_va a, gpu_type const* 
     for (task* const t : tasks_)
       if (&t->process == where.space)
         for (std::size_t n = 0; n < t->views.size(); ++n)
-          if (auto const range = t->views[n]->driver.svm().find(where.at))
+          if (auto const range = t->views[n]->in_charge().svm().find(where.at))
             add_view(views, range->mapping(), n, wrote(t->views[n]->device), range->interval(), where.at);
     for (auto const& b : buffers_)
       if (&b->owner.process == where.space)

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -60,7 +61,8 @@ class basic_runner {
   using guest = attached_mapping<Machine>;
 
   [[nodiscard]] auto& process(operation const& o) { return tasks_[o.process]->process; }
-  [[nodiscard]] auto& driver(operation const& o) const { return tasks_[o.process]->views[gpu_of(o)]->driver; }
+  [[nodiscard]] auto& view_of(operation const& o) const { return *tasks_[o.process]->views[gpu_of(o)]; }
+  [[nodiscard]] auto& driver(operation const& o) const { return view_of(o).in_charge(); }
   [[nodiscard]] static bool is_span(operation const& o) {
     return o.count != 0 && o.first <= model::end_page && o.count <= model::end_page - o.first;
   }
@@ -105,6 +107,8 @@ class basic_runner {
   void reset(operation const& o);
   void unplug(operation const& o);
   void suspend(operation const& o, bool on);
+  void prefetch(operation const& o);
+  void keep(operation const& o, bool on);
 
   // Accesses, and how they have to end.
   void access(operation const& o, svm::cpu_va at, bool write);
@@ -112,6 +116,7 @@ class basic_runner {
   void compare_word(std::size_t p, svm::cpu_va a, bool write, std::span<std::byte const, 8> word, std::uint64_t known);
   [[nodiscard]] bool judge_cpu(svm::mock::sys got, page const* at, bool write);
   [[nodiscard]] bool judge_gpu(operation const& o, svm::errc got, bool excused, svm::cpu_va a, svm::access want);
+  [[nodiscard]] bool judge_queue(operation const& o, svm::errc got, bool excused, svm::cpu_va a, svm::access want);
   template <class Once>
   [[nodiscard]] bool try_on_gpu(operation const& o, svm::cpu_va a, svm::access want, Once&& once);
   [[nodiscard]] svm::errc denial(operation const& o, page const* at, svm::cpu_va a, svm::access want) const;
@@ -153,7 +158,8 @@ class basic_runner {
   std::vector<std::pair<typename Machine::address_space_type*, svm::mock::page>> pinned_;
   std::vector<std::unique_ptr<buffer>> buffers_;
   std::vector<std::unique_ptr<guest>> guests_;
-  std::vector<std::vector<bool>> suspended_;  ///< by process and GPU
+  std::vector<std::vector<bool>> suspended_;                ///< by process and GPU
+  std::vector<std::vector<std::set<std::uint64_t>>> kept_;  ///< pages that queues need, likewise
   std::vector<bool> unplugged_;
   std::size_t living_ = 1;
   std::string problem_;

@@ -59,7 +59,7 @@ struct attached_mapping : page_table_user<Machine> {
   attached_mapping(attached_mapping const&) = delete;
   attached_mapping& operator=(attached_mapping const&) = delete;
 
-  [[nodiscard]] svm_type& svm() const { return this->owner.views[host]->driver.svm(); }
+  [[nodiscard]] svm_type& svm() const { return this->owner.views[host]->in_charge().svm(); }
 
   std::size_t const process;
   std::size_t const host;

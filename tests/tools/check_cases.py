@@ -51,7 +51,7 @@ HEADER = """\
 # SPDX-FileCopyrightText: 2026 The svm authors
 # SPDX-License-Identifier: MIT
 #
-# The case catalogue, and for each case the tests that cover it or the reason why none does:
+# For each case of the catalogue (catalogue.md) the tests that cover it or the reason why none does:
 #
 #     ID  path  name of the test      written by tests/tools/check_cases.py --update
 #     ID  -     reason                written by hand, on one line; dropped once a test covers the case

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The svm authors
 # SPDX-License-Identifier: MIT
-"""What the checking scripts share: C++ text without comments, and a planted tree for their self-tests."""
+"""What the checking scripts share: C++ text without comments or the comments alone, and a planted tree for self-tests."""
 
 import re
 import sys
@@ -29,6 +29,16 @@ def without_comments(text: str) -> str:
 
 def without_comments_and_strings(text: str) -> str:
     return _TOKEN.sub(lambda m: _blank(m[0]), text)
+
+
+def comments_only(text: str) -> str:
+    """Replaces all but the comments by blanks, so that lines and columns stay what they are."""
+    kept, done = [], 0
+    for m in _TOKEN.finditer(text):
+        if m["comment"]:
+            kept += [_blank(text[done : m.start()]), m[0]]
+            done = m.end()
+    return "".join(kept) + _blank(text[done:])
 
 
 def line_of(text: str, offset: int) -> int:

@@ -121,7 +121,7 @@ TEST_SUITE("upstream") {
     w.hooks.hook = [&](step s) {
       if (s == step::collecting && ++attempts == 2) w.process.pin(page_at(2), false);
     };
-    CHECK(w.mover.evict(*victim) == errc::busy);
+    CHECK(w.mover.evict(*victim) == errc::in_use);
     w.hooks.hook = nullptr;
     CHECK(attempts == svm::eviction_attempts);
     CHECK(w.failures.calls(failure::copy) - copies == 2);

@@ -147,6 +147,9 @@ class driver_base : public invalidation_client<P> {
     if (d.want == access::atomic) return true;
     return options_.migrate == migration_mode::required && d.where != prefetch_place::system;
   }
+  [[nodiscard]] static bool takes_from_others(demand const& d) {
+    return d.known.said.policy == migration_policy::all_pages || d.want == access::atomic;
+  }
   [[nodiscard]] page_options wanted_pages(demand const& d, bool read_only) const {
     bool const required = requires_device(d);
     return {read_only, required, options_.mixed && !required, nullptr, d.cancel};

@@ -110,10 +110,13 @@ auto driver_base<P>::serve_range(demand const& d, range_hold<P>& held, bool read
     if (errc const e = place(d, held, in_use); e != errc::ok) return {e, may_pass(e)};
     if (errc const e = svm_.get_pages(held, wanted); e != errc::ok) {
       bool const elsewhere = e == errc::mixed_placement || e == errc::unsupported;
+      bool const demands_it = e == errc::not_in_device_memory;
       // The error that ends this pass matters more than one of the eviction: what stays mixed is found again.
       if (elsewhere) in_use = svm_.evict(held, d.cancel) == errc::in_use;
-      if (in_use && (elsewhere || e == errc::not_in_device_memory)) return {errc::in_use, true};
-      return {e, may_pass(e) || elsewhere || e == errc::not_in_device_memory || e == errc::dma_map_failed};
+      // get_pages leaves coherent memory with a device that is out of reach, since the CPU reaches it there.
+      if (demands_it && takes_from_others(d) && svm_.evict(held, d.cancel) == errc::in_use) in_use = true;
+      if (in_use && (elsewhere || demands_it)) return {errc::in_use, true};
+      return {e, may_pass(e) || elsewhere || demands_it || e == errc::dma_map_failed};
     }
   }
   errc const e = svm_.bind(
@@ -162,8 +165,7 @@ bool driver_base<P>::may_migrate(demand const& d, range_hold<P>& held) {
   if (!held->is_migratable()) return false;
   residence const now = svm_.scan(held);
   if (now == residence::here) return false;
-  bool const takes_from_others = d.known.said.policy == migration_policy::all_pages || d.want == access::atomic;
-  return takes_from_others || (now != residence::other && now != residence::mixed_device);
+  return takes_from_others(d) || (now != residence::other && now != residence::mixed_device);
 }
 
 template <policies P>

@@ -140,6 +140,8 @@ auto queue_driver<P>::restore_next(va_range rest, bool first, cancellation const
       this->serve({rest.start(), access::read, place_of(rest.start(), first), false, cancel, {{}, served}}, served);
   if (e == errc::ok || e == errc::lost) return {errc::ok, served};
   if (e == errc::not_migratable && !vma->migratable) return {errc::ok, same};
+  // The VMA allows it and a page does not (it lies beyond the end of a file, or is a register), unless that changed.
+  if (e == errc::no_access && !first) return {errc::ok, served};
   if (says_mappings_changed(e)) return {errc::ok, served, false};
   return {e, served};
 }

@@ -34,7 +34,10 @@ errc pages<P>::judge(std::span<entry const> found, page_options const& wanted, s
 /// Remembers whose memory a block is.
 template <policies P>
 void pages<P>::use_memory(devmem<P>& memory, room& space) {
-  if (memory_ == nullptr) memory_ = &memory;
+  if (memory_ == nullptr) {
+    memory_ = &memory;
+    from_ = migrator_ref<P>::share(memory.owner());
+  }
   if (memory_ == &memory) return;
   further_memory& more = *space.further_;  // only a mixed mapping comes here
   if (more.count == 0 || more.list[more.count - 1] != &memory) more.list[more.count++] = &memory;
@@ -95,7 +98,7 @@ errc pages<P>::map(std::span<entry const> found, page_options const& wanted, roo
   scope_guard undo{[&] {
     unmap_blocks({space.blocks_.data(), mapped});
     space.size_ = {};  // went with the blocks
-    memory_ = nullptr;
+    forget_memory();
   }};
   for (std::size_t i = 0; i < found.size();) {
     // A block ends with the contiguous memory or with the span, whichever comes first.

@@ -114,10 +114,10 @@ class pages : public list_hook<pages<P>> {
   /// \pre the range lock is held, or the notifier lock exclusive, or nothing is under way
   [[nodiscard]] std::span<device_address const> blocks_locked() const { return {blocks_.data(), count_}; }
 
-  /// True when device memory is mapped.
+  /// Whose device memory is mapped, which the mapping keeps; null when none is.
   ///
   /// \pre as `blocks_locked`
-  [[nodiscard]] bool uses_memory_locked() const { return memory_ != nullptr; }
+  [[nodiscard]] migrator<P> const* memory_locked() const { return from_.get(); }
 
   /// The allocations that a mixed mapping uses beyond its first one; one that is met again may stand there again.
   struct further_memory {
@@ -223,10 +223,11 @@ class pages : public list_hook<pages<P>> {
            (how == mapping_access::read_write ? bit(page_flag::bound_atomic) : 0);
   }
   /// The pagemap of the device memory that is mapped.
-  [[nodiscard]] typename P::pagemap& pagemap() const { return memory_->owner().env().pagemap; }
+  [[nodiscard]] typename P::pagemap& pagemap() const { return from_->env().pagemap; }
   void use_memory(devmem<P>& memory, room& space);
   void forget_memory() {
     memory_ = nullptr;
+    from_ = {};
     if (further_ != nullptr) further_->count = 0;
   }
   [[nodiscard]] errc judge(std::span<entry const> found, page_options const& wanted, std::uint32_t& flags) const;
@@ -237,7 +238,8 @@ class pages : public list_hook<pages<P>> {
   environment<P>& env_;
   block_array blocks_;
   std::size_t count_ = 0;
-  devmem<P>* memory_ = nullptr;  // device memory that is mapped; it lives while a page of it does, so while mapped
+  migrator_ref<P> from_;         // whose device memory is mapped
+  devmem<P>* memory_ = nullptr;  // the allocation; it lives while a page of it does, so while the mapping is valid
   further_memory* further_ = nullptr;  // made for the first mixed mapping, and kept
   dma_addr iova_base_{};               // of the reservation that the system's pages are linked in
   byte_count iova_size_{};             // none: each was mapped by itself

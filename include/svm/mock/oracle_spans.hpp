@@ -177,6 +177,8 @@ void machine<Lock, PageBytes, Coherent>::check_ranges(view& v, va_range span, mo
         seen.dma_blocks[v.device.index()] += block.path == interconnect::system ? 1 : 0;
         seen.peer_blocks += block.path == interconnect::peer ? 1 : 0;
       }
+      for (std::size_t gpu = 0; gpu < cards_.size(); ++gpu)
+        seen.memory_holders[gpu] += r.mapping().memory_locked() == &cards_[gpu].mover ? 1 : 0;
     });
   });
 }
@@ -195,7 +197,7 @@ void machine<Lock, PageBytes, Coherent>::check_range(range<policies_type> const&
     broken.violation("O-09", "the blocks of a range do not add up to it, at " + where());
   if (is_mapped != (count != 0) || (pages.has(page_flag::valid) && !is_mapped) ||
       (pages.has(page_flag::bound) && !pages.has(page_flag::valid)) ||
-      pages.has(page_flag::device) != pages.uses_memory_locked())
+      pages.has(page_flag::device) != (pages.memory_locked() != nullptr))
     broken.violation("O-20", "the flags of a range contradict its blocks, at " + where());
   if (r.has(range_flag::unmapped) && is_mapped)
     broken.violation("O-08", "a range that was unmapped has pages, at " + where());
