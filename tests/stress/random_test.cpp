@@ -270,7 +270,7 @@ TEST_SUITE("stress/random") {
     svm::assertion_handler = nullptr;
     auto const middle = mapped.begin() + static_cast<std::ptrdiff_t>(mapped.size() / 2);
     std::nth_element(mapped.begin(), middle, mapped.end());
-    std::string const hash_of_all = svm::mock::hex(hash);  // .ci/long compares it between compilers
+    std::string const hash_of_all = svm::mock::hex(hash);  // .ci/long stress compares it between compilers
     MESSAGE("seeds " << first << " to " << seed - 1 << ", pages mapped at the median: " << *middle << ", hash "
                      << doctest::toString(hash_of_all));
     CHECK(*middle >= 4096);
