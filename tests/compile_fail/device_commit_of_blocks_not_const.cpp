@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 // expect-first-error: svm: device needs `void commit\(va_range, std::span<device_address const>, mapping_access\) noexcept`
-// each-with: BY_ASSERTION BY_NAME
+// each-with: BY_ASSERTION BY_DRIVER
 #include "../static/archetypes.hpp"
 
 struct my_device : archetypes::device {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 // expect-first-error: svm: device needs `void finish_invalidate\(va_range\) noexcept`, to be a two_pass_device
-// each-with: BY_ASSERTION BY_NAME
+// each-with: BY_ASSERTION BY_DRIVER
 #include "../static/archetypes.hpp"
 
 struct my_device : archetypes::device {

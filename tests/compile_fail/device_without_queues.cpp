@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 // expect-first-error: svm: device needs `void stop_queues\(\) noexcept` and `void resume_queues\(\) noexcept`, for a queue_driver
-// each-with: BY_NAME_WITH_QUEUES
+// each-with: BY_QUEUE_DRIVER
 #include "../static/archetypes.hpp"
 
 struct my_device : archetypes::device {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 // expect-first-error: svm: mm needs `errc collect\(migration&, va_range, std::span<migration_slot<page>>, page_owner\) noexcept`
-// each-with: BY_ASSERTION BY_NAME
+// each-with: BY_ASSERTION BY_DRIVER
 #include "../static/archetypes.hpp"
 
 struct my_mm : archetypes::mm {

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 // expect-first-error: svm: mm needs `static constexpr byte_count page_size`
-// each-with: BY_ASSERTION BY_NAME
+// each-with: BY_ASSERTION BY_DRIVER
 #include "../static/archetypes.hpp"
 
 struct my_mm : archetypes::mm {

@@ -6,7 +6,18 @@
 
 #ifdef BY_ASSERTION
 static_assert(svm::explain<my_policies>());
+#elif defined(BY_ENVIRONMENT)
+svm::environment<my_policies>* environment;
+#elif defined(BY_MIGRATOR)
+#include <svm/pagemap/migrator.hpp>
+svm::migrator<my_policies>* migrator;
+#elif defined(BY_GPUSVM)
+#include <svm/gpusvm/gpusvm.hpp>
+svm::gpusvm<my_policies>* gpusvm;
 #else
+
+#include <svm/driver/queue_driver.hpp>
+#include <svm/driver/svm_driver.hpp>
 
 /// Stands for every argument that a constructor takes by reference.
 struct anything {
@@ -14,12 +25,9 @@ struct anything {
   operator T&() const;
 };
 
-#ifdef BY_NAME
-#include <svm/driver/svm_driver.hpp>
+#ifdef BY_DRIVER
 auto* const driver = new svm::svm_driver<my_policies>(anything{}, anything{}, anything{}, anything{});
-#endif
-#ifdef BY_NAME_WITH_QUEUES
-#include <svm/driver/queue_driver.hpp>
+#elif defined(BY_QUEUE_DRIVER)
 auto* const driver = new svm::queue_driver<my_policies>(anything{}, anything{}, anything{}, anything{});
 #endif
 

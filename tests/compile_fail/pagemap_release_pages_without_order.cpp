@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 // expect-first-error: svm: pagemap needs `void release_pages\(memory&, page, page_order\) noexcept`, to be a piecewise_pagemap
-// each-with: BY_ASSERTION BY_NAME
+// each-with: BY_ASSERTION BY_DRIVER
 #include "../static/archetypes.hpp"
 
 struct my_pagemap : archetypes::pagemap {
