@@ -652,6 +652,109 @@ struct device_resume_queues : archetypes::full_device {
 static_assert(!agreed::queue_device<device_resume_queues>);
 }  // namespace mistyped
 
+// -- a type is missing, or nobody else sees it ---
+
+namespace typeless {
+struct mm_page : archetypes::mm {
+ private:
+  using page = archetypes::mm::page;
+};
+static_assert(!agreed::mm<mm_page>);
+struct mm_registration : archetypes::mm {
+ private:
+  using registration = archetypes::mm::registration;
+};
+static_assert(!agreed::mm<mm_registration>);
+struct mm_migration : archetypes::mm {
+ private:
+  using migration = archetypes::mm::migration;
+};
+static_assert(!agreed::mm<mm_migration>);
+struct pagemap_memory : archetypes::pagemap {
+ private:
+  using memory = archetypes::pagemap::memory;
+};
+static_assert(!agreed::pagemap<pagemap_memory, page, archetypes::device>);
+struct lock_mutex {
+  template <svm::lock_rank R>
+  using shared_mutex = archetypes::lock::shared_mutex<R>;
+  using event = archetypes::lock::event;
+  template <class T>
+  using atomic = archetypes::lock::atomic<T>;
+};
+static_assert(!agreed::lock<lock_mutex>);
+struct lock_shared_mutex {
+  template <svm::lock_rank R>
+  using mutex = archetypes::lock::mutex<R>;
+  using event = archetypes::lock::event;
+  template <class T>
+  using atomic = archetypes::lock::atomic<T>;
+};
+static_assert(!agreed::lock<lock_shared_mutex>);
+struct lock_event {
+  template <svm::lock_rank R>
+  using mutex = archetypes::lock::mutex<R>;
+  template <svm::lock_rank R>
+  using shared_mutex = archetypes::lock::shared_mutex<R>;
+  template <class T>
+  using atomic = archetypes::lock::atomic<T>;
+};
+static_assert(!agreed::lock<lock_event>);
+struct lock_atomic {
+  template <svm::lock_rank R>
+  using mutex = archetypes::lock::mutex<R>;
+  template <svm::lock_rank R>
+  using shared_mutex = archetypes::lock::shared_mutex<R>;
+  using event = archetypes::lock::event;
+};
+static_assert(!agreed::lock<lock_atomic>);
+struct policies_mm : archetypes::policies {
+ private:
+  using mm = archetypes::mm;
+};
+static_assert(!agreed::policies<policies_mm>);
+struct policies_device : archetypes::policies {
+ private:
+  using device = archetypes::device;
+};
+static_assert(!agreed::policies<policies_device>);
+struct policies_pagemap : archetypes::policies {
+ private:
+  using pagemap = archetypes::pagemap;
+};
+static_assert(!agreed::policies<policies_pagemap>);
+struct policies_lock : archetypes::policies {
+ private:
+  using lock = archetypes::lock;
+};
+static_assert(!agreed::policies<policies_lock>);
+struct policies_clock : archetypes::policies {
+ private:
+  using clock = archetypes::clock;
+};
+static_assert(!agreed::policies<policies_clock>);
+struct policies_allocator : archetypes::policies {
+ private:
+  using allocator = archetypes::allocator;
+};
+static_assert(!agreed::policies<policies_allocator>);
+struct policies_observer : archetypes::policies {
+ private:
+  using observer = archetypes::observer;
+};
+static_assert(!agreed::policies<policies_observer>);
+struct policies_range_data : archetypes::policies {
+ private:
+  using range_data = archetypes::range_data;
+};
+static_assert(!agreed::policies<policies_range_data>);
+struct policies_notifier_data : archetypes::policies {
+ private:
+  using notifier_data = archetypes::notifier_data;
+};
+static_assert(!agreed::policies<policies_notifier_data>);
+}  // namespace typeless
+
 // -- what else an mm has: types, the page size, the map lock ---
 
 namespace mm_parts {

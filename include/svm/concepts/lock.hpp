@@ -151,7 +151,10 @@ template <class L, on_missing How = on_missing::error>
     static_assert(How == on_missing::answer, "svm: lock needs a type `event`");
   else if constexpr (!std::default_initializable<typename L::event>)
     static_assert(How == on_missing::answer, "svm: lock needs an `event` that is made without arguments");
-  else if constexpr (!requires { typename L::template atomic<std::uint32_t>; typename L::template atomic<std::uint64_t>; })
+  else if constexpr (!requires {
+    typename L::template atomic<std::uint32_t>;
+    typename L::template atomic<std::uint64_t>;
+  })
     static_assert(How == on_missing::answer, "svm: lock needs `template <class T> class atomic`");
   else if constexpr (!explain_atomic<typename L::template atomic<std::uint32_t>, std::uint32_t, How>())
     return false;
