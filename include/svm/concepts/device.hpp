@@ -57,7 +57,7 @@ enum class mapping_access : std::uint8_t {
 ///     Both may come with a notifier lock held, take locks as `commit` does, allocate nothing, and wait for nothing but
 ///     the device.
 ///
-/// What a device may have beside, each claimed by having it:
+/// What a device may have beside. Each is claimed by having a function of it, and half of one is an error of `explain`:
 ///  * `two_pass_device`: `begin_invalidate(span)` starts what `invalidate` does, `finish_invalidate(span)` waits for it;
 ///  * `iova_device`: `reserve_iova(size)` sets addresses aside, `link_iova(base, offset, page, order, direction)` maps a
 ///    block there or changes nothing, `sync_iova(base, size)` makes what was linked reachable, and `release_iova(base,
