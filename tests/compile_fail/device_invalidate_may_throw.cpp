@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-// expect-error: device<typename [^\n]*. (is not satisfied|evaluated to false)
+// expect-first-error: svm: device needs `void invalidate\(va_range\) noexcept`
 #include <svm/driver/svm_driver.hpp>
 
 #include "../static/archetypes.hpp"

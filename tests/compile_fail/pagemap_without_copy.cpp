@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-// expect-error: pagemap<typename [^\n]*. (is not satisfied|evaluated to false)
+// expect-first-error: svm: pagemap needs `errc copy_to_device\(std::span<copy_block<page> const>\) noexcept`
 #include <svm/pagemap/migrator.hpp>
 
 #include "../static/archetypes.hpp"

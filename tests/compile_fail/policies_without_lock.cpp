@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-// expect-error: typename P::lock|no type named .lock. in .my_policies.
+// expect-first-error: svm: policies need a type `lock`
 #include <svm/gpusvm/gpusvm.hpp>
 
 #include "../static/archetypes.hpp"

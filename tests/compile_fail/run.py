@@ -4,7 +4,9 @@
 """Compiles files that must not compile.
 
 Each file is named after the mistake it makes and holds `// expect-error: <regex>`, which the compiler's output must
-match. With FIXED defined it must compile: then the mistake alone is what the compiler refused.
+match, or `// expect-first-error: <regex>`, which the first line with an error must match. With FIXED defined it must
+compile: then the mistake alone is what the compiler refused. A file with `// each-with: NAME...` makes its mistake in
+several ways: all of this holds with each of the names defined.
 
 Usage: run.py INCLUDE_DIR FOLDER COMPILER [ARGUMENT...]
 """
@@ -15,22 +17,33 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-EXPECTATION = re.compile(r"^// expect-error: (.+)$", re.MULTILINE)
+EXPECTATION = re.compile(r"^// expect-(first-)?error: (.+)$", re.MULTILINE)
+WAYS = re.compile(r"^// each-with: (.+)$", re.MULTILINE)
+ERROR = re.compile(r"\berror: ")
 
 
-def complaint(path: Path, command: list[str]) -> str | None:
-    expectations = EXPECTATION.findall(path.read_text(encoding="utf-8"))
-    if len(expectations) != 1:
-        return f"{path.name}: expected one line `// expect-error: <regex>`, found {len(expectations)}"
+def complaint_of(name: str, path: Path, command: list[str], first: bool, expected: str) -> str | None:
     fixed = subprocess.run([*command, "-DFIXED", str(path)], capture_output=True, text=True)
     if fixed.returncode != 0:
-        return f"{path.name}: does not compile with FIXED defined:\n{fixed.stderr}"
+        return f"{name}: does not compile with FIXED defined:\n{fixed.stderr}"
     broken = subprocess.run([*command, str(path)], capture_output=True, text=True)
     if broken.returncode == 0:
-        return f"{path.name}: compiles"
-    if not re.search(expectations[0], broken.stderr):
-        return f"{path.name}: no error matches {expectations[0]!r}:\n{broken.stderr}"
+        return f"{name}: compiles"
+    said = next(filter(ERROR.search, broken.stderr.splitlines()), "") if first else broken.stderr
+    if not re.search(expected, said):
+        return f"{name}: no {'first ' if first else ''}error matches {expected!r}:\n{broken.stderr}"
     return None
+
+
+def complaints(path: Path, command: list[str]) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    expectations = EXPECTATION.findall(text)
+    if len(expectations) != 1:
+        return [f"{path.name}: expected one line `// expect-error: <regex>`, found {len(expectations)}"]
+    [(first, expected)] = expectations
+    ways = [(f"{path.name} with {way}", [f"-D{way}"]) for line in WAYS.findall(text) for way in line.split()]
+    found = [complaint_of(name, path, command + more, bool(first), expected) for name, more in ways or [(path.name, [])]]
+    return [c for c in found if c is not None]
 
 
 def main() -> int:
@@ -38,10 +51,12 @@ def main() -> int:
     command = [*compiler, f"-I{include}", "-std=c++20", "-fsyntax-only", "-fdiagnostics-color=never", "-DSVM_ASSERTIONS=1", "-Werror=unused-result"]
     files = sorted(Path(folder).glob("*.cpp"))
     with ThreadPoolExecutor(2) as pool:
-        complaints = [c for c in pool.map(lambda path: complaint(path, command), files) if c is not None]
-    print(*complaints, sep="\n", end="\n" if complaints else "")
-    print(f"{len(files) - len(complaints)} passed, {len(complaints)} failed")
-    return 1 if complaints or not files else 0
+        found = list(pool.map(lambda path: complaints(path, command), files))
+    for complaint in sum(found, []):
+        print(complaint)
+    failed = sum(1 for of_file in found if of_file)
+    print(f"{len(files) - failed} passed, {failed} failed")
+    return 1 if failed or not files else 0
 
 
 if __name__ == "__main__":

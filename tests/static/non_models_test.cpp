@@ -3,8 +3,10 @@
 
 // Types that miss exactly one requirement of a concept: a concept that nobody tries to violate stops checking one day.
 //
-// Each is an archetype, which is a model, with one thing changed.
+// Each is an archetype, which is a model, with one thing changed. What is asserted of a constant of `agreed` is held of
+// the concept and of its explanation.
 
+#include <static/agreed.hpp>
 #include <static/archetypes.hpp>
 
 #include <svm/concepts/cancellation.hpp>
@@ -17,210 +19,227 @@
 
 using archetypes::page;
 
+// -- the explanations have nothing to say of a model ---
+
+namespace models {
+using archetypes::device;
+using archetypes::full_device;
+using archetypes::full_pagemap;
+using archetypes::pagemap;
+
+static_assert(agreed::lock<archetypes::lock> && agreed::allocator<archetypes::allocator> &&
+              agreed::clock<archetypes::clock> && agreed::observer<archetypes::observer> && agreed::mm<archetypes::mm>);
+static_assert(agreed::device<device, page> && agreed::pagemap<pagemap, page, device>);
+static_assert(agreed::two_pass_device<full_device> && agreed::queue_device<full_device> &&
+              agreed::iova_device<full_device, page> && agreed::noncoherent_device<full_device> &&
+              agreed::piecewise_pagemap<full_pagemap, page>);
+static_assert(agreed::policies<archetypes::policies> && agreed::policies<archetypes::full_policies>);
+}  // namespace models
+
 // -- a member function is missing ---
 
 namespace missing {
 struct allocator_allocate : archetypes::allocator {
   std::byte* allocate(std::size_t, std::size_t) noexcept = delete;
 };
-static_assert(!svm::allocator<allocator_allocate>);
+static_assert(!agreed::allocator<allocator_allocate>);
 struct allocator_deallocate : archetypes::allocator {
   void deallocate(std::byte*, std::size_t, std::size_t) noexcept = delete;
 };
-static_assert(!svm::allocator<allocator_deallocate>);
+static_assert(!agreed::allocator<allocator_deallocate>);
 struct clock_now : archetypes::clock {
   svm::time_point now() noexcept = delete;
 };
-static_assert(!svm::clock<clock_now>);
+static_assert(!agreed::clock<clock_now>);
 struct clock_wait_until : archetypes::clock {
   void wait_until(svm::time_point) noexcept = delete;
 };
-static_assert(!svm::clock<clock_wait_until>);
+static_assert(!agreed::clock<clock_wait_until>);
 struct observer_record : archetypes::observer {
   void record(svm::event const&) noexcept = delete;
 };
-static_assert(!svm::observer<observer_record>);
+static_assert(!agreed::observer<observer_record>);
 struct mm_get_user : archetypes::mm {
   bool get_user() noexcept = delete;
 };
-static_assert(!svm::mm<mm_get_user>);
+static_assert(!agreed::mm<mm_get_user>);
 struct mm_put_user : archetypes::mm {
   void put_user() noexcept = delete;
 };
-static_assert(!svm::mm<mm_put_user>);
+static_assert(!agreed::mm<mm_put_user>);
 struct mm_find_vma : archetypes::mm {
   svm::result<svm::vma_info> find_vma(svm::cpu_va) noexcept = delete;
 };
-static_assert(!svm::mm<mm_find_vma>);
+static_assert(!agreed::mm<mm_find_vma>);
 struct mm_find_first_vma : archetypes::mm {
   svm::result<svm::vma_info> find_first_vma(svm::va_range) noexcept = delete;
 };
-static_assert(!svm::mm<mm_find_first_vma>);
+static_assert(!agreed::mm<mm_find_first_vma>);
 struct mm_fault_in : archetypes::mm {
   svm::errc fault_in(svm::walk_request<registration> const&, std::span<entry>) noexcept = delete;
 };
-static_assert(!svm::mm<mm_fault_in>);
+static_assert(!agreed::mm<mm_fault_in>);
 struct mm_snapshot : archetypes::mm {
   void snapshot(svm::va_range, std::span<entry>) noexcept = delete;
 };
-static_assert(!svm::mm<mm_snapshot>);
+static_assert(!agreed::mm<mm_snapshot>);
 struct mm_register_notifier : archetypes::mm {
   svm::errc register_notifier(registration&, svm::va_range, svm::invalidation_target&) noexcept = delete;
 };
-static_assert(!svm::mm<mm_register_notifier>);
+static_assert(!agreed::mm<mm_register_notifier>);
 struct mm_unregister_notifier : archetypes::mm {
   void unregister_notifier(registration&) noexcept = delete;
 };
-static_assert(!svm::mm<mm_unregister_notifier>);
+static_assert(!agreed::mm<mm_unregister_notifier>);
 struct mm_read_begin : archetypes::mm {
   std::uint64_t read_begin(registration&) noexcept = delete;
 };
-static_assert(!svm::mm<mm_read_begin>);
+static_assert(!agreed::mm<mm_read_begin>);
 struct mm_read_retry : archetypes::mm {
   bool read_retry(registration&, std::uint64_t) noexcept = delete;
 };
-static_assert(!svm::mm<mm_read_retry>);
+static_assert(!agreed::mm<mm_read_retry>);
 struct mm_set_sequence : archetypes::mm {
   void set_sequence(registration&, std::uint64_t) noexcept = delete;
 };
-static_assert(!svm::mm<mm_set_sequence>);
+static_assert(!agreed::mm<mm_set_sequence>);
 struct mm_collect : archetypes::mm {
   svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept = delete;
 };
-static_assert(!svm::mm<mm_collect>);
+static_assert(!agreed::mm<mm_collect>);
 struct mm_collect_pages : archetypes::mm {
   void collect_pages(migration&, std::span<slot>, svm::va_range const*, page) noexcept = delete;
 };
-static_assert(!svm::mm<mm_collect_pages>);
+static_assert(!agreed::mm<mm_collect_pages>);
 struct mm_install : archetypes::mm {
   void install(migration&) noexcept = delete;
 };
-static_assert(!svm::mm<mm_install>);
+static_assert(!agreed::mm<mm_install>);
 struct mm_finalize : archetypes::mm {
   void finalize(migration&) noexcept = delete;
 };
-static_assert(!svm::mm<mm_finalize>);
+static_assert(!agreed::mm<mm_finalize>);
 struct mm_allocate_page : archetypes::mm {
   svm::result<page> allocate_page(svm::page_order) noexcept = delete;
 };
-static_assert(!svm::mm<mm_allocate_page>);
+static_assert(!agreed::mm<mm_allocate_page>);
 struct mm_adopt_device_page : archetypes::mm {
   void adopt_device_page(page, svm::page_order, svm::device_page_owner<page>&, bool) noexcept = delete;
 };
-static_assert(!svm::mm<mm_adopt_device_page>);
+static_assert(!agreed::mm<mm_adopt_device_page>);
 struct mm_discard_page : archetypes::mm {
   void discard_page(page) noexcept = delete;
 };
-static_assert(!svm::mm<mm_discard_page>);
+static_assert(!agreed::mm<mm_discard_page>);
 struct device_dma_map : archetypes::device {
   svm::result<svm::dma_addr> dma_map(page, svm::page_order, svm::dma_direction) noexcept = delete;
 };
-static_assert(!svm::device<device_dma_map, archetypes::page>);
+static_assert(!agreed::device<device_dma_map, archetypes::page>);
 struct device_dma_unmap : archetypes::device {
   void dma_unmap(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept = delete;
 };
-static_assert(!svm::device<device_dma_unmap, archetypes::page>);
+static_assert(!agreed::device<device_dma_unmap, archetypes::page>);
 struct device_prepare : archetypes::device {
   svm::errc prepare(svm::va_range) noexcept = delete;
 };
-static_assert(!svm::device<device_prepare, archetypes::page>);
+static_assert(!agreed::device<device_prepare, archetypes::page>);
 struct device_commit : archetypes::device {
   void commit(svm::va_range, blocks, svm::mapping_access) noexcept = delete;
 };
-static_assert(!svm::device<device_commit, archetypes::page>);
+static_assert(!agreed::device<device_commit, archetypes::page>);
 struct device_invalidate : archetypes::device {
   void invalidate(svm::va_range) noexcept = delete;
 };
-static_assert(!svm::device<device_invalidate, archetypes::page>);
+static_assert(!agreed::device<device_invalidate, archetypes::page>);
 struct pagemap_allocate : archetypes::pagemap {
   svm::result<memory> allocate(svm::byte_count) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_allocate, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_allocate, archetypes::page, archetypes::device>);
 struct pagemap_pages : archetypes::pagemap {
   svm::errc pages(memory&, std::span<svm::device_page<page>>) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_pages, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_pages, archetypes::page, archetypes::device>);
 struct pagemap_release : archetypes::pagemap {
   void release(memory&) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_release, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_release, archetypes::page, archetypes::device>);
 struct pagemap_copy_to_device : archetypes::pagemap {
   svm::errc copy_to_device(job) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_copy_to_device, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_copy_to_device, archetypes::page, archetypes::device>);
 struct pagemap_copy_to_system : archetypes::pagemap {
   svm::errc copy_to_system(job) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_copy_to_system, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_copy_to_system, archetypes::page, archetypes::device>);
 struct pagemap_map : archetypes::pagemap {
   svm::result<svm::device_address> map(archetypes::device&, page, svm::page_order,
                                        svm::dma_direction) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_map, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_map, archetypes::page, archetypes::device>);
 struct pagemap_unmap : archetypes::pagemap {
   void unmap(archetypes::device&, svm::device_address const&) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_unmap, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_unmap, archetypes::page, archetypes::device>);
 struct pagemap_owner : archetypes::pagemap {
   svm::page_owner owner() noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_owner, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_owner, archetypes::page, archetypes::device>);
 struct pagemap_capacity : archetypes::pagemap {
   svm::byte_count capacity() noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_capacity, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_capacity, archetypes::page, archetypes::device>);
 struct pagemap_available : archetypes::pagemap {
   svm::byte_count available() noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_available, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_available, archetypes::page, archetypes::device>);
 struct pagemap_wait_cleared : archetypes::pagemap {
   svm::errc wait_cleared(memory&) noexcept = delete;
 };
-static_assert(!svm::pagemap<pagemap_wait_cleared, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_wait_cleared, archetypes::page, archetypes::device>);
 struct pagemap_release_pages : archetypes::full_pagemap {
   void release_pages(memory&, page, svm::page_order) noexcept = delete;
 };
-static_assert(!svm::piecewise_pagemap<pagemap_release_pages, archetypes::page>);
+static_assert(!agreed::piecewise_pagemap<pagemap_release_pages, archetypes::page>);
 struct device_begin_invalidate : archetypes::full_device {
   void begin_invalidate(svm::va_range) noexcept = delete;
 };
-static_assert(!svm::two_pass_device<device_begin_invalidate>);
+static_assert(!agreed::two_pass_device<device_begin_invalidate>);
 struct device_finish_invalidate : archetypes::full_device {
   void finish_invalidate(svm::va_range) noexcept = delete;
 };
-static_assert(!svm::two_pass_device<device_finish_invalidate>);
+static_assert(!agreed::two_pass_device<device_finish_invalidate>);
 struct device_reserve_iova : archetypes::full_device {
   svm::result<svm::dma_addr> reserve_iova(svm::byte_count) noexcept = delete;
 };
-static_assert(!svm::iova_device<device_reserve_iova, archetypes::page>);
+static_assert(!agreed::iova_device<device_reserve_iova, archetypes::page>);
 struct device_link_iova : archetypes::full_device {
   svm::errc link_iova(svm::dma_addr, svm::byte_count, page, svm::page_order, svm::dma_direction) noexcept = delete;
 };
-static_assert(!svm::iova_device<device_link_iova, archetypes::page>);
+static_assert(!agreed::iova_device<device_link_iova, archetypes::page>);
 struct device_sync_iova : archetypes::full_device {
   svm::errc sync_iova(svm::dma_addr, svm::byte_count) noexcept = delete;
 };
-static_assert(!svm::iova_device<device_sync_iova, archetypes::page>);
+static_assert(!agreed::iova_device<device_sync_iova, archetypes::page>);
 struct device_release_iova : archetypes::full_device {
   void release_iova(svm::dma_addr, svm::byte_count, svm::byte_count, svm::dma_direction) noexcept = delete;
 };
-static_assert(!svm::iova_device<device_release_iova, archetypes::page>);
+static_assert(!agreed::iova_device<device_release_iova, archetypes::page>);
 struct device_sync_for_device : archetypes::full_device {
   void sync_for_device(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept = delete;
 };
-static_assert(!svm::noncoherent_device<device_sync_for_device>);
+static_assert(!agreed::noncoherent_device<device_sync_for_device>);
 struct device_sync_for_system : archetypes::full_device {
   void sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept = delete;
 };
-static_assert(!svm::noncoherent_device<device_sync_for_system>);
+static_assert(!agreed::noncoherent_device<device_sync_for_system>);
 struct device_stop_queues : archetypes::full_device {
   void stop_queues() noexcept = delete;
 };
-static_assert(!svm::queue_device<device_stop_queues>);
+static_assert(!agreed::queue_device<device_stop_queues>);
 struct device_resume_queues : archetypes::full_device {
   void resume_queues() noexcept = delete;
 };
-static_assert(!svm::queue_device<device_resume_queues>);
+static_assert(!agreed::queue_device<device_resume_queues>);
 }  // namespace missing
 
 // -- it may throw ---
@@ -229,203 +248,203 @@ namespace throwing {
 struct allocator_allocate : archetypes::allocator {
   std::byte* allocate(std::size_t, std::size_t);
 };
-static_assert(!svm::allocator<allocator_allocate>);
+static_assert(!agreed::allocator<allocator_allocate>);
 struct allocator_deallocate : archetypes::allocator {
   void deallocate(std::byte*, std::size_t, std::size_t);
 };
-static_assert(!svm::allocator<allocator_deallocate>);
+static_assert(!agreed::allocator<allocator_deallocate>);
 struct clock_now : archetypes::clock {
   svm::time_point now();
 };
-static_assert(!svm::clock<clock_now>);
+static_assert(!agreed::clock<clock_now>);
 struct clock_wait_until : archetypes::clock {
   void wait_until(svm::time_point);
 };
-static_assert(!svm::clock<clock_wait_until>);
+static_assert(!agreed::clock<clock_wait_until>);
 struct observer_record : archetypes::observer {
   void record(svm::event const&);
 };
-static_assert(!svm::observer<observer_record>);
+static_assert(!agreed::observer<observer_record>);
 struct mm_get_user : archetypes::mm {
   bool get_user();
 };
-static_assert(!svm::mm<mm_get_user>);
+static_assert(!agreed::mm<mm_get_user>);
 struct mm_put_user : archetypes::mm {
   void put_user();
 };
-static_assert(!svm::mm<mm_put_user>);
+static_assert(!agreed::mm<mm_put_user>);
 struct mm_find_vma : archetypes::mm {
   svm::result<svm::vma_info> find_vma(svm::cpu_va);
 };
-static_assert(!svm::mm<mm_find_vma>);
+static_assert(!agreed::mm<mm_find_vma>);
 struct mm_find_first_vma : archetypes::mm {
   svm::result<svm::vma_info> find_first_vma(svm::va_range);
 };
-static_assert(!svm::mm<mm_find_first_vma>);
+static_assert(!agreed::mm<mm_find_first_vma>);
 struct mm_fault_in : archetypes::mm {
   svm::errc fault_in(svm::walk_request<registration> const&, std::span<entry>);
 };
-static_assert(!svm::mm<mm_fault_in>);
+static_assert(!agreed::mm<mm_fault_in>);
 struct mm_snapshot : archetypes::mm {
   void snapshot(svm::va_range, std::span<entry>);
 };
-static_assert(!svm::mm<mm_snapshot>);
+static_assert(!agreed::mm<mm_snapshot>);
 struct mm_register_notifier : archetypes::mm {
   svm::errc register_notifier(registration&, svm::va_range, svm::invalidation_target&);
 };
-static_assert(!svm::mm<mm_register_notifier>);
+static_assert(!agreed::mm<mm_register_notifier>);
 struct mm_unregister_notifier : archetypes::mm {
   void unregister_notifier(registration&);
 };
-static_assert(!svm::mm<mm_unregister_notifier>);
+static_assert(!agreed::mm<mm_unregister_notifier>);
 struct mm_read_begin : archetypes::mm {
   std::uint64_t read_begin(registration&);
 };
-static_assert(!svm::mm<mm_read_begin>);
+static_assert(!agreed::mm<mm_read_begin>);
 struct mm_read_retry : archetypes::mm {
   bool read_retry(registration&, std::uint64_t);
 };
-static_assert(!svm::mm<mm_read_retry>);
+static_assert(!agreed::mm<mm_read_retry>);
 struct mm_set_sequence : archetypes::mm {
   void set_sequence(registration&, std::uint64_t);
 };
-static_assert(!svm::mm<mm_set_sequence>);
+static_assert(!agreed::mm<mm_set_sequence>);
 struct mm_collect : archetypes::mm {
   svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner);
 };
-static_assert(!svm::mm<mm_collect>);
+static_assert(!agreed::mm<mm_collect>);
 struct mm_collect_pages : archetypes::mm {
   void collect_pages(migration&, std::span<slot>, svm::va_range const*, page);
 };
-static_assert(!svm::mm<mm_collect_pages>);
+static_assert(!agreed::mm<mm_collect_pages>);
 struct mm_install : archetypes::mm {
   void install(migration&);
 };
-static_assert(!svm::mm<mm_install>);
+static_assert(!agreed::mm<mm_install>);
 struct mm_finalize : archetypes::mm {
   void finalize(migration&);
 };
-static_assert(!svm::mm<mm_finalize>);
+static_assert(!agreed::mm<mm_finalize>);
 struct mm_allocate_page : archetypes::mm {
   svm::result<page> allocate_page(svm::page_order);
 };
-static_assert(!svm::mm<mm_allocate_page>);
+static_assert(!agreed::mm<mm_allocate_page>);
 struct mm_adopt_device_page : archetypes::mm {
   void adopt_device_page(page, svm::page_order, svm::device_page_owner<page>&, bool);
 };
-static_assert(!svm::mm<mm_adopt_device_page>);
+static_assert(!agreed::mm<mm_adopt_device_page>);
 struct mm_discard_page : archetypes::mm {
   void discard_page(page);
 };
-static_assert(!svm::mm<mm_discard_page>);
+static_assert(!agreed::mm<mm_discard_page>);
 struct device_dma_map : archetypes::device {
   svm::result<svm::dma_addr> dma_map(page, svm::page_order, svm::dma_direction);
 };
-static_assert(!svm::device<device_dma_map, archetypes::page>);
+static_assert(!agreed::device<device_dma_map, archetypes::page>);
 struct device_dma_unmap : archetypes::device {
   void dma_unmap(svm::dma_addr, svm::page_order, svm::dma_direction);
 };
-static_assert(!svm::device<device_dma_unmap, archetypes::page>);
+static_assert(!agreed::device<device_dma_unmap, archetypes::page>);
 struct device_prepare : archetypes::device {
   svm::errc prepare(svm::va_range);
 };
-static_assert(!svm::device<device_prepare, archetypes::page>);
+static_assert(!agreed::device<device_prepare, archetypes::page>);
 struct device_commit : archetypes::device {
   void commit(svm::va_range, blocks, svm::mapping_access);
 };
-static_assert(!svm::device<device_commit, archetypes::page>);
+static_assert(!agreed::device<device_commit, archetypes::page>);
 struct device_invalidate : archetypes::device {
   void invalidate(svm::va_range);
 };
-static_assert(!svm::device<device_invalidate, archetypes::page>);
+static_assert(!agreed::device<device_invalidate, archetypes::page>);
 struct pagemap_allocate : archetypes::pagemap {
   svm::result<memory> allocate(svm::byte_count);
 };
-static_assert(!svm::pagemap<pagemap_allocate, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_allocate, archetypes::page, archetypes::device>);
 struct pagemap_pages : archetypes::pagemap {
   svm::errc pages(memory&, std::span<svm::device_page<page>>);
 };
-static_assert(!svm::pagemap<pagemap_pages, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_pages, archetypes::page, archetypes::device>);
 struct pagemap_release : archetypes::pagemap {
   void release(memory&);
 };
-static_assert(!svm::pagemap<pagemap_release, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_release, archetypes::page, archetypes::device>);
 struct pagemap_copy_to_device : archetypes::pagemap {
   svm::errc copy_to_device(job);
 };
-static_assert(!svm::pagemap<pagemap_copy_to_device, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_copy_to_device, archetypes::page, archetypes::device>);
 struct pagemap_copy_to_system : archetypes::pagemap {
   svm::errc copy_to_system(job);
 };
-static_assert(!svm::pagemap<pagemap_copy_to_system, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_copy_to_system, archetypes::page, archetypes::device>);
 struct pagemap_map : archetypes::pagemap {
   svm::result<svm::device_address> map(archetypes::device&, page, svm::page_order, svm::dma_direction);
 };
-static_assert(!svm::pagemap<pagemap_map, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_map, archetypes::page, archetypes::device>);
 struct pagemap_unmap : archetypes::pagemap {
   void unmap(archetypes::device&, svm::device_address const&);
 };
-static_assert(!svm::pagemap<pagemap_unmap, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_unmap, archetypes::page, archetypes::device>);
 struct pagemap_owner : archetypes::pagemap {
   svm::page_owner owner();
 };
-static_assert(!svm::pagemap<pagemap_owner, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_owner, archetypes::page, archetypes::device>);
 struct pagemap_capacity : archetypes::pagemap {
   svm::byte_count capacity();
 };
-static_assert(!svm::pagemap<pagemap_capacity, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_capacity, archetypes::page, archetypes::device>);
 struct pagemap_available : archetypes::pagemap {
   svm::byte_count available();
 };
-static_assert(!svm::pagemap<pagemap_available, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_available, archetypes::page, archetypes::device>);
 struct pagemap_wait_cleared : archetypes::pagemap {
   svm::errc wait_cleared(memory&);
 };
-static_assert(!svm::pagemap<pagemap_wait_cleared, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_wait_cleared, archetypes::page, archetypes::device>);
 struct pagemap_release_pages : archetypes::full_pagemap {
   void release_pages(memory&, page, svm::page_order);
 };
-static_assert(!svm::piecewise_pagemap<pagemap_release_pages, archetypes::page>);
+static_assert(!agreed::piecewise_pagemap<pagemap_release_pages, archetypes::page>);
 struct device_begin_invalidate : archetypes::full_device {
   void begin_invalidate(svm::va_range);
 };
-static_assert(!svm::two_pass_device<device_begin_invalidate>);
+static_assert(!agreed::two_pass_device<device_begin_invalidate>);
 struct device_finish_invalidate : archetypes::full_device {
   void finish_invalidate(svm::va_range);
 };
-static_assert(!svm::two_pass_device<device_finish_invalidate>);
+static_assert(!agreed::two_pass_device<device_finish_invalidate>);
 struct device_reserve_iova : archetypes::full_device {
   svm::result<svm::dma_addr> reserve_iova(svm::byte_count);
 };
-static_assert(!svm::iova_device<device_reserve_iova, archetypes::page>);
+static_assert(!agreed::iova_device<device_reserve_iova, archetypes::page>);
 struct device_link_iova : archetypes::full_device {
   svm::errc link_iova(svm::dma_addr, svm::byte_count, page, svm::page_order, svm::dma_direction);
 };
-static_assert(!svm::iova_device<device_link_iova, archetypes::page>);
+static_assert(!agreed::iova_device<device_link_iova, archetypes::page>);
 struct device_sync_iova : archetypes::full_device {
   svm::errc sync_iova(svm::dma_addr, svm::byte_count);
 };
-static_assert(!svm::iova_device<device_sync_iova, archetypes::page>);
+static_assert(!agreed::iova_device<device_sync_iova, archetypes::page>);
 struct device_release_iova : archetypes::full_device {
   void release_iova(svm::dma_addr, svm::byte_count, svm::byte_count, svm::dma_direction);
 };
-static_assert(!svm::iova_device<device_release_iova, archetypes::page>);
+static_assert(!agreed::iova_device<device_release_iova, archetypes::page>);
 struct device_sync_for_device : archetypes::full_device {
   void sync_for_device(svm::dma_addr, svm::page_order, svm::dma_direction);
 };
-static_assert(!svm::noncoherent_device<device_sync_for_device>);
+static_assert(!agreed::noncoherent_device<device_sync_for_device>);
 struct device_sync_for_system : archetypes::full_device {
   void sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction);
 };
-static_assert(!svm::noncoherent_device<device_sync_for_system>);
+static_assert(!agreed::noncoherent_device<device_sync_for_system>);
 struct device_stop_queues : archetypes::full_device {
   void stop_queues();
 };
-static_assert(!svm::queue_device<device_stop_queues>);
+static_assert(!agreed::queue_device<device_stop_queues>);
 struct device_resume_queues : archetypes::full_device {
   void resume_queues();
 };
-static_assert(!svm::queue_device<device_resume_queues>);
+static_assert(!agreed::queue_device<device_resume_queues>);
 }  // namespace throwing
 
 // -- it returns something else, convertible or not ---
@@ -434,204 +453,307 @@ namespace mistyped {
 struct allocator_allocate : archetypes::allocator {
   void* allocate(std::size_t, std::size_t) noexcept;
 };
-static_assert(!svm::allocator<allocator_allocate>);
+static_assert(!agreed::allocator<allocator_allocate>);
 struct allocator_deallocate : archetypes::allocator {
   int deallocate(std::byte*, std::size_t, std::size_t) noexcept;
 };
-static_assert(!svm::allocator<allocator_deallocate>);
+static_assert(!agreed::allocator<allocator_deallocate>);
 struct clock_now : archetypes::clock {
   std::uint8_t now() noexcept;
 };
-static_assert(!svm::clock<clock_now>);
+static_assert(!agreed::clock<clock_now>);
 struct clock_wait_until : archetypes::clock {
   int wait_until(svm::time_point) noexcept;
 };
-static_assert(!svm::clock<clock_wait_until>);
+static_assert(!agreed::clock<clock_wait_until>);
 struct observer_record : archetypes::observer {
   int record(svm::event const&) noexcept;
 };
-static_assert(!svm::observer<observer_record>);
+static_assert(!agreed::observer<observer_record>);
 struct mm_get_user : archetypes::mm {
   int get_user() noexcept;
 };
-static_assert(!svm::mm<mm_get_user>);
+static_assert(!agreed::mm<mm_get_user>);
 struct mm_put_user : archetypes::mm {
   int put_user() noexcept;
 };
-static_assert(!svm::mm<mm_put_user>);
+static_assert(!agreed::mm<mm_put_user>);
 struct mm_find_vma : archetypes::mm {
   void find_vma(svm::cpu_va) noexcept;
 };
-static_assert(!svm::mm<mm_find_vma>);
+static_assert(!agreed::mm<mm_find_vma>);
 struct mm_find_first_vma : archetypes::mm {
   void find_first_vma(svm::va_range) noexcept;
 };
-static_assert(!svm::mm<mm_find_first_vma>);
+static_assert(!agreed::mm<mm_find_first_vma>);
 struct mm_fault_in : archetypes::mm {
   std::uint8_t fault_in(svm::walk_request<registration> const&, std::span<entry>) noexcept;
 };
-static_assert(!svm::mm<mm_fault_in>);
+static_assert(!agreed::mm<mm_fault_in>);
 struct mm_snapshot : archetypes::mm {
   int snapshot(svm::va_range, std::span<entry>) noexcept;
 };
-static_assert(!svm::mm<mm_snapshot>);
+static_assert(!agreed::mm<mm_snapshot>);
 struct mm_register_notifier : archetypes::mm {
   std::uint8_t register_notifier(registration&, svm::va_range, svm::invalidation_target&) noexcept;
 };
-static_assert(!svm::mm<mm_register_notifier>);
+static_assert(!agreed::mm<mm_register_notifier>);
 struct mm_unregister_notifier : archetypes::mm {
   int unregister_notifier(registration&) noexcept;
 };
-static_assert(!svm::mm<mm_unregister_notifier>);
+static_assert(!agreed::mm<mm_unregister_notifier>);
 struct mm_read_begin : archetypes::mm {
   std::uint32_t read_begin(registration&) noexcept;
 };
-static_assert(!svm::mm<mm_read_begin>);
+static_assert(!agreed::mm<mm_read_begin>);
 struct mm_read_retry : archetypes::mm {
   int read_retry(registration&, std::uint64_t) noexcept;
 };
-static_assert(!svm::mm<mm_read_retry>);
+static_assert(!agreed::mm<mm_read_retry>);
 struct mm_set_sequence : archetypes::mm {
   int set_sequence(registration&, std::uint64_t) noexcept;
 };
-static_assert(!svm::mm<mm_set_sequence>);
+static_assert(!agreed::mm<mm_set_sequence>);
 struct mm_collect : archetypes::mm {
   std::uint8_t collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept;
 };
-static_assert(!svm::mm<mm_collect>);
+static_assert(!agreed::mm<mm_collect>);
 struct mm_collect_pages : archetypes::mm {
   int collect_pages(migration&, std::span<slot>, svm::va_range const*, page) noexcept;
 };
-static_assert(!svm::mm<mm_collect_pages>);
+static_assert(!agreed::mm<mm_collect_pages>);
 struct mm_install : archetypes::mm {
   int install(migration&) noexcept;
 };
-static_assert(!svm::mm<mm_install>);
+static_assert(!agreed::mm<mm_install>);
 struct mm_finalize : archetypes::mm {
   int finalize(migration&) noexcept;
 };
-static_assert(!svm::mm<mm_finalize>);
+static_assert(!agreed::mm<mm_finalize>);
 struct mm_allocate_page : archetypes::mm {
   void allocate_page(svm::page_order) noexcept;
 };
-static_assert(!svm::mm<mm_allocate_page>);
+static_assert(!agreed::mm<mm_allocate_page>);
 struct mm_adopt_device_page : archetypes::mm {
   int adopt_device_page(page, svm::page_order, svm::device_page_owner<page>&, bool) noexcept;
 };
-static_assert(!svm::mm<mm_adopt_device_page>);
+static_assert(!agreed::mm<mm_adopt_device_page>);
 struct mm_discard_page : archetypes::mm {
   int discard_page(page) noexcept;
 };
-static_assert(!svm::mm<mm_discard_page>);
+static_assert(!agreed::mm<mm_discard_page>);
 struct device_dma_map : archetypes::device {
   void dma_map(page, svm::page_order, svm::dma_direction) noexcept;
 };
-static_assert(!svm::device<device_dma_map, archetypes::page>);
+static_assert(!agreed::device<device_dma_map, archetypes::page>);
 struct device_dma_unmap : archetypes::device {
   int dma_unmap(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
 };
-static_assert(!svm::device<device_dma_unmap, archetypes::page>);
+static_assert(!agreed::device<device_dma_unmap, archetypes::page>);
 struct device_prepare : archetypes::device {
   std::uint8_t prepare(svm::va_range) noexcept;
 };
-static_assert(!svm::device<device_prepare, archetypes::page>);
+static_assert(!agreed::device<device_prepare, archetypes::page>);
 struct device_commit : archetypes::device {
   int commit(svm::va_range, blocks, svm::mapping_access) noexcept;
 };
-static_assert(!svm::device<device_commit, archetypes::page>);
+static_assert(!agreed::device<device_commit, archetypes::page>);
 struct device_invalidate : archetypes::device {
   int invalidate(svm::va_range) noexcept;
 };
-static_assert(!svm::device<device_invalidate, archetypes::page>);
+static_assert(!agreed::device<device_invalidate, archetypes::page>);
 struct pagemap_allocate : archetypes::pagemap {
   void allocate(svm::byte_count) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_allocate, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_allocate, archetypes::page, archetypes::device>);
 struct pagemap_pages : archetypes::pagemap {
   std::uint8_t pages(memory&, std::span<svm::device_page<page>>) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_pages, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_pages, archetypes::page, archetypes::device>);
 struct pagemap_release : archetypes::pagemap {
   int release(memory&) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_release, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_release, archetypes::page, archetypes::device>);
 struct pagemap_copy_to_device : archetypes::pagemap {
   std::uint8_t copy_to_device(job) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_copy_to_device, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_copy_to_device, archetypes::page, archetypes::device>);
 struct pagemap_copy_to_system : archetypes::pagemap {
   std::uint8_t copy_to_system(job) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_copy_to_system, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_copy_to_system, archetypes::page, archetypes::device>);
 struct pagemap_map : archetypes::pagemap {
   void map(archetypes::device&, page, svm::page_order, svm::dma_direction) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_map, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_map, archetypes::page, archetypes::device>);
 struct pagemap_unmap : archetypes::pagemap {
   int unmap(archetypes::device&, svm::device_address const&) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_unmap, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_unmap, archetypes::page, archetypes::device>);
 struct pagemap_owner : archetypes::pagemap {
   std::uint8_t owner() noexcept;
 };
-static_assert(!svm::pagemap<pagemap_owner, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_owner, archetypes::page, archetypes::device>);
 struct pagemap_capacity : archetypes::pagemap {
   std::uint8_t capacity() noexcept;
 };
-static_assert(!svm::pagemap<pagemap_capacity, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_capacity, archetypes::page, archetypes::device>);
 struct pagemap_available : archetypes::pagemap {
   std::uint8_t available() noexcept;
 };
-static_assert(!svm::pagemap<pagemap_available, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_available, archetypes::page, archetypes::device>);
 struct pagemap_wait_cleared : archetypes::pagemap {
   std::uint8_t wait_cleared(memory&) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_wait_cleared, archetypes::page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_wait_cleared, archetypes::page, archetypes::device>);
 struct pagemap_release_pages : archetypes::full_pagemap {
   int release_pages(memory&, page, svm::page_order) noexcept;
 };
-static_assert(!svm::piecewise_pagemap<pagemap_release_pages, archetypes::page>);
+static_assert(!agreed::piecewise_pagemap<pagemap_release_pages, archetypes::page>);
 struct device_begin_invalidate : archetypes::full_device {
   int begin_invalidate(svm::va_range) noexcept;
 };
-static_assert(!svm::two_pass_device<device_begin_invalidate>);
+static_assert(!agreed::two_pass_device<device_begin_invalidate>);
 struct device_finish_invalidate : archetypes::full_device {
   int finish_invalidate(svm::va_range) noexcept;
 };
-static_assert(!svm::two_pass_device<device_finish_invalidate>);
+static_assert(!agreed::two_pass_device<device_finish_invalidate>);
 struct device_reserve_iova : archetypes::full_device {
   void reserve_iova(svm::byte_count) noexcept;
 };
-static_assert(!svm::iova_device<device_reserve_iova, archetypes::page>);
+static_assert(!agreed::iova_device<device_reserve_iova, archetypes::page>);
 struct device_link_iova : archetypes::full_device {
   std::uint8_t link_iova(svm::dma_addr, svm::byte_count, page, svm::page_order, svm::dma_direction) noexcept;
 };
-static_assert(!svm::iova_device<device_link_iova, archetypes::page>);
+static_assert(!agreed::iova_device<device_link_iova, archetypes::page>);
 struct device_sync_iova : archetypes::full_device {
   std::uint8_t sync_iova(svm::dma_addr, svm::byte_count) noexcept;
 };
-static_assert(!svm::iova_device<device_sync_iova, archetypes::page>);
+static_assert(!agreed::iova_device<device_sync_iova, archetypes::page>);
 struct device_release_iova : archetypes::full_device {
   int release_iova(svm::dma_addr, svm::byte_count, svm::byte_count, svm::dma_direction) noexcept;
 };
-static_assert(!svm::iova_device<device_release_iova, archetypes::page>);
+static_assert(!agreed::iova_device<device_release_iova, archetypes::page>);
 struct device_sync_for_device : archetypes::full_device {
   int sync_for_device(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
 };
-static_assert(!svm::noncoherent_device<device_sync_for_device>);
+static_assert(!agreed::noncoherent_device<device_sync_for_device>);
 struct device_sync_for_system : archetypes::full_device {
   int sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
 };
-static_assert(!svm::noncoherent_device<device_sync_for_system>);
+static_assert(!agreed::noncoherent_device<device_sync_for_system>);
 struct device_stop_queues : archetypes::full_device {
   int stop_queues() noexcept;
 };
-static_assert(!svm::queue_device<device_stop_queues>);
+static_assert(!agreed::queue_device<device_stop_queues>);
 struct device_resume_queues : archetypes::full_device {
   int resume_queues() noexcept;
 };
-static_assert(!svm::queue_device<device_resume_queues>);
+static_assert(!agreed::queue_device<device_resume_queues>);
 }  // namespace mistyped
+
+// -- a type is missing, or nobody else sees it ---
+
+namespace typeless {
+struct mm_page : archetypes::mm {
+ private:
+  using page = archetypes::mm::page;
+};
+static_assert(!agreed::mm<mm_page>);
+struct mm_registration : archetypes::mm {
+ private:
+  using registration = archetypes::mm::registration;
+};
+static_assert(!agreed::mm<mm_registration>);
+struct mm_migration : archetypes::mm {
+ private:
+  using migration = archetypes::mm::migration;
+};
+static_assert(!agreed::mm<mm_migration>);
+struct pagemap_memory : archetypes::pagemap {
+ private:
+  using memory = archetypes::pagemap::memory;
+};
+static_assert(!agreed::pagemap<pagemap_memory, page, archetypes::device>);
+struct lock_mutex {
+  template <svm::lock_rank R>
+  using shared_mutex = archetypes::lock::shared_mutex<R>;
+  using event = archetypes::lock::event;
+  template <class T>
+  using atomic = archetypes::lock::atomic<T>;
+};
+static_assert(!agreed::lock<lock_mutex>);
+struct lock_shared_mutex {
+  template <svm::lock_rank R>
+  using mutex = archetypes::lock::mutex<R>;
+  using event = archetypes::lock::event;
+  template <class T>
+  using atomic = archetypes::lock::atomic<T>;
+};
+static_assert(!agreed::lock<lock_shared_mutex>);
+struct lock_event {
+  template <svm::lock_rank R>
+  using mutex = archetypes::lock::mutex<R>;
+  template <svm::lock_rank R>
+  using shared_mutex = archetypes::lock::shared_mutex<R>;
+  template <class T>
+  using atomic = archetypes::lock::atomic<T>;
+};
+static_assert(!agreed::lock<lock_event>);
+struct lock_atomic {
+  template <svm::lock_rank R>
+  using mutex = archetypes::lock::mutex<R>;
+  template <svm::lock_rank R>
+  using shared_mutex = archetypes::lock::shared_mutex<R>;
+  using event = archetypes::lock::event;
+};
+static_assert(!agreed::lock<lock_atomic>);
+struct policies_mm : archetypes::policies {
+ private:
+  using mm = archetypes::mm;
+};
+static_assert(!agreed::policies<policies_mm>);
+struct policies_device : archetypes::policies {
+ private:
+  using device = archetypes::device;
+};
+static_assert(!agreed::policies<policies_device>);
+struct policies_pagemap : archetypes::policies {
+ private:
+  using pagemap = archetypes::pagemap;
+};
+static_assert(!agreed::policies<policies_pagemap>);
+struct policies_lock : archetypes::policies {
+ private:
+  using lock = archetypes::lock;
+};
+static_assert(!agreed::policies<policies_lock>);
+struct policies_clock : archetypes::policies {
+ private:
+  using clock = archetypes::clock;
+};
+static_assert(!agreed::policies<policies_clock>);
+struct policies_allocator : archetypes::policies {
+ private:
+  using allocator = archetypes::allocator;
+};
+static_assert(!agreed::policies<policies_allocator>);
+struct policies_observer : archetypes::policies {
+ private:
+  using observer = archetypes::observer;
+};
+static_assert(!agreed::policies<policies_observer>);
+struct policies_range_data : archetypes::policies {
+ private:
+  using range_data = archetypes::range_data;
+};
+static_assert(!agreed::policies<policies_range_data>);
+struct policies_notifier_data : archetypes::policies {
+ private:
+  using notifier_data = archetypes::notifier_data;
+};
+static_assert(!agreed::policies<policies_notifier_data>);
+}  // namespace typeless
 
 // -- what else an mm has: types, the page size, the map lock ---
 
@@ -664,11 +786,11 @@ struct with_page : archetypes::mm {
   void adopt_device_page(Page const&, svm::page_order, svm::device_page_owner<Page>&, bool) noexcept;
   void discard_page(Page const&) noexcept;
 };
-static_assert(svm::mm<with_page<page>>);
-static_assert(svm::mm<with_page<std::uint64_t>>);
-static_assert(!svm::mm<with_page<page_without_default>>);
-static_assert(!svm::mm<with_page<page_without_comparison>>);
-static_assert(!svm::mm<with_page<page_without_copy>>);
+static_assert(agreed::mm<with_page<page>>);
+static_assert(agreed::mm<with_page<std::uint64_t>>);
+static_assert(!agreed::mm<with_page<page_without_default>>);
+static_assert(!agreed::mm<with_page<page_without_comparison>>);
+static_assert(!agreed::mm<with_page<page_without_copy>>);
 
 /// An mm with this registration or migration in all its functions.
 template <class Registration>
@@ -693,44 +815,44 @@ struct plain {};
 struct needs_argument {
   explicit needs_argument(int);
 };
-static_assert(svm::mm<with_registration<plain>> && !svm::mm<with_registration<needs_argument>>);
-static_assert(svm::mm<with_migration<plain>> && !svm::mm<with_migration<needs_argument>>);
+static_assert(agreed::mm<with_registration<plain>> && !agreed::mm<with_registration<needs_argument>>);
+static_assert(agreed::mm<with_migration<plain>> && !agreed::mm<with_migration<needs_argument>>);
 
 struct page_size_is_a_number : archetypes::mm {
   static constexpr std::uint64_t page_size = 4096;
 };
-static_assert(!svm::mm<page_size_is_a_number>);
+static_assert(!agreed::mm<page_size_is_a_number>);
 struct page_size_varies : archetypes::mm {
   static svm::byte_count const page_size;
 };
-static_assert(!svm::mm<page_size_varies>);
+static_assert(!agreed::mm<page_size_varies>);
 struct page_size_no_power_of_two : archetypes::mm {
   static constexpr svm::byte_count page_size{3 << 12};
 };
-static_assert(!svm::mm<page_size_no_power_of_two>);
+static_assert(!agreed::mm<page_size_no_power_of_two>);
 
 struct map_lock_missing : archetypes::mm {
   shared_lock& map_lock() = delete;
 };
-static_assert(!svm::mm<map_lock_missing>);
+static_assert(!agreed::mm<map_lock_missing>);
 struct map_lock_by_value : archetypes::mm {
   shared_lock map_lock();
 };
-static_assert(!svm::mm<map_lock_by_value>);
+static_assert(!agreed::mm<map_lock_by_value>);
 struct map_lock_without_lock : archetypes::mm {
   struct shared_lock {
     void unlock_shared();
   };
   shared_lock& map_lock();
 };
-static_assert(!svm::mm<map_lock_without_lock>);
+static_assert(!agreed::mm<map_lock_without_lock>);
 struct map_lock_without_unlock : archetypes::mm {
   struct shared_lock {
     void lock_shared();
   };
   shared_lock& map_lock();
 };
-static_assert(!svm::mm<map_lock_without_unlock>);
+static_assert(!agreed::mm<map_lock_without_unlock>);
 }  // namespace mm_parts
 
 namespace pagemap_parts {
@@ -747,19 +869,19 @@ struct handle {};
 struct not_assignable {
   not_assignable(not_assignable&&) noexcept;
 };
-static_assert(svm::pagemap<with_memory<handle>, page, archetypes::device>);
-static_assert(!svm::pagemap<with_memory<not_assignable>, page, archetypes::device>);
+static_assert(agreed::pagemap<with_memory<handle>, page, archetypes::device>);
+static_assert(!agreed::pagemap<with_memory<not_assignable>, page, archetypes::device>);
 struct unrelated {};
-static_assert(!svm::pagemap<archetypes::pagemap, unrelated, archetypes::device>);
-static_assert(!svm::pagemap<archetypes::pagemap, page, unrelated>);
-static_assert(!svm::piecewise_pagemap<archetypes::full_pagemap, unrelated>);
-static_assert(!svm::device<archetypes::device, unrelated>);
-static_assert(!svm::iova_device<archetypes::full_device, unrelated>);
+static_assert(!agreed::pagemap<archetypes::pagemap, unrelated, archetypes::device>);
+static_assert(!agreed::pagemap<archetypes::pagemap, page, unrelated>);
+static_assert(!agreed::piecewise_pagemap<archetypes::full_pagemap, unrelated>);
+static_assert(!agreed::device<archetypes::device, unrelated>);
+static_assert(!agreed::iova_device<archetypes::full_device, unrelated>);
 
 struct says_it_is_not_coherent : archetypes::pagemap {
   static constexpr bool is_coherent = false;
 };
-static_assert(svm::pagemap<says_it_is_not_coherent, page, archetypes::device>);
+static_assert(agreed::pagemap<says_it_is_not_coherent, page, archetypes::device>);
 static_assert(!svm::coherent_pagemap<says_it_is_not_coherent>);
 }  // namespace pagemap_parts
 
@@ -769,35 +891,35 @@ namespace narrow {
 struct mm_collect : archetypes::mm {
   svm::errc collect(migration&, svm::va_range, std::span<slot>) noexcept;
 };
-static_assert(!svm::mm<mm_collect>);
+static_assert(!agreed::mm<mm_collect>);
 struct mm_allocate_page : archetypes::mm {
   svm::result<page> allocate_page() noexcept;
 };
-static_assert(!svm::mm<mm_allocate_page>);
+static_assert(!agreed::mm<mm_allocate_page>);
 struct mm_adopt_without_order : archetypes::mm {
   void adopt_device_page(page, svm::device_page_owner<page>&, bool) noexcept;
 };
-static_assert(!svm::mm<mm_adopt_without_order>);
+static_assert(!agreed::mm<mm_adopt_without_order>);
 struct mm_adopt_without_coherent : archetypes::mm {
   void adopt_device_page(page, svm::page_order, svm::device_page_owner<page>&) noexcept;
 };
-static_assert(!svm::mm<mm_adopt_without_coherent>);
+static_assert(!agreed::mm<mm_adopt_without_coherent>);
 struct pagemap_pages : archetypes::pagemap {
   svm::errc pages(memory&, std::span<page>) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_pages, page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_pages, page, archetypes::device>);
 struct pagemap_map : archetypes::pagemap {
   svm::result<svm::device_address> map(page, svm::page_order, svm::dma_direction) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_map, page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_map, page, archetypes::device>);
 struct pagemap_unmap : archetypes::pagemap {
   void unmap(svm::device_address const&) noexcept;
 };
-static_assert(!svm::pagemap<pagemap_unmap, page, archetypes::device>);
+static_assert(!agreed::pagemap<pagemap_unmap, page, archetypes::device>);
 struct pagemap_release_pages : archetypes::full_pagemap {
   void release_pages(memory&, page) noexcept;
 };
-static_assert(!svm::piecewise_pagemap<pagemap_release_pages, page>);
+static_assert(!agreed::piecewise_pagemap<pagemap_release_pages, page>);
 }  // namespace narrow
 
 // -- upcalls: who leaves one out cannot be made ---
@@ -852,137 +974,137 @@ struct mutex_without_lock : archetypes::lock {
     void lock() = delete;
   };
 };
-static_assert(!svm::lock<mutex_without_lock>);
+static_assert(!agreed::lock<mutex_without_lock>);
 struct shared_mutex_without_lock : archetypes::lock {
   template <svm::lock_rank R>
   struct shared_mutex : archetypes::lock::shared_mutex<R> {
     void lock() = delete;
   };
 };
-static_assert(!svm::lock<shared_mutex_without_lock>);
+static_assert(!agreed::lock<shared_mutex_without_lock>);
 struct mutex_without_unlock : archetypes::lock {
   template <svm::lock_rank R>
   struct mutex : archetypes::lock::mutex<R> {
     void unlock() = delete;
   };
 };
-static_assert(!svm::lock<mutex_without_unlock>);
+static_assert(!agreed::lock<mutex_without_unlock>);
 struct shared_mutex_without_unlock : archetypes::lock {
   template <svm::lock_rank R>
   struct shared_mutex : archetypes::lock::shared_mutex<R> {
     void unlock() = delete;
   };
 };
-static_assert(!svm::lock<shared_mutex_without_unlock>);
+static_assert(!agreed::lock<shared_mutex_without_unlock>);
 struct mutex_without_try_lock : archetypes::lock {
   template <svm::lock_rank R>
   struct mutex : archetypes::lock::mutex<R> {
     bool try_lock() = delete;
   };
 };
-static_assert(!svm::lock<mutex_without_try_lock>);
+static_assert(!agreed::lock<mutex_without_try_lock>);
 struct shared_mutex_without_try_lock : archetypes::lock {
   template <svm::lock_rank R>
   struct shared_mutex : archetypes::lock::shared_mutex<R> {
     bool try_lock() = delete;
   };
 };
-static_assert(!svm::lock<shared_mutex_without_try_lock>);
+static_assert(!agreed::lock<shared_mutex_without_try_lock>);
 struct mutex_without_assert_held : archetypes::lock {
   template <svm::lock_rank R>
   struct mutex : archetypes::lock::mutex<R> {
     void assert_held() = delete;
   };
 };
-static_assert(!svm::lock<mutex_without_assert_held>);
+static_assert(!agreed::lock<mutex_without_assert_held>);
 struct shared_mutex_without_assert_held : archetypes::lock {
   template <svm::lock_rank R>
   struct shared_mutex : archetypes::lock::shared_mutex<R> {
     void assert_held() = delete;
   };
 };
-static_assert(!svm::lock<shared_mutex_without_assert_held>);
+static_assert(!agreed::lock<shared_mutex_without_assert_held>);
 struct shared_mutex_without_lock_shared : archetypes::lock {
   template <svm::lock_rank R>
   struct shared_mutex : archetypes::lock::shared_mutex<R> {
     void lock_shared() = delete;
   };
 };
-static_assert(!svm::lock<shared_mutex_without_lock_shared>);
+static_assert(!agreed::lock<shared_mutex_without_lock_shared>);
 struct shared_mutex_without_unlock_shared : archetypes::lock {
   template <svm::lock_rank R>
   struct shared_mutex : archetypes::lock::shared_mutex<R> {
     void unlock_shared() = delete;
   };
 };
-static_assert(!svm::lock<shared_mutex_without_unlock_shared>);
+static_assert(!agreed::lock<shared_mutex_without_unlock_shared>);
 struct shared_mutex_without_try_lock_shared : archetypes::lock {
   template <svm::lock_rank R>
   struct shared_mutex : archetypes::lock::shared_mutex<R> {
     bool try_lock_shared() = delete;
   };
 };
-static_assert(!svm::lock<shared_mutex_without_try_lock_shared>);
+static_assert(!agreed::lock<shared_mutex_without_try_lock_shared>);
 struct shared_mutex_without_assert_held_shared : archetypes::lock {
   template <svm::lock_rank R>
   struct shared_mutex : archetypes::lock::shared_mutex<R> {
     void assert_held_shared() = delete;
   };
 };
-static_assert(!svm::lock<shared_mutex_without_assert_held_shared>);
+static_assert(!agreed::lock<shared_mutex_without_assert_held_shared>);
 struct mutex_try_lock_returns_int : archetypes::lock {
   template <svm::lock_rank R>
   struct mutex : archetypes::lock::mutex<R> {
     int try_lock();
   };
 };
-static_assert(!svm::lock<mutex_try_lock_returns_int>);
+static_assert(!agreed::lock<mutex_try_lock_returns_int>);
 struct shared_mutex_try_lock_returns_int : archetypes::lock {
   template <svm::lock_rank R>
   struct shared_mutex : archetypes::lock::shared_mutex<R> {
     int try_lock();
   };
 };
-static_assert(!svm::lock<shared_mutex_try_lock_returns_int>);
+static_assert(!agreed::lock<shared_mutex_try_lock_returns_int>);
 struct try_lock_shared_returns_int : archetypes::lock {
   template <svm::lock_rank R>
   struct shared_mutex : archetypes::lock::shared_mutex<R> {
     int try_lock_shared();
   };
 };
-static_assert(!svm::lock<try_lock_shared_returns_int>);
+static_assert(!agreed::lock<try_lock_shared_returns_int>);
 struct mutex_needs_argument : archetypes::lock {
   template <svm::lock_rank R>
   struct mutex : archetypes::lock::mutex<R> {
     explicit mutex(int);
   };
 };
-static_assert(!svm::lock<mutex_needs_argument>);
+static_assert(!agreed::lock<mutex_needs_argument>);
 struct shared_mutex_needs_argument : archetypes::lock {
   template <svm::lock_rank R>
   struct shared_mutex : archetypes::lock::shared_mutex<R> {
     explicit shared_mutex(int);
   };
 };
-static_assert(!svm::lock<shared_mutex_needs_argument>);
+static_assert(!agreed::lock<shared_mutex_needs_argument>);
 struct event_needs_argument : archetypes::lock {
   struct event : archetypes::lock::event {
     explicit event(int);
   };
 };
-static_assert(!svm::lock<event_needs_argument>);
+static_assert(!agreed::lock<event_needs_argument>);
 struct event_without_wait : archetypes::lock {
   struct event : archetypes::lock::event {
     void wait() = delete;
   };
 };
-static_assert(!svm::lock<event_without_wait>);
+static_assert(!agreed::lock<event_without_wait>);
 struct event_without_notify : archetypes::lock {
   struct event : archetypes::lock::event {
     void notify_all() = delete;
   };
 };
-static_assert(!svm::lock<event_without_notify>);
+static_assert(!agreed::lock<event_without_notify>);
 
 struct atomic_without_load : archetypes::lock {
   template <class T>
@@ -991,7 +1113,7 @@ struct atomic_without_load : archetypes::lock {
     T load() const = delete;
   };
 };
-static_assert(!svm::lock<atomic_without_load>);
+static_assert(!agreed::lock<atomic_without_load>);
 struct atomic_load_returns_pointer : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -999,7 +1121,7 @@ struct atomic_load_returns_pointer : archetypes::lock {
     T* load() const;
   };
 };
-static_assert(!svm::lock<atomic_load_returns_pointer>);
+static_assert(!agreed::lock<atomic_load_returns_pointer>);
 struct atomic_without_store : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1007,7 +1129,7 @@ struct atomic_without_store : archetypes::lock {
     void store(T) = delete;
   };
 };
-static_assert(!svm::lock<atomic_without_store>);
+static_assert(!agreed::lock<atomic_without_store>);
 struct atomic_without_exchange : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1015,7 +1137,7 @@ struct atomic_without_exchange : archetypes::lock {
     T exchange(T) = delete;
   };
 };
-static_assert(!svm::lock<atomic_without_exchange>);
+static_assert(!agreed::lock<atomic_without_exchange>);
 struct atomic_exchange_returns_pointer : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1023,7 +1145,7 @@ struct atomic_exchange_returns_pointer : archetypes::lock {
     T* exchange(T);
   };
 };
-static_assert(!svm::lock<atomic_exchange_returns_pointer>);
+static_assert(!agreed::lock<atomic_exchange_returns_pointer>);
 struct atomic_without_fetch_add : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1031,7 +1153,7 @@ struct atomic_without_fetch_add : archetypes::lock {
     T fetch_add(T) = delete;
   };
 };
-static_assert(!svm::lock<atomic_without_fetch_add>);
+static_assert(!agreed::lock<atomic_without_fetch_add>);
 struct atomic_fetch_add_returns_pointer : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1039,7 +1161,7 @@ struct atomic_fetch_add_returns_pointer : archetypes::lock {
     T* fetch_add(T);
   };
 };
-static_assert(!svm::lock<atomic_fetch_add_returns_pointer>);
+static_assert(!agreed::lock<atomic_fetch_add_returns_pointer>);
 struct atomic_without_fetch_sub : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1047,7 +1169,7 @@ struct atomic_without_fetch_sub : archetypes::lock {
     T fetch_sub(T) = delete;
   };
 };
-static_assert(!svm::lock<atomic_without_fetch_sub>);
+static_assert(!agreed::lock<atomic_without_fetch_sub>);
 struct atomic_fetch_sub_returns_pointer : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1055,7 +1177,7 @@ struct atomic_fetch_sub_returns_pointer : archetypes::lock {
     T* fetch_sub(T);
   };
 };
-static_assert(!svm::lock<atomic_fetch_sub_returns_pointer>);
+static_assert(!agreed::lock<atomic_fetch_sub_returns_pointer>);
 struct atomic_without_fetch_or : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1063,7 +1185,7 @@ struct atomic_without_fetch_or : archetypes::lock {
     T fetch_or(T) = delete;
   };
 };
-static_assert(!svm::lock<atomic_without_fetch_or>);
+static_assert(!agreed::lock<atomic_without_fetch_or>);
 struct atomic_fetch_or_returns_pointer : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1071,7 +1193,7 @@ struct atomic_fetch_or_returns_pointer : archetypes::lock {
     T* fetch_or(T);
   };
 };
-static_assert(!svm::lock<atomic_fetch_or_returns_pointer>);
+static_assert(!agreed::lock<atomic_fetch_or_returns_pointer>);
 struct atomic_without_fetch_and : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1079,7 +1201,7 @@ struct atomic_without_fetch_and : archetypes::lock {
     T fetch_and(T) = delete;
   };
 };
-static_assert(!svm::lock<atomic_without_fetch_and>);
+static_assert(!agreed::lock<atomic_without_fetch_and>);
 struct atomic_fetch_and_returns_pointer : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1087,7 +1209,7 @@ struct atomic_fetch_and_returns_pointer : archetypes::lock {
     T* fetch_and(T);
   };
 };
-static_assert(!svm::lock<atomic_fetch_and_returns_pointer>);
+static_assert(!agreed::lock<atomic_fetch_and_returns_pointer>);
 struct atomic_without_compare_exchange : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1095,7 +1217,7 @@ struct atomic_without_compare_exchange : archetypes::lock {
     bool compare_exchange(T&, T) = delete;
   };
 };
-static_assert(!svm::lock<atomic_without_compare_exchange>);
+static_assert(!agreed::lock<atomic_without_compare_exchange>);
 struct atomic_compare_exchange_returns_pointer : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1103,7 +1225,7 @@ struct atomic_compare_exchange_returns_pointer : archetypes::lock {
     T* compare_exchange(T&, T);
   };
 };
-static_assert(!svm::lock<atomic_compare_exchange_returns_pointer>);
+static_assert(!agreed::lock<atomic_compare_exchange_returns_pointer>);
 struct atomic_load_not_const : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
@@ -1111,14 +1233,14 @@ struct atomic_load_not_const : archetypes::lock {
     T load();
   };
 };
-static_assert(!svm::lock<atomic_load_not_const>);
+static_assert(!agreed::lock<atomic_load_not_const>);
 struct atomic_without_value : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {
     atomic();
   };
 };
-static_assert(!svm::lock<atomic_without_value>);
+static_assert(!agreed::lock<atomic_without_value>);
 
 /// Fit for words of one size only.
 template <class Word>
@@ -1132,8 +1254,8 @@ requires std::same_as<T, Word>
 struct one_word<Word>::atomic<T> : archetypes::lock::atomic<T> {
   explicit atomic(T);
 };
-static_assert(!svm::lock<one_word<std::uint32_t>>);
-static_assert(!svm::lock<one_word<std::uint64_t>>);
+static_assert(!agreed::lock<one_word<std::uint32_t>>);
+static_assert(!agreed::lock<one_word<std::uint64_t>>);
 }  // namespace lock_parts
 
 // -- the bundles ---
@@ -1143,40 +1265,40 @@ struct nothing {};
 struct bad_mm : archetypes::policies {
   using mm = nothing;
 };
-static_assert(!svm::policies<bad_mm>);
+static_assert(!agreed::policies<bad_mm>);
 struct bad_device : archetypes::policies {
   using device = nothing;
 };
-static_assert(!svm::policies<bad_device>);
+static_assert(!agreed::policies<bad_device>);
 struct bad_pagemap : archetypes::policies {
   using pagemap = nothing;
 };
-static_assert(!svm::policies<bad_pagemap>);
+static_assert(!agreed::policies<bad_pagemap>);
 struct bad_lock : archetypes::policies {
   using lock = nothing;
 };
-static_assert(!svm::policies<bad_lock>);
+static_assert(!agreed::policies<bad_lock>);
 struct bad_clock : archetypes::policies {
   using clock = nothing;
 };
-static_assert(!svm::policies<bad_clock>);
+static_assert(!agreed::policies<bad_clock>);
 struct bad_allocator : archetypes::policies {
   using allocator = nothing;
 };
-static_assert(!svm::policies<bad_allocator>);
+static_assert(!agreed::policies<bad_allocator>);
 struct bad_observer : archetypes::policies {
   using observer = nothing;
 };
-static_assert(!svm::policies<bad_observer>);
+static_assert(!agreed::policies<bad_observer>);
 struct bad_range_data : archetypes::policies {
   using range_data = mm_parts::needs_argument;
 };
-static_assert(!svm::policies<bad_range_data>);
+static_assert(!agreed::policies<bad_range_data>);
 struct bad_notifier_data : archetypes::policies {
   using notifier_data = mm_parts::needs_argument;
 };
-static_assert(!svm::policies<bad_notifier_data>);
-static_assert(!svm::policies<nothing>);
+static_assert(!agreed::policies<bad_notifier_data>);
+static_assert(!agreed::policies<nothing>);
 
 struct gpuvm_without_mapping {
   using object = nothing;

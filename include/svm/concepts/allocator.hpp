@@ -5,6 +5,8 @@
 #include <concepts>
 #include <cstddef>
 
+#include <svm/concepts/on_missing.hpp>
+
 namespace svm::inline v0 {
 
 /// Memory for bookkeeping objects, which may run out.
@@ -21,6 +23,22 @@ concept allocator = requires(A& a, std::byte* memory, std::size_t n) {
   { a.allocate(n, n) } noexcept -> std::same_as<std::byte*>;
   { a.deallocate(memory, n, n) } noexcept -> std::same_as<void>;
 };
+
+/// Explains what a type lacks to be an allocator.
+template <class A, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_allocator() {
+  if constexpr (!requires(A& a, std::size_t n) { { a.allocate(n, n) } noexcept -> std::same_as<std::byte*>; })
+    static_assert(How == on_missing::answer,
+                  "svm: allocator needs `std::byte* allocate(std::size_t, std::size_t) noexcept`");
+  else if constexpr (!requires(A& a, std::byte* memory, std::size_t n) {
+    { a.deallocate(memory, n, n) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: allocator needs `void deallocate(std::byte*, std::size_t, std::size_t) noexcept`");
+  else
+    return true;
+  return false;
+}
 // clang-format on
 
 }  // namespace svm::inline v0

@@ -6,6 +6,8 @@
 #include <concepts>
 #include <cstdint>
 
+#include <svm/concepts/on_missing.hpp>
+
 namespace svm::inline v0 {
 
 /// A span of time in nanoseconds.
@@ -41,6 +43,18 @@ concept clock = requires(C& c, time_point t) {
   { c.now() } noexcept -> std::same_as<time_point>;
   { c.wait_until(t) } noexcept -> std::same_as<void>;
 };
+
+/// Explains what a type lacks to be a clock.
+template <class C, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_clock() {
+  if constexpr (!requires(C& c) { { c.now() } noexcept -> std::same_as<time_point>; })
+    static_assert(How == on_missing::answer, "svm: clock needs `time_point now() noexcept`");
+  else if constexpr (!requires(C& c, time_point t) { { c.wait_until(t) } noexcept -> std::same_as<void>; })
+    static_assert(How == on_missing::answer, "svm: clock needs `void wait_until(time_point) noexcept`");
+  else
+    return true;
+  return false;
+}
 // clang-format on
 
 }  // namespace svm::inline v0

@@ -8,6 +8,7 @@
 
 #include <svm/base/interval.hpp>
 #include <svm/base/result.hpp>
+#include <svm/concepts/on_missing.hpp>
 
 namespace svm::inline v0 {
 
@@ -56,7 +57,7 @@ enum class mapping_access : std::uint8_t {
 ///     Both may come with a notifier lock held, take locks as `commit` does, allocate nothing, and wait for nothing but
 ///     the device.
 ///
-/// What a device may have beside, each claimed by having it:
+/// What a device may have beside. Each is claimed by having a function of it, and half of one is an error of `explain`:
 ///  * `two_pass_device`: `begin_invalidate(span)` starts what `invalidate` does, `finish_invalidate(span)` waits for it;
 ///  * `iova_device`: `reserve_iova(size)` sets addresses aside, `link_iova(base, offset, page, order, direction)` maps a
 ///    block there or changes nothing, `sync_iova(base, size)` makes what was linked reachable, and `release_iova(base,
@@ -102,6 +103,147 @@ concept noncoherent_device = requires(D& d, dma_addr address, page_order order, 
   { d.sync_for_device(address, order, direction) } noexcept -> std::same_as<void>;
   { d.sync_for_system(address, order, direction) } noexcept -> std::same_as<void>;
 };
+
+/// True when a device has something by a name of the part, whatever its type: then it means to have the part, and one
+/// that is misspelt or has another type is a mistake.
+template <class D>
+concept claims_two_pass = requires { &D::begin_invalidate; } || requires { &D::finish_invalidate; } ||
+    requires(D& d, va_range span) { d.begin_invalidate(span); } ||
+    requires(D& d, va_range span) { d.finish_invalidate(span); };
+
+template <class D>
+concept claims_queues = requires { &D::stop_queues; } || requires { &D::resume_queues; } ||
+    requires(D& d) { d.stop_queues(); } || requires(D& d) { d.resume_queues(); };
+
+template <class D, class Page>
+concept claims_iova = requires { &D::reserve_iova; } || requires { &D::link_iova; } || requires { &D::sync_iova; } ||
+    requires { &D::release_iova; } || requires(D& d, byte_count size) { d.reserve_iova(size); } ||
+    requires(D& d, Page page, page_order order, dma_direction direction, dma_addr base, byte_count size) {
+      d.link_iova(base, size, page, order, direction);
+    } ||
+    requires(D& d, dma_addr base, byte_count size) { d.sync_iova(base, size); } ||
+    requires(D& d, dma_addr base, byte_count size, dma_direction direction) {
+      d.release_iova(base, size, size, direction);
+    };
+
+template <class D>
+concept claims_noncoherent = requires { &D::sync_for_device; } || requires { &D::sync_for_system; } ||
+    requires(D& d, dma_addr address, page_order order, dma_direction direction) {
+      d.sync_for_device(address, order, direction);
+    } ||
+    requires(D& d, dma_addr address, page_order order, dma_direction direction) {
+      d.sync_for_system(address, order, direction);
+    };
+
+/// Explains what a type lacks to be a device.
+template <class D, class Page, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_device() {
+  if constexpr (!requires(D& d, Page page, page_order order, dma_direction direction) {
+    { d.dma_map(page, order, direction) } noexcept -> std::same_as<result<dma_addr>>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: device needs `result<dma_addr> dma_map(page, page_order, dma_direction) noexcept`");
+  else if constexpr (!requires(D& d, dma_addr address, page_order order, dma_direction direction) {
+    { d.dma_unmap(address, order, direction) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: device needs `void dma_unmap(dma_addr, page_order, dma_direction) noexcept`");
+  else if constexpr (!requires(D& d, va_range span) { { d.prepare(span) } noexcept -> std::same_as<errc>; })
+    static_assert(How == on_missing::answer, "svm: device needs `errc prepare(va_range) noexcept`");
+  else if constexpr (!requires(D& d, va_range span, std::span<device_address const> blocks, mapping_access how) {
+    { d.commit(span, blocks, how) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: device needs `void commit(va_range, std::span<device_address const>, mapping_access) "
+                  "noexcept`");
+  else if constexpr (!requires(D& d, va_range span) { { d.invalidate(span) } noexcept -> std::same_as<void>; })
+    static_assert(How == on_missing::answer, "svm: device needs `void invalidate(va_range) noexcept`");
+  else
+    return true;
+  return false;
+}
+
+/// Explains what a device that claims the part lacks of it; likewise the next.
+template <class D, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_two_pass() {
+  if constexpr (!claims_two_pass<D>)
+    return true;
+  else if constexpr (!requires(D& d, va_range span) { { d.begin_invalidate(span) } noexcept -> std::same_as<void>; })
+    static_assert(How == on_missing::answer,
+                  "svm: device needs `void begin_invalidate(va_range) noexcept`, to be a two_pass_device");
+  else if constexpr (!requires(D& d, va_range span) { { d.finish_invalidate(span) } noexcept -> std::same_as<void>; })
+    static_assert(How == on_missing::answer,
+                  "svm: device needs `void finish_invalidate(va_range) noexcept`, to be a two_pass_device");
+  else
+    return true;
+  return false;
+}
+
+template <class D, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_queues() {
+  if constexpr (!claims_queues<D>)
+    return true;
+  else if constexpr (!requires(D& d) { { d.stop_queues() } noexcept -> std::same_as<void>; })
+    static_assert(How == on_missing::answer, "svm: device needs `void stop_queues() noexcept`, to be a queue_device");
+  else if constexpr (!requires(D& d) { { d.resume_queues() } noexcept -> std::same_as<void>; })
+    static_assert(How == on_missing::answer, "svm: device needs `void resume_queues() noexcept`, to be a queue_device");
+  else
+    return true;
+  return false;
+}
+
+template <class D, class Page, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_iova() {
+  if constexpr (!claims_iova<D, Page>)
+    return true;
+  else if constexpr (!requires(D& d, byte_count size) {
+    { d.reserve_iova(size) } noexcept -> std::same_as<result<dma_addr>>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: device needs `result<dma_addr> reserve_iova(byte_count) noexcept`, to be an iova_device");
+  else if constexpr (!requires(D& d, dma_addr base, byte_count size, Page page, page_order order,
+                               dma_direction direction) {
+    { d.link_iova(base, size, page, order, direction) } noexcept -> std::same_as<errc>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: device needs `errc link_iova(dma_addr, byte_count, page, page_order, dma_direction) "
+                  "noexcept`, to be an iova_device");
+  else if constexpr (!requires(D& d, dma_addr base, byte_count size) {
+    { d.sync_iova(base, size) } noexcept -> std::same_as<errc>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: device needs `errc sync_iova(dma_addr, byte_count) noexcept`, to be an iova_device");
+  else if constexpr (!requires(D& d, dma_addr base, byte_count size, dma_direction direction) {
+    { d.release_iova(base, size, size, direction) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: device needs `void release_iova(dma_addr, byte_count, byte_count, dma_direction) noexcept`, "
+                  "to be an iova_device");
+  else
+    return true;
+  return false;
+}
+
+template <class D, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_noncoherent() {
+  if constexpr (!claims_noncoherent<D>)
+    return true;
+  else if constexpr (!requires(D& d, dma_addr address, page_order order, dma_direction direction) {
+    { d.sync_for_device(address, order, direction) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: device needs `void sync_for_device(dma_addr, page_order, dma_direction) noexcept`, to be a "
+                  "noncoherent_device");
+  else if constexpr (!requires(D& d, dma_addr address, page_order order, dma_direction direction) {
+    { d.sync_for_system(address, order, direction) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: device needs `void sync_for_system(dma_addr, page_order, dma_direction) noexcept`, to be a "
+                  "noncoherent_device");
+  else
+    return true;
+  return false;
+}
 // clang-format on
 
 }  // namespace svm::inline v0

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <svm/base/lock_rank.hpp>
+#include <svm/concepts/on_missing.hpp>
 
 namespace svm::inline v0 {
 
@@ -70,5 +71,106 @@ concept lock = requires {
       m, +[] { return true; });
   e.notify_all();
 };
+
+// clang-format off
+/// Explains what a type lacks to be a `mutex_like`.
+template <class M, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_mutex() {
+  if constexpr (!std::default_initializable<M>)
+    static_assert(How == on_missing::answer,
+                  "svm: lock needs a `mutex` and a `shared_mutex` that are made without arguments");
+  else if constexpr (!requires(M& m) { m.lock(); })
+    static_assert(How == on_missing::answer, "svm: lock needs `void lock()` in `mutex` and in `shared_mutex`");
+  else if constexpr (!requires(M& m) { m.unlock(); })
+    static_assert(How == on_missing::answer, "svm: lock needs `void unlock()` in `mutex` and in `shared_mutex`");
+  else if constexpr (!requires(M& m) { { m.try_lock() } -> std::same_as<bool>; })
+    static_assert(How == on_missing::answer, "svm: lock needs `bool try_lock()` in `mutex` and in `shared_mutex`");
+  else if constexpr (!requires(M& m) { m.assert_held(); })
+    static_assert(How == on_missing::answer, "svm: lock needs `void assert_held()` in `mutex` and in `shared_mutex`");
+  else
+    return true;
+  return false;
+}
+
+/// Explains what a type lacks to be a `shared_mutex_like`.
+template <class M, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_shared_mutex() {
+  if constexpr (!explain_mutex<M, How>())
+    return false;
+  else if constexpr (!requires(M& m) { m.lock_shared(); })
+    static_assert(How == on_missing::answer, "svm: lock needs `void lock_shared()` in `shared_mutex`");
+  else if constexpr (!requires(M& m) { m.unlock_shared(); })
+    static_assert(How == on_missing::answer, "svm: lock needs `void unlock_shared()` in `shared_mutex`");
+  else if constexpr (!requires(M& m) { { m.try_lock_shared() } -> std::same_as<bool>; })
+    static_assert(How == on_missing::answer, "svm: lock needs `bool try_lock_shared()` in `shared_mutex`");
+  else if constexpr (!requires(M& m) { m.assert_held_shared(); })
+    static_assert(How == on_missing::answer, "svm: lock needs `void assert_held_shared()` in `shared_mutex`");
+  else
+    return true;
+  return false;
+}
+
+/// Explains what a type lacks to be an `atomic_like`.
+template <class A, class T, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_atomic() {
+  if constexpr (!std::constructible_from<A, T>)
+    static_assert(How == on_missing::answer, "svm: lock needs an `atomic<T>` that is made of a `T`");
+  else if constexpr (!requires(A const& a) { { a.load() } -> std::same_as<T>; })
+    static_assert(How == on_missing::answer, "svm: lock needs `T load() const` in `atomic<T>`");
+  else if constexpr (!requires(A& a, T v) { a.store(v); })
+    static_assert(How == on_missing::answer, "svm: lock needs `void store(T)` in `atomic<T>`");
+  else if constexpr (!requires(A& a, T v) { { a.exchange(v) } -> std::same_as<T>; })
+    static_assert(How == on_missing::answer, "svm: lock needs `T exchange(T)` in `atomic<T>`");
+  else if constexpr (!requires(A& a, T v) { { a.fetch_add(v) } -> std::same_as<T>; })
+    static_assert(How == on_missing::answer, "svm: lock needs `T fetch_add(T)` in `atomic<T>`");
+  else if constexpr (!requires(A& a, T v) { { a.fetch_sub(v) } -> std::same_as<T>; })
+    static_assert(How == on_missing::answer, "svm: lock needs `T fetch_sub(T)` in `atomic<T>`");
+  else if constexpr (!requires(A& a, T v) { { a.fetch_or(v) } -> std::same_as<T>; })
+    static_assert(How == on_missing::answer, "svm: lock needs `T fetch_or(T)` in `atomic<T>`");
+  else if constexpr (!requires(A& a, T v) { { a.fetch_and(v) } -> std::same_as<T>; })
+    static_assert(How == on_missing::answer, "svm: lock needs `T fetch_and(T)` in `atomic<T>`");
+  else if constexpr (!requires(A& a, T& expected, T v) { { a.compare_exchange(expected, v) } -> std::same_as<bool>; })
+    static_assert(How == on_missing::answer, "svm: lock needs `bool compare_exchange(T&, T)` in `atomic<T>`");
+  else
+    return true;
+  return false;
+}
+
+/// Explains what a type lacks to be a lock.
+template <class L, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_lock() {
+  if constexpr (!requires { typename L::template mutex<lock_rank::range>; })
+    static_assert(How == on_missing::answer, "svm: lock needs `template <lock_rank> class mutex`");
+  else if constexpr (!explain_mutex<typename L::template mutex<lock_rank::range>, How>())
+    return false;
+  else if constexpr (!requires { typename L::template shared_mutex<lock_rank::notifier>; })
+    static_assert(How == on_missing::answer, "svm: lock needs `template <lock_rank> class shared_mutex`");
+  else if constexpr (!explain_shared_mutex<typename L::template shared_mutex<lock_rank::notifier>, How>())
+    return false;
+  else if constexpr (!requires { typename L::event; })
+    static_assert(How == on_missing::answer, "svm: lock needs a type `event`");
+  else if constexpr (!std::default_initializable<typename L::event>)
+    static_assert(How == on_missing::answer, "svm: lock needs an `event` that is made without arguments");
+  else if constexpr (!requires {
+    typename L::template atomic<std::uint32_t>;
+    typename L::template atomic<std::uint64_t>;
+  })
+    static_assert(How == on_missing::answer, "svm: lock needs `template <class T> class atomic`");
+  else if constexpr (!explain_atomic<typename L::template atomic<std::uint32_t>, std::uint32_t, How>())
+    return false;
+  else if constexpr (!explain_atomic<typename L::template atomic<std::uint64_t>, std::uint64_t, How>())
+    return false;
+  else if constexpr (!requires(typename L::event& e, typename L::template mutex<lock_rank::leaf_sequence>& m) {
+    e.wait(m, +[] { return true; });
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: lock needs `template <class Mutex, class Ready> void wait(Mutex&, Ready)` in `event`");
+  else if constexpr (!requires(typename L::event& e) { e.notify_all(); })
+    static_assert(How == on_missing::answer, "svm: lock needs `void notify_all()` in `event`");
+  else
+    return true;
+  return false;
+}
+// clang-format on
 
 }  // namespace svm::inline v0

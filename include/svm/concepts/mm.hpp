@@ -9,6 +9,7 @@
 
 #include <svm/base/interval.hpp>
 #include <svm/base/result.hpp>
+#include <svm/concepts/on_missing.hpp>
 #include <svm/concepts/upcalls.hpp>
 
 namespace svm::inline v0 {
@@ -152,6 +153,122 @@ concept mm = std::regular<typename M::page> && std::default_initializable<typena
   { m.adopt_device_page(page, order, owner, coherent) } noexcept -> std::same_as<void>;
   { m.discard_page(page) } noexcept -> std::same_as<void>;
 };
+
+/// Explains what a type lacks to be an mm.
+template <class M, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_mm() {
+  if constexpr (!requires { typename M::page; })
+    static_assert(How == on_missing::answer, "svm: mm needs a type `page`, the handle of a page");
+  else if constexpr (!std::semiregular<typename M::page>)
+    static_assert(How == on_missing::answer,
+                  "svm: mm needs a `page` that is made without arguments, copied and assigned");
+  else if constexpr (!std::equality_comparable<typename M::page>)
+    static_assert(How == on_missing::answer, "svm: mm needs `==` for two of its `page`");
+  else if constexpr (!requires { typename M::registration; })
+    static_assert(How == on_missing::answer, "svm: mm needs a type `registration`, of a notifier");
+  else if constexpr (!std::default_initializable<typename M::registration>)
+    static_assert(How == on_missing::answer, "svm: mm needs a `registration` that is made without arguments");
+  else if constexpr (!requires { typename M::migration; })
+    static_assert(How == on_missing::answer, "svm: mm needs a type `migration`, the state of one");
+  else if constexpr (!std::default_initializable<typename M::migration>)
+    static_assert(How == on_missing::answer, "svm: mm needs a `migration` that is made without arguments");
+  else if constexpr (!requires { requires std::same_as<decltype(M::page_size), byte_count const>; })
+    static_assert(How == on_missing::answer, "svm: mm needs `static constexpr byte_count page_size`");
+  else if constexpr (!requires { typename std::bool_constant<M::page_size.is_power_of_two()>; })
+    static_assert(How == on_missing::answer, "svm: mm needs a `page_size` that is constexpr");
+  else if constexpr (!std::bool_constant<M::page_size.is_power_of_two()>::value)
+    static_assert(How == on_missing::answer, "svm: mm needs a `page_size` that is a power of two");
+  else if constexpr (!requires(M& m) { { m.get_user() } noexcept -> std::same_as<bool>; })
+    static_assert(How == on_missing::answer, "svm: mm needs `bool get_user() noexcept`");
+  else if constexpr (!requires(M& m) { { m.put_user() } noexcept -> std::same_as<void>; })
+    static_assert(How == on_missing::answer, "svm: mm needs `void put_user() noexcept`");
+  else if constexpr (!requires(M& m) { requires std::is_lvalue_reference_v<decltype(m.map_lock())>; })
+    static_assert(How == on_missing::answer, "svm: mm needs `map_lock()`, which returns a reference");
+  else if constexpr (!requires(M& m) { m.map_lock().lock_shared(); })
+    static_assert(How == on_missing::answer, "svm: mm needs `lock_shared()` in what `map_lock()` returns");
+  else if constexpr (!requires(M& m) { m.map_lock().unlock_shared(); })
+    static_assert(How == on_missing::answer, "svm: mm needs `unlock_shared()` in what `map_lock()` returns");
+  else if constexpr (!requires(M& m, cpu_va a) { { m.find_vma(a) } noexcept -> std::same_as<result<vma_info>>; })
+    static_assert(How == on_missing::answer, "svm: mm needs `result<vma_info> find_vma(cpu_va) noexcept`");
+  else if constexpr (!requires(M& m, va_range span) {
+    { m.find_first_vma(span) } noexcept -> std::same_as<result<vma_info>>;
+  })
+    static_assert(How == on_missing::answer, "svm: mm needs `result<vma_info> find_first_vma(va_range) noexcept`");
+  else if constexpr (!requires(M& m, walk_request<typename M::registration> const& request,
+                               std::span<page_entry<typename M::page>> entries) {
+    { m.fault_in(request, entries) } noexcept -> std::same_as<errc>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: mm needs `errc fault_in(walk_request<registration> const&, std::span<page_entry<page>>) "
+                  "noexcept`");
+  else if constexpr (!requires(M& m, va_range span, std::span<page_entry<typename M::page>> entries) {
+    { m.snapshot(span, entries) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: mm needs `void snapshot(va_range, std::span<page_entry<page>>) noexcept`");
+  else if constexpr (!requires(M& m, typename M::registration& registration, va_range span,
+                               invalidation_target& target) {
+    { m.register_notifier(registration, span, target) } noexcept -> std::same_as<errc>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: mm needs `errc register_notifier(registration&, va_range, invalidation_target&) noexcept`");
+  else if constexpr (!requires(M& m, typename M::registration& registration) {
+    { m.unregister_notifier(registration) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer, "svm: mm needs `void unregister_notifier(registration&) noexcept`");
+  else if constexpr (!requires(M& m, typename M::registration& registration) {
+    { m.read_begin(registration) } noexcept -> std::same_as<std::uint64_t>;
+  })
+    static_assert(How == on_missing::answer, "svm: mm needs `std::uint64_t read_begin(registration&) noexcept`");
+  else if constexpr (!requires(M& m, typename M::registration& registration, std::uint64_t sequence) {
+    { m.read_retry(registration, sequence) } noexcept -> std::same_as<bool>;
+  })
+    static_assert(How == on_missing::answer, "svm: mm needs `bool read_retry(registration&, std::uint64_t) noexcept`");
+  else if constexpr (!requires(M& m, typename M::registration& registration, std::uint64_t sequence) {
+    { m.set_sequence(registration, sequence) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: mm needs `void set_sequence(registration&, std::uint64_t) noexcept`");
+  else if constexpr (!requires(M& m, typename M::migration& session, va_range span,
+                               std::span<migration_slot<typename M::page>> slots, page_owner reach) {
+    { m.collect(session, span, slots, reach) } noexcept -> std::same_as<errc>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: mm needs `errc collect(migration&, va_range, std::span<migration_slot<page>>, page_owner) "
+                  "noexcept`");
+  else if constexpr (!requires(M& m, typename M::migration& session, std::span<migration_slot<typename M::page>> slots,
+                               va_range const* within, typename M::page page) {
+    { m.collect_pages(session, slots, within, page) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: mm needs `void collect_pages(migration&, std::span<migration_slot<page>>, va_range const*, "
+                  "page) noexcept`");
+  else if constexpr (!requires(M& m, typename M::migration& session) {
+    { m.install(session) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer, "svm: mm needs `void install(migration&) noexcept`");
+  else if constexpr (!requires(M& m, typename M::migration& session) {
+    { m.finalize(session) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer, "svm: mm needs `void finalize(migration&) noexcept`");
+  else if constexpr (!requires(M& m, page_order order) {
+    { m.allocate_page(order) } noexcept -> std::same_as<result<typename M::page>>;
+  })
+    static_assert(How == on_missing::answer, "svm: mm needs `result<page> allocate_page(page_order) noexcept`");
+  else if constexpr (!requires(M& m, typename M::page page, page_order order,
+                               device_page_owner<typename M::page>& owner, bool coherent) {
+    { m.adopt_device_page(page, order, owner, coherent) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: mm needs `void adopt_device_page(page, page_order, device_page_owner<page>&, bool) noexcept`");
+  else if constexpr (!requires(M& m, typename M::page page) {
+    { m.discard_page(page) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer, "svm: mm needs `void discard_page(page) noexcept`");
+  else
+    return true;
+  return false;
+}
 // clang-format on
 
 /// A user reference on an address space, or the knowledge that it has exited.

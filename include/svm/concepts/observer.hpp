@@ -7,6 +7,7 @@
 
 #include <svm/base/interval.hpp>
 #include <svm/base/result.hpp>
+#include <svm/concepts/on_missing.hpp>
 
 namespace svm::inline v0 {
 
@@ -47,6 +48,16 @@ template <class O>
 concept observer = requires(O& o, event const& e) {
   { o.record(e) } noexcept -> std::same_as<void>;
 };
+
+/// Explains what a type lacks to be an observer.
+template <class O, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_observer() {
+  if constexpr (!requires(O& o, event const& e) { { o.record(e) } noexcept -> std::same_as<void>; })
+    static_assert(How == on_missing::answer, "svm: observer needs `void record(event const&) noexcept`");
+  else
+    return true;
+  return false;
+}
 // clang-format on
 
 /// The observer that looks away.

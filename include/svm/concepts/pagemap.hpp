@@ -4,9 +4,11 @@
 
 #include <concepts>
 #include <span>
+#include <type_traits>
 
 #include <svm/base/result.hpp>
 #include <svm/concepts/device.hpp>
+#include <svm/concepts/on_missing.hpp>
 #include <svm/concepts/upcalls.hpp>
 
 namespace svm::inline v0 {
@@ -76,6 +78,97 @@ template <class P, class Page>
 concept piecewise_pagemap = requires(P& p, typename P::memory& memory, Page first, page_order order) {
   { p.release_pages(memory, first, order) } noexcept -> std::same_as<void>;
 };
+
+/// True when a pagemap has something by the name of the part, whatever its type; likewise the next.
+template <class P>
+concept claims_coherence = requires { P::is_coherent; };
+
+template <class P, class Page>
+concept claims_pieces = requires { &P::release_pages; } ||
+    requires(P& p, typename P::memory& memory, Page first, page_order order) { p.release_pages(memory, first, order); };
+
+/// Explains what a type lacks to be a pagemap.
+template <class P, class Page, class Device, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_pagemap() {
+  if constexpr (!requires { typename P::memory; })
+    static_assert(How == on_missing::answer, "svm: pagemap needs a type `memory`, of an allocation");
+  else if constexpr (!std::movable<typename P::memory>)
+    static_assert(How == on_missing::answer, "svm: pagemap needs a `memory` that can be moved and assigned");
+  else if constexpr (!requires(P& p, byte_count size) {
+    { p.allocate(size) } noexcept -> std::same_as<result<typename P::memory>>;
+  })
+    static_assert(How == on_missing::answer, "svm: pagemap needs `result<memory> allocate(byte_count) noexcept`");
+  else if constexpr (!requires(P& p, typename P::memory& memory, std::span<device_page<Page>> out) {
+    { p.pages(memory, out) } noexcept -> std::same_as<errc>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: pagemap needs `errc pages(memory&, std::span<device_page<page>>) noexcept`");
+  else if constexpr (!requires(P& p, typename P::memory& memory) {
+    { p.release(memory) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer, "svm: pagemap needs `void release(memory&) noexcept`");
+  else if constexpr (!requires(P& p, std::span<copy_block<Page> const> job) {
+    { p.copy_to_device(job) } noexcept -> std::same_as<errc>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: pagemap needs `errc copy_to_device(std::span<copy_block<page> const>) noexcept`");
+  else if constexpr (!requires(P& p, std::span<copy_block<Page> const> job) {
+    { p.copy_to_system(job) } noexcept -> std::same_as<errc>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: pagemap needs `errc copy_to_system(std::span<copy_block<page> const>) noexcept`");
+  else if constexpr (!requires(P& p, typename P::memory& memory) {
+    { p.wait_cleared(memory) } noexcept -> std::same_as<errc>;
+  })
+    static_assert(How == on_missing::answer, "svm: pagemap needs `errc wait_cleared(memory&) noexcept`");
+  else if constexpr (!requires(P& p, Device& device, Page page, page_order order, dma_direction direction) {
+    { p.map(device, page, order, direction) } noexcept -> std::same_as<result<device_address>>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: pagemap needs `result<device_address> map(device&, page, page_order, dma_direction) noexcept`");
+  else if constexpr (!requires(P& p, Device& device, device_address const& address) {
+    { p.unmap(device, address) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: pagemap needs `void unmap(device&, device_address const&) noexcept`");
+  else if constexpr (!requires(P& p) { { p.owner() } noexcept -> std::same_as<page_owner>; })
+    static_assert(How == on_missing::answer, "svm: pagemap needs `page_owner owner() noexcept`");
+  else if constexpr (!requires(P& p) { { p.capacity() } noexcept -> std::same_as<byte_count>; })
+    static_assert(How == on_missing::answer, "svm: pagemap needs `byte_count capacity() noexcept`");
+  else if constexpr (!requires(P& p) { { p.available() } noexcept -> std::same_as<byte_count>; })
+    static_assert(How == on_missing::answer, "svm: pagemap needs `byte_count available() noexcept`");
+  else
+    return true;
+  return false;
+}
+
+/// Explains what a pagemap that claims the part lacks of it; likewise the next.
+template <class P, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_coherent() {
+  if constexpr (!claims_coherence<P>)
+    return true;
+  else if constexpr (!requires { typename std::bool_constant<P::is_coherent>; })
+    static_assert(How == on_missing::answer,
+                  "svm: pagemap needs `static constexpr bool is_coherent`, to be a coherent_pagemap");
+  else
+    return true;
+  return false;
+}
+
+template <class P, class Page, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_pieces() {
+  if constexpr (!claims_pieces<P, Page>)
+    return true;
+  else if constexpr (!requires(P& p, typename P::memory& memory, Page first, page_order order) {
+    { p.release_pages(memory, first, order) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: pagemap needs `void release_pages(memory&, page, page_order) noexcept`, to be a "
+                  "piecewise_pagemap");
+  else
+    return true;
+  return false;
+}
 // clang-format on
 
 }  // namespace svm::inline v0

@@ -7,6 +7,7 @@
 #include <svm/concepts/allocator.hpp>
 #include <svm/concepts/clock.hpp>
 #include <svm/concepts/device.hpp>
+#include <svm/concepts/explain.hpp>
 #include <svm/concepts/lock.hpp>
 #include <svm/concepts/mm.hpp>
 #include <svm/concepts/observer.hpp>
@@ -39,6 +40,11 @@ concept policies = requires {
   requires std::default_initializable<typename P::notifier_data>;
 };
 
+/// What classes ask for that a user names: `policies` without half an optional part. A bundle that is none is an error,
+/// which begins with the sentence of `explain`, instead of an answer; a model costs no more than the concept.
+template <class P>
+concept explained_policies = (policies<P> || explain<P>()) && explain_parts<P>();
+
 struct default_policies {
   using observer = null_observer;
   using range_data = no_data;
@@ -49,7 +55,7 @@ struct default_policies {
 ///
 /// Each gpusvm has its own. A migrator serves all address spaces of its GPU: of its `mm` it asks only what concerns
 /// pages of the machine, so that any will do, one that has exited too; its `device` is the one that copies.
-template <policies P>
+template <explained_policies P>
 struct environment {
   typename P::mm& mm;
   typename P::device& device;

@@ -17,6 +17,24 @@ namespace svm::inline v0 {
 template <class P>
 concept queue_policies = policies<P> && queue_device<typename P::device>;
 
+/// Explains what a bundle lacks for a driver of queues, as `explain` does.
+template <class P, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_queue_policies() {
+  if constexpr (!explain<P, How>())
+    return false;
+  else if constexpr (!queue_device<typename P::device>)
+    static_assert(How == on_missing::answer,
+                  "svm: device needs `void stop_queues() noexcept` and `void resume_queues() noexcept`, for a "
+                  "queue_driver");
+  else
+    return true;
+  return false;
+}
+
+/// As `explained_policies`, with queues.
+template <class P>
+concept explained_queue_policies = (queue_policies<P> || explain_queue_policies<P>()) && explain_parts<P>();
+
 /// The driver of a GPU that cannot replay a faulting access: what its queues may reach is kept mapped, and they stand
 /// still while any of it is not.
 ///
@@ -36,7 +54,7 @@ concept queue_policies = policies<P> && queue_device<typename P::device>;
 /// Locks: `gate_` (queues) guards whether they are stopped, how often they were, and what is under way.
 /// \source the queues of AMD's SVM without retry faults: evict, restore, resume; unlike it, the count is checked and the
 ///         queues resumed in one
-template <queue_policies P>
+template <explained_queue_policies P>
 class queue_driver final : public driver_base<P> {
  public:
   /// \param migrator  of the GPU's memory

@@ -8,7 +8,7 @@
 
 namespace svm::inline v0 {
 
-template <queue_policies P>
+template <explained_queue_policies P>
 errc queue_driver<P>::keep(va_range span) {
   if (!span.is_aligned(P::mm::page_size)) return errc::misaligned;
   if (!this->svm().shape().window().contains(span)) return errc::outside_window;
@@ -19,13 +19,13 @@ errc queue_driver<P>::keep(va_range span) {
   return kept_.add(span);
 }
 
-template <queue_policies P>
+template <explained_queue_policies P>
 errc queue_driver<P>::forget(va_range span) {
   if (!span.is_aligned(P::mm::page_size)) return errc::misaligned;
   return kept_.remove(span);
 }
 
-template <queue_policies P>
+template <explained_queue_policies P>
 errc queue_driver<P>::prefetch(va_range span, prefetch_place where, prefetch_report* report,
                                cancellation const* cancel) {
   if (!span.is_aligned(P::mm::page_size)) return errc::misaligned;
@@ -38,27 +38,27 @@ errc queue_driver<P>::prefetch(va_range span, prefetch_place where, prefetch_rep
   return errc::ok;
 }
 
-template <queue_policies P>
+template <explained_queue_policies P>
 void queue_driver<P>::begin_unmapping() {
   exclusive_guard const guard{gate_};
   ++unmappings_;
   stop_locked();
 }
 
-template <queue_policies P>
+template <explained_queue_policies P>
 void queue_driver<P>::end_unmapping() {
   exclusive_guard const guard{gate_};
   if (--unmappings_ == 0) unmapped_.notify_all();
 }
 
-template <queue_policies P>
+template <explained_queue_policies P>
 void queue_driver<P>::close_gate() {
   exclusive_guard const guard{gate_};
   closed_ = true;
   stop_locked();
 }
 
-template <queue_policies P>
+template <explained_queue_policies P>
 void queue_driver<P>::stop_locked() {
   ++stops_;
   if (stopped_) return;
@@ -69,7 +69,7 @@ void queue_driver<P>::stop_locked() {
 /// Begins a round when no mapping is being taken; `round` becomes the number of stops so far.
 ///
 /// \errors gone, retry
-template <queue_policies P>
+template <explained_queue_policies P>
 errc queue_driver<P>::begin_round(std::uint64_t& round) {
   exclusive_guard const guard{gate_};
   unmapped_.wait(gate_, is_quiet{*this});
@@ -80,7 +80,7 @@ errc queue_driver<P>::begin_round(std::uint64_t& round) {
 }
 
 /// Lets the queues run, unless a mapping has gone since the round began, or is going.
-template <queue_policies P>
+template <explained_queue_policies P>
 bool queue_driver<P>::resume_after(std::uint64_t round) {
   exclusive_guard const guard{gate_};
   if (stops_ != round) return false;
@@ -89,7 +89,7 @@ bool queue_driver<P>::resume_after(std::uint64_t round) {
   return true;
 }
 
-template <queue_policies P>
+template <explained_queue_policies P>
 errc queue_driver<P>::restore(cancellation const* cancel) {
   auto& env = this->svm().env();
   retry_budget budget{env.clock};
@@ -108,7 +108,7 @@ errc queue_driver<P>::restore(cancellation const* cancel) {
 /// One walk over all that is kept.
 ///
 /// \param settled  becomes false when an event came between, so that another walk is needed
-template <queue_policies P>
+template <explained_queue_policies P>
 errc queue_driver<P>::restore_round(bool first, cancellation const* cancel, bool& settled) {
   va_range const window = this->svm().shape().window();
   for (va_range rest = window;;) {
@@ -124,7 +124,7 @@ errc queue_driver<P>::restore_round(bool first, cancellation const* cancel, bool
 }
 
 /// Maps the first range of a span that is kept, or passes by what needs or gets no mapping.
-template <queue_policies P>
+template <explained_queue_policies P>
 auto queue_driver<P>::restore_next(va_range rest, bool first, cancellation const* cancel) -> step_result {
   va_range served = aligned_block(rest.start(), P::mm::page_size);
   if (is_mapped(rest, served)) return {errc::ok, served};
@@ -149,7 +149,7 @@ auto queue_driver<P>::restore_next(va_range rest, bool first, cancellation const
 /// True when the device has a range mapped where `rest` begins; `done` becomes its span.
 ///
 /// The range's lock is taken: who makes a mapping holds it until the device has it.
-template <queue_policies P>
+template <explained_queue_policies P>
 bool queue_driver<P>::is_mapped(va_range rest, va_range& done) {
   range_ref<P> r = this->svm().find(rest.start());
   if (!r) return false;
@@ -160,7 +160,7 @@ bool queue_driver<P>::is_mapped(va_range rest, va_range& done) {
 }
 
 /// \errors no_vma, mm_gone
-template <queue_policies P>
+template <explained_queue_policies P>
 result<vma_info> queue_driver<P>::first_vma(va_range within) {
   auto& mm = this->svm().env().mm;
   mm_user const user{mm};
@@ -170,7 +170,7 @@ result<vma_info> queue_driver<P>::first_vma(va_range within) {
 }
 
 /// Where a range is to be mapped: where a fault would have it at first, and later where it is.
-template <queue_policies P>
+template <explained_queue_policies P>
 prefetch_place queue_driver<P>::place_of(cpu_va at, bool first) {
   if (first || this->options().migrate == migration_mode::required) return prefetch_place::as_fault;
   range_ref<P> r = this->svm().find(at);

@@ -11,7 +11,7 @@ namespace svm::inline v0 {
 ///
 /// Every function may be called from any thread.
 /// \source drivers/gpu/drm/xe/xe_svm.c
-template <policies P>
+template <explained_policies P>
 class svm_driver final : public driver_base<P> {
  public:
   /// \param migrator  of the GPU's memory
@@ -43,7 +43,7 @@ class svm_driver final : public driver_base<P> {
   }
 };
 
-template <policies P>
+template <explained_policies P>
 errc svm_driver<P>::fault(cpu_va at, access want, cancellation const* cancel) {
   va_range const where = aligned_block(at, P::mm::page_size);
   auto& observer = this->svm().env().observer;

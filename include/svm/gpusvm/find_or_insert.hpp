@@ -8,7 +8,7 @@
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <explained_policies P>
 auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> result<lookup<P>> {
   if (!shape_.window().contains(fault)) return errc::outside_window;
   mm_user const user{env_.mm};
@@ -49,7 +49,7 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
 }
 
 /// Makes the account of the device memory, where there is a limit and it is not there yet.
-template <policies P>
+template <explained_policies P>
 errc gpusvm<P>::open_account() {
   if (limits_.device_memory == byte_count{UINT64_MAX}) return errc::ok;
   exclusive_guard const guard{lock_};
@@ -58,7 +58,7 @@ errc gpusvm<P>::open_account() {
 }
 
 /// The notifier around `fault`: the one in the index, or a new one that is registered and not in it yet.
-template <policies P>
+template <explained_policies P>
 auto gpusvm<P>::notifier_for(cpu_va fault, lookup_options const& options) -> result<candidate> {
   {
     shared_guard const guard{lock_};
@@ -83,7 +83,7 @@ auto gpusvm<P>::notifier_for(cpu_va fault, lookup_options const& options) -> res
 /// The VMA at `fault`, if it allows what the caller is about to do.
 ///
 /// \pre the map lock is held shared
-template <policies P>
+template <explained_policies P>
 result<vma_info> gpusvm<P>::permitted_vma(cpu_va fault, lookup_options const& options) {
   result<vma_info> const vma = env_.mm.find_vma(fault);
   if (!vma) return vma.error();
@@ -94,7 +94,7 @@ result<vma_info> gpusvm<P>::permitted_vma(cpu_va fault, lookup_options const& op
 }
 
 /// Looks at the VMA and at what is there, and chooses the chunk.
-template <policies P>
+template <explained_policies P>
 auto gpusvm<P>::make_plan(candidate& home, cpu_va fault, lookup_options const& options) -> result<plan> {
   shared_guard const map_guard{env_.mm.map_lock()};
   result<vma_info> const vma = permitted_vma(fault, options);
@@ -120,7 +120,7 @@ auto gpusvm<P>::make_plan(candidate& home, cpu_va fault, lookup_options const& o
 ///
 /// \pre the map lock is held shared
 /// \allocs none: it walks in pieces, so that no shortage of memory can shrink a range
-template <policies P>
+template <explained_policies P>
 bool gpusvm<P>::all_present_locked(va_range span) {
   bool all = true;
   for_each_piece(span, [&](page_entry<page> const& entry) { return all = entry.place != page_place::absent; });
@@ -130,7 +130,7 @@ bool gpusvm<P>::all_present_locked(va_range span) {
 /// Walks `span` in pieces that fit the stack and calls `visit(entry)` for each page until it returns false.
 ///
 /// \pre the map lock is held shared
-template <policies P>
+template <explained_policies P>
 template <class Visit>
 void gpusvm<P>::for_each_piece(va_range span, Visit&& visit) {
   constexpr std::size_t piece_pages = 64;
@@ -149,7 +149,7 @@ void gpusvm<P>::for_each_piece(va_range span, Visit&& visit) {
 /// Puts a new range into its notifier, and a new notifier into the index, if nothing has changed since `sequence`.
 ///
 /// \errors retry: an event, another range or another notifier came first; no_memory
-template <policies P>
+template <explained_policies P>
 errc gpusvm<P>::insert(candidate& home, range<P>& made, std::uint64_t sequence) {
   auto range_room = range_index::reserve(range_nodes_);
   if (!range_room) return range_room.error();
@@ -174,7 +174,7 @@ errc gpusvm<P>::insert(candidate& home, range<P>& made, std::uint64_t sequence) 
   return errc::ok;
 }
 
-template <policies P>
+template <explained_policies P>
 errc gpusvm<P>::insert_locked(notifier<P>& home, typename range_index::reservation& room, range<P>& made,
                               std::uint64_t sequence) {
   home.lock_.assert_held();

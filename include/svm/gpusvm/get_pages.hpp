@@ -9,7 +9,7 @@
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <explained_policies P>
 errc gpusvm<P>::get_pages(range_hold<P>& held, pages<P>& mapping, page_options const& options) {
   range<P>& r = *held;
   notifier<P>& home = r.owner();
@@ -19,7 +19,7 @@ errc gpusvm<P>::get_pages(range_hold<P>& held, pages<P>& mapping, page_options c
                      [&r] { return r.has(range_flag::unmapped) ? errc::unmapped : errc::ok; });
 }
 
-template <policies P>
+template <explained_policies P>
 errc gpusvm<P>::attach(range_hold<P>& held, pages<P>& mapping) {
   SVM_ASSERT(!mapping.has(page_flag::mapped));
   exclusive_guard const guard{held->owner().lock_};
@@ -29,7 +29,7 @@ errc gpusvm<P>::attach(range_hold<P>& held, pages<P>& mapping) {
   return errc::ok;
 }
 
-template <policies P>
+template <explained_policies P>
 void gpusvm<P>::detach(range_hold<P>& held, pages<P>& mapping) {
   exclusive_guard const guard{held->owner().lock_};
   if (!mapping.is_linked()) return;
@@ -40,25 +40,25 @@ void gpusvm<P>::detach(range_hold<P>& held, pages<P>& mapping) {
 /// Makes the devices forget the range, then ends its DMA mappings.
 ///
 /// \pre the notifier's lock is held exclusive, or shared together with the range's
-template <policies P>
+template <explained_policies P>
 void gpusvm<P>::unmap_locked(range<P>& r) {
   r.owner().lock_.assert_held_shared();
   r.for_each_mapping_locked([&r](pages<P>& p) { drop_mapping(p, r.interval()); });
 }
 
-template <policies P>
+template <explained_policies P>
 void gpusvm<P>::unmap_pages(range_hold<P>& held) {
   shared_guard const guard{held->owner().lock_};
   unmap_locked(*held);
 }
 
-template <policies P>
+template <explained_policies P>
 void gpusvm<P>::sync(range_hold<P>& held, bool to_device) {
   shared_guard const guard{held->owner().lock_};
   held->for_each_mapping_locked([to_device](pages<P>& p) { p.sync(to_device); });
 }
 
-template <policies P>
+template <explained_policies P>
 errc gpusvm<P>::bind(range_hold<P>& held, pages<P>& mapping, mapping_access most) {
   range<P>& r = *held;
   if (r.has(range_flag::removed)) return errc::gone;
@@ -76,7 +76,7 @@ errc gpusvm<P>::bind(range_hold<P>& held, pages<P>& mapping, mapping_access most
   return errc::ok;
 }
 
-template <policies P>
+template <explained_policies P>
 errc gpusvm<P>::migrate_to_device(range_hold<P>& held, migrate_options<P> options) {
   if (held->has(range_flag::removed)) return errc::gone;
   if (!held.mm_alive()) return errc::mm_gone;

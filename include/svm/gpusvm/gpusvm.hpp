@@ -77,7 +77,7 @@ struct lookup {
 ///
 /// Locks: `lock_` (vm) guards the index of notifiers; see base/lock_rank.hpp for the others.
 /// \source drm_gpusvm.c
-template <policies P>
+template <explained_policies P>
 class gpusvm {
  public:
   using page = typename P::mm::page;

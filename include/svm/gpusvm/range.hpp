@@ -14,7 +14,7 @@ namespace svm::inline v0 {
 
 template <policies P>
 class notifier;
-template <policies P>
+template <explained_policies P>
 class gpusvm;
 
 /// What became of a range; sticky.

@@ -8,7 +8,7 @@
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <explained_policies P>
 void gpusvm<P>::remove(range_hold<P> held) {
   notifier_ref<P> const home = notifier_ref<P>::share(held->owner());
   bool last = false;
@@ -17,7 +17,7 @@ void gpusvm<P>::remove(range_hold<P> held) {
 }
 
 /// Unmaps a range and takes it out of its notifier's index; `last` becomes true when that leaves none in it.
-template <policies P>
+template <explained_policies P>
 void gpusvm<P>::take_out(range_hold<P> held, bool& last) {
   range_ref<P> indexed;  // the index's reference, dropped when no lock is held any more
   {
@@ -38,7 +38,7 @@ void gpusvm<P>::take_out(range_hold<P> held, bool& last) {
 }
 
 /// Takes a notifier without ranges out of the index, and out of the mm.
-template <policies P>
+template <explained_policies P>
 void gpusvm<P>::drop_if_empty(notifier<P>& n) {
   {
     exclusive_guard const index_guard{lock_};
@@ -53,7 +53,7 @@ void gpusvm<P>::drop_if_empty(notifier<P>& n) {
   n.put();
 }
 
-template <policies P>
+template <explained_policies P>
 void gpusvm<P>::close() {
   {
     exclusive_guard const guard{lock_};

@@ -8,7 +8,7 @@
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <explained_policies P>
 auto gpusvm<P>::count_pages(range_hold<P>& held) -> census {
   census counted{};
   if (!held.mm_alive()) return {pages_of(*held).value};
@@ -31,7 +31,7 @@ auto gpusvm<P>::count_pages(range_hold<P>& held) -> census {
   return counted;
 }
 
-template <policies P>
+template <explained_policies P>
 residence gpusvm<P>::scan(range_hold<P>& held) {
   census const c = count_pages(held);
   if (c.absent != 0) return residence::unpopulated;
@@ -42,7 +42,7 @@ residence gpusvm<P>::scan(range_hold<P>& held) {
   return c.here == 0 && c.further == 0 ? residence::other : residence::mixed_device;
 }
 
-template <policies P>
+template <explained_policies P>
 bool gpusvm<P>::is_scattered(range_hold<P>& held) {
   census const c = count_pages(held);
   std::uint64_t const all = pages_of(*held).value;

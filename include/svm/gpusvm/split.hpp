@@ -26,7 +26,7 @@ constexpr void for_each_chunk(std::span<byte_count const> chunks, va_range span,
   }
 }
 
-template <policies P>
+template <explained_policies P>
 void gpusvm<P>::split(range_hold<P> held) {
   notifier_ref<P> const home = notifier_ref<P>::share(held->owner());
   bool const alive = held.mm_alive();
@@ -58,7 +58,7 @@ void gpusvm<P>::split(range_hold<P> held) {
 /// Makes one of the ranges that a split leaves.
 ///
 /// \errors no_memory, quota_exceeded; retry: an event came since `sequence`, or another range was there first
-template <policies P>
+template <explained_policies P>
 errc gpusvm<P>::insert_rest(notifier<P>& home, va_range chunk, bool migratable, std::uint64_t sequence) {
   if (!range_quota_.charge(1)) return errc::quota_exceeded;
   scope_guard uncharge{[this] { range_quota_.uncharge(1); }};

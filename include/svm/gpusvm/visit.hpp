@@ -8,7 +8,7 @@
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <explained_policies P>
 template <class Visit>
 void gpusvm<P>::for_each_notifier(va_range span, Visit&& visit) {
   shared_guard const guard{lock_};
@@ -17,7 +17,7 @@ void gpusvm<P>::for_each_notifier(va_range span, Visit&& visit) {
     visit(*n);
 }
 
-template <policies P>
+template <explained_policies P>
 template <class Visit>
 void gpusvm<P>::for_each_range(va_range span, Visit&& visit) {
   for_each_notifier(span, [&](notifier<P>& n) {
@@ -26,7 +26,7 @@ void gpusvm<P>::for_each_range(va_range span, Visit&& visit) {
   });
 }
 
-template <policies P>
+template <explained_policies P>
 range_ref<P> gpusvm<P>::first_in(va_range span) {
   range_ref<P> found;
   shared_guard const guard{lock_};
@@ -38,14 +38,14 @@ range_ref<P> gpusvm<P>::first_in(va_range span) {
   return found;
 }
 
-template <policies P>
+template <explained_policies P>
 bool gpusvm<P>::has_mapping(va_range span) {
   bool found = false;
   for_each_range(span, [&](range<P> const&) { found = true; });
   return found;
 }
 
-template <policies P>
+template <explained_policies P>
 result<cpu_va> gpusvm<P>::find_vma_start(va_range span) {
   mm_user const user{env_.mm};
   if (!user.alive()) return errc::mm_gone;
@@ -55,7 +55,7 @@ result<cpu_va> gpusvm<P>::find_vma_start(va_range span) {
   return vma->extent.start();
 }
 
-template <policies P>
+template <explained_policies P>
 bool gpusvm<P>::check() {
   bool good = true;
   shared_guard const guard{lock_};

@@ -17,7 +17,7 @@
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <explained_policies P>
 class migrator;
 
 /// What a migration does beside moving the memory.

@@ -8,7 +8,7 @@
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <explained_policies P>
 class migrator<P>::move_in {
  public:
   move_in(migrator& to, mm& space, va_range span, migrate_options<P> const& options)
@@ -203,7 +203,7 @@ class migrator<P>::move_in {
   byte_count peer_bytes_{};
 };
 
-template <policies P>
+template <explained_policies P>
 errc migrator<P>::migrate_to_device(mm& space, va_range span, migrate_options<P> const& options) {
   if (!is_bound()) return errc::device_gone;
   if (is_cancelled(options.cancel)) return errc::interrupted;

@@ -1,0 +1,107 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <concepts>
+
+#include <svm/concepts/allocator.hpp>
+#include <svm/concepts/clock.hpp>
+#include <svm/concepts/device.hpp>
+#include <svm/concepts/lock.hpp>
+#include <svm/concepts/mm.hpp>
+#include <svm/concepts/observer.hpp>
+#include <svm/concepts/on_missing.hpp>
+#include <svm/concepts/pagemap.hpp>
+
+namespace svm::inline v0 {
+
+// clang-format off
+/// Explains what a bundle lacks of its optional parts: half of one is a mistake, since none of it would be used.
+template <class P, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_parts() {
+  if constexpr (!explain_two_pass<typename P::device, How>())
+    return false;
+  else if constexpr (!explain_queues<typename P::device, How>())
+    return false;
+  else if constexpr (!explain_iova<typename P::device, typename P::mm::page, How>())
+    return false;
+  else if constexpr (!explain_noncoherent<typename P::device, How>())
+    return false;
+  else if constexpr (!explain_coherent<typename P::pagemap, How>())
+    return false;
+  else
+    return explain_pieces<typename P::pagemap, typename P::mm::page, How>();
+}
+
+/// Explains what a bundle lacks to be a model of `policies`: the first error of the compiler begins with one sentence
+/// that names the first thing that is missing, in the order of the concepts. Write it beside a new bundle:
+///
+///     static_assert(svm::explain<my_policies>());
+///
+/// Half an optional part is an error too.
+template <class P, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain() {
+  if constexpr (!requires { typename P::mm; })
+    static_assert(How == on_missing::answer, "svm: policies need a type `mm`");
+  else if constexpr (!explain_mm<typename P::mm, How>())
+    return false;
+  else if constexpr (!requires { typename P::device; })
+    static_assert(How == on_missing::answer, "svm: policies need a type `device`");
+  else if constexpr (!explain_device<typename P::device, typename P::mm::page, How>())
+    return false;
+  else if constexpr (!requires { typename P::pagemap; })
+    static_assert(How == on_missing::answer, "svm: policies need a type `pagemap`");
+  else if constexpr (!explain_pagemap<typename P::pagemap, typename P::mm::page, typename P::device, How>())
+    return false;
+  else if constexpr (!requires { typename P::lock; })
+    static_assert(How == on_missing::answer, "svm: policies need a type `lock`");
+  else if constexpr (!explain_lock<typename P::lock, How>())
+    return false;
+  else if constexpr (!requires { typename P::clock; })
+    static_assert(How == on_missing::answer, "svm: policies need a type `clock`");
+  else if constexpr (!explain_clock<typename P::clock, How>())
+    return false;
+  else if constexpr (!requires { typename P::allocator; })
+    static_assert(How == on_missing::answer, "svm: policies need a type `allocator`");
+  else if constexpr (!explain_allocator<typename P::allocator, How>())
+    return false;
+  else if constexpr (!requires { typename P::observer; })
+    static_assert(How == on_missing::answer, "svm: policies need a type `observer`, as `default_policies` has");
+  else if constexpr (!explain_observer<typename P::observer, How>())
+    return false;
+  else if constexpr (!requires { typename P::range_data; })
+    static_assert(How == on_missing::answer, "svm: policies need a type `range_data`, as `default_policies` has");
+  else if constexpr (!std::default_initializable<typename P::range_data>)
+    static_assert(How == on_missing::answer, "svm: policies need a `range_data` that is made without arguments");
+  else if constexpr (!requires { typename P::notifier_data; })
+    static_assert(How == on_missing::answer, "svm: policies need a type `notifier_data`, as `default_policies` has");
+  else if constexpr (!std::default_initializable<typename P::notifier_data>)
+    static_assert(How == on_missing::answer, "svm: policies need a `notifier_data` that is made without arguments");
+  else
+    return explain_parts<P, How>();
+  return false;
+}
+// clang-format on
+
+/// An optional part of a device or pagemap, and whether a bundle has it.
+struct optional_part {
+  char const* name;
+  bool recognised;
+};
+
+/// The optional parts that the library recognises in a bundle.
+template <class P>
+[[nodiscard]] constexpr std::array<optional_part, 6> optional_parts() {
+  using page = typename P::mm::page;
+  return {{
+      {"two_pass_device", two_pass_device<typename P::device>},
+      {"queue_device", queue_device<typename P::device>},
+      {"iova_device", iova_device<typename P::device, page>},
+      {"noncoherent_device", noncoherent_device<typename P::device>},
+      {"coherent_pagemap", coherent_pagemap<typename P::pagemap>},
+      {"piecewise_pagemap", piecewise_pagemap<typename P::pagemap, page>},
+  }};
+}
+
+}  // namespace svm::inline v0
