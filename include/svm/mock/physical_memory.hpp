@@ -6,7 +6,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -26,7 +25,7 @@ namespace svm::inline v0::mock {
 /// All page frames of the machine: system memory first, then each GPU's.
 ///
 /// `lock()` (leaf_page_table) guards everything in a frame but its bytes and its atomics. Frames never move. The bytes
-/// of a dead frame are filled with garbage, so that a stale reader is caught.
+/// of a dead frame that were written are garbage, so that a stale reader is caught.
 template <lock Lock, std::size_t PageBytes = 4096>
 class physical_memory {
  public:
@@ -51,7 +50,6 @@ class physical_memory {
     frame_type& zero = at(zero_frame);
     zero.kind = frame_kind::zero;
     zero.references = 1;
-    std::memset(zero.bytes.get(), 0, PageBytes);
   }
 
   [[nodiscard]] lock_type& lock() { return lock_; }
@@ -65,7 +63,7 @@ class physical_memory {
     std::unique_ptr<frame_type[]>& group = groups_[number >> group_shift];
     if (!group) group = std::make_unique<frame_type[]>(group_frames);
     frame_type& f = group[number & (group_frames - 1)];
-    if (!f.bytes) f.bytes = std::make_unique<std::byte[]>(PageBytes);
+    if (!f.content.is_made()) f.content.make();
     return f;
   }
   /// The frame of a page that somebody has seen alive.
@@ -83,7 +81,7 @@ class physical_memory {
   /// The page of a frame that a device names, or no page.
   [[nodiscard]] page peek(std::uint64_t number) {
     if (number == 0 || number >> group_shift >= groups_.size() || !groups_[number >> group_shift]) return {};
-    if (!of({static_cast<std::uint32_t>(number), 0}).bytes) return {};
+    if (!of({static_cast<std::uint32_t>(number), 0}).content.is_made()) return {};
     return handle(static_cast<std::uint32_t>(number));
   }
   /// The page `n` places behind `first`.
@@ -96,16 +94,25 @@ class physical_memory {
   [[nodiscard]] std::uint32_t first_device_frame(unsigned gpu = 0) const {
     return first_device_frame_ + gpu * gpu_frames_;
   }
-  /// The step of this moment may write them, or only reads them.
-  [[nodiscard]] std::byte* bytes(page p, bool may_write = true) {
+  /// The step of this moment may write it, or only reads it.
+  [[nodiscard]] page_content<PageBytes>& content(page p, bool may_write = true) {
     if (may_write)
       changes<Lock>("bytes", p.frame);
     else
       looks_at<Lock>("bytes", p.frame);
-    return of(p).bytes.get();
+    return of(p).content;
   }
+  /// The same as bytes, all of which may be written.
+  [[nodiscard]] std::byte* bytes(page p, bool may_write = true) {
+    page_content<PageBytes>& all = content(p, may_write);
+    return may_write ? all.writable() : all.bytes();
+  }
+  /// Makes a page zero that nobody else can reach.
+  void clear(page p) { content(p).clear(); }
+  /// Gives a page that nobody else can reach what another one holds.
+  void copy(page to, page from) { content(to).copy(content(from)); }
 
-  /// A block of system pages with one reference, unlocked; its bytes are garbage.
+  /// A block of system pages with one reference, unlocked; its bytes are zero or garbage.
   ///
   /// \errors no_ram: also when memory is free, but not so many frames together
   [[nodiscard]] result<page> allocate_ram(page_order order = {}) {
@@ -181,7 +188,7 @@ class physical_memory {
     for (std::uint32_t n = first_device_frame(gpu); n < first_device_frame(gpu + 1); ++n)
       if (page const p = peek(n); p.frame != 0 && of(p).kind == frame_kind::device) {
         of(p).lost = true;
-        std::memset(bytes(p), garbage, PageBytes);
+        content(p).fill(garbage);
       }
   }
 

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <bit>
 #include <cstdint>
-#include <cstring>
 #include <iterator>
 #include <map>
 #include <numeric>
@@ -73,7 +72,10 @@ class vram {
     for (std::size_t i = 0; i < made.frames.size(); ++i) {
       std::uint32_t const n = made.frames[i];
       if (i == 0 || n != made.frames[i - 1] + 1) made.runs.emplace(n, i);
-      std::memset(frames_.at(n).bytes.get(), engine_.late ? frames_.garbage : 0, PageBytes);
+      if (auto& content = frames_.at(n).content; engine_.late)
+        content.fill(frames_.garbage);
+      else
+        content.clear();
     }
     if (engine_.late) unclear_.insert(id);
     return memory{id};
@@ -218,7 +220,7 @@ class vram {
   }
   void clear_locked(allocation const& a) {
     for (std::uint32_t const n : a.frames)
-      if (n != 0) std::memset(frames_.at(n).bytes.get(), 0, PageBytes);
+      if (n != 0) frames_.at(n).content.clear();
   }
   [[nodiscard]] errc copy(std::span<copy_block<page> const> job, bool to_device);
   [[nodiscard]] errc copy_page(device_address const& remote, std::uint64_t i, page local, bool to_device);
@@ -285,9 +287,9 @@ errc vram<Lock, PageBytes, Coherent>::copy_page(device_address const& remote, st
   if (frames_.of(source).gpu_maps.load() != 0)
     report_.violation("O-13", "the source of a copy is still mapped by a GPU");
   if (frames_.is_lost(source)) return errc::copy_failed;
-  std::byte* const here = frames_.bytes(local);
-  std::byte* const there = by_dma ? by_bus.bytes : frames_.bytes(other);
-  to_device ? std::memcpy(here, there, PageBytes) : std::memcpy(there, here, PageBytes);
+  auto& here = frames_.content(local);
+  auto& there = by_dma ? *by_bus.content : frames_.content(other);
+  to_device ? here.copy(there) : there.copy(here);
   return errc::ok;
 }
 
