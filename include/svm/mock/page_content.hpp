@@ -29,7 +29,12 @@ class page_content {
   page_content() = default;
 
   [[nodiscard]] bool is_made() const { return bytes_ != nullptr; }
-  void make() { bytes_ = std::make_unique<std::byte[]>(PageBytes); }
+  void make() { bytes_ = {new std::byte[PageBytes]{}, {true}}; }
+  /// In bytes that somebody else keeps.
+  void make(std::byte* kept) {
+    std::memset(kept, 0, PageBytes);
+    bytes_ = {kept, {false}};
+  }
 
   // All that follows needs the bytes.
 
@@ -84,6 +89,13 @@ class page_content {
   [[nodiscard]] int marked_lines() const { return std::popcount(marked()); }
 
  private:
+  struct end_of_bytes {
+    bool own = false;
+    void operator()(std::byte* bytes) const {
+      if (own) delete[] bytes;
+    }
+  };
+
   /// The lines of a span that is not empty.
   [[nodiscard]] static constexpr std::uint64_t lines(std::size_t offset, std::size_t size) {
     return UINT64_MAX >> (63 - (offset + size - 1) / line_bytes) & UINT64_MAX << offset / line_bytes;
@@ -112,7 +124,7 @@ class page_content {
   }
 
   std::atomic<std::uint64_t> marked_{0};
-  std::unique_ptr<std::byte[]> bytes_;
+  std::unique_ptr<std::byte[], end_of_bytes> bytes_;
 };
 
 }  // namespace svm::inline v0::mock

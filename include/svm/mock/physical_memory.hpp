@@ -60,14 +60,18 @@ class physical_memory {
   /// The frame with a number, made when it is first asked for; under `lock()` for system memory, under the lock of the
   /// device's memory for the rest.
   [[nodiscard]] frame_type& at(std::uint32_t number) {
-    std::unique_ptr<frame_type[]>& group = groups_[number >> group_shift];
-    if (!group) group = std::make_unique<frame_type[]>(group_frames);
-    frame_type& f = group[number & (group_frames - 1)];
-    if (!f.content.is_made()) f.content.make();
+    group& g = groups_[number >> group_shift];
+    if (!g.frames) {
+      g.frames = std::make_unique<frame_type[]>(group_frames);
+      if (is_far(number)) g.bytes = std::make_unique_for_overwrite<std::byte[]>(group_frames * PageBytes);
+    }
+    std::uint32_t const i = number & (group_frames - 1);
+    frame_type& f = g.frames[i];
+    if (!f.content.is_made()) g.bytes ? f.content.make(&g.bytes[i * PageBytes]) : f.content.make();
     return f;
   }
   /// The frame of a page that somebody has seen alive.
-  [[nodiscard]] frame_type& of(page p) { return groups_[p.frame >> group_shift][p.frame & (group_frames - 1)]; }
+  [[nodiscard]] frame_type& of(page p) { return groups_[p.frame >> group_shift].frames[p.frame & (group_frames - 1)]; }
   /// The head of the block that a page belongs to.
   [[nodiscard]] frame_type& head(page p) { return of({p.frame - of(p).tail, 0}); }
   /// The first page of that block.
@@ -80,7 +84,7 @@ class physical_memory {
   [[nodiscard]] page handle(std::uint32_t number) { return {number, of({number, 0}).generation.load()}; }
   /// The page of a frame that a device names, or no page.
   [[nodiscard]] page peek(std::uint64_t number) {
-    if (number == 0 || number >> group_shift >= groups_.size() || !groups_[number >> group_shift]) return {};
+    if (number == 0 || number >> group_shift >= groups_.size() || !groups_[number >> group_shift].frames) return {};
     if (!of({static_cast<std::uint32_t>(number), 0}).content.is_made()) return {};
     return handle(static_cast<std::uint32_t>(number));
   }
@@ -211,6 +215,11 @@ class physical_memory {
   static constexpr int garbage = 0xdb;
 
  private:
+  struct group {
+    std::unique_ptr<std::byte[]> bytes;  ///< of all its frames, or none
+    std::unique_ptr<frame_type[]> frames;
+  };
+
   static constexpr std::uint32_t block_frames = 512;
   static constexpr unsigned group_shift = 6;  // frames are made a group at a time: small machines are made often
   static constexpr std::uint32_t group_frames = 1u << group_shift;
@@ -221,6 +230,12 @@ class physical_memory {
   }
   [[nodiscard]] static std::uint32_t round_up(std::uint32_t frames) {
     return (frames + block_frames - 1) & ~(block_frames - 1);
+  }
+  /// True where only a large machine gets to. There the bytes of a group of frames lie together, and do not lie between
+  /// the small objects of the machine, which a walk over many of them needs near each other.
+  [[nodiscard]] bool is_far(std::uint32_t number) const {
+    if (number < first_device_frame_) return number >= 2 * block_frames;
+    return (number - first_device_frame_) % gpu_frames_ >= block_frames;
   }
   [[nodiscard]] result<page> take(page_order order);
   void free_block_locked(std::uint32_t number, freed_list& freed);
@@ -234,7 +249,7 @@ class physical_memory {
   std::uint32_t const first_device_frame_;  // each kind begins a block of frames of its own
   std::uint32_t const gpu_frames_;
   std::vector<std::uint64_t> live_;  // device pages, by GPU
-  std::vector<std::unique_ptr<frame_type[]>> groups_;
+  std::vector<group> groups_;
   std::uint64_t ram_used_ = 0;
 };
 
