@@ -29,7 +29,7 @@ class page_content {
   page_content() = default;
 
   [[nodiscard]] bool is_made() const { return bytes_ != nullptr; }
-  void make() { bytes_ = {new std::byte[PageBytes]{}, {true}}; }
+  void make() { bytes_ = {std::make_unique<std::byte[]>(PageBytes).release(), {true}}; }
   /// In bytes that somebody else keeps.
   void make(std::byte* kept) {
     std::memset(kept, 0, PageBytes);

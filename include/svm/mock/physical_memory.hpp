@@ -62,7 +62,7 @@ class physical_memory {
   [[nodiscard]] frame_type& at(std::uint32_t number) {
     group& g = groups_[number >> group_shift];
     if (!g.frames) {
-      g.frames = std::make_unique<frame_type[]>(group_frames);
+      g.frames = std::make_unique_for_overwrite<frame_type[]>(group_frames);  // a frame sets each of its members
       if (is_far(number)) g.bytes = std::make_unique_for_overwrite<std::byte[]>(group_frames * PageBytes);
     }
     std::uint32_t const i = number & (group_frames - 1);
