@@ -22,7 +22,7 @@ words words_of(world& w) {
       cpu_va const a = v.extent.start() + done;
       pte const e = w.process.entry_at(a);
       std::uint64_t word = 0;
-      if (e.has_page()) std::memcpy(&word, w.frames.bytes(e.target), sizeof word);
+      if (e.has_page()) std::memcpy(&word, w.frames.bytes(e.target, false), sizeof word);
       all.emplace_back(a, word);
     }
   return all;

@@ -94,7 +94,7 @@ class state {
         cpu_va const a = v.extent.start() + done;
         pte const e = t.process.entry_at(a);
         bool const none = !e.has_page();
-        mix_bytes(none ? nullptr : w.frames.bytes(e.target));
+        mix_bytes(none ? nullptr : w.frames.bytes(e.target, false));
         bool const absent = none || w.frames.is_zero(e.target);
         bool const device = !absent && w.frames.is_device(e.target);
         mix(part::places, absent ? 0 : device ? 2 + w.frames.gpu_of(e.target) : 1);

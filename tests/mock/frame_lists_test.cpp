@@ -151,16 +151,18 @@ TEST_SUITE("mock/backing") {
 
 TEST_SUITE("mock/swap_device") {
   TEST_CASE("a slot keeps a page's bytes until its last reference goes") {
-    svm::mock::swap_device<16> d;
-    std::byte bytes[16]{std::byte{3}};
-    auto const slot = d.write(bytes);
+    svm::mock::swap_device<4096> d;
+    svm::mock::page_content<4096> page;
+    page.make();
+    *page.writable(0, 1) = std::byte{3};
+    auto const slot = d.write(page);
     d.get(slot);
     d.get(slot);
-    bytes[0] = std::byte{9};
+    *page.writable(0, 1) = std::byte{9};
     d.put(slot);
     CHECK(d.used() == 1);
-    d.read(slot, bytes);
-    CHECK(bytes[0] == std::byte{3});
+    d.read(slot, page);
+    CHECK(page.bytes()[0] == std::byte{3});
     d.put(slot);
     CHECK(d.used() == 0);
     CHECK(d.references(slot) == 0);

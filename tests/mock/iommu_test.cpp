@@ -124,7 +124,7 @@ TEST_SUITE("mock/iommu") {
     std::byte* const memory = frames.bytes(a);
     memory[0] = std::byte{1};
     auto const where = *with.map(a, dma_direction::bidirectional);
-    std::byte* const shadow = with.reach(where, true).bytes;
+    std::byte* const shadow = with.reach(where, true).content->writable();
     REQUIRE(shadow != memory);
     CHECK(shadow[0] == std::byte{1});
     shadow[0] = std::byte{2};
@@ -138,7 +138,7 @@ TEST_SUITE("mock/iommu") {
     with.unmap(where, dma_direction::bidirectional);
     CHECK(memory[0] == std::byte{4});
     auto const in = *with.map(a, dma_direction::to_device);
-    with.reach(in, false).bytes[0] = std::byte{5};
+    with.reach(in, false).content->writable()[0] = std::byte{5};
     with.unmap(in, dma_direction::to_device);
     CHECK(memory[0] == std::byte{4});  // the device was not to write
     CHECK(broken.empty());

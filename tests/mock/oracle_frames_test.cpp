@@ -209,7 +209,7 @@ TEST_SUITE("mock/oracle_frames") {
     world w;
     w.map(page_bytes);
     REQUIRE(w.cpu_write(base, 1) == sys::ok);
-    auto const slot = w.shared.swap.write(w.frames.bytes(w.process.entry_at(base).target));
+    auto const slot = w.shared.swap.write(w.frames.content(w.process.entry_at(base).target));
     w.shared.swap.get(slot);
     CHECK(found(w, "O-31") == 1);
     w.shared.swap.put(slot);

@@ -119,6 +119,7 @@ TEST_SUITE("mock/physical_memory") {
     CHECK(block.frame % 8 == 0);
     CHECK(frames.ram_used() == byte_count{8 * page_bytes});
     auto const fifth = frames.after(block, 4);
+    frames.bytes(fifth)[0] = std::byte{1};
     CHECK(frames.first_of(fifth) == block);
     CHECK(&frames.head(fifth) == &frames.of(block));
     ++frames.head(fifth).references;

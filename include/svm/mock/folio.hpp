@@ -58,7 +58,7 @@ void physical_memory<Lock, PageBytes>::free_block_locked(std::uint32_t number, f
     f.lost = f.coherent = false;
     f.owner = nobody;
     f.mappings.clear();
-    std::memset(f.bytes.get(), garbage, PageBytes);
+    f.content.spoil(garbage);
   }
   if (dma) report_.violation("O-03", "a page is freed while the IOMMU maps it");
   if (gpu) report_.violation("O-03", "a page is freed while a GPU page table has it");

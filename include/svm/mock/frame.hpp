@@ -5,12 +5,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include <svm/base/units.hpp>
 #include <svm/concepts/lock.hpp>
 #include <svm/concepts/upcalls.hpp>
+#include <svm/mock/page_content.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -60,7 +60,7 @@ struct frame {
   page_owner owner = nobody;  ///< whose device memory it is
   device_page_owner<page>* behind = nullptr;
   std::vector<mapping_site<Lock, PageBytes>> mappings;  ///< where page tables map it; a migration keeps them
-  std::unique_ptr<std::byte[]> bytes;
+  page_content<PageBytes> content;
 
   // Of a head only.
   page_order order{};

@@ -127,16 +127,16 @@ class gpu {
 
   /// Loads `into` from `a`, inside one page; false, and nothing happens, when that faults or waits.
   [[nodiscard]] bool load(cpu_va a, std::span<std::byte> into, bool* waits = nullptr) {
-    return access_memory(a, access::read, waits, [&](std::byte* from) { load_bytes(from, into); });
+    return access_memory(a, access::read, into.size(), waits, [&](std::byte* from) { load_bytes(from, into); });
   }
   /// Stores `from` at `a`, inside one page; false, and nothing happens, when that faults or waits.
   [[nodiscard]] bool store(cpu_va a, std::span<std::byte const> from, bool* waits = nullptr) {
-    return access_memory(a, access::write, waits, [&](std::byte* to) { store_bytes(to, from); });
+    return access_memory(a, access::write, from.size(), waits, [&](std::byte* to) { store_bytes(to, from); });
   }
   /// Adds to the aligned word at `a`; false, and nothing happens, when that faults or waits: also where the page is not
   /// in this GPU's own memory.
   [[nodiscard]] bool atomic_add(cpu_va a, std::uint64_t value, std::uint64_t& old, bool* waits = nullptr) {
-    return access_memory(a, access::atomic, waits, [&](std::byte* to) { old = add_to_word(to, value); });
+    return access_memory(a, access::atomic, sizeof value, waits, [&](std::byte* to) { old = add_to_word(to, value); });
   }
 
   /// Which GPU of the machine it is.
@@ -313,15 +313,15 @@ class gpu {
     return e.path == interconnect::system ? iommu_.peek(e.address) : e.direct;
   }
 
-  /// Lets `move` have the bytes of `a`; false for a fault. Only a miss of the TLB keeps other accesses out.
+  /// Lets `move` have `size` bytes at `a`; false for a fault. Only a miss of the TLB keeps other accesses out.
   template <class Move>
-  [[nodiscard]] bool access_memory(cpu_va a, access want, bool* waits, Move&& move) {
+  [[nodiscard]] bool access_memory(cpu_va a, access want, std::size_t size, bool* waits, Move&& move) {
     std::uint64_t const n = number(a);
     {
       shared_guard const guard{lock_};
       if (!may_access(waits)) return false;
       if (tlb_entry const& cached = tlb_[n % tlb_size]; cached.tag == n + 1)
-        return move_through(cached.from, a, want, move);
+        return move_through(cached.from, a, want, size, move);
       if (find_present(n) == nullptr) return false;
     }
     exclusive_guard const guard{lock_};
@@ -329,7 +329,7 @@ class gpu {
     entry const* const e = find_present(n);
     if (e == nullptr) return false;
     tlb_[n % tlb_size] = {n + 1, *e};
-    return move_through(*e, a, want, move);
+    return move_through(*e, a, want, size, move);
   }
   /// True unless the queues are stopped, which a program that does not wait for them must not see.
   [[nodiscard]] bool may_access(bool* waits) {
@@ -341,20 +341,21 @@ class gpu {
     return false;
   }
   template <class Move>
-  [[nodiscard]] bool move_through(entry const& e, cpu_va a, access want, Move&& move) {
-    std::byte* const bytes = translate(e, want);
-    if (bytes == nullptr) return false;
-    move(bytes + a.value % PageBytes);
+  [[nodiscard]] bool move_through(entry const& e, cpu_va a, access want, std::size_t size, Move&& move) {
+    page_content<PageBytes>* const content = translate(e, want);
+    if (content == nullptr) return false;
+    std::size_t const offset = a.value % PageBytes;
+    move(want == access::read ? content->bytes() + offset : content->writable(offset, size));
     return true;
   }
 
-  /// The bytes of the page behind an entry, or null for a fault.
-  [[nodiscard]] std::byte* translate(entry const& e, access want) {
+  /// The content of the page behind an entry, or null for a fault.
+  [[nodiscard]] page_content<PageBytes>* translate(entry const& e, access want) {
     if (want != access::read && !e.writable) return nullptr;
     if (want == access::atomic && (!e.atomic || e.path != interconnect::local)) return nullptr;
     if (e.path == interconnect::system) {
       auto const there = iommu_.reach(e.address, want != access::read);
-      return check_alive(there.target) ? there.bytes : nullptr;
+      return check_alive(there.target) ? there.content : nullptr;
     }
     if (!check_alive(e.direct)) return nullptr;
     unsigned const home = frames_.gpu_of(e.direct);
@@ -362,7 +363,7 @@ class gpu {
       report_.violation("O-10", "a device access to another GPU's memory that does not reach it");
       return nullptr;
     }
-    return frames_.bytes(e.direct, want != access::read);
+    return &frames_.content(e.direct, want != access::read);
   }
   [[nodiscard]] bool check_alive(page target) {
     if (frames_.is_alive(target)) return true;

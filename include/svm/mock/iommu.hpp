@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <vector>
@@ -119,10 +118,10 @@ class iommu {
 
   // What a GPU does.
 
-  /// A page behind a DMA address, and the bytes that the device meets there.
+  /// A page behind a DMA address, and the content that the device meets there.
   struct reached {
     page target{};
-    std::byte* bytes = nullptr;
+    page_content<PageBytes>* content = nullptr;
   };
   /// What is behind a DMA address, for an access in the direction `to_memory` (the device writes) or from it.
   ///
@@ -131,7 +130,7 @@ class iommu {
     shared_guard const guard{lock_};
     entry const* const e = find_allowed_locked(address, to_memory);
     if (e == nullptr) return {};
-    return {e->target, e->shadow ? e->shadow.get() : memory_.bytes(e->target, to_memory)};
+    return {e->target, e->shadow ? e->shadow.get() : &memory_.content(e->target, to_memory)};
   }
   [[nodiscard]] page resolve(dma_addr address, bool to_memory) { return reach(address, to_memory).target; }
   /// The page behind a DMA address, or none; reports nothing.
@@ -171,7 +170,7 @@ class iommu {
     bool first = false;     ///< a block begins here
     bool reserved = false;  ///< set aside
     bool synced = false;    ///< reachable
-    std::unique_ptr<std::byte[]> shadow;
+    std::unique_ptr<page_content<PageBytes>> shadow;
   };
 
   [[nodiscard]] std::uint64_t slot_of(dma_addr address) const { return (address.value - base_) / PageBytes; }
@@ -212,8 +211,9 @@ class iommu {
       e.live = true;
       e.first = i == 0;
       if (mode_ == iommu_mode::bounce) {
-        e.shadow = std::make_unique<std::byte[]>(PageBytes);
-        std::memcpy(e.shadow.get(), memory_.bytes(e.target), PageBytes);
+        e.shadow = std::make_unique<page_content<PageBytes>>();
+        e.shadow->make();
+        e.shadow->copy(memory_.content(e.target));
       }
       changes<Lock>("frame", e.target.frame);
       changed_frames_.note(e.target.frame, e.target.frame);
@@ -234,7 +234,7 @@ class iommu {
       used = used || (f.gpu_maps.load() != 0 && f.dma_maps.load() == 1);
       f.dma_maps.fetch_sub(1);
       if (e.shadow && direction != dma_direction::to_device && memory_.is_alive(e.target))
-        std::memcpy(memory_.bytes(e.target), e.shadow.get(), PageBytes);
+        memory_.content(e.target).sync(*e.shadow);
       e.shadow.reset();
       e.live = e.first = false;
       if (!e.reserved) e.synced = false;
@@ -251,8 +251,8 @@ class iommu {
         return;
       }
       if (!e->shadow) continue;
-      std::byte* const memory = memory_.bytes(e->target);
-      to_device ? std::memcpy(e->shadow.get(), memory, PageBytes) : std::memcpy(memory, e->shadow.get(), PageBytes);
+      auto& memory = memory_.content(e->target);
+      to_device ? e->shadow->sync(memory) : memory.sync(*e->shadow);
     }
   }
 

@@ -226,7 +226,7 @@ class address_space {
   [[nodiscard]] bool is_satisfied(cpu_va a, access want, page_owner owner);
   [[nodiscard]] bool is_satisfied_locked(pte const& e, access want, page_owner owner);
   template <access Want, class Move>
-  [[nodiscard]] sys access_memory(cpu_va a, Move&& move);
+  [[nodiscard]] sys access_memory(cpu_va a, std::size_t size, Move&& move);
   template <class Move>
   void access_registers(vma const& v, cpu_va a, Move&& move);
   // mm_fill.hpp

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstring>
-
 #include <svm/mock/mm.hpp>
 
 // address_space: madvise.
@@ -100,9 +98,9 @@ sys address_space<Lock, PageBytes>::collapse(va_range block) {
       pages.push_back(frames_.after(*huge, i));
       pte const e = table_.get(start + page_size * i);
       if (e.is_none())
-        std::memset(frames_.bytes(pages.back()), 0, PageBytes);
+        frames_.clear(pages.back());
       else
-        std::memcpy(frames_.bytes(pages.back()), frames_.bytes(e.target), PageBytes);
+        frames_.copy(pages.back(), e.target);
     }
     zap_locked(block, freed);
     map_block_locked(start, pages, freed);

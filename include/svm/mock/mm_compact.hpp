@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstring>
-
 #include <svm/mock/mm.hpp>
 
 // address_space: what the kernel does to physical pages on its own account.
@@ -52,7 +50,7 @@ bool address_space<Lock, PageBytes>::replace_page(cpu_va a) {
       cpu_va const at = start + page_size * i;
       page const to = frames_.after(*fresh, i);
       pte& e = table_.at(at);
-      std::memcpy(frames_.bytes(to), frames_.bytes(e.target), PageBytes);
+      frames_.copy(to, e.target);
       drop_entry_locked(at, e, freed);
       ++frames_.of(*fresh).references;
       e = {to, pte::state::present, true};

@@ -178,10 +178,10 @@ void address_space<Lock, PageBytes>::snapshot(va_range span, std::span<entry> ou
   }
 }
 
-/// Finds the bytes of `a` for the CPU, faulting as often as it takes, and lets `move` have them.
+/// Finds `size` bytes at `a` for the CPU, faulting as often as it takes, and lets `move` have them.
 template <lock Lock, std::size_t PageBytes>
 template <access Want, class Move>
-sys address_space<Lock, PageBytes>::access_memory(cpu_va a, Move&& move) {
+sys address_space<Lock, PageBytes>::access_memory(cpu_va a, std::size_t size, Move&& move) {
   constexpr int tries = 64;  // of which all but a few mean that somebody else keeps moving the page
   std::optional<time_point> wait_until;
   for (int t = 0; t < tries; ++t) {
@@ -200,7 +200,9 @@ sys address_space<Lock, PageBytes>::access_memory(cpu_va a, Move&& move) {
       shared_guard const guard{frames_.lock()};
       pte const e = table_.get(a);
       if (is_satisfied_locked(e, Want, nobody)) {
-        move(frames_.bytes(e.target, Want != access::read) + a.value % PageBytes);
+        auto& content = frames_.content(e.target, Want != access::read);
+        std::size_t const offset = a.value % PageBytes;
+        move(Want == access::read ? content.bytes() + offset : content.writable(offset, size));
         return sys::ok;
       }
     }
@@ -214,12 +216,12 @@ sys address_space<Lock, PageBytes>::access_memory(cpu_va a, Move&& move) {
 
 template <lock Lock, std::size_t PageBytes>
 sys address_space<Lock, PageBytes>::load(cpu_va a, std::span<std::byte> into) {
-  return access_memory<access::read>(a, [&](std::byte* from) { load_bytes(from, into); });
+  return access_memory<access::read>(a, into.size(), [&](std::byte* from) { load_bytes(from, into); });
 }
 
 template <lock Lock, std::size_t PageBytes>
 sys address_space<Lock, PageBytes>::store(cpu_va a, std::span<std::byte const> from) {
-  return access_memory<access::write>(a, [&](std::byte* to) { store_bytes(to, from); });
+  return access_memory<access::write>(a, from.size(), [&](std::byte* to) { store_bytes(to, from); });
 }
 
 }  // namespace svm::inline v0::mock

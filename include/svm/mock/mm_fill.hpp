@@ -3,7 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 
 #include <svm/mock/mm.hpp>
 
@@ -80,7 +79,7 @@ bool address_space<Lock, PageBytes>::fill_huge(cpu_va a, access want) {
   std::vector<page> pages;
   for (std::uint64_t i = 0; i < huge_pages; ++i) {
     pages.push_back(frames_.after(*fresh, i));
-    std::memset(frames_.bytes(pages.back()), 0, PageBytes);
+    frames_.clear(pages.back());
   }
   freed_list freed;
   exclusive_guard const guard{frames_.lock()};
@@ -97,7 +96,7 @@ template <lock Lock, std::size_t PageBytes>
 auto address_space<Lock, PageBytes>::fill_reserved(cpu_va a) -> presence {
   std::vector<page> fresh;
   if (errc const e = frames_.allocate_huge(fresh); e != errc::ok) return {e};
-  for (page const p : fresh) std::memset(frames_.bytes(p), 0, PageBytes);
+  for (page const p : fresh) frames_.clear(p);
   freed_list freed;
   exclusive_guard const guard{frames_.lock()};
   if (all_of_block_locked(a, [](pte const& e) { return e.is_none(); })) {
@@ -125,7 +124,7 @@ result<page> address_space<Lock, PageBytes>::cached_page(vma const& v, cpu_va a)
   }
   result<page> const fresh = frames_.allocate_ram();
   if (!fresh) return fresh;
-  std::memset(frames_.bytes(*fresh), 0, PageBytes);
+  frames_.clear(*fresh);
   freed_list freed;
   exclusive_guard const guard{frames_.lock()};
   auto const [at, inserted] = v.object->cache.emplace(offset, *fresh);
@@ -158,7 +157,7 @@ auto address_space<Lock, PageBytes>::fill_small(vma const& v, cpu_va a, access w
     // A private page beside the cached one.
     result<page> const own = frames_.allocate_ram();
     if (own) {
-      std::memcpy(frames_.bytes(*own), frames_.bytes(*cached), PageBytes);
+      frames_.copy(*own, *cached);
       if (!install_if_none(a, {*own, pte::state::present, true})) frames_.put(*own);
     }
     frames_.put(*cached);
@@ -170,7 +169,7 @@ auto address_space<Lock, PageBytes>::fill_small(vma const& v, cpu_va a, access w
   }
   result<page> const fresh = frames_.allocate_ram();
   if (!fresh) return {fresh.error()};
-  std::memset(frames_.bytes(*fresh), 0, PageBytes);
+  frames_.clear(*fresh);
   if (!install_if_none(a, {*fresh, pte::state::present, true})) frames_.put(*fresh);
   return {};
 }
@@ -203,7 +202,7 @@ auto address_space<Lock, PageBytes>::copy_block(cpu_va a, std::vector<page> cons
     for (std::uint64_t i = 0; i < huge_pages; ++i) {
       cpu_va const at = block.start() + page_size * i;
       pte& e = table_.at(at);
-      std::memcpy(frames_.bytes(fresh[i]), frames_.bytes(e.target), PageBytes);
+      frames_.copy(fresh[i], e.target);
       drop_entry_locked(at, e, freed);
     }
     map_block_locked(block.start(), fresh, freed);
@@ -251,7 +250,7 @@ auto address_space<Lock, PageBytes>::break_sharing(vma const& v, cpu_va a, pte s
     exclusive_guard const guard{frames_.lock()};
     pte& current = table_.at(a);
     if (current.what != pte::state::present || current.target != seen.target || current.writable) return;
-    std::memcpy(frames_.bytes(*fresh), frames_.bytes(seen.target), PageBytes);
+    frames_.copy(*fresh, seen.target);
     page const folio = frames_.first_of(seen.target);
     drop_entry_locked(a, current, freed);
     frames_.trim_locked(folio, freed);

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstring>
-
 #include <svm/mock/mm.hpp>
 
 // address_space: fork.
@@ -97,7 +95,7 @@ std::size_t address_space<Lock, PageBytes>::copy_entries_locked(address_space& p
         }
         page const own = spare.back();
         spare.pop_back();
-        std::memcpy(frames_.bytes(own), frames_.bytes(e.target), PageBytes);
+        frames_.copy(own, e.target);
         mine = {own, pte::state::present, e.writable};
         frames_.map_locked(own, {this, a});
         return;

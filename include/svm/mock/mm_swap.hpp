@@ -47,7 +47,7 @@ bool address_space<Lock, PageBytes>::swap_out(cpu_va a) {
         moved = moved && f.references == f.mapped + 1;
         if (!moved || e.what != pte::state::present || e.target != victim) return;
         if (!written) {
-          written = kernel_.swap.write(frames_.bytes(victim));
+          written = kernel_.swap.write(frames_.content(victim));
           kernel_.swap.get(*written);  // until all entries are done: one that comes back at once must not end it
         }
         kernel_.swap.get(*written);
@@ -79,7 +79,7 @@ auto address_space<Lock, PageBytes>::swap_in(cpu_va a, pte seen) -> presence {
     frames_.put_locked(*fresh, freed);
     return {};
   }
-  kernel_.swap.read(e.target.frame, frames_.bytes(*fresh));
+  kernel_.swap.read(e.target.frame, frames_.content(*fresh));
   kernel_.swap.put(e.target.frame);
   e.target = *fresh;
   e.what = pte::state::present;
@@ -100,8 +100,8 @@ sys address_space<Lock, PageBytes>::mlock(cpu_va a, byte_count size) {
   }
   if (!whole) return sys::enomem;
   for (byte_count done{}; done < size; done += page_size) {
-    sys e = access_memory<access::write>(a + done, [](std::byte*) {});
-    if (e == sys::sigsegv) e = access_memory<access::read>(a + done, [](std::byte*) {});
+    sys e = access_memory<access::write>(a + done, 0, [](std::byte*) {});
+    if (e == sys::sigsegv) e = access_memory<access::read>(a + done, 0, [](std::byte*) {});
     if (e == sys::sigbus) return sys::eagain;
   }
   return sys::ok;
@@ -125,10 +125,10 @@ auto address_space<Lock, PageBytes>::pin_for_long(cpu_va a) -> result<page> {
   for (int t = 0; t < tries; ++t) {
     if (wait_until) {
       visible_step<Lock>("wait for a time");
-      clock_.wait_until(*std::exchange(wait_until, std::nullopt));
+      clock_.pass_to(*std::exchange(wait_until, std::nullopt));
     }
-    sys e = access_memory<access::write>(a, [](std::byte*) {});
-    if (e == sys::sigsegv) e = access_memory<access::read>(a, [](std::byte*) {});
+    sys e = access_memory<access::write>(a, 0, [](std::byte*) {});
+    if (e == sys::sigsegv) e = access_memory<access::read>(a, 0, [](std::byte*) {});
     if (e == sys::sigsegv) return errc::no_vma;
     if (e == sys::sigbus) return errc::no_access;
     shared_guard const map_guard{map_lock_};

@@ -6,7 +6,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -27,7 +26,7 @@ namespace svm::inline v0::mock {
 /// All page frames of the machine: system memory first, then each GPU's.
 ///
 /// `lock()` (leaf_page_table) guards everything in a frame but its bytes and its atomics. Frames never move. The bytes
-/// of a dead frame are filled with garbage, so that a stale reader is caught.
+/// of a dead frame that were written are garbage, so that a stale reader is caught.
 template <lock Lock, std::size_t PageBytes = 4096>
 class physical_memory {
  public:
@@ -52,7 +51,6 @@ class physical_memory {
     frame_type& zero = at(zero_frame);
     zero.kind = frame_kind::zero;
     zero.references = 1;
-    std::memset(zero.bytes.get(), 0, PageBytes);
   }
 
   [[nodiscard]] lock_type& lock() { return lock_; }
@@ -63,14 +61,18 @@ class physical_memory {
   /// The frame with a number, made when it is first asked for; under `lock()` for system memory, under the lock of the
   /// device's memory for the rest.
   [[nodiscard]] frame_type& at(std::uint32_t number) {
-    std::unique_ptr<frame_type[]>& group = groups_[number >> group_shift];
-    if (!group) group = std::make_unique<frame_type[]>(group_frames);
-    frame_type& f = group[number & (group_frames - 1)];
-    if (!f.bytes) f.bytes = std::make_unique<std::byte[]>(PageBytes);
+    group& g = groups_[number >> group_shift];
+    if (!g.frames) {
+      g.frames = std::make_unique_for_overwrite<frame_type[]>(group_frames);  // a frame sets each of its members
+      if (is_far(number)) g.bytes = std::make_unique_for_overwrite<std::byte[]>(group_frames * PageBytes);
+    }
+    std::uint32_t const i = number & (group_frames - 1);
+    frame_type& f = g.frames[i];
+    if (!f.content.is_made()) g.bytes ? f.content.make(&g.bytes[i * PageBytes]) : f.content.make();
     return f;
   }
   /// The frame of a page that somebody has seen alive.
-  [[nodiscard]] frame_type& of(page p) { return groups_[p.frame >> group_shift][p.frame & (group_frames - 1)]; }
+  [[nodiscard]] frame_type& of(page p) { return groups_[p.frame >> group_shift].frames[p.frame & (group_frames - 1)]; }
   /// The head of the block that a page belongs to.
   [[nodiscard]] frame_type& head(page p) { return of({p.frame - of(p).tail, 0}); }
   /// The first page of that block.
@@ -83,8 +85,8 @@ class physical_memory {
   [[nodiscard]] page handle(std::uint32_t number) { return {number, of({number, 0}).generation.load()}; }
   /// The page of a frame that a device names, or no page.
   [[nodiscard]] page peek(std::uint64_t number) {
-    if (number == 0 || number >> group_shift >= groups_.size() || !groups_[number >> group_shift]) return {};
-    if (!of({static_cast<std::uint32_t>(number), 0}).bytes) return {};
+    if (number == 0 || number >> group_shift >= groups_.size() || !groups_[number >> group_shift].frames) return {};
+    if (!of({static_cast<std::uint32_t>(number), 0}).content.is_made()) return {};
     return handle(static_cast<std::uint32_t>(number));
   }
   /// The page `n` places behind `first`.
@@ -97,16 +99,25 @@ class physical_memory {
   [[nodiscard]] std::uint32_t first_device_frame(unsigned gpu = 0) const {
     return first_device_frame_ + gpu * gpu_frames_;
   }
-  /// The step of this moment may write them, or only reads them.
-  [[nodiscard]] std::byte* bytes(page p, bool may_write = true) {
+  /// The step of this moment may write it, or only reads it.
+  [[nodiscard]] page_content<PageBytes>& content(page p, bool may_write = true) {
     if (may_write)
       changes<Lock>("bytes", p.frame);
     else
       looks_at<Lock>("bytes", p.frame);
-    return of(p).bytes.get();
+    return of(p).content;
   }
+  /// The same as bytes, all of which may be written.
+  [[nodiscard]] std::byte* bytes(page p, bool may_write = true) {
+    page_content<PageBytes>& all = content(p, may_write);
+    return may_write ? all.writable() : all.bytes();
+  }
+  /// Makes a page zero that nobody else can reach.
+  void clear(page p) { content(p).clear(); }
+  /// Gives a page that nobody else can reach what another one holds.
+  void copy(page to, page from) { content(to).copy(content(from)); }
 
-  /// A block of system pages with one reference, unlocked; its bytes are garbage.
+  /// A block of system pages with one reference, unlocked; its bytes are zero or garbage.
   ///
   /// \errors no_ram: also when memory is free, but not so many frames together
   [[nodiscard]] result<page> allocate_ram(page_order order = {}) {
@@ -192,7 +203,7 @@ class physical_memory {
     for (std::uint32_t n = first_device_frame(gpu); n < first_device_frame(gpu + 1); ++n)
       if (page const p = peek(n); p.frame != 0 && of(p).kind == frame_kind::device) {
         of(p).lost = true;
-        std::memset(bytes(p), garbage, PageBytes);
+        content(p).fill(garbage);
       }
   }
 
@@ -215,6 +226,11 @@ class physical_memory {
   static constexpr int garbage = 0xdb;
 
  private:
+  struct group {
+    std::unique_ptr<std::byte[]> bytes;  ///< of all its frames, or none
+    std::unique_ptr<frame_type[]> frames;
+  };
+
   static constexpr std::uint32_t block_frames = 512;
   static constexpr unsigned group_shift = 6;  // frames are made a group at a time: small machines are made often
   static constexpr std::uint32_t group_frames = 1u << group_shift;
@@ -225,6 +241,12 @@ class physical_memory {
   }
   [[nodiscard]] static std::uint32_t round_up(std::uint32_t frames) {
     return (frames + block_frames - 1) & ~(block_frames - 1);
+  }
+  /// True where only a large machine gets to. There the bytes of a group of frames lie together, and do not lie between
+  /// the small objects of the machine, which a walk over many of them needs near each other.
+  [[nodiscard]] bool is_far(std::uint32_t number) const {
+    if (number < first_device_frame_) return number >= 2 * block_frames;
+    return (number - first_device_frame_) % gpu_frames_ >= block_frames;
   }
   [[nodiscard]] result<page> take(page_order order);
   void free_block_locked(std::uint32_t number, freed_list& freed);
@@ -238,7 +260,7 @@ class physical_memory {
   std::uint32_t const first_device_frame_;  // each kind begins a block of frames of its own
   std::uint32_t const gpu_frames_;
   std::vector<std::uint64_t> live_;  // device pages, by GPU
-  std::vector<std::unique_ptr<frame_type[]>> groups_;
+  std::vector<group> groups_;
   std::uint64_t ram_used_ = 0;
   touched changed_frames_;
 };

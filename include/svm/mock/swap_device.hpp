@@ -4,9 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <map>
-#include <memory>
+
+#include <svm/mock/page_content.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -18,15 +18,13 @@ template <std::size_t PageBytes>
 class swap_device {
  public:
   /// Writes a page to a slot without references.
-  [[nodiscard]] std::uint32_t write(std::byte const* bytes) {
+  [[nodiscard]] std::uint32_t write(page_content<PageBytes> const& from) {
     slot& s = slots_[next_];
-    s.bytes = std::make_unique<std::byte[]>(PageBytes);
-    std::memcpy(s.bytes.get(), bytes, PageBytes);
+    s.content.make();
+    s.content.copy(from);
     return next_++;
   }
-  void read(std::uint32_t number, std::byte* bytes) const {
-    std::memcpy(bytes, slots_.at(number).bytes.get(), PageBytes);
-  }
+  void read(std::uint32_t number, page_content<PageBytes>& to) const { to.copy(slots_.at(number).content); }
   void get(std::uint32_t number) { ++slots_.at(number).references; }
   void put(std::uint32_t number) {
     if (--slots_.at(number).references == 0) slots_.erase(number);
@@ -40,7 +38,7 @@ class swap_device {
  private:
   struct slot {
     std::uint32_t references = 0;
-    std::unique_ptr<std::byte[]> bytes;
+    page_content<PageBytes> content;
   };
   std::map<std::uint32_t, slot> slots_;
   std::uint32_t next_ = 1;

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <bit>
 #include <cstdint>
-#include <cstring>
 #include <iterator>
 #include <map>
 #include <numeric>
@@ -17,6 +16,7 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/pagemap.hpp>
 #include <svm/mock/device_blocks.hpp>
+#include <svm/mock/frame_runs.hpp>
 #include <svm/mock/gpu.hpp>
 #include <svm/mock/iommu.hpp>
 #include <svm/mock/physical_memory.hpp>
@@ -68,12 +68,14 @@ class vram {
     std::uint64_t const count = pages_in(size, page_size).value;
     if (count > free_.free()) return errc::no_device_memory;
     std::uint32_t const id = next_id_++;
-    allocation& made = allocations_[id];
-    free_.take(count, made.frames);
-    for (std::size_t i = 0; i < made.frames.size(); ++i) {
-      std::uint32_t const n = made.frames[i];
-      if (i == 0 || n != made.frames[i - 1] + 1) made.runs.emplace(n, i);
-      std::memset(frames_.at(n).bytes.get(), engine_.late ? frames_.garbage : 0, PageBytes);
+    taken_.clear();
+    free_.take(count, taken_);
+    allocations_.emplace_hint(allocations_.end(), id, frame_runs{taken_});
+    for (std::uint32_t const n : taken_) {
+      if (auto& content = frames_.at(n).content; engine_.late)
+        content.fill(frames_.garbage);
+      else
+        content.clear();
     }
     if (engine_.late) unclear_.insert(id);
     return memory{id};
@@ -83,17 +85,15 @@ class vram {
     if (failures_.strikes(failure::page_list)) return errc::no_device_memory;
     exclusive_guard const guard{lock_};
     auto const found = allocations_.find(m.id);
-    if (found == allocations_.end() || found->second.frames.size() != out.size()) return errc::unsupported;
-    std::vector<std::uint32_t> const& numbers = found->second.frames;
-    std::uint64_t run = 0;
-    for (std::size_t i = out.size(); i-- > 0;) {
-      std::uint32_t const n = numbers[i];
-      run = i + 1 < out.size() && numbers[i + 1] == n + 1 ? run + 1 : 1;
-      unsigned const order =
-          std::min({static_cast<unsigned>(std::countr_zero(n)), static_cast<unsigned>(std::bit_width(run)) - 1u,
-                    unsigned{physical_memory<Lock, PageBytes>::max_order.value}});
-      out[i] = {frames_.handle(n), {static_cast<std::uint8_t>(order)}};
-    }
+    if (found == allocations_.end() || found->second.count() != out.size()) return errc::unsupported;
+    for (frame_runs::run const& r : found->second.all())
+      for (std::uint32_t i = 0; i < r.count; ++i) {
+        std::uint32_t const n = r.first + i;
+        unsigned const order = std::min({static_cast<unsigned>(std::countr_zero(n)),
+                                         static_cast<unsigned>(std::bit_width(r.count - i)) - 1u,
+                                         unsigned{physical_memory<Lock, PageBytes>::max_order.value}});
+        out[r.place + i] = {frames_.handle(n), {static_cast<std::uint8_t>(order)}};
+      }
     return errc::ok;
   }
 
@@ -104,8 +104,7 @@ class vram {
       report_.violation("O-30", "an allocation of device memory is released twice");
       return;
     }
-    for (std::uint32_t const n : found->second.frames)
-      if (n != 0) free_.give(n);
+    found->second.for_each([this](std::uint32_t n) { free_.give(n); });
     allocations_.erase(found);
     unclear_.erase(m.id);
   }
@@ -115,12 +114,10 @@ class vram {
     auto const found = allocations_.find(m.id);
     for (std::uint64_t i = 0; i < order.pages().value; ++i) {
       std::uint32_t const n = frame_behind(first, i);
-      std::uint32_t* const at = found == allocations_.end() ? nullptr : found->second.find(n);
-      if (at == nullptr) {
+      if (found == allocations_.end() || !found->second.remove(n)) {
         report_.violation("O-30", "a page of device memory is released twice");
         return;
       }
-      *at = 0;
       free_.give(n);
     }
   }
@@ -190,35 +187,18 @@ class vram {
   template <class Visit>
   void for_each_page(Visit&& visit) {
     exclusive_guard const guard{lock_};
-    for (auto const& [id, a] : allocations_)
-      for (std::uint32_t const n : a.frames)
-        if (n != 0) visit(frames_.handle(n));
+    for (auto const& [id, frames] : allocations_) frames.for_each([&](std::uint32_t n) { visit(frames_.handle(n)); });
   }
 
  private:
-  struct allocation {
-    std::vector<std::uint32_t> frames;          ///< 0 where one was given back
-    std::map<std::uint32_t, std::size_t> runs;  ///< by the first of frames that lie together: its place in `frames`
-
-    /// The place of a frame that was not given back, or null.
-    [[nodiscard]] std::uint32_t* find(std::uint32_t number) {
-      auto const next = runs.upper_bound(number);
-      if (next == runs.begin()) return nullptr;
-      auto const [first, place] = *std::prev(next);
-      std::size_t const at = place + (number - first);
-      return at < frames.size() && frames[at] == number ? &frames[at] : nullptr;
-    }
-  };
-
   /// A step of its own, since what follows it is the work of the hardware.
   [[nodiscard]] bool is_gone() const {
     visible_step<Lock>("ask whether the device is there");
     looks_at<Lock>("unplugged", iommu_.gpu());
     return frames_.links().is_unplugged(iommu_.gpu());
   }
-  void clear_locked(allocation const& a) {
-    for (std::uint32_t const n : a.frames)
-      if (n != 0) std::memset(frames_.at(n).bytes.get(), 0, PageBytes);
+  void clear_locked(frame_runs const& frames) {
+    frames.for_each([this](std::uint32_t n) { frames_.at(n).content.clear(); });
   }
   [[nodiscard]] errc copy(std::span<copy_block<page> const> job, bool to_device);
   [[nodiscard]] errc copy_page(device_address const& remote, std::uint64_t i, page local, bool to_device);
@@ -234,7 +214,8 @@ class vram {
   typename Lock::template mutex<lock_rank::leaf_device_memory> lock_;
   random draw_;  // under lock_
   device_blocks free_;
-  std::map<std::uint32_t, allocation> allocations_;  // by number, which is the order of making
+  std::vector<std::uint32_t> taken_;                 // by the allocation that is being made
+  std::map<std::uint32_t, frame_runs> allocations_;  // by number, which is the order of making
   std::set<std::uint32_t> unclear_;                  // numbers of those that read as garbage still
   std::uint32_t next_id_ = 1;
   std::atomic<std::uint64_t> peer_maps_{0};
@@ -285,9 +266,9 @@ errc vram<Lock, PageBytes, Coherent>::copy_page(device_address const& remote, st
   if (frames_.of(source).gpu_maps.load() != 0)
     report_.violation("O-13", "the source of a copy is still mapped by a GPU");
   if (frames_.is_lost(source)) return errc::copy_failed;
-  std::byte* const here = frames_.bytes(local);
-  std::byte* const there = by_dma ? by_bus.bytes : frames_.bytes(other);
-  to_device ? std::memcpy(here, there, PageBytes) : std::memcpy(there, here, PageBytes);
+  auto& here = frames_.content(local);
+  auto& there = by_dma ? *by_bus.content : frames_.content(other);
+  to_device ? here.copy(there) : there.copy(here);
   return errc::ok;
 }
 
