@@ -9,10 +9,10 @@
 #include <string>
 
 #include <svm/concepts/allocator.hpp>
+#include <svm/mock/block_pool.hpp>
 #include <svm/mock/failure.hpp>
 #include <svm/mock/rank_checked.hpp>
 #include <svm/mock/report.hpp>
-#include <svm/std/heap.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -32,7 +32,7 @@ class counting_allocator {
   [[nodiscard]] std::byte* allocate(std::size_t size, std::size_t alignment) noexcept {
     check_context();
     if (failures_.strikes(failure::alloc)) return nullptr;
-    std::byte* const memory = heap{}.allocate(size, alignment);
+    std::byte* const memory = pool_.allocate(size, alignment);
     if (memory == nullptr) return nullptr;
     std::memset(memory, 0xcd, size);
     ++live_blocks_;
@@ -45,7 +45,7 @@ class counting_allocator {
     std::memset(memory, 0xdd, size);
     --live_blocks_;
     live_bytes_ -= size;
-    heap{}.deallocate(memory, size, alignment);
+    pool_.deallocate(memory, size, alignment);
   }
 
   [[nodiscard]] std::uint64_t live_blocks() const { return live_blocks_; }
@@ -62,6 +62,7 @@ class counting_allocator {
   failure_plan& failures_;
   report& report_;
   lock_lookup held_;
+  block_pool pool_;
   std::atomic<std::uint64_t> live_blocks_{0};
   std::atomic<std::uint64_t> live_bytes_{0};
   std::atomic<std::uint64_t> total_blocks_{0};
