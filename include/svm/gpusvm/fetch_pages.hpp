@@ -54,8 +54,8 @@ template <policies P, class Ended>
 /// \pre    what excludes other changes of the mapping is held (rank range at most); a user reference on the mm; takes mm
 ///         (shared) and notifier (shared)
 /// \errors what `ended` says; no_vma, no_access, read_only, lost; mixed_placement, not_in_device_memory, unsupported;
-///         no_memory, no_ram, dma_map_failed; interrupted; in_use: others keep a page locked or pinned; busy: events used up every try, or a second. The mapping is
-///         as it was, or not mapped
+///         no_memory, no_ram, dma_map_failed; interrupted; in_use: others keep a page locked or pinned; busy: events
+///         used up every try, or a second. The mapping is as it was, or not mapped
 /// \allocs two arrays of an element a page, of which one is kept
 /// \complexity O(pages) a try; at most retry_budget::interfered_rounds tries
 /// \source drm_gpusvm_get_pages()
