@@ -110,7 +110,7 @@ TEST_SUITE("mock/oracle, after each call") {
 
   TEST_CASE("everything is looked at after each call while that is little, and after some calls when it is much") {
     exact w;
-    auto const slot = [&] { return w.shared.swap.write(w.frames.bytes(w.process.entry_at(base).target)); };
+    auto const slot = [&] { return w.shared.swap.write(w.frames.content(w.process.entry_at(base).target)); };
     REQUIRE(w.cpu_write(base, 1) == sys::ok);
     auto const calls_until_seen = [&] {
       auto const lost = slot();  // no check of what changed sees that it has no user

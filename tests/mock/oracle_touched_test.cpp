@@ -450,7 +450,7 @@ TEST_SUITE("mock/oracle_frames, what changed") {
   TEST_CASE("O-11, O-31 and O-33: what has no address is found when everything is looked at") {
     exact w;
     REQUIRE(w.cpu_write(base, 1) == sys::ok);
-    auto const slot = w.shared.swap.write(w.frames.bytes(w.process.entry_at(base).target));
+    auto const slot = w.shared.swap.write(w.frames.content(w.process.entry_at(base).target));
     w.shared.swap.get(slot);
     CHECK(far(w) == "O-31");
     w.shared.swap.put(slot);

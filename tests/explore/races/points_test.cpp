@@ -58,13 +58,13 @@ constexpr call calls[] = {
     {"svm_driver::fault, served already", faulted<never>,
      [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access::write)); }, 27},
     {"svm_driver::fault, migrates", mapped<>,
-     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access::write)); }, 123},
+     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access::write)); }, 124},
     {"svm_driver::fault, no VMA", mapped<>,
      [](world& w) { static_cast<void>(w.driver.fault(page_at(7), svm::access::write)); }, 7},
     {"svm_driver::prefetch to the device", mapped<>,
-     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::device)); }, 126},
+     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::device)); }, 127},
     {"svm_driver::prefetch to the system", faulted<>,
-     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::system)); }, 111},
+     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::system)); }, 112},
     {"svm_driver::advise", mapped<>, [](world& w) { static_cast<void>(w.driver.advise(pages(0, range_pages), {})); },
      1},
     {"svm_driver::attributes_at", mapped<>, [](world& w) { static_cast<void>(w.driver.attributes_at(page_at(0))); }, 1},
@@ -75,12 +75,12 @@ constexpr call calls[] = {
     {"svm_driver::collect_garbage, a range", without_memory_but_with_a_range,
      [](world& w) { w.driver.collect_garbage(); }, 23},
     {"svm_driver::close", faulted<never>, [](world& w) { w.driver.close(); }, 39},
-    {"svm_driver::close, device memory", faulted<>, [](world& w) { w.driver.close(); }, 37},
+    {"svm_driver::close, device memory", faulted<>, [](world& w) { w.driver.close(); }, 38},
     {"gpusvm::find, a range", faulted<never>, [](world& w) { static_cast<void>(w.driver.svm().find(page_at(0))); }, 4},
     {"gpusvm::find, none", mapped<>, [](world& w) { static_cast<void>(w.driver.svm().find(page_at(0))); }, 1},
     {"gpusvm::for_each_range", faulted<never>, [](world& w) { static_cast<void>(w.range_count()); }, 2},
     {"migrator::evict_all, nothing", mapped<>, [](world& w) { static_cast<void>(w.mover.evict_all()); }, 3},
-    {"migrator::evict_all, a block", faulted<>, [](world& w) { static_cast<void>(w.mover.evict_all()); }, 59},
+    {"migrator::evict_all, a block", faulted<>, [](world& w) { static_cast<void>(w.mover.evict_all()); }, 60},
     {"invalidation, a range", faulted<never>,
      [](world& w) {
        static_cast<void>(w.process.invalidate_only({pages(0, range_pages), svm::invalidation_cause::clear}));
@@ -102,7 +102,7 @@ constexpr call calls[] = {
      15 + 5},
     {"munmap, a range", faulted<never>, [](world& w) { w.unmap(pages(0, range_pages)); }, 20},
     {"CPU access", mapped<>, [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); }, 2},
-    {"CPU access, fault on device memory", faulted<>, [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); }, 57},
+    {"CPU access, fault on device memory", faulted<>, [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); }, 58},
 };
 
 }  // namespace

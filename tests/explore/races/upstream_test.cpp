@@ -158,7 +158,8 @@ TEST_SUITE("explore/races, upstream") {
       must(found.has_value(), "memory that is there gets a range");
       auto held = w.driver.svm().hold(std::move(found->range));
       errc const e = w.driver.svm().migrate_to_device(held, {});
-      must(is_one_of(e, {errc::ok, errc::busy, errc::in_use}), "a migration ends well, or finds that the CPU was first");
+      must(is_one_of(e, {errc::ok, errc::busy, errc::in_use}),
+           "a migration ends well, or finds that the CPU was first");
     });
   }
 
@@ -172,7 +173,8 @@ TEST_SUITE("explore/races, upstream") {
   TEST_CASE("a CPU fault on a page on its way to another device sleeps, and that migration ends too") {
     cpu_waits_for("CPU fault and migration between devices", moving<true, 2>, 9, [](world& w) {
       errc const e = w.gpu_card(1).mover.migrate_to_device(w.process, pages(0, range_pages), {});
-      must(is_one_of(e, {errc::ok, errc::busy, errc::in_use}), "a migration ends well, or finds that the CPU was first");
+      must(is_one_of(e, {errc::ok, errc::busy, errc::in_use}),
+           "a migration ends well, or finds that the CPU was first");
     });
   }
 
