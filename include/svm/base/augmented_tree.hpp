@@ -30,7 +30,7 @@ class tree_hook {
   std::uint8_t height_ = 0;     // of the subtree; 0: in no tree
 };
 
-/// For users of an `augmented_tree` who count nothing.
+/// The probe of an `augmented_tree` that counts nothing.
 struct no_tree_probe {
   /// A search looks at a node.
   static void looked() {}

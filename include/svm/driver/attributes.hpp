@@ -67,7 +67,7 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
   attribute_span(environment<P>& env, va_range span, span_attributes said) : env_(env), span_(span), said_(said) {}
 
   [[nodiscard]] va_range interval() const { return span_; }
-  /// What was said of it, also where it was forgotten since.
+  /// The attributes that the program gave the span; parts of it may be forgotten since.
   [[nodiscard]] span_attributes said() const { return said_; }
   /// What holds at `a`, and where around it inside `window` the same holds.
   ///

@@ -89,7 +89,7 @@ class driver_base : public invalidation_client<P> {
   void reset() { unmap_all(svm_.shape().window()); }
   /// Makes the GPU forget every mapping and refuses faults with `retry` until `resume`.
   ///
-  /// What is in device memory stays there; who turns the power off evicts it (`memory().evict_all()`).
+  /// What is in device memory stays there; before the power goes off, evict it with `memory().evict_all()`.
   /// \pre no lock of the library held
   void suspend() {
     suspended_.store(1);

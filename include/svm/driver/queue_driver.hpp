@@ -132,7 +132,7 @@ class queue_driver final : public driver_base<P> {
     bool settled = true;
   };
 
-  /// Asked by who waits, under `gate_`: whether no mapping is being taken.
+  /// The condition that a waiting round checks under `gate_`: no mapping is being taken.
   struct is_quiet {
     queue_driver const& asked;
     [[nodiscard]] bool operator()() const SVM_NO_THREAD_SAFETY_ANALYSIS { return asked.unmappings_ == 0; }

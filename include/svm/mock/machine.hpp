@@ -348,6 +348,8 @@ class machine : public machine_base<Lock, PageBytes> {
   [[nodiscard]] bool is_at_rest(task& t);
   void check_span(task& t, va_range span, moment when, census& seen);
   void check_cpu_entries(task& t, va_range span, moment when, census& seen);
+  template <class Allows>
+  void check_mapped_page(task& t, typename gpu_type::mapping const& m, Allows&& vma_allows);
   void check_gpu_entries(task& t, view& v, va_range span, moment when, census& seen);
   void check_ranges(view& v, va_range span, moment when, census& seen);
   void check_range(range<policies_type> const& r, moment when);

@@ -21,16 +21,12 @@ void machine<Lock, PageBytes, Coherent>::check_gpu(task& t, gpu_type& g) {
   va_range const all{cpu_va{}, byte_count{UINT64_MAX}};
   g.for_each_mapping(all, [&](typename gpu_type::mapping const& m) {
     if (!frames.is_alive(m.target)) broken.violation("O-01", "the GPU maps a dead page at " + hex(m.at.value));
-    pte const cpu = t.process.entry_at(m.at);  // the page-table lock comes after the device's in the order of ranks
-    if (!cpu.has_page() || cpu.target != m.target)
-      broken.violation("O-02", "the GPU maps another page than the CPU at " + hex(m.at.value));
-    vma const* const mapping = t.process.vmas().find(m.at);
-    if (m.writable && (mapping == nullptr || !mapping->writable() || !cpu.writable))
-      broken.violation("O-05", "the GPU may write where the CPU may not, at " + hex(m.at.value));
+    check_mapped_page(t, m, [&] {
+      vma const* const around = t.process.vmas().find(m.at);
+      return around != nullptr && around->writable();
+    });
   });
-  g.for_each_stale(all, [&](typename gpu_type::mapping const&, bool) {
-    broken.violation("O-01", "the TLB and the GPU's page table disagree");
-  });
+  if (!g.tlb_agrees()) broken.violation("O-01", "the TLB and the GPU's page table disagree");
   if (!g.is_flushed()) broken.violation("O-27", "a flush was begun and never waited for");
 }
 

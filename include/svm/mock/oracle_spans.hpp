@@ -117,6 +117,20 @@ void machine<Lock, PageBytes, Coherent>::check_cpu_entries(task& t, va_range spa
   });
 }
 
+/// A page that a GPU maps is the one that the CPU has (O-02), and may be written only where the CPU may (O-05).
+///
+/// \param vma_allows  called for an entry that allows writing: whether the VMA does
+template <lock Lock, std::size_t PageBytes, bool Coherent>
+template <class Allows>
+void machine<Lock, PageBytes, Coherent>::check_mapped_page(task& t, typename gpu_type::mapping const& m,
+                                                           Allows&& vma_allows) {
+  pte const cpu = t.process.entry_at(m.at);  // the page-table lock comes after the device's in the order of ranks
+  if (!cpu.has_page() || cpu.target != m.target)
+    broken.violation("O-02", "the GPU maps another page than the CPU at " + hex(m.at.value));
+  if (m.writable && !(vma_allows() && cpu.writable))
+    broken.violation("O-05", "the GPU may write where the CPU may not, at " + hex(m.at.value));
+}
+
 /// Each entry of a GPU's page table leads to the page that the CPU has, with no more permission (O-01, O-02, O-05), and
 /// lies in a range that is mapped (O-20); so does each of the TLB (O-01).
 template <lock Lock, std::size_t PageBytes, bool Coherent>
@@ -133,16 +147,11 @@ void machine<Lock, PageBytes, Coherent>::check_gpu_entries(task& t, view& v, va_
     if (!in_range && std::ranges::none_of(t.buffers, [&](va_range const& b) { return b.contains(m.at); }))
       broken.violation("O-20", "the GPU maps what no range has mapped, at " + hex(m.at.value));
     if (when == moment::step && t.process.watchers().is_open_over({m.at, page_size})) return;
-    pte const cpu = t.process.entry_at(m.at);  // the page-table lock comes after the device's in the order of ranks
-    if (!cpu.has_page() || cpu.target != m.target)
-      broken.violation("O-02", "the GPU maps another page than the CPU at " + hex(m.at.value));
-    if (!m.writable) return;
-    bool allowed = cpu.writable;
-    if (vmas_stay) {
+    check_mapped_page(t, m, [&] {
+      if (!vmas_stay) return true;
       if (mapping == nullptr || !mapping->extent.contains(m.at)) mapping = t.process.vmas().find(m.at);
-      allowed = allowed && mapping != nullptr && mapping->writable();
-    }
-    if (!allowed) broken.violation("O-05", "the GPU may write where the CPU may not, at " + hex(m.at.value));
+      return mapping != nullptr && mapping->writable();
+    });
   });
   v.device.for_each_stale(span, [&](typename gpu_type::mapping const& m, bool being_flushed) {
     if (!being_flushed || !frames.is_alive(m.target))
