@@ -18,11 +18,11 @@
 #include "support/lean_backend.hpp"
 #include "support/reference_model.hpp"
 
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 namespace {
 
-using svm::access;
+using svm::access_kind;
 using svm::byte_count;
 using svm::cpu_va;
 
@@ -79,9 +79,9 @@ void fault_new(benchmark::State& state) {
   auto& svm = s->driver.svm();
   measure_new(
       state, live, pages * page_bytes,
-      [&](std::uint64_t a) { benchmark::DoNotOptimize(s->driver.fault(cpu_va{a}, access::write)); },
+      [&](std::uint64_t a) { benchmark::DoNotOptimize(s->driver.fault(cpu_va{a}, access_kind::write)); },
       [&](std::uint64_t a) {
-        if (auto r = svm.find(cpu_va{a})) svm.remove(svm.hold(std::move(r)));
+        if (auto r = svm.find(cpu_va{a})) svm.remove(svm.lock_range(std::move(r)));
       });
 }
 void baseline_new(benchmark::State& state) {
@@ -104,7 +104,7 @@ template <svm::lock Lock>
 void fault_repeated(benchmark::State& state) {
   auto const s = make_system<Lock>(16, system_only());
   measure_repeated(state, static_cast<std::uint64_t>(state.range(0)), 16 * page_bytes,
-                   [&](std::uint64_t a) { benchmark::DoNotOptimize(s->driver.fault(cpu_va{a}, access::write)); });
+                   [&](std::uint64_t a) { benchmark::DoNotOptimize(s->driver.fault(cpu_va{a}, access_kind::write)); });
 }
 void baseline_repeated(benchmark::State& state) {
   baseline::svm model{16 * page_bytes};
@@ -129,7 +129,7 @@ template <svm::lock Lock>
 void invalidate_ranges(benchmark::State& state) {
   auto const s = make_system<Lock>(16, system_only());
   measure_invalidation(
-      state, [&](std::uint64_t a) { benchmark::DoNotOptimize(s->driver.fault(cpu_va{a}, access::write)); },
+      state, [&](std::uint64_t a) { benchmark::DoNotOptimize(s->driver.fault(cpu_va{a}, access_kind::write)); },
       [&](std::uint64_t a, std::uint64_t size) {
         s->mm.invalidate({cpu_va{a}, byte_count{size}}, svm::invalidation_cause::clear);
       });

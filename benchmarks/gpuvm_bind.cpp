@@ -10,7 +10,7 @@
 #include <svm/gpuvm/vm_bo.hpp>
 #include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 #include <benchmark/benchmark.h>
 

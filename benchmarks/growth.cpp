@@ -14,13 +14,13 @@
 
 #include <benchmark/benchmark.h>
 
-#include <svm/mock/machine.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/machine.hpp>
+#include <svm/mock/machine/random.hpp>
 #include <svm/std/null_lock.hpp>
 
 namespace {
 
-using svm::access;
+using svm::access_kind;
 using svm::byte_count;
 using svm::cpu_va;
 using svm::errc;
@@ -197,7 +197,7 @@ void repeated_fault(benchmark::State& state) {
   if (!good || m->driver.attribute_count() != n) return state.SkipWithError("there are not n spans");
   cpu_va const target = base + byte_count{page_bytes};
   good = write(*m, target, 1);
-  for (auto _ : state) good = m->driver.fault(target, access::write) == errc::ok && good;
+  for (auto _ : state) good = m->driver.fault(target, access_kind::write) == errc::ok && good;
   std::uint64_t ranges = 0;
   m->driver.svm().for_each_range({base, {2 * n * page_bytes}}, [&](auto const&) { ++ranges; });
   if (!good || !m->broken.empty() || ranges != 1)

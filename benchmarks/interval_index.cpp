@@ -8,7 +8,7 @@
 #include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>
 #include <svm/std/std_lock.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 #include <benchmark/benchmark.h>
 

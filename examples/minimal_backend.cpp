@@ -38,14 +38,14 @@ int main() {
   svm::migrator<tiny::policies> migrator{{process, gpu, vram, heap, clock, observer}};
   std::array const chunks{64_KiB, 4_KiB};
   svm::va_range const window{svm::cpu_va{}, 1_TiB};
-  auto const shape = svm::geometry::make(window, 2_MiB, chunks, tiny::process::page_size);
+  auto const shape = svm::gpusvm_layout::make(window, 2_MiB, chunks, tiny::process::page_size);
   svm::svm_driver<tiny::policies> driver{migrator, *shape, {}};
 
   // What the GPU's fault interrupt does.
   auto const gpu_load = [&](svm::cpu_va a) -> std::optional<std::uint64_t> {
     while (true) {
       if (auto const value = gpu.load(a)) return value;
-      svm::errc const e = driver.fault(a, svm::access::read);
+      svm::errc const e = driver.fault(a, svm::access_kind::read);
       std::printf("  GPU fault at 0x%llx: %s\n", static_cast<unsigned long long>(a.value), svm::describe(e).cause);
       if (e != svm::errc::ok) return std::nullopt;
     }

@@ -49,12 +49,13 @@ struct page {
 struct frame {
   std::array<std::byte, page_bytes> bytes{};
   bool is_device = false;
-  bool locked = false;                             ///< a migration works on it
-  unsigned references = 0;                         ///< one of the page table, one of everybody who works on it; 0: free
-  std::optional<svm::cpu_va> at;                   ///< where the process maps it
-  svm::device_page_owner<page>* behind = nullptr;  ///< of a device page: whom to tell of CPU faults and the last put
+  bool locked = false;            ///< a migration works on it
+  unsigned references = 0;        ///< one of the page table, one of everybody who works on it; 0: free
+  std::optional<svm::cpu_va> at;  ///< where the process maps it
+  svm::device_page_owner<page>* owner_object =
+      nullptr;  ///< of a device page: whom to tell of CPU faults and the last put
 
-  [[nodiscard]] svm::page_owner owner() const { return behind != nullptr ? behind->owner() : svm::nobody; }
+  [[nodiscard]] svm::page_owner owner() const { return owner_object != nullptr ? owner_object->owner() : svm::nobody; }
 };
 
 /// A load or store of one word, where `word` is not null.
@@ -87,7 +88,7 @@ class memory {
     frame& f = of(p);
     if (--f.references != 0) return;
     if (f.is_device)
-      f.behind->page_freed(p, {});
+      f.owner_object->page_freed(p, {});
     else
       remove(p);
   }
@@ -142,7 +143,8 @@ class process {
       if (e->second.migrating) continue;
       frame const& f = memory_.of(e->second.target);
       auto const place = f.is_device ? svm::page_place::device : svm::page_place::system;
-      out[(e->first - span.start().value) / page_bytes] = {e->second.target, {}, place, true, f.owner(), f.behind};
+      out[(e->first - span.start().value) / page_bytes] = {e->second.target, {}, place, true, f.owner(),
+                                                           f.owner_object};
     }
   }
 
@@ -219,7 +221,7 @@ class process {
     frame& f = memory_.of(p);
     f.references = 1;
     f.locked = true;
-    f.behind = &owner;
+    f.owner_object = &owner;
   }
   void discard_page(page p) noexcept {
     memory_.of(p).locked = false;
@@ -283,7 +285,7 @@ inline svm::errc process::make_present(svm::cpu_va a, svm::page_owner user) {
   if (!f.is_device || user.reaches(f.owner())) return svm::errc::ok;
 
   ++f.references;  // keeps it, and so what stands behind it, while it is asked
-  svm::cpu_fault_answer const answer = f.behind->page_faulted({a, target, vma->extent});
+  svm::cpu_fault_answer const answer = f.owner_object->page_faulted({a, target, vma->extent});
   memory_.put(target);
   if (answer.next == svm::cpu_fault_answer::action::fail) return answer.error;
   return memory_.of(entry->second.target).is_device ? svm::errc::busy : svm::errc::ok;
@@ -308,7 +310,7 @@ inline void process::take_out(migration& session, std::size_t i, page source, un
   ++f.references;
   table_.at(f.at->value).migrating = true;
   s.source = source;
-  s.behind = f.behind;
+  s.owner_object = f.owner_object;
   session.at[i] = *f.at;
 }
 
@@ -398,9 +400,11 @@ class gpu {
   explicit gpu(memory& pages) : memory_(pages) {}
 
   /// What a GPU program does; nothing, or false, is a fault for the driver to serve.
-  [[nodiscard]] std::optional<std::uint64_t> load(svm::cpu_va a) { return read_word(translate(a, svm::access::read)); }
+  [[nodiscard]] std::optional<std::uint64_t> load(svm::cpu_va a) {
+    return read_word(translate(a, svm::access_kind::read));
+  }
   [[nodiscard]] bool store(svm::cpu_va a, std::uint64_t value) {
-    return write_word(translate(a, svm::access::write), value);
+    return write_word(translate(a, svm::access_kind::write), value);
   }
 
   // System memory, made reachable. `process` reports single pages, so the order is 0.
@@ -433,10 +437,10 @@ class gpu {
   }
 
  private:
-  [[nodiscard]] std::byte* translate(svm::cpu_va a, svm::access want) {
+  [[nodiscard]] std::byte* translate(svm::cpu_va a, svm::access_kind want) {
     auto const entry = table_.find(a.align_down(svm::byte_count{page_bytes}).value);
     if (entry == table_.end() || !entry->second.present) return nullptr;
-    if (want == svm::access::write && !entry->second.writable) return nullptr;
+    if (want == svm::access_kind::write && !entry->second.writable) return nullptr;
     svm::device_address const& to = entry->second.address;
     page const p = to.path == svm::interconnect::local ? page{to.address.value / page_bytes} : behind(to.address);
     return memory_.of(p).bytes.data() + a.value % page_bytes;

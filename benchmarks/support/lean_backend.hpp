@@ -191,8 +191,8 @@ struct system {
   explicit system(std::span<svm::byte_count const> chunks, svm::driver_options const& options)
       : mover({mm, gpu, vram, memory, clock, observer}),
         driver(mover,
-               *svm::geometry::make({svm::cpu_va{}, svm::byte_count{std::uint64_t{1} << 47}},
-                                    svm::byte_count{std::uint64_t{512} << 20}, chunks, page_size),
+               *svm::gpusvm_layout::make({svm::cpu_va{}, svm::byte_count{std::uint64_t{1} << 47}},
+                                         svm::byte_count{std::uint64_t{512} << 20}, chunks, page_size),
                options) {}
 
   lean::mm<Lock> mm;

@@ -11,7 +11,7 @@
 #include <doctest/doctest.h>
 
 #include <support/ledger_allocator.hpp>
-#include <svm/mock/counting_allocator.hpp>
+#include <svm/mock/machine/counting_allocator.hpp>
 #include <svm/std/heap.hpp>
 
 namespace {

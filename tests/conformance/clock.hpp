@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Conformance of a model of `svm::clock` (see conformance.hpp):
+// Conformance of a model of `svm::time_source` (see conformance.hpp):
 //
 //     CHECK(conformance::clock::check_all(my_clock) == conformance::kept);
 //
@@ -12,14 +12,14 @@
 
 #include <conformance/conformance.hpp>
 
-#include <svm/concepts/clock.hpp>
+#include <svm/concepts/time_source.hpp>
 
 #include <cstdint>
 
 namespace conformance::clock {
 
 /// Promise 1.
-template <svm::clock C>
+template <svm::time_source C>
 [[nodiscard]] broken_promises time_does_not_go_back(C& c) {
   verdict v;
   svm::time_point before = c.now();
@@ -32,7 +32,7 @@ template <svm::clock C>
 }
 
 /// Promise 2.
-template <svm::clock C>
+template <svm::time_source C>
 [[nodiscard]] broken_promises waits_long_enough(C& c) {
   verdict v;
   constexpr std::uint64_t past = std::uint64_t{0} - 1000;
@@ -44,7 +44,7 @@ template <svm::clock C>
   return v.result();
 }
 
-template <svm::clock C>
+template <svm::time_source C>
 [[nodiscard]] broken_promises check_all(C& c) {
   verdict v;
   v.add(time_does_not_go_back(c));

@@ -6,7 +6,7 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/virtual_clock.hpp>
+#include <svm/mock/machine/virtual_clock.hpp>
 #include <svm/std/steady_clock.hpp>
 
 namespace {

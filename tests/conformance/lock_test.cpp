@@ -12,7 +12,7 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/rank_checked.hpp>
+#include <svm/mock/machine/rank_checked.hpp>
 #include <svm/std/null_lock.hpp>
 #include <svm/std/std_lock.hpp>
 

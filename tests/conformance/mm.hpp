@@ -109,19 +109,19 @@ template <class Bench>
     v.expect(3, seen[1].place == svm::page_place::system && holds(b, seen[1].page, 7));
   }
   entries_of<Bench> found;
-  v.expect(3, walk(b, w, span, svm::access::read, b.owner(), found) == svm::errc::ok);
+  v.expect(3, walk(b, w, span, svm::access_kind::read, b.owner(), found) == svm::errc::ok);
   for (auto const& entry : found) v.expect(3, entry.place == svm::page_place::system && b.is_live(entry.page));
-  v.expect(3, walk(b, w, span, svm::access::write, b.owner(), found) == svm::errc::ok);
+  v.expect(3, walk(b, w, span, svm::access_kind::write, b.owner(), found) == svm::errc::ok);
   for (auto const& entry : found) v.expect(3, entry.place == svm::page_place::system && entry.writable);
   v.expect(3, holds(b, found[1].page, 7));
   if constexpr (requires { b.map_read_only(std::size_t{1}); }) {
     svm::va_range const fixed = b.map_read_only(1);
     watcher<Bench> other{b, fixed};
-    v.expect(3, walk(b, other, fixed, svm::access::read, b.owner(), found) == svm::errc::ok);
-    v.expect(3, walk(b, other, fixed, svm::access::write, b.owner(), found) == svm::errc::read_only);
+    v.expect(3, walk(b, other, fixed, svm::access_kind::read, b.owner(), found) == svm::errc::ok);
+    v.expect(3, walk(b, other, fixed, svm::access_kind::write, b.owner(), found) == svm::errc::read_only);
   }
   b.unmap(span);
-  v.expect(3, walk(b, w, span, svm::access::read, b.owner(), found) == svm::errc::no_vma);
+  v.expect(3, walk(b, w, span, svm::access_kind::read, b.owner(), found) == svm::errc::no_vma);
   return v.result();
 }
 
@@ -134,16 +134,16 @@ template <class Bench>
   watcher<Bench> w{b, span};
   static_cast<void>(b.store(span.start(), 7));
   if (!migrate(b, span, behind)) return v.result();
-  if (look(b, span)[0].behind != &behind) return v.result();  // promise 7 or 8 is not kept
+  if (look(b, span)[0].owner_object != &behind) return v.result();  // promise 7 or 8 is not kept
   entries_of<Bench> found;
-  v.expect(3, walk(b, w, span, svm::access::read, b.owner(), found) == svm::errc::ok);
+  v.expect(3, walk(b, w, span, svm::access_kind::read, b.owner(), found) == svm::errc::ok);
   v.expect(3, found[0].place == svm::page_place::device && found[0].owner == b.owner() && behind.faulted == 0);
   svm::page_owner const peer{b.owner().group, b.owner().member + 1};
-  v.expect(3, walk(b, w, span, svm::access::read, peer, found) == svm::errc::ok);
+  v.expect(3, walk(b, w, span, svm::access_kind::read, peer, found) == svm::errc::ok);
   v.expect(3, found[0].place == svm::page_place::device && found[0].owner == b.owner() && behind.faulted == 0);
   for (svm::page_owner const other : {svm::nobody, svm::page_owner{b.owner().group + 1, b.owner().member}}) {
     behind.faulted = 0;
-    v.expect(3, walk(b, w, span, svm::access::read, other, found) == svm::errc::busy);  // as `behind` said
+    v.expect(3, walk(b, w, span, svm::access_kind::read, other, found) == svm::errc::busy);  // as `behind` said
     v.expect(3, behind.faulted != 0);
   }
   b.unmap(span);
@@ -286,7 +286,7 @@ template <class Bench>
   for (std::size_t const i : {0u, 1u}) static_cast<void>(b.store(page_at<Bench>(span, i), i + 7));
   if (!migrate(b, span, behind)) return v.result();
   auto const seen = look(b, span);
-  if (seen[0].behind != &behind) return v.result();  // promise 7 or 8 is not kept
+  if (seen[0].owner_object != &behind) return v.result();  // promise 7 or 8 is not kept
   svm::page_owner const own = b.owner();
   for (svm::page_owner const reach : {svm::nobody, own, svm::page_owner{own.group, own.member + 1}}) {
     slots_of<Bench> slots;
@@ -300,7 +300,7 @@ template <class Bench>
         continue;
       }
       v.expect(6, slots[i].state == svm::slot_state::collected && slots[i].source == seen[i].page);
-      v.expect(6, slots[i].behind == &behind);
+      v.expect(6, slots[i].owner_object == &behind);
     }
     b.mm().finalize(session);
   }
@@ -464,7 +464,7 @@ template <class Bench>
   if (!migrate(b, span, mapped)) return v.result();
   auto const entry = look(b, span)[0];
   if (entry.place != svm::page_place::device) return v.result();  // promise 7 is not kept
-  v.expect(8, entry.behind == &mapped && mapped.freed == 0);
+  v.expect(8, entry.owner_object == &mapped && mapped.freed == 0);
   b.unmap(span);
   v.expect(8, mapped.freed == 1);
   return v.result();

@@ -136,8 +136,8 @@ template <class Bench>
 
 /// Walks for a device with pages of `owner`; tries again a few times, as the library does.
 template <class Bench>
-[[nodiscard]] svm::errc walk(Bench& b, watcher<Bench>& w, svm::va_range span, svm::access want, svm::page_owner owner,
-                             entries_of<Bench>& out) {
+[[nodiscard]] svm::errc walk(Bench& b, watcher<Bench>& w, svm::va_range span, svm::access_kind want,
+                             svm::page_owner owner, entries_of<Bench>& out) {
   svm::errc e = svm::errc::busy;
   for (int tries = 0; tries < 4 && e == svm::errc::busy; ++tries) {
     out.assign(svm::pages_in(span.size(), Bench::mm_type::page_size).value, {});

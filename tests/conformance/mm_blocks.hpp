@@ -94,12 +94,12 @@ template <class Bench>
     }
   };
   entries_of<Bench> found;
-  v.expect(3, walk(b, w, m.span, svm::access::write, b.owner(), found) == svm::errc::ok);
+  v.expect(3, walk(b, w, m.span, svm::access_kind::write, b.owner(), found) == svm::errc::ok);
   check(found);
   v.expect(3, found[0].order == m.order);
   check(look(b, m.span));
   svm::va_range const part{page_at<Bench>(m.span, 1), Bench::mm_type::page_size * (m.pages - 2)};
-  v.expect(3, walk(b, w, part, svm::access::read, b.owner(), found) == svm::errc::ok);
+  v.expect(3, walk(b, w, part, svm::access_kind::read, b.owner(), found) == svm::errc::ok);
   check(found);
   check(look(b, part));
   return v.result();
@@ -178,7 +178,7 @@ template <class Bench>
   m.store(b);
   if (!migrate_block(b, m, behind)) return v.result();
   auto const there = look(b, m.span);
-  if (!is_on_device(b, m, there[0].page) || there[0].behind != &behind) return v.result();
+  if (!is_on_device(b, m, there[0].page) || there[0].owner_object != &behind) return v.result();
   slots_of<Bench> slots(m.pages);
   for (std::size_t i = 0; i < m.pages; ++i) slots[i].source = there[i].page;
   {

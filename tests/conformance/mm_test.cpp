@@ -92,7 +92,7 @@ class flawed_mm : public wide::process {
     return process::find_first_vma(span);
   }
   svm::errc fault_in(svm::walk_request<registration> const& request, std::span<svm::page_entry<page>> out) noexcept {
-    svm::access const want = flaw_ == flaw::walks_for_reading ? svm::access::read : request.want;
+    svm::access_kind const want = flaw_ == flaw::walks_for_reading ? svm::access_kind::read : request.want;
     svm::page_owner owner = request.owner;
     if (flaw_ == flaw::walks_bring_nothing_back) owner = gpu_owner;
     if (flaw_ == flaw::walks_leave_members_only && owner != gpu_owner) owner = svm::nobody;

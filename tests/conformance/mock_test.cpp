@@ -18,9 +18,9 @@
 #include <conformance/mm.hpp>
 #include <conformance/pagemap.hpp>
 
-#include <svm/mock/gpu.hpp>
-#include <svm/mock/mm.hpp>
-#include <svm/mock/vram.hpp>
+#include <svm/mock/gpu/gpu.hpp>
+#include <svm/mock/cpu/mm.hpp>
+#include <svm/mock/gpu/vram.hpp>
 #include <svm/std/null_lock.hpp>
 
 namespace {

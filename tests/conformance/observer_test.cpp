@@ -6,7 +6,7 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/statistics.hpp>
+#include <svm/mock/machine/statistics.hpp>
 
 namespace {
 

@@ -69,11 +69,11 @@ class process {
   }
   void exit() { put_user(); }
   [[nodiscard]] std::optional<std::uint64_t> load(svm::cpu_va a) {
-    std::byte const* const word = touch(a, svm::access::read);
+    std::byte const* const word = touch(a, svm::access_kind::read);
     return word != nullptr ? std::optional{first_word(word)} : std::nullopt;
   }
   [[nodiscard]] bool store(svm::cpu_va a, std::uint64_t value) {
-    std::byte* const word = touch(a, svm::access::write);
+    std::byte* const word = touch(a, svm::access_kind::write);
     if (word != nullptr) std::memcpy(word, &value, sizeof value);
     return word != nullptr;
   }
@@ -103,10 +103,10 @@ class process {
       }
       page const p = e->second.target;
       frame const& b = memory_.block(p);
-      run = run != 0 && out[i + 1].page == nth(p, 1) && out[i + 1].behind == b.behind ? run + 1 : 1;
+      run = run != 0 && out[i + 1].page == nth(p, 1) && out[i + 1].owner_object == b.owner_object ? run + 1 : 1;
       svm::page_order const order{static_cast<std::uint8_t>(std::bit_width(run) - 1)};
       auto const place = b.is_device ? svm::page_place::device : svm::page_place::system;
-      out[i] = {p, order, place, is_writable(span.start() + page_size * i), memory_.owner(p), b.behind};
+      out[i] = {p, order, place, is_writable(span.start() + page_size * i), memory_.owner(p), b.owner_object};
     }
   }
 
@@ -259,7 +259,7 @@ class process {
   }
   void adopt_device_page(page p, svm::page_order order, svm::device_page_owner<page>& owner, bool coherent) noexcept {
     memory_.join(p, order);
-    memory_.of(p).behind = &owner;
+    memory_.of(p).owner_object = &owner;
     memory_.of(p).coherent = coherent;
   }
   void discard_page(page p) noexcept {
@@ -307,10 +307,10 @@ class process {
     return next != table_.end() && next->first <= block.last().value ? std::nullopt : std::optional{block};
   }
 
-  [[nodiscard]] svm::errc make_present(svm::cpu_va a, svm::access want, svm::page_owner user, bool by_cpu) {
+  [[nodiscard]] svm::errc make_present(svm::cpu_va a, svm::access_kind want, svm::page_owner user, bool by_cpu) {
     vma const* const v = vma_at(a);
     if (v == nullptr) return svm::errc::no_vma;
-    if (want != svm::access::read && !v->writable) return svm::errc::read_only;
+    if (want != svm::access_kind::read && !v->writable) return svm::errc::read_only;
     svm::cpu_va const at = a.align_down(page_size);
     if (!table_.contains(at.value)) {
       auto const large = empty_block(*v, at);
@@ -327,12 +327,12 @@ class process {
     frame& b = memory_.block(target);
     if (!b.is_device || (by_cpu && b.coherent) || user.reaches(memory_.owner(target))) return svm::errc::ok;
     ++b.references;
-    svm::cpu_fault_answer const answer = b.behind->page_faulted({a, target, v->extent});
+    svm::cpu_fault_answer const answer = b.owner_object->page_faulted({a, target, v->extent});
     memory_.put(target);
     if (answer.next == svm::cpu_fault_answer::action::fail) return answer.error;
     return memory_.block(e.target).is_device ? svm::errc::busy : svm::errc::ok;
   }
-  [[nodiscard]] std::byte* touch(svm::cpu_va a, svm::access want) {
+  [[nodiscard]] std::byte* touch(svm::cpu_va a, svm::access_kind want) {
     svm::shared_guard const guard{map_lock_};
     if (make_present(a, want, svm::nobody, true) != svm::errc::ok) return nullptr;
     return memory_.of(table_.at(a.align_down(page_size).value).target).bytes.data() + a.value % page_bytes;
@@ -407,7 +407,7 @@ class process {
       s.source = p;
       s.state = svm::slot_state::collected;
       s.follows = k != 0;
-      s.behind = b.behind;
+      s.owner_object = b.owner_object;
       session.at[i + k] = *memory_.of(p).at;
       table_.at(session.at[i + k].value).migrating = true;
     }

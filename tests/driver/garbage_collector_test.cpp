@@ -153,7 +153,7 @@ TEST_SUITE("driver/garbage_collector") {
     REQUIRE(w.fault(base) == errc::ok);
     REQUIRE(w.process.munmap(base, {MiB}) == sys::ok);
     {
-      auto held = w.driver.svm().hold(w.range_at(base));
+      auto held = w.driver.svm().lock_range(w.range_at(base));
       CHECK(w.driver.svm().evict(held) == errc::ok);
     }
     CHECK(w.device_pages(base, 2 * MiB) == 0);
@@ -297,7 +297,7 @@ TEST_SUITE("driver/garbage_collector") {
     REQUIRE(w.fault(base) == errc::ok);
     svm::range_ref<policies> r = w.range_at(base);
     REQUIRE(w.process.munmap(base, {64 * KiB}) == sys::ok);
-    w.driver.svm().remove(w.driver.svm().hold(std::move(r)));
+    w.driver.svm().remove(w.driver.svm().lock_range(std::move(r)));
     CHECK(w.count(event_kind::range_removed) == 1);
     w.driver.collect_garbage();
     CHECK(w.count(event_kind::range_removed) == 1);
@@ -317,7 +317,7 @@ TEST_SUITE("driver/garbage_collector") {
       REQUIRE(w.range_count() == 1);
 
       svm::garbage_collector<policies> second{w.driver.svm(), rest};
-      second.collect(w.driver.svm().hold(std::move(old)));
+      second.collect(w.driver.svm().lock_range(std::move(old)));
       CHECK(w.range_count() == 1);
       CHECK(w.complaint() == "");
     }

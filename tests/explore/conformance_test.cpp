@@ -4,10 +4,10 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/explore/lock.hpp>
+#include <svm/explore/lock_policy.hpp>
 
 TEST_SUITE("explore/conformance") {
   TEST_CASE("outside of a scenario the policy keeps what a lock policy promises to one thread") {
-    CHECK(conformance::lock::check_one_thread<svm::explore::lock>() == conformance::kept);
+    CHECK(conformance::lock::check_one_thread<svm::explore::lock_policy>() == conformance::kept);
   }
 }

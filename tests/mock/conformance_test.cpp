@@ -27,7 +27,7 @@ class bench {
 
   /// What stood behind the device pages is gone by now.
   ~bench() {
-    pc_.device_memory.for_each_page([this](page p) { pc_.frames.of(p).behind = nullptr; });
+    pc_.device_memory.for_each_page([this](page p) { pc_.frames.of(p).owner_object = nullptr; });
   }
 
   mm_type& mm() { return pc_.process; }

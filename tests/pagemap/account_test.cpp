@@ -35,7 +35,7 @@ TEST_SUITE("pagemap/account") {
     auto const migrate_range = [&](cpu_va a, account* payer) {
       auto found = w.driver.svm().find_or_insert(a, {.devmem_possible = true});
       REQUIRE(found);
-      auto held = w.driver.svm().hold(std::move(found->range));
+      auto held = w.driver.svm().lock_range(std::move(found->range));
       return w.driver.svm().migrate_to_device(held, {.account = payer});
     };
     CHECK(migrate_range(base, who.get()) == errc::ok);

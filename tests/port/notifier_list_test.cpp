@@ -13,7 +13,7 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 #include <svm/std/null_lock.hpp>
 
 #include <conformance/conformance.hpp>

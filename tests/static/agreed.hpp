@@ -27,7 +27,7 @@ inline constexpr auto answer = svm::on_missing::answer;
 template <class A>
 inline constexpr bool allocator = both(svm::allocator<A>, svm::explain_allocator<A, answer>());
 template <class C>
-inline constexpr bool clock = both(svm::clock<C>, svm::explain_clock<C, answer>());
+inline constexpr bool time_source = both(svm::time_source<C>, svm::explain_time_source<C, answer>());
 template <class O>
 inline constexpr bool observer = both(svm::observer<O>, svm::explain_observer<O, answer>());
 template <class L>

@@ -271,7 +271,7 @@ struct gpuvm_types {
 
 static_assert(svm::lock<lock>);
 static_assert(svm::allocator<allocator>);
-static_assert(svm::clock<clock>);
+static_assert(svm::time_source<clock>);
 static_assert(svm::observer<observer>);
 static_assert(svm::mm<mm>);
 static_assert(svm::device<device, page>);

@@ -28,7 +28,8 @@ using archetypes::full_pagemap;
 using archetypes::pagemap;
 
 static_assert(agreed::lock<archetypes::lock> && agreed::allocator<archetypes::allocator> &&
-              agreed::clock<archetypes::clock> && agreed::observer<archetypes::observer> && agreed::mm<archetypes::mm>);
+              agreed::time_source<archetypes::clock> && agreed::observer<archetypes::observer> &&
+              agreed::mm<archetypes::mm>);
 static_assert(agreed::device<device, page> && agreed::pagemap<pagemap, page, device>);
 static_assert(agreed::two_pass_device<full_device> && agreed::queue_device<full_device> &&
               agreed::iova_device<full_device, page> && agreed::noncoherent_device<full_device> &&
@@ -50,11 +51,11 @@ static_assert(!agreed::allocator<allocator_deallocate>);
 struct clock_now : archetypes::clock {
   svm::time_point now() noexcept = delete;
 };
-static_assert(!agreed::clock<clock_now>);
+static_assert(!agreed::time_source<clock_now>);
 struct clock_wait_until : archetypes::clock {
   void wait_until(svm::time_point) noexcept = delete;
 };
-static_assert(!agreed::clock<clock_wait_until>);
+static_assert(!agreed::time_source<clock_wait_until>);
 struct observer_record : archetypes::observer {
   void record(svm::event const&) noexcept = delete;
 };
@@ -256,11 +257,11 @@ static_assert(!agreed::allocator<allocator_deallocate>);
 struct clock_now : archetypes::clock {
   svm::time_point now();
 };
-static_assert(!agreed::clock<clock_now>);
+static_assert(!agreed::time_source<clock_now>);
 struct clock_wait_until : archetypes::clock {
   void wait_until(svm::time_point);
 };
-static_assert(!agreed::clock<clock_wait_until>);
+static_assert(!agreed::time_source<clock_wait_until>);
 struct observer_record : archetypes::observer {
   void record(svm::event const&);
 };
@@ -461,11 +462,11 @@ static_assert(!agreed::allocator<allocator_deallocate>);
 struct clock_now : archetypes::clock {
   std::uint8_t now() noexcept;
 };
-static_assert(!agreed::clock<clock_now>);
+static_assert(!agreed::time_source<clock_now>);
 struct clock_wait_until : archetypes::clock {
   int wait_until(svm::time_point) noexcept;
 };
-static_assert(!agreed::clock<clock_wait_until>);
+static_assert(!agreed::time_source<clock_wait_until>);
 struct observer_record : archetypes::observer {
   int record(svm::event const&) noexcept;
 };

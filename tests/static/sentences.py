@@ -19,7 +19,7 @@ ASSERTION = re.compile(r"static_assert\(!agreed::(\w+)<(\w+)([^;]*)>\);")
 # The concept, how it is explained, and the part that a sentence is about.
 EXPLAINED = {
     "allocator": ("explain_allocator", "allocator"),
-    "clock": ("explain_clock", "clock"),
+    "time_source": ("explain_time_source", "clock"),
     "observer": ("explain_observer", "observer"),
     "lock": ("explain_lock", "lock"),
     "mm": ("explain_mm", "mm"),

@@ -13,9 +13,9 @@
 #include <doctest/doctest.h>
 
 #include <svm/gpusvm/gpusvm.hpp>
-#include <svm/mock/rank_checked.hpp>
-#include <svm/mock/statistics.hpp>
-#include <svm/mock/virtual_clock.hpp>
+#include <svm/mock/machine/rank_checked.hpp>
+#include <svm/mock/machine/statistics.hpp>
+#include <svm/mock/machine/virtual_clock.hpp>
 #include <svm/std/heap.hpp>
 
 namespace support {
@@ -244,7 +244,7 @@ struct scripted : svm::invalidation_client<scripted_policies<PageBytes>> {
   svm::migrator<policies> mover{{mm, device, pagemap, memory, clock, stats}};
   svm::gpusvm<policies> svm;
 
-  explicit scripted(svm::geometry const& shape) : svm(mover, shape, *this) {}
+  explicit scripted(svm::gpusvm_layout const& shape) : svm(mover, shape, *this) {}
   ~scripted() {
     svm.close();
     CHECK(device.live.size() == 0);
@@ -278,14 +278,14 @@ struct scripted : svm::invalidation_client<scripted_policies<PageBytes>> {
 extern template class svm::gpusvm<support::scripted_policies<4096>>;
 extern template class svm::notifier<support::scripted_policies<4096>>;
 extern template class svm::range<support::scripted_policies<4096>>;
-extern template class svm::range_hold<support::scripted_policies<4096>>;
-extern template class svm::pages<support::scripted_policies<4096>>;
+extern template class svm::locked_range<support::scripted_policies<4096>>;
+extern template class svm::device_mapping<support::scripted_policies<4096>>;
 extern template class svm::migrator<support::scripted_policies<4096>>;
 extern template struct support::scripted<4096>;
 extern template class svm::gpusvm<support::scripted_policies<65536>>;
 extern template class svm::notifier<support::scripted_policies<65536>>;
 extern template class svm::range<support::scripted_policies<65536>>;
-extern template class svm::range_hold<support::scripted_policies<65536>>;
-extern template class svm::pages<support::scripted_policies<65536>>;
+extern template class svm::locked_range<support::scripted_policies<65536>>;
+extern template class svm::device_mapping<support::scripted_policies<65536>>;
 extern template class svm::migrator<support::scripted_policies<65536>>;
 extern template struct support::scripted<65536>;

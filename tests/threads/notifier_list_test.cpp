@@ -14,7 +14,7 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 #include <svm/std/std_lock.hpp>
 
 namespace {

@@ -6,7 +6,7 @@
     version, config < base < concepts < gpuvm, pagemap < gpusvm < driver < svm.hpp
 
 A layer includes only layers to its left, and gpuvm knows neither pagemap nor gpusvm. std, port, mock and explore stand
-beside: no layer includes them. port, which mock builds on, knows base and concepts alone. Usage: check_layers.py ROOT | --self-test
+beside: no layer includes them. What is in impl/ is included only from the folder beside. port, which mock builds on, knows base and concepts alone. Usage: check_layers.py ROOT | --self-test
 """
 
 import re
@@ -65,6 +65,15 @@ def layer_of(path: str) -> str:
     return parts[1] if len(parts) > 2 else parts[1].removesuffix(".hpp")
 
 
+def is_body(path: str) -> bool:
+    return "/impl/" in path
+
+
+def room_of(path: str) -> str:
+    """The folder of a header; that of a body is the one of its class."""
+    return str(Path(path).parent).removesuffix("/impl")
+
+
 def check_header(path: str, text: str) -> list[str]:
     layer = layer_of(path)
     if layer not in MAY_INCLUDE:
@@ -77,6 +86,8 @@ def check_header(path: str, text: str) -> list[str]:
         if target is None:
             found.append(f"{where}: #include {include[1]} is not in angle brackets")
         elif target.startswith("svm/"):
+            if is_body(target) and room_of(path) != room_of(target):
+                found.append(f"{where}: only the headers of {room_of(target)}/ may include <{target}>")
             if layer_of(target) not in MAY_INCLUDE[layer]:
                 found.append(f"{where}: layer {layer} may not include <{target}>")
         elif layer in CORE and target in COSTLY:
@@ -117,12 +128,14 @@ PLANTS = [
     ("gpusvm includes driver", _plant("gpusvm/a.hpp", "#include <svm/driver/b.hpp>\n"), ["layer gpusvm"]),
     ("a layer includes svm.hpp", _plant("driver/a.hpp", "#include <svm/svm.hpp>\n"), ["layer driver"]),
     ("a layer includes std", _plant("driver/a.hpp", "#include <svm/std/heap.hpp>\n"), ["layer driver"]),
-    ("svm.hpp includes mock", _plant("svm.hpp", "#include <svm/mock/mm.hpp>\n"), ["layer svm"]),
+    ("svm.hpp includes mock", _plant("svm.hpp", "#include <svm/mock/cpu/mm.hpp>\n"), ["layer svm"]),
     ("svm.hpp includes port", _plant("svm.hpp", "#include <svm/port/notifier_list.hpp>\n"), ["layer svm"]),
-    ("port includes mock", _plant("port/a.hpp", "#include <svm/mock/report.hpp>\n"), ["layer port"]),
+    ("port includes mock", _plant("port/a.hpp", "#include <svm/mock/machine/report.hpp>\n"), ["layer port"]),
     ("mock includes port", _plant("mock/a.hpp", "#include <svm/port/notifier_list.hpp>\n"), []),
-    ("std includes mock", _plant("std.hpp", "#include <svm/mock/mm.hpp>\n"), ["layer std"]),
-    ("explore includes mock", _plant("explore/a.hpp", "#include <svm/mock/mm.hpp>\n"), []),
+    ("std includes mock", _plant("std.hpp", "#include <svm/mock/cpu/mm.hpp>\n"), ["layer std"]),
+    ("explore includes mock", _plant("explore/a.hpp", "#include <svm/mock/cpu/mm.hpp>\n"), []),
+    ("a body in its room", _plant("gpusvm/a.hpp", "#include <svm/gpusvm/impl/b.hpp>\n"), []),
+    ("a body elsewhere", _plant("driver/a.hpp", "#include <svm/gpusvm/impl/b.hpp>\n"), ["only the headers of svm/gpusvm/"]),
     ("a new directory", _plant("linux/a.hpp", ""), ["no layer is called linux"]),
     ("quotes", _plant("mock/a.hpp", '#include "b.hpp"\n'), ["not in angle brackets"]),
     ("an include in a comment", _plant("base/a.hpp", "// #include <mutex>\n/*\n#include <map>\n*/\n"), []),

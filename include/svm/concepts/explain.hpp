@@ -6,7 +6,7 @@
 #include <concepts>
 
 #include <svm/concepts/allocator.hpp>
-#include <svm/concepts/clock.hpp>
+#include <svm/concepts/time_source.hpp>
 #include <svm/concepts/device.hpp>
 #include <svm/concepts/lock.hpp>
 #include <svm/concepts/mm.hpp>
@@ -60,7 +60,7 @@ template <class P, on_missing How = on_missing::error>
     return false;
   else if constexpr (!requires { typename P::clock; })
     static_assert(How == on_missing::answer, "svm: policies need a type `clock`");
-  else if constexpr (!explain_clock<typename P::clock, How>())
+  else if constexpr (!explain_time_source<typename P::clock, How>())
     return false;
   else if constexpr (!requires { typename P::allocator; })
     static_assert(How == on_missing::answer, "svm: policies need a type `allocator`");

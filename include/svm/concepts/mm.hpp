@@ -14,7 +14,7 @@
 
 namespace svm::inline v0 {
 
-enum class access : std::uint8_t {
+enum class access_kind : std::uint8_t {
   read,
   write,
   atomic,  ///< a write that needs device memory, exclusively for a while; an mm sees it as `write`
@@ -41,7 +41,7 @@ struct page_entry {
   page_owner owner{};     ///< whose device page it is
   /// What stands behind a device page, so that pages of one allocation can be told from those of another; else null.
   /// It is alive as long as the page is known to be.
-  device_page_owner<Page>* behind = nullptr;
+  device_page_owner<Page>* owner_object = nullptr;
 };
 
 /// What became of one page of a migration.
@@ -68,10 +68,10 @@ struct migration_slot {
   Page source{};       ///< the base page
   Page destination{};  ///< the first page of a block
   slot_state state = slot_state::untouched;
-  bool follows = false;                       ///< the block began at an earlier slot
-  page_order order{};                         ///< of the block of sources that begins here
-  page_order destination_order{};             ///< of the block at `destination`
-  device_page_owner<Page>* behind = nullptr;  ///< of a source in device memory that is collected
+  bool follows = false;                             ///< the block began at an earlier slot
+  page_order order{};                               ///< of the block of sources that begins here
+  page_order destination_order{};                   ///< of the block at `destination`
+  device_page_owner<Page>* owner_object = nullptr;  ///< of a source in device memory that is collected
 
   [[nodiscard]] bool is_collected() const { return state == slot_state::collected || state == slot_state::hole; }
   /// True when others held the page, so that it may move once they let go.
@@ -82,7 +82,7 @@ struct migration_slot {
 template <class Registration>
 struct walk_request {
   va_range span;
-  access want;
+  access_kind want;
   page_owner owner;            ///< device pages of those whom it reaches stay where they are, others come back
   Registration& registration;  ///< of a notifier that covers the span
   std::uint64_t sequence;      ///< from `read_begin`; when it is out of date the walk may stop with errc::busy

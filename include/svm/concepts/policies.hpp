@@ -5,7 +5,7 @@
 #include <concepts>
 
 #include <svm/concepts/allocator.hpp>
-#include <svm/concepts/clock.hpp>
+#include <svm/concepts/time_source.hpp>
 #include <svm/concepts/device.hpp>
 #include <svm/concepts/explain.hpp>
 #include <svm/concepts/lock.hpp>
@@ -33,7 +33,7 @@ concept policies = requires {
   requires device<typename P::device, typename P::mm::page>;
   requires pagemap<typename P::pagemap, typename P::mm::page, typename P::device>;
   requires lock<typename P::lock>;
-  requires clock<typename P::clock>;
+  requires time_source<typename P::clock>;
   requires allocator<typename P::allocator>;
   requires observer<typename P::observer>;
   requires std::default_initializable<typename P::range_data>;

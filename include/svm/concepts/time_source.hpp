@@ -39,14 +39,14 @@ struct time_point {
 ///  2. `wait_until(t)` returns when `now()` is not before `t`; it is called with no lock of the library held.
 // clang-format off
 template <class C>
-concept clock = requires(C& c, time_point t) {
+concept time_source = requires(C& c, time_point t) {
   { c.now() } noexcept -> std::same_as<time_point>;
   { c.wait_until(t) } noexcept -> std::same_as<void>;
 };
 
 /// Explains what a type lacks to be a clock.
 template <class C, on_missing How = on_missing::error>
-[[nodiscard]] constexpr bool explain_clock() {
+[[nodiscard]] constexpr bool explain_time_source() {
   if constexpr (!requires(C& c) { { c.now() } noexcept -> std::same_as<time_point>; })
     static_assert(How == on_missing::answer, "svm: clock needs `time_point now() noexcept`");
   else if constexpr (!requires(C& c, time_point t) { { c.wait_until(t) } noexcept -> std::same_as<void>; })

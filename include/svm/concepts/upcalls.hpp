@@ -6,7 +6,7 @@
 
 #include <svm/base/interval.hpp>
 #include <svm/base/result.hpp>
-#include <svm/concepts/clock.hpp>
+#include <svm/concepts/time_source.hpp>
 
 namespace svm::inline v0 {
 

@@ -76,9 +76,9 @@ class driver_base : public invalidation_client<P> {
   /// \pre    no lock of the library held
   /// \errors misaligned; those of attribute_map::set: nothing has changed
   /// \source xe_vm_madvise.c
-  [[nodiscard]] errc advise(va_range span, span_attributes said);
+  [[nodiscard]] errc advise(va_range span, span_attributes attributes);
   [[nodiscard]] span_attributes attributes_at(cpu_va a) {
-    return attributes_.at(a, aligned_block(a, P::mm::page_size)).said;
+    return attributes_.at(a, aligned_block(a, P::mm::page_size)).attributes;
   }
   /// How many spans something is said of; each has a registration with the mm.
   [[nodiscard]] std::size_t attribute_count() { return attributes_.count(); }
@@ -115,7 +115,8 @@ class driver_base : public invalidation_client<P> {
  protected:
   /// \param migrator  of the GPU's memory
   /// \param env       the address space, and the GPU as it sees it
-  driver_base(migrator<P>& migrator, environment<P> const& env, geometry const& shape, driver_options const& options)
+  driver_base(migrator<P>& migrator, environment<P> const& env, gpusvm_layout const& shape,
+              driver_options const& options)
       : options_(options),
         migrator_(migrator),
         svm_(migrator, env, shape, *this, options.limits),
@@ -124,17 +125,17 @@ class driver_base : public invalidation_client<P> {
   ~driver_base() = default;
 
   /// What one fault or one range of a prefetch asks for.
-  struct demand {
+  struct access_request {
     cpu_va at;
-    access want;
+    access_kind want;
     prefetch_place where;
     bool is_fault;
     cancellation const* cancel;
-    advice known;
+    advised_span advice;
     int pass = 0;
   };
 
-  [[nodiscard]] errc serve(demand d, va_range& served);
+  [[nodiscard]] errc handle(access_request request, va_range& mapped_span);
   [[nodiscard]] bool is_suspended() const { return suspended_.load() != 0; }
 
   /// Called around what takes mappings from the device although no event of the mm asked for it, with a range's lock
@@ -143,34 +144,34 @@ class driver_base : public invalidation_client<P> {
   virtual void end_unmapping() {}
 
  private:
-  [[nodiscard]] bool requires_device(demand const& d) const {
-    if (d.want == access::atomic) return true;
-    return options_.migrate == migration_mode::required && d.where != prefetch_place::system;
+  [[nodiscard]] bool requires_device(access_request const& request) const {
+    if (request.want == access_kind::atomic) return true;
+    return options_.migrate == migration_mode::required && request.where != prefetch_place::system;
   }
-  [[nodiscard]] static bool takes_from_others(demand const& d) {
-    return d.known.said.policy == migration_policy::all_pages || d.want == access::atomic;
+  [[nodiscard]] static bool takes_from_others(access_request const& request) {
+    return request.advice.attributes.policy == migration_policy::all_pages || request.want == access_kind::atomic;
   }
-  [[nodiscard]] page_options wanted_pages(demand const& d, bool read_only) const {
-    bool const required = requires_device(d);
-    return {read_only, required, options_.mixed && !required, nullptr, d.cancel};
+  [[nodiscard]] page_options wanted_pages(access_request const& request, bool read_only) const {
+    bool const required = requires_device(request);
+    return {read_only, required, options_.mixed && !required, nullptr, request.cancel};
   }
-  [[nodiscard]] result<lookup<P>> look_up(demand const& d);
+  [[nodiscard]] result<lookup<P>> look_up(access_request const& request);
   /// How one pass over a range ended, and whether another may do better.
   struct pass_result {
     errc error;
     bool try_again;
   };
-  [[nodiscard]] pass_result run_pass(demand& d, prefetch_place asked, va_range& served);
-  [[nodiscard]] pass_result serve_range(demand const& d, range_hold<P>& held, bool read_only);
-  [[nodiscard]] bool is_placed(demand const& d, range_hold<P>& held);
-  [[nodiscard]] errc place(demand const& d, range_hold<P>& held, bool& in_use);
-  [[nodiscard]] bool may_migrate(demand const& d, range_hold<P>& held);
-  [[nodiscard]] migrate_options<P> how_to_migrate(demand const& d, int attempt) const;
+  [[nodiscard]] pass_result run_pass(access_request& request, prefetch_place asked, va_range& mapped_span);
+  [[nodiscard]] pass_result handle_range(access_request const& request, locked_range<P>& held, bool read_only);
+  [[nodiscard]] bool is_placed(access_request const& request, locked_range<P>& held);
+  [[nodiscard]] errc place(access_request const& request, locked_range<P>& held, bool& in_use);
+  [[nodiscard]] bool may_migrate(access_request const& request, locked_range<P>& held);
+  [[nodiscard]] migrate_options<P> how_to_migrate(access_request const& request, int attempt) const;
   void unmap_all(va_range span);
-  void unmap_failed(range_hold<P>& held);
-  void remove_stale(range_hold<P> held);
+  void unmap_failed(locked_range<P>& held);
+  void remove_stale(locked_range<P> held);
   [[nodiscard]] result<cpu_va> next_mapped(va_range rest);
-  void count(va_range served, prefetch_place where, prefetch_report& report);
+  void count(va_range mapped_span, prefetch_place where, prefetch_report& report);
 
   driver_options const options_;
   migrator<P>& migrator_;
@@ -183,5 +184,5 @@ class driver_base : public invalidation_client<P> {
 
 }  // namespace svm::inline v0
 
-#include <svm/driver/fault.hpp>
-#include <svm/driver/prefetch.hpp>
+#include <svm/driver/impl/fault.hpp>
+#include <svm/driver/impl/prefetch.hpp>

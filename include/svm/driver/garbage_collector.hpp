@@ -55,7 +55,7 @@ class garbage_collector {
     std::size_t most = 0;  // known with the first one
     while (range_ref<P> r = pop(waiting)) {
       if (done == 0) most = waiting + more;
-      collect(svm_.hold(std::move(r)));
+      collect(svm_.lock_range(std::move(r)));
       if (++done > most) return;
     }
   }
@@ -72,7 +72,7 @@ class garbage_collector {
   /// Removes one range that is marked unmapped, whoever found it first; doing it twice does nothing.
   ///
   /// \pre no lock of the library held but the one that `held` brings
-  void collect(range_hold<P> held) {
+  void collect(locked_range<P> held) {
     bool const partial = held->has(range_flag::partial_unmap) && !held->has(range_flag::removed);
     if (partial && rest_ == partial_unmap::split) {
       svm_.split(std::move(held));

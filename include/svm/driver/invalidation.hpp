@@ -39,7 +39,7 @@ template <policies P>
   va_range touched = event.span;
   owner.for_each_range_locked(event.span, [&](range<P>& r) {
     owner.invalidate_pages_locked(r);
-    r.for_each_mapping_locked([&](pages<P>& p) {
+    r.for_each_mapping_locked([&](device_mapping<P>& p) {
       if (!p.has(page_flag::mapped)) return;
       if (&p.env().device != &device) {
         p.env().device.invalidate(r.interval());

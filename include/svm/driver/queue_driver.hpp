@@ -59,7 +59,8 @@ class queue_driver final : public driver_base<P> {
  public:
   /// \param migrator  of the GPU's memory
   /// \param env       the address space, and the GPU as it sees it
-  queue_driver(migrator<P>& migrator, environment<P> const& env, geometry const& shape, driver_options const& options)
+  queue_driver(migrator<P>& migrator, environment<P> const& env, gpusvm_layout const& shape,
+               driver_options const& options)
       : driver_base<P>(migrator, env, shape, options), kept_(env.memory) {}
   ~queue_driver() { close(); }
 
@@ -95,7 +96,7 @@ class queue_driver final : public driver_base<P> {
   /// \errors retry (suspended), gone (closed), mm_gone; busy (events came each time); interrupted; those of a fault for
   ///         want of memory. What was mapped stays, and queues that were stopped stay so: another restore tries again
   /// \complexity O(ranges and VMAs of what is kept) a round, beside what is mapped; at most
-  ///         retry_budget::interfered_rounds rounds, and a second before the last begins
+  ///         retry_budget::event_rounds rounds, and a second before the last begins
   [[nodiscard]] errc restore(cancellation const* cancel = nullptr);
   /// True while the queues are stopped.
   [[nodiscard]] bool needs_restore() {
@@ -165,4 +166,4 @@ class queue_driver final : public driver_base<P> {
 
 }  // namespace svm::inline v0
 
-#include <svm/driver/restore.hpp>
+#include <svm/driver/impl/restore.hpp>

@@ -32,8 +32,8 @@ inline void point(site where, std::initializer_list<object> reads, std::initiali
 /// Adds to what the step of this moment touches, where that is only known once it runs.
 inline void touch(std::initializer_list<object> reads, std::initializer_list<object> writes) {
   if (scheduler* const s = scheduler::of_this_thread()) {
-    for (object const o : reads) s->touch(o, access::read);
-    for (object const o : writes) s->touch(o, access::write);
+    for (object const o : reads) s->touch(o, access_kind::read);
+    for (object const o : writes) s->touch(o, access_kind::write);
   }
 }
 
@@ -88,23 +88,24 @@ class basic_lock {
     if (s == nullptr) return;
     if (s->is_awaited(state_))
       s->fail_for_good(name() + " is destroyed while a thread waits for it");
-    else if (!state_.can_take(access::write))
+    else if (!state_.can_take(access_kind::write))
       s->fail(name() + " is destroyed while it is held");
   }
 
-  void take(access how) {
+  void take(access_kind how) {
     if (scheduler* const s = scheduler::of_this_thread())
-      s->visible({how == access::write ? "lock" : "lock shared", state_.kind, state_.id}, {.lock = &state_, .how = how},
-                 how == access::write ? footprint{{}, {state_.id}} : footprint{{state_.id}, {}});
+      s->visible({how == access_kind::write ? "lock" : "lock shared", state_.kind, state_.id},
+                 {.lock = &state_, .how = how},
+                 how == access_kind::write ? footprint{{}, {state_.id}} : footprint{{state_.id}, {}});
     else if (!state_.can_take(how))
       fail_assertion({"a lock is waited for where nobody could give it up", __FILE__, __LINE__, 0, 0});
     hold(how);
   }
-  [[nodiscard]] bool try_take(access how) {
+  [[nodiscard]] bool try_take(access_kind how) {
     scheduler* const s = scheduler::of_this_thread();
     if (s != nullptr)
-      s->visible({how == access::write ? "try lock" : "try lock shared", state_.kind, state_.id}, {},
-                 how == access::write ? footprint{{}, {state_.id}} : footprint{{state_.id}, {}});
+      s->visible({how == access_kind::write ? "try lock" : "try lock shared", state_.kind, state_.id}, {},
+                 how == access_kind::write ? footprint{{}, {state_.id}} : footprint{{state_.id}, {}});
     bool const can = state_.can_take(how);
     if (can)
       hold(how);
@@ -112,17 +113,17 @@ class basic_lock {
       s->touch_only({{state_.id}, {}});
     return can;
   }
-  void give(access how) {
+  void give(access_kind how) {
     if (!holds(how)) return misused("is given up by who does not hold it so");
-    if (how == access::write)
+    if (how == access_kind::write)
       state_.writer = lock_state::unheld;
     else
       state_.readers &= ~only(self());
     if (scheduler* const s = scheduler::of_this_thread()) s->released(state_, how);
   }
   /// To hold it exclusively is as good as shared.
-  void assert_held(access how) const {
-    if (!holds(access::write) && !(how == access::read && holds(access::read))) misused("is not held");
+  void assert_held(access_kind how) const {
+    if (!holds(access_kind::write) && !(how == access_kind::read && holds(access_kind::read))) misused("is not held");
   }
 
  private:
@@ -130,11 +131,11 @@ class basic_lock {
     scheduler const* const s = scheduler::of_this_thread();
     return s == nullptr ? static_cast<std::uint8_t>(nobody) : s->current();
   }
-  [[nodiscard]] bool holds(access how) const {
-    return how == access::write ? state_.writer == self() : contains(state_.readers, self());
+  [[nodiscard]] bool holds(access_kind how) const {
+    return how == access_kind::write ? state_.writer == self() : contains(state_.readers, self());
   }
-  void hold(access how) {
-    if (how == access::write)
+  void hold(access_kind how) {
+    if (how == access_kind::write)
       state_.writer = self();
     else
       state_.readers |= only(self());
@@ -153,14 +154,14 @@ class basic_lock {
 /// The lock policy of explored programs: every operation but to give a lock up is a visible step.
 ///
 /// Outside of an execution, and in checks, it works for one thread.
-struct lock {
+struct lock_policy {
   template <lock_rank Rank>
   class SVM_CAPABILITY("mutex") mutex {
    public:
-    void lock() SVM_ACQUIRE() { lock_.take(access::write); }
-    void unlock() SVM_RELEASE() { lock_.give(access::write); }
-    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) { return lock_.try_take(access::write); }
-    void assert_held() SVM_ASSERT_CAPABILITY(this) { lock_.assert_held(access::write); }
+    void lock() SVM_ACQUIRE() { lock_.take(access_kind::write); }
+    void unlock() SVM_RELEASE() { lock_.give(access_kind::write); }
+    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) { return lock_.try_take(access_kind::write); }
+    void assert_held() SVM_ASSERT_CAPABILITY(this) { lock_.assert_held(access_kind::write); }
 
    private:
     basic_lock lock_{name(Rank)};
@@ -169,16 +170,18 @@ struct lock {
   template <lock_rank Rank>
   class SVM_CAPABILITY("mutex") shared_mutex {
    public:
-    void lock() SVM_ACQUIRE() { lock_.take(access::write); }
-    void unlock() SVM_RELEASE() { lock_.give(access::write); }
-    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) { return lock_.try_take(access::write); }
-    void lock_shared() SVM_ACQUIRE_SHARED() { lock_.take(access::read); }
-    void unlock_shared() SVM_RELEASE_SHARED() { lock_.give(access::read); }
+    void lock() SVM_ACQUIRE() { lock_.take(access_kind::write); }
+    void unlock() SVM_RELEASE() { lock_.give(access_kind::write); }
+    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) { return lock_.try_take(access_kind::write); }
+    void lock_shared() SVM_ACQUIRE_SHARED() { lock_.take(access_kind::read); }
+    void unlock_shared() SVM_RELEASE_SHARED() { lock_.give(access_kind::read); }
     [[nodiscard]] bool try_lock_shared() SVM_THREAD_ANNOTATION(try_acquire_shared_capability(true)) {
-      return lock_.try_take(access::read);
+      return lock_.try_take(access_kind::read);
     }
-    void assert_held() SVM_ASSERT_CAPABILITY(this) { lock_.assert_held(access::write); }
-    void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) { lock_.assert_held(access::read); }
+    void assert_held() SVM_ASSERT_CAPABILITY(this) { lock_.assert_held(access_kind::write); }
+    void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {
+      lock_.assert_held(access_kind::read);
+    }
 
    private:
     basic_lock lock_{name(Rank)};
@@ -194,35 +197,35 @@ struct lock {
     atomic& operator=(atomic const&) = delete;
 
     [[nodiscard]] T load() const {
-      step("load", access::read);
+      step("load", access_kind::read);
       return value_;
     }
     void store(T value) {
-      step("store", access::write);
+      step("store", access_kind::write);
       value_ = value;
     }
     T exchange(T value) {
-      step("exchange", access::write);
+      step("exchange", access_kind::write);
       return std::exchange(value_, value);
     }
     T fetch_add(T n) {
-      step("fetch add", access::write);
+      step("fetch add", access_kind::write);
       return std::exchange(value_, static_cast<T>(value_ + n));
     }
     T fetch_sub(T n) {
-      step("fetch sub", access::write);
+      step("fetch sub", access_kind::write);
       return std::exchange(value_, static_cast<T>(value_ - n));
     }
     T fetch_or(T n) {
-      step("fetch or", access::write);
+      step("fetch or", access_kind::write);
       return std::exchange(value_, static_cast<T>(value_ | n));
     }
     T fetch_and(T n) {
-      step("fetch and", access::write);
+      step("fetch and", access_kind::write);
       return std::exchange(value_, static_cast<T>(value_ & n));
     }
     bool compare_exchange(T& expected, T desired) {
-      step("compare exchange", access::write);
+      step("compare exchange", access_kind::write);
       if (value_ == expected) {
         value_ = desired;
         return true;
@@ -233,9 +236,9 @@ struct lock {
     }
 
    private:
-    void step(site what, access how) const {
+    void step(site what, access_kind how) const {
       if (scheduler* const s = scheduler::of_this_thread())
-        s->visible({what, "atomic", id_}, {}, how == access::write ? footprint{{}, {id_}} : footprint{{id_}, {}});
+        s->visible({what, "atomic", id_}, {}, how == access_kind::write ? footprint{{}, {id_}} : footprint{{id_}, {}});
     }
 
     T value_{};
@@ -286,6 +289,6 @@ struct lock {
     return explore::local<T>();
   }
 };
-static_assert(svm::lock<lock>);
+static_assert(svm::lock<lock_policy>);
 
 }  // namespace svm::inline v0::explore

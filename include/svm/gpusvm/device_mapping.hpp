@@ -55,17 +55,17 @@ enum class page_flag : std::uint32_t {
 ///
 /// \source struct drm_gpusvm_pages
 template <policies P>
-class pages : public list_hook<pages<P>> {
+class device_mapping : public list_hook<device_mapping<P>> {
  public:
   using page = typename P::mm::page;
   using entry = page_entry<page>;
   using block_array = scratch_array<device_address, typename P::allocator>;
 
   /// \param env  the device that uses the mapping, on the address space of the span
-  explicit pages(environment<P>& env) : env_(env), blocks_(env.memory) {}
-  pages(pages const&) = delete;
-  pages& operator=(pages const&) = delete;
-  ~pages() {
+  explicit device_mapping(environment<P>& env) : env_(env), blocks_(env.memory) {}
+  device_mapping(device_mapping const&) = delete;
+  device_mapping& operator=(device_mapping const&) = delete;
+  ~device_mapping() {
     SVM_ASSERT(!has(page_flag::mapped));
     if (further_ != nullptr) destroy(env_.memory, further_);
   }
@@ -83,18 +83,18 @@ class pages : public list_hook<pages<P>> {
            (wanted.allow_mixed || !(is(page_flag::device) && is(page_flag::system)));
   }
 
-  /// True when the device's page table points at the pages, with just the access that a bind for `most` would give.
-  [[nodiscard]] bool is_bound(mapping_access most) const {
+  /// True when the device's page table points at the pages, with just the access that a bind for `permitted` would give.
+  [[nodiscard]] bool is_bound(mapping_access permitted) const {
     std::uint32_t const now = flags_.load();
-    return (now & bound_bits) == bits_of(access_for(now, most));
+    return (now & bound_bits) == bits_of(access_for(now, permitted));
   }
 
-  /// Points the device's page table at the pages, as far as `most` and the mapping allow.
+  /// Points the device's page table at the pages, as far as `permitted` and the mapping allow.
   ///
   /// \pre valid; the device's `prepare` for `span`; the locks of the class comment
-  void commit_locked(va_range span, mapping_access most) {
+  void commit_locked(va_range span, mapping_access permitted) {
     std::uint32_t const flags = flags_.load();
-    mapping_access const how = access_for(flags, most);
+    mapping_access const how = access_for(flags, permitted);
     sync(true);
     env_.device.commit(span, blocks_locked(), how);
     flags_.store((flags & ~bound_bits) | bits_of(how));
@@ -160,7 +160,7 @@ class pages : public list_hook<pages<P>> {
     }
 
    private:
-    friend class pages;
+    friend class device_mapping;
     void release_iova() {
       if constexpr (iova_device<typename P::device, page>)
         if (size_ != byte_count{}) env_.device.release_iova(base_, size_, byte_count{}, dma_direction::bidirectional);
@@ -214,9 +214,9 @@ class pages : public list_hook<pages<P>> {
  private:
   static constexpr std::uint32_t bound_bits =
       bit(page_flag::bound) | bit(page_flag::bound_write) | bit(page_flag::bound_atomic);
-  /// What a mapping with these flags gives to a bind for `most`.
-  [[nodiscard]] static constexpr mapping_access access_for(std::uint32_t flags, mapping_access most) {
-    return (flags & bit(page_flag::read_only)) != 0 ? mapping_access::read_only : most;
+  /// What a mapping with these flags gives to a bind for `permitted`.
+  [[nodiscard]] static constexpr mapping_access access_for(std::uint32_t flags, mapping_access permitted) {
+    return (flags & bit(page_flag::read_only)) != 0 ? mapping_access::read_only : permitted;
   }
   [[nodiscard]] static constexpr std::uint32_t bits_of(mapping_access how) {
     return bit(page_flag::bound) | (how != mapping_access::read_only ? bit(page_flag::bound_write) : 0) |
@@ -230,7 +230,7 @@ class pages : public list_hook<pages<P>> {
     from_ = {};
     if (further_ != nullptr) further_->count = 0;
   }
-  [[nodiscard]] errc judge(std::span<entry const> found, page_options const& wanted, std::uint32_t& flags) const;
+  [[nodiscard]] errc classify(std::span<entry const> found, page_options const& wanted, std::uint32_t& flags) const;
   [[nodiscard]] errc map_block(entry const& first, page_order order, dma_direction direction, room& space,
                                device_address& out);
   void unmap_blocks(std::span<device_address const> blocks);
@@ -250,4 +250,4 @@ class pages : public list_hook<pages<P>> {
 
 }  // namespace svm::inline v0
 
-#include <svm/gpusvm/map_pages.hpp>
+#include <svm/gpusvm/impl/map.hpp>

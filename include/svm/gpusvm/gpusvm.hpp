@@ -13,7 +13,7 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/gpusvm/chunk.hpp>
-#include <svm/gpusvm/geometry.hpp>
+#include <svm/gpusvm/layout.hpp>
 #include <svm/gpusvm/notifier.hpp>
 #include <svm/gpusvm/range.hpp>
 #include <svm/gpusvm/retry_budget.hpp>
@@ -23,7 +23,7 @@ namespace svm::inline v0 {
 
 /// What a caller of `find_or_insert` is about to do with the range.
 struct lookup_options {
-  access want = access::read;
+  access_kind want = access_kind::read;
   bool devmem_possible = false;  ///< a new range over migratable memory may go to device memory
   bool devmem_only = false;      ///< memory that cannot migrate is refused
   byte_count
@@ -84,7 +84,7 @@ class gpusvm {
 
   /// \param migrator  of the device's memory; it may serve other address spaces too
   /// \param env       the address space, and the device as it sees it
-  gpusvm(migrator<P>& migrator, environment<P> const& env, geometry const& shape, invalidation_client<P>& client,
+  gpusvm(migrator<P>& migrator, environment<P> const& env, gpusvm_layout const& shape, invalidation_client<P>& client,
          gpusvm_limits const& limits = {})
       : env_(env),
         migrator_(migrator),
@@ -96,7 +96,7 @@ class gpusvm {
         notifier_nodes_(env_.memory),
         notifiers_(notifier_nodes_) {}
   /// On the address space that the migrator knows.
-  gpusvm(migrator<P>& migrator, geometry const& shape, invalidation_client<P>& client)
+  gpusvm(migrator<P>& migrator, gpusvm_layout const& shape, invalidation_client<P>& client)
       : gpusvm(migrator, migrator.env(), shape, client) {}
   gpusvm(gpusvm const&) = delete;
   gpusvm& operator=(gpusvm const&) = delete;
@@ -110,7 +110,7 @@ class gpusvm {
   ///
   /// Locks: none for who has a range, since it was set before.
   [[nodiscard]] device_account<P>* account() const SVM_NO_THREAD_SAFETY_ANALYSIS { return account_; }
-  [[nodiscard]] geometry const& shape() const { return shape_; }
+  [[nodiscard]] gpusvm_layout const& shape() const { return shape_; }
   [[nodiscard]] environment<P>& env() { return env_; }
 
   /// Returns the range that covers `fault`, inserting one (and its notifier) when there is none.
@@ -136,7 +136,7 @@ class gpusvm {
   /// The right to work on a range's pages; waits for whoever has it.
   ///
   /// \pre no lock of rank range or later held
-  [[nodiscard]] range_hold<P> hold(range_ref<P> r) { return range_hold<P>{env_.mm, std::move(r)}; }
+  [[nodiscard]] locked_range<P> lock_range(range_ref<P> r) { return locked_range<P>{env_.mm, std::move(r)}; }
 
   /// Makes the range's pages present and maps them for the device, or finds them so.
   ///
@@ -149,28 +149,29 @@ class gpusvm {
   /// \complexity O(pages)
   /// \source drm_gpusvm_range_get_pages(); a failure unmaps what it mapped (3.1.3, 3.1.4), retries are bounded (3.1.7),
   ///         a mapping that does not serve the request is made anew (3.1.12)
-  [[nodiscard]] errc get_pages(range_hold<P>& held, page_options const& options) {
+  [[nodiscard]] errc get_pages(locked_range<P>& held, page_options const& options) {
     return get_pages(held, held->pages_, options);
   }
   /// The same for a mapping that was attached: of another device.
-  [[nodiscard]] errc get_pages(range_hold<P>& held, pages<P>& mapping, page_options const& options);
+  [[nodiscard]] errc get_pages(locked_range<P>& held, device_mapping<P>& mapping, page_options const& options);
 
   /// Lets a range keep the mapping of another device too: its pages, and its part in every invalidation.
   ///
   /// \param mapping  not mapped, of a device on the same address space; outlives the range's membership, `detach`
   /// \errors gone, exists (attached to a range already)
-  [[nodiscard]] errc attach(range_hold<P>& held, pages<P>& mapping);
+  [[nodiscard]] errc attach(locked_range<P>& held, device_mapping<P>& mapping);
   /// Unmaps such a mapping and lets it go; does nothing for one that is not attached.
-  void detach(range_hold<P>& held, pages<P>& mapping);
+  void detach(locked_range<P>& held, device_mapping<P>& mapping);
 
   /// Points the device's page table at the range's pages; writes nothing where it does so already, with this access.
   ///
-  /// \param most  what the device may do, where the pages allow it
+  /// \param permitted  what the device may do, where the pages allow it
   /// \errors retry (an invalidation came first: get the pages again), gone; what `device::prepare` returns
-  [[nodiscard]] errc bind(range_hold<P>& held, mapping_access most = mapping_access::read_write) {
-    return bind(held, held->pages_, most);
+  [[nodiscard]] errc bind(locked_range<P>& held, mapping_access permitted = mapping_access::read_write) {
+    return bind(held, held->pages_, permitted);
   }
-  [[nodiscard]] errc bind(range_hold<P>& held, pages<P>& mapping, mapping_access most = mapping_access::read_write);
+  [[nodiscard]] errc bind(locked_range<P>& held, device_mapping<P>& mapping,
+                          mapping_access permitted = mapping_access::read_write);
 
   /// True when the range has a mapping that serves the request now. Advisory, unless the notifier's lock is held.
   [[nodiscard]] static bool pages_valid(range<P> const& r, page_options const& options) {
@@ -178,17 +179,17 @@ class gpusvm {
   }
 
   /// Makes the device forget the range and ends its DMA mappings; the range stays.
-  void unmap_pages(range_hold<P>& held);
+  void unmap_pages(locked_range<P>& held);
 
   /// Moves the range's memory to the device.
   ///
   /// \errors not_migratable, gone, mm_gone, and those of migrator::migrate_to_device
-  [[nodiscard]] errc migrate_to_device(range_hold<P>& held, migrate_options<P> options);
+  [[nodiscard]] errc migrate_to_device(locked_range<P>& held, migrate_options<P> options);
 
   /// Brings every device page in the range's span back to system memory; the range stays.
   ///
   /// \errors gone, mm_gone, and those of migrator::evict_span
-  [[nodiscard]] errc evict(range_hold<P>& held, cancellation const* cancel = nullptr) {
+  [[nodiscard]] errc evict(locked_range<P>& held, cancellation const* cancel = nullptr) {
     if (held->has(range_flag::removed)) return errc::gone;
     return held.mm_alive() ? migrator_.evict_span(env_.mm, held->interval(), cancel) : errc::mm_gone;
   }
@@ -199,21 +200,21 @@ class gpusvm {
   /// \allocs none
   /// \complexity O(pages)
   /// \source drm_gpusvm_scan_mm(); takes and drops its locks in one scope (3.1.25), and system pages are nobody's memory
-  [[nodiscard]] residence scan(range_hold<P>& held);
+  [[nodiscard]] residence scan(locked_range<P>& held);
   /// True when some of the range's memory is in that of a device, and not all in that of one. Advisory.
   ///
   /// \pre takes mm (shared)
-  [[nodiscard]] bool is_scattered(range_hold<P>& held);
+  [[nodiscard]] bool is_scattered(locked_range<P>& held);
 
   /// Makes what the CPU wrote visible to a device that is not coherent, or the reverse.
-  void sync(range_hold<P>& held, bool to_device);
+  void sync(locked_range<P>& held, bool to_device);
 
   /// Takes the range out: unmaps it and drops it from its notifier, and the notifier too when it was the last.
   ///
   /// Whoever still has a reference finds `gone`. Removing twice does nothing.
   /// \pre no lock of the library held but the one that `held` brings
   /// \source drm_gpusvm_range_remove()
-  void remove(range_hold<P> held);
+  void remove(locked_range<P> held);
 
   /// Takes a range out that was unmapped in part, and puts ranges along the chunk table over what the CPU still maps in
   /// its span. Device pages stay where they are; the new ranges are mapped at the next fault.
@@ -222,7 +223,7 @@ class gpusvm {
   /// \pre    as `remove`
   /// \allocs a range, and nodes of the index, for each chunk
   /// \source the reference destroys the range and evicts its pages; it names splitting as future work
-  void split(range_hold<P> held);
+  void split(locked_range<P> held);
 
   /// The range that contains `a`, or nothing.
   [[nodiscard]] range_ref<P> find(cpu_va a) { return first_in({a, byte_count{1}}); }
@@ -307,7 +308,7 @@ class gpusvm {
   struct census {
     std::uint64_t absent = 0, system = 0, here = 0, first_other = 0, further = 0;
   };
-  [[nodiscard]] census count_pages(range_hold<P>& held);
+  [[nodiscard]] census count_pages(locked_range<P>& held);
   [[nodiscard]] bool all_present_locked(va_range span);
   template <class Visit>
   void for_each_piece(va_range span, Visit&& visit);
@@ -318,14 +319,14 @@ class gpusvm {
   [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reservation& room, range<P>& made,
                                    std::uint64_t sequence);
   void unmap_locked(range<P>& r);
-  void take_out(range_hold<P> held, bool& last);
+  void take_out(locked_range<P> held, bool& last);
   [[nodiscard]] errc insert_rest(notifier<P>& home, va_range chunk, bool migratable, std::uint64_t sequence);
   void drop_if_empty(notifier<P>& n);
   [[nodiscard]] errc open_account();
 
   environment<P> env_;
   migrator<P>& migrator_;
-  geometry const shape_;
+  gpusvm_layout const shape_;
   invalidation_client<P>& client_;
   gpusvm_limits const limits_;
   quota<typename P::lock::template atomic<std::uint64_t>> range_quota_;
@@ -339,9 +340,9 @@ class gpusvm {
 
 }  // namespace svm::inline v0
 
-#include <svm/gpusvm/find_or_insert.hpp>
-#include <svm/gpusvm/get_pages.hpp>
-#include <svm/gpusvm/remove.hpp>
-#include <svm/gpusvm/scan.hpp>
-#include <svm/gpusvm/split.hpp>
-#include <svm/gpusvm/visit.hpp>
+#include <svm/gpusvm/impl/find_or_insert.hpp>
+#include <svm/gpusvm/impl/get_pages.hpp>
+#include <svm/gpusvm/impl/remove.hpp>
+#include <svm/gpusvm/impl/scan.hpp>
+#include <svm/gpusvm/impl/split.hpp>
+#include <svm/gpusvm/impl/visit.hpp>

@@ -15,7 +15,7 @@ namespace svm::inline v0 {
 /// Invariants: 1. the window is page-aligned. 2. the chunk sizes are powers of two, descend, and end in the page size.
 /// 3. the notifier size is a power of two and not below the largest chunk.
 /// \source drm_gpusvm_init(); the reference checks none of this (erratum 3.1.20)
-class geometry {
+class gpusvm_layout {
  public:
   static constexpr std::size_t max_chunks = 16;
 
@@ -26,11 +26,11 @@ class geometry {
   /// \param chunks         bytes, largest first
   /// \errors misaligned (window), no_chunks (none, or more than `max_chunks`), chunk_not_power_of_two,
   ///         chunks_not_descending, last_chunk_not_page, notifier_not_power_of_two, notifier_below_chunk
-  [[nodiscard]] static constexpr result<geometry> make(va_range window, byte_count notifier_size,
-                                                       std::span<byte_count const> chunks, byte_count page_size) {
+  [[nodiscard]] static constexpr result<gpusvm_layout> make(va_range window, byte_count notifier_size,
+                                                            std::span<byte_count const> chunks, byte_count page_size) {
     if (!window.is_aligned(page_size)) return errc::misaligned;
     if (chunks.empty() || chunks.size() > max_chunks) return errc::no_chunks;
-    geometry g{window, notifier_size, chunks.size()};
+    gpusvm_layout g{window, notifier_size, chunks.size()};
     for (std::size_t i = 0; i < chunks.size(); ++i) {
       if (!chunks[i].is_power_of_two()) return errc::chunk_not_power_of_two;
       if (i != 0 && chunks[i] >= chunks[i - 1]) return errc::chunks_not_descending;
@@ -47,7 +47,7 @@ class geometry {
   [[nodiscard]] constexpr std::span<byte_count const> chunks() const { return {chunks_, count_}; }
 
  private:
-  constexpr geometry(va_range window, byte_count notifier_size, std::size_t count)
+  constexpr gpusvm_layout(va_range window, byte_count notifier_size, std::size_t count)
       : window_(window), notifier_size_(notifier_size), count_(count) {}
 
   va_range window_;

@@ -6,8 +6,8 @@
 
 #include <svm/config.hpp>
 #include <svm/base/scope_guard.hpp>
-#include <svm/gpusvm/fetch_pages.hpp>
-#include <svm/gpusvm/pages.hpp>
+#include <svm/gpusvm/impl/fetch_pages.hpp>
+#include <svm/gpusvm/device_mapping.hpp>
 
 namespace svm::inline v0 {
 
@@ -30,7 +30,7 @@ class mapped_buffer final : public invalidation_target {
   ~mapped_buffer() { close(); }
 
   [[nodiscard]] va_range interval() const { return span_; }
-  [[nodiscard]] pages<P> const& mapping() const { return pages_; }
+  [[nodiscard]] device_mapping<P> const& mapping() const { return pages_; }
 
   /// Starts watching the span; nothing else works before.
   ///
@@ -113,7 +113,7 @@ class mapped_buffer final : public invalidation_target {
   typename P::lock::template mutex<lock_rank::range> lock_;
   typename P::lock::template shared_mutex<lock_rank::notifier> notifier_lock_;
   bool open_ SVM_GUARDED_BY(lock_) = false;
-  pages<P> pages_;
+  device_mapping<P> pages_;
   typename P::mm::registration registration_{};
 };
 

@@ -94,7 +94,7 @@ class notifier final : public invalidation_target {
   /// \pre `lock()` is held exclusive, or shared together with the range's lock
   void invalidate_pages_locked(range<P>& r) {
     lock_.assert_held_shared();
-    r.for_each_mapping_locked([](pages<P>& p) { p.invalidate(); });
+    r.for_each_mapping_locked([](device_mapping<P>& p) { p.invalidate(); });
   }
 
   /// Ends the DMA mappings of a range, for all its devices.
@@ -103,7 +103,7 @@ class notifier final : public invalidation_target {
   /// \source drm_gpusvm_range_unmap_pages()
   void unmap_pages_locked(range<P>& r) {
     lock_.assert_held_shared();
-    r.for_each_mapping_locked([](pages<P>& p) { p.unmap(); });
+    r.for_each_mapping_locked([](device_mapping<P>& p) { p.unmap(); });
   }
 
   /// Remembers, for the second pass of an invalidation, that the device was told to forget `span`.

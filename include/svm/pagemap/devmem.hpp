@@ -109,7 +109,7 @@ class devmem : public list_hook<devmem<P>> {
   [[nodiscard]] byte_count size() const { return size_; }
   /// Held by an eviction of this allocation, for its whole time.
   [[nodiscard]] auto& eviction_lock() { return eviction_; }
-  [[nodiscard]] zdd<P>& behind_pages() { return zdd_; }
+  [[nodiscard]] zdd<P>& live_pages() { return zdd_; }
   [[nodiscard]] std::span<device_page<page> const> pages() const { return {pages_.data(), pages_.size()}; }
   /// Says that a device uses the memory now; see migrator_options. One load and one compare where nothing has changed.
   ///

@@ -14,7 +14,7 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/pagemap/devmem.hpp>
-#include <svm/pagemap/evict.hpp>
+#include <svm/pagemap/impl/evict.hpp>
 #include <svm/pagemap/page_wait.hpp>
 #include <svm/pagemap/transfer.hpp>
 
@@ -22,13 +22,13 @@ namespace svm::inline v0 {
 
 /// Who is told that nobody refers to a migrator any more: its owner may end it now, or keep it for the next one.
 template <policies P>
-class migrator_keeper {
+class migrator_owner {
  public:
   /// Comes with the last put, from any context: takes leaf locks only and does not sleep.
-  virtual void idle(migrator<P>& unused) noexcept = 0;
+  virtual void on_last_put(migrator<P>& unused) noexcept = 0;
 
  protected:
-  ~migrator_keeper() = default;
+  ~migrator_owner() = default;
 };
 
 /// Which allocation makes room first when device memory is short.
@@ -66,8 +66,8 @@ class migrator {
   using slot = migration_slot<page>;
   using devmem_ref = counted_ref<devmem<P>>;
 
-  explicit migrator(environment<P> env, migrator_keeper<P>* keeper = nullptr, migrator_options const& options = {})
-      : env_(env), keeper_(keeper), options_(options) {}
+  explicit migrator(environment<P> env, migrator_owner<P>* owner = nullptr, migrator_options const& options = {})
+      : env_(env), owner_(owner), options_(options) {}
   migrator(migrator const&) = delete;
   migrator& operator=(migrator const&) = delete;
   /// \pre no allocation is left
@@ -80,9 +80,9 @@ class migrator {
   void get() { references_.get(); }
   /// Takes a reference unless nobody has one any more.
   [[nodiscard]] bool try_get() { return references_.try_get(); }
-  /// Drops a reference; the last one tells the keeper.
+  /// Drops a reference; the last one tells the owner.
   void put() {
-    if (references_.put() && keeper_ != nullptr) keeper_->idle(*this);
+    if (references_.put() && owner_ != nullptr) owner_->on_last_put(*this);
   }
   /// Brings a migrator that is idle back to life, with one reference.
   void revive() {
@@ -195,10 +195,10 @@ class migrator {
   }
 
   /// One migration: the parts of `migrate_to_device`.
-  class move_in;
+  class migration_to_device;
 
   environment<P> env_;
-  migrator_keeper<P>* const keeper_;
+  migrator_owner<P>* const owner_;
   migrator_options const options_;
   typename P::lock::template mutex<lock_rank::leaf_device_memory> list_lock_;
   intrusive_list<devmem<P>> finished_ SVM_GUARDED_BY(list_lock_);  // ascending by `listed_`, then by `serial_`
@@ -339,7 +339,7 @@ auto migrator<P>::build(byte_count size, migrate_options<P> const& options) -> r
   made->get();  // the zdd's reference
   devmem_ref ref = devmem_ref::adopt(*made);
   if (errc const e = made->populate(); e != errc::ok) {
-    made->behind_pages().built();
+    made->live_pages().built();
     return e;
   }
   return ref;
@@ -360,7 +360,8 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
   } else {
     work.slots()[0].source = fault.page;
   }
-  move_outcome const outcome = to_system<P>{env_.mm, work, &fault.vma, fault.page, shortage::move_what_fits}.run();
+  move_outcome const outcome =
+      migration_to_system<P>{env_.mm, work, &fault.vma, fault.page, shortage::move_what_fits}.run();
   if (outcome.moved.value != 0) {
     env_.observer.record(
         {event_kind::migrated_to_system, aligned_block(fault.address, P::mm::page_size), outcome.bytes});
@@ -375,4 +376,4 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
 
 }  // namespace svm::inline v0
 
-#include <svm/pagemap/migrate.hpp>
+#include <svm/pagemap/impl/migrate.hpp>

@@ -32,41 +32,43 @@ namespace svm::inline v0 {
   return says_mappings_changed(e) || e == errc::in_use;
 }
 
-/// Runs the passes for one address; `served` becomes the range's span.
+/// Runs the passes for one address; `mapped_span` becomes the range's span.
 template <policies P>
-errc driver_base<P>::serve(demand d, va_range& served) {
-  prefetch_place const asked = d.where;
+errc driver_base<P>::handle(access_request request, va_range& mapped_span) {
+  prefetch_place const asked = request.where;
   errc used_up = errc::ok;  // what the last pass ended with, unless only a wait follows it
   for (page_wait patience{svm_.env().clock};;) {
-    if (is_cancelled(d.cancel)) return errc::interrupted;
-    if (used_up != errc::ok && d.is_fault)
-      svm_.env().observer.record({event_kind::gpu_fault_retry, aligned_block(d.at, P::mm::page_size), {}, used_up});
+    if (is_cancelled(request.cancel)) return errc::interrupted;
+    if (used_up != errc::ok && request.is_fault)
+      svm_.env().observer.record(
+          {event_kind::gpu_fault_retry, aligned_block(request.at, P::mm::page_size), {}, used_up});
     used_up = errc::ok;
-    pass_result const ended = run_pass(d, asked, served);
+    pass_result const ended = run_pass(request, asked, mapped_span);
     if (!ended.try_again) return ended.error;
     if (ended.error == errc::in_use && patience.wait()) continue;
     used_up = ended.error;
-    if (++d.pass == max_passes) return used_up;
+    if (++request.pass == max_passes) return used_up;
   }
 }
 
 /// One pass: collects garbage, then finds or makes the range and serves it; holds no lock when it returns.
 template <policies P>
-auto driver_base<P>::run_pass(demand& d, prefetch_place asked, va_range& served) -> pass_result {
+auto driver_base<P>::run_pass(access_request& request, prefetch_place asked, va_range& mapped_span) -> pass_result {
   collector_.run();
-  if (!svm_.shape().window().contains(d.at)) return {errc::outside_window, false};
+  if (!svm_.shape().window().contains(request.at)) return {errc::outside_window, false};
   std::uint32_t const advised = advised_.load();
-  d.known = attributes_.at(d.at, svm_.shape().window());
-  if (d.want == access::atomic && d.known.said.atomic == atomic_mode::cpu) return {errc::no_atomics, false};
+  request.advice = attributes_.at(request.at, svm_.shape().window());
+  if (request.want == access_kind::atomic && request.advice.attributes.atomic == atomic_mode::cpu)
+    return {errc::no_atomics, false};
   // A prefetch that names no place follows the program's advice.
-  bool const stays = asked == prefetch_place::as_fault && d.want != access::atomic &&
-                     d.known.said.preferred == preferred_place::system;
-  d.where = stays ? prefetch_place::system : asked;
-  result<lookup<P>> found = look_up(d);
+  bool const stays = asked == prefetch_place::as_fault && request.want != access_kind::atomic &&
+                     request.advice.attributes.preferred == preferred_place::system;
+  request.where = stays ? prefetch_place::system : asked;
+  result<lookup<P>> found = look_up(request);
   if (!found) return {found.error(), false};  // the memory is not there, or not for this access
   bool const read_only = options_.read_only || !found->vma.writable;
-  served = found->range->interval();
-  range_hold<P> held = svm_.hold(std::move(found->range));
+  mapped_span = found->range->interval();
+  locked_range<P> held = svm_.lock_range(std::move(found->range));
   // Read under the range lock: suspend() and advise() set their flag before they take it.
   if (suspended_.load() != 0) return {errc::retry, false};
   if (advised_.load() != advised) return {errc::retry, true};
@@ -75,59 +77,60 @@ auto driver_base<P>::run_pass(demand& d, prefetch_place asked, va_range& served)
     collector_.collect(std::move(held));
     return {errc::unmapped, true};
   }
-  return serve_range(d, held, read_only);
+  return handle_range(request, held, read_only);
 }
 
 /// Finds or makes the range; one that no longer fits its VMA is evicted and replaced.
 template <policies P>
-auto driver_base<P>::look_up(demand const& d) -> result<lookup<P>> {
+auto driver_base<P>::look_up(access_request const& request) -> result<lookup<P>> {
   bool const devmem_possible = options_.migrate != migration_mode::never;
-  bool const required = requires_device(d);
-  lookup_options const options{d.want,   devmem_possible,
-                               required, devmem_possible ? options_.check_pages_threshold : byte_count{},
-                               d.cancel, &d.known.within};
+  bool const required = requires_device(request);
+  lookup_options const options{request.want,   devmem_possible,
+                               required,       devmem_possible ? options_.check_pages_threshold : byte_count{},
+                               request.cancel, &request.advice.within};
   retry_budget budget{svm_.env().clock};
   while (true) {
-    result<lookup<P>> found = svm_.find_or_insert(d.at, options);
-    bool const atomic = d.want == access::atomic;
+    result<lookup<P>> found = svm_.find_or_insert(request.at, options);
+    bool const atomic = request.want == access_kind::atomic;
     if (!found) return atomic && found.error() == errc::not_migratable ? errc::no_atomics : found.error();
     if (atomic && !found->range->is_migratable()) return errc::no_atomics;
     if (found->what != lookup<P>::kind::stale) return found;
-    range_hold<P> held = svm_.hold(std::move(found->range));
+    locked_range<P> held = svm_.lock_range(std::move(found->range));
     remove_stale(std::move(held));
-    if (!budget.interfered()) return errc::busy;
+    if (!budget.after_event()) return errc::busy;
   }
 }
 
 /// One pass over a range that is held: place its memory, get its pages, bind them.
 template <policies P>
-auto driver_base<P>::serve_range(demand const& d, range_hold<P>& held, bool read_only) -> pass_result {
-  page_options const wanted = wanted_pages(d, read_only);
-  page_options hit = wanted;
-  hit.devmem_only = d.want == access::atomic;  // any other access is served wherever a valid mapping leads
-  if (!gpusvm<P>::pages_valid(*held, hit) || !is_placed(d, held)) {
+auto driver_base<P>::handle_range(access_request const& request, locked_range<P>& held, bool read_only) -> pass_result {
+  page_options const wanted = wanted_pages(request, read_only);
+  page_options acceptable = wanted;
+  acceptable.devmem_only =
+      request.want == access_kind::atomic;  // any other access is served wherever a valid mapping leads
+  if (!gpusvm<P>::pages_valid(*held, acceptable) || !is_placed(request, held)) {
     bool in_use = false;
-    if (errc const e = place(d, held, in_use); e != errc::ok) return {e, may_pass(e)};
+    if (errc const e = place(request, held, in_use); e != errc::ok) return {e, may_pass(e)};
     if (errc const e = svm_.get_pages(held, wanted); e != errc::ok) {
       bool const elsewhere = e == errc::mixed_placement || e == errc::unsupported;
       bool const demands_it = e == errc::not_in_device_memory;
       // The error that ends this pass matters more than one of the eviction: what stays mixed is found again.
-      if (elsewhere) in_use = svm_.evict(held, d.cancel) == errc::in_use;
+      if (elsewhere) in_use = svm_.evict(held, request.cancel) == errc::in_use;
       // get_pages leaves coherent memory with a device that is out of reach, since the CPU reaches it there.
-      if (demands_it && takes_from_others(d) && svm_.evict(held, d.cancel) == errc::in_use) in_use = true;
+      if (demands_it && takes_from_others(request) && svm_.evict(held, request.cancel) == errc::in_use) in_use = true;
       if (in_use && (elsewhere || demands_it)) return {errc::in_use, true};
       return {e, may_pass(e) || elsewhere || demands_it || e == errc::dma_map_failed};
     }
   }
-  errc const e = svm_.bind(
-      held, d.known.said.atomic == atomic_mode::cpu ? mapping_access::no_atomics : mapping_access::read_write);
+  errc const e = svm_.bind(held, request.advice.attributes.atomic == atomic_mode::cpu ? mapping_access::no_atomics
+                                                                                      : mapping_access::read_write);
   if (e != errc::ok && e != errc::retry) unmap_failed(held);
   return {e, may_pass(e)};
 }
 
 /// A range that a failed fault leaves is not mapped.
 template <policies P>
-void driver_base<P>::unmap_failed(range_hold<P>& held) {
+void driver_base<P>::unmap_failed(locked_range<P>& held) {
   bool const is_bound = held->mapping().has(page_flag::bound);  // by an earlier fault, for another access
   if (is_bound) begin_unmapping();
   svm_.unmap_pages(held);
@@ -136,7 +139,7 @@ void driver_base<P>::unmap_failed(range_hold<P>& held) {
 
 /// Brings the memory of a range back that no longer fits its VMA or its attributes, and takes the range out.
 template <policies P>
-void driver_base<P>::remove_stale(range_hold<P> held) {
+void driver_base<P>::remove_stale(locked_range<P> held) {
   begin_unmapping();
   static_cast<void>(svm_.evict(held));
   svm_.remove(std::move(held));
@@ -145,9 +148,9 @@ void driver_base<P>::remove_stale(range_hold<P> held) {
 
 /// True when a valid mapping is where the demand wants it; a fault takes it wherever it is.
 template <policies P>
-bool driver_base<P>::is_placed(demand const& d, range_hold<P>& held) {
-  pages<P> const& mapping = held->mapping();
-  switch (d.where) {
+bool driver_base<P>::is_placed(access_request const& request, locked_range<P>& held) {
+  device_mapping<P> const& mapping = held->mapping();
+  switch (request.where) {
     case prefetch_place::as_fault:
       return true;
     case prefetch_place::system:
@@ -161,36 +164,36 @@ bool driver_base<P>::is_placed(demand const& d, range_hold<P>& held) {
 
 /// True when the range's memory is to move to this device, as far as anybody wishes.
 template <policies P>
-bool driver_base<P>::may_migrate(demand const& d, range_hold<P>& held) {
+bool driver_base<P>::may_migrate(access_request const& request, locked_range<P>& held) {
   if (!held->is_migratable()) return false;
   residence const now = svm_.scan(held);
   if (now == residence::here) return false;
-  return takes_from_others(d) || (now != residence::other && now != residence::mixed_device);
+  return takes_from_others(request) || (now != residence::other && now != residence::mixed_device);
 }
 
 template <policies P>
-migrate_options<P> driver_base<P>::how_to_migrate(demand const& d, int attempt) const {
+migrate_options<P> driver_base<P>::how_to_migrate(access_request const& request, int attempt) const {
   duration timeslice = options_.timeslice;
   // An atomic access that lost its memory to the CPU again asks for longer: twice as long each time.
-  if (d.want == access::atomic) timeslice.nanoseconds <<= d.pass + attempt;
-  return {timeslice, false,   options_.peers_push, options_.mixed, options_.rest == partial_unmap::split,
-          nullptr,   d.cancel};
+  if (request.want == access_kind::atomic) timeslice.nanoseconds <<= request.pass + attempt;
+  return {timeslice, false,         options_.peers_push, options_.mixed, options_.rest == partial_unmap::split,
+          nullptr,   request.cancel};
 }
 
 /// Moves the range's memory where the demand wants it, as far as it may go there.
 ///
 /// \param in_use  is set when others held pages that had to move, though the pages may be got
-/// \errors only where the demand cannot be served with the memory where it is
+/// \errors only where the demand cannot be met with the memory where it is
 template <policies P>
-errc driver_base<P>::place(demand const& d, range_hold<P>& held, bool& in_use) {
-  if (d.where == prefetch_place::system) return svm_.evict(held, d.cancel);
-  if (!may_migrate(d, held)) return errc::ok;
+errc driver_base<P>::place(access_request const& request, locked_range<P>& held, bool& in_use) {
+  if (request.where == prefetch_place::system) return svm_.evict(held, request.cancel);
+  if (!may_migrate(request, held)) return errc::ok;
 
-  bool const required = requires_device(d);
+  bool const required = requires_device(request);
   errc e = errc::ok;
   int const tries = required ? required_migration_tries : 1;
   for (int attempt = 0; attempt < tries; ++attempt) {
-    e = svm_.migrate_to_device(held, how_to_migrate(d, attempt));
+    e = svm_.migrate_to_device(held, how_to_migrate(request, attempt));
     if (e == errc::ok || e == errc::interrupted) return e;
     svm_.env().observer.record({event_kind::migration_failed, held->interval(), {}, e});
     if (e == errc::in_use) break;  // it stays so until this pass gives up the range
@@ -210,7 +213,7 @@ void driver_base<P>::unmap_all(va_range span) {
     range_ref<P> r = svm_.first_in(rest);
     if (!r) return;
     va_range const done = r->interval();
-    range_hold<P> held = svm_.hold(std::move(r));
+    locked_range<P> held = svm_.lock_range(std::move(r));
     svm_.unmap_pages(held);
     if (done.last() >= rest.last()) return;
     rest = *va_range::from_bounds(done.last() + byte_count{1}, rest.last());
@@ -218,10 +221,10 @@ void driver_base<P>::unmap_all(va_range span) {
 }
 
 template <policies P>
-errc driver_base<P>::advise(va_range span, span_attributes said) {
+errc driver_base<P>::advise(va_range span, span_attributes attributes) {
   if (!span.is_aligned(P::mm::page_size)) return errc::misaligned;
   bool changed = false;
-  if (errc const e = attributes_.set(span, said, &changed); e != errc::ok) return e;
+  if (errc const e = attributes_.set(span, attributes, &changed); e != errc::ok) return e;
   if (!changed) return errc::ok;
   advised_.fetch_add(1);
   unmap_all(span);

@@ -20,27 +20,28 @@ errc driver_base<P>::prefetch(va_range span, prefetch_place where, prefetch_repo
     if (!next) return next.error();
     if (!window.contains(*next)) return errc::outside_window;
 
-    va_range served = aligned_block(*next, P::mm::page_size);
-    errc const e = serve({*next, access::read, where, false, cancel, {{}, served}}, served);
+    va_range mapped_span = aligned_block(*next, P::mm::page_size);
+    errc const e = handle({*next, access_kind::read, where, false, cancel, {{}, mapped_span}}, mapped_span);
     if (e != errc::ok && e != errc::no_vma) return e;
-    if (e == errc::no_vma) served = aligned_block(*next, P::mm::page_size);  // it went away just now: a hole, this page
-    if (report != nullptr && e == errc::ok) count(served, where, *report);
-    if (served.last() >= rest.last()) return errc::ok;
-    rest = *va_range::from_bounds(served.last() + byte_count{1}, rest.last());
+    if (e == errc::no_vma)
+      mapped_span = aligned_block(*next, P::mm::page_size);  // it went away just now: a hole, this page
+    if (report != nullptr && e == errc::ok) count(mapped_span, where, *report);
+    if (mapped_span.last() >= rest.last()) return errc::ok;
+    rest = *va_range::from_bounds(mapped_span.last() + byte_count{1}, rest.last());
   }
 }
 
-/// Adds the range that was just served to a report.
+/// Adds the range that was just mapped to a report.
 template <policies P>
-void driver_base<P>::count(va_range served, prefetch_place where, prefetch_report& report) {
-  range_ref<P> const r = svm_.find(served.start());
-  if (!r || r->interval() != served) return;  // it went away just now
-  pages<P> const& mapping = r->mapping();
+void driver_base<P>::count(va_range mapped_span, prefetch_place where, prefetch_report& report) {
+  range_ref<P> const r = svm_.find(mapped_span.start());
+  if (!r || r->interval() != mapped_span) return;  // it went away just now
+  device_mapping<P> const& mapping = r->mapping();
   bool const here = mapping.has(page_flag::device) && !mapping.has(page_flag::system) && !mapping.has(page_flag::peer);
   bool const placed =
       mapping.has(page_flag::valid) &&
       (where == prefetch_place::as_fault || (where == prefetch_place::device ? here : !mapping.has(page_flag::device)));
-  (placed ? report.placed : report.elsewhere) += pages_in(served.size(), P::mm::page_size);
+  (placed ? report.placed : report.elsewhere) += pages_in(mapped_span.size(), P::mm::page_size);
 }
 
 /// The first address of `rest` that a VMA covers.

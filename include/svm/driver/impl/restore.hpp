@@ -101,7 +101,7 @@ errc queue_driver<P>::restore(cancellation const* cancel) {
     if (errc const e = restore_round(first, cancel, settled); e != errc::ok) return e;
     if (settled && resume_after(round)) return errc::ok;
     env.observer.record({event_kind::interfered_retry, this->svm().shape().window()});
-    if (!budget.interfered()) return errc::busy;
+    if (!budget.after_event()) return errc::busy;
   }
 }
 
@@ -126,8 +126,8 @@ errc queue_driver<P>::restore_round(bool first, cancellation const* cancel, bool
 /// Maps the first range of a span that is kept, or passes by what needs or gets no mapping.
 template <explained_queue_policies P>
 auto queue_driver<P>::restore_next(va_range rest, bool first, cancellation const* cancel) -> step_result {
-  va_range served = aligned_block(rest.start(), P::mm::page_size);
-  if (is_mapped(rest, served)) return {errc::ok, served};
+  va_range mapped_span = aligned_block(rest.start(), P::mm::page_size);
+  if (is_mapped(rest, mapped_span)) return {errc::ok, mapped_span};
   result<vma_info> const vma = first_vma(rest);
   if (vma.error() == errc::no_vma) return {errc::ok, rest};
   if (!vma) return {vma.error(), rest};
@@ -136,14 +136,14 @@ auto queue_driver<P>::restore_next(va_range rest, bool first, cancellation const
   va_range const same = rest.intersection(vma->extent);
   if (!vma->readable) return {errc::ok, same};
 
-  errc const e =
-      this->serve({rest.start(), access::read, place_of(rest.start(), first), false, cancel, {{}, served}}, served);
-  if (e == errc::ok || e == errc::lost) return {errc::ok, served};
+  errc const e = this->handle(
+      {rest.start(), access_kind::read, place_of(rest.start(), first), false, cancel, {{}, mapped_span}}, mapped_span);
+  if (e == errc::ok || e == errc::lost) return {errc::ok, mapped_span};
   if (e == errc::not_migratable && !vma->migratable) return {errc::ok, same};
   // The VMA allows it and a page does not (it lies beyond the end of a file, or is a register), unless that changed.
-  if (e == errc::no_access && !first) return {errc::ok, served};
-  if (says_mappings_changed(e)) return {errc::ok, served, false};
-  return {e, served};
+  if (e == errc::no_access && !first) return {errc::ok, mapped_span};
+  if (says_mappings_changed(e)) return {errc::ok, mapped_span, false};
+  return {e, mapped_span};
 }
 
 /// True when the device has a range mapped where `rest` begins; `done` becomes its span.
@@ -153,7 +153,7 @@ template <explained_queue_policies P>
 bool queue_driver<P>::is_mapped(va_range rest, va_range& done) {
   range_ref<P> r = this->svm().find(rest.start());
   if (!r) return false;
-  range_hold<P> const held = this->svm().hold(std::move(r));
+  locked_range<P> const held = this->svm().lock_range(std::move(r));
   if (!held->mapping().has(page_flag::valid)) return false;
   done = held->interval();
   return true;
@@ -175,7 +175,7 @@ prefetch_place queue_driver<P>::place_of(cpu_va at, bool first) {
   if (first || this->options().migrate == migration_mode::required) return prefetch_place::as_fault;
   range_ref<P> r = this->svm().find(at);
   if (!r) return prefetch_place::system;
-  range_hold<P> held = this->svm().hold(std::move(r));
+  locked_range<P> held = this->svm().lock_range(std::move(r));
   return this->svm().scan(held) == residence::here ? prefetch_place::as_fault : prefetch_place::system;
 }
 

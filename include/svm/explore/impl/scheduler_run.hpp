@@ -107,7 +107,7 @@ inline void scheduler::visible(step_name const& name, condition const& waits_for
   if (me.awaited != nullptr) {
     me.waits_for.event = std::exchange(me.awaited, nullptr);
     me.waits_for.seen = me.seen;
-    me.touched.add(me.waits_for.event->id, access::read);
+    me.touched.add(me.waits_for.event->id, access_kind::read);
   }
   if (starting_)
     me.stack.switch_to(outside_);

@@ -6,7 +6,7 @@
 #include <span>
 
 #include <svm/base/scope_guard.hpp>
-#include <svm/gpusvm/pages.hpp>
+#include <svm/gpusvm/device_mapping.hpp>
 #include <svm/gpusvm/retry_budget.hpp>
 
 namespace svm::inline v0 {
@@ -23,7 +23,7 @@ struct watched_span {
 ///
 /// \pre the lock of the span's notifier is held exclusive, or shared together with what excludes other changes
 template <policies P>
-void drop_mapping(pages<P>& mapping, va_range span) {
+void drop_mapping(device_mapping<P>& mapping, va_range span) {
   if (!mapping.has(page_flag::mapped)) return;
   mapping.invalidate();
   mapping.env().device.invalidate(span);
@@ -34,13 +34,13 @@ void drop_mapping(pages<P>& mapping, va_range span) {
 ///
 /// \errors retry (an event came since `sequence`), stale (an entry is absent), what `ended` says; those of pages::map
 template <policies P, class Ended>
-[[nodiscard]] errc map_found(watched_span<P> const& at, pages<P>& to, std::uint64_t sequence,
-                             std::span<typename pages<P>::entry const> found, page_options const& options,
-                             typename pages<P>::room& space, Ended const& ended) {
+[[nodiscard]] errc map_found(watched_span<P> const& at, device_mapping<P>& to, std::uint64_t sequence,
+                             std::span<typename device_mapping<P>::entry const> found, page_options const& options,
+                             typename device_mapping<P>::room& space, Ended const& ended) {
   shared_guard const guard{at.lock};
   if (errc const e = ended(); e != errc::ok) return e;
   if (to.env().mm.read_retry(at.watched, sequence)) return errc::retry;
-  for (typename pages<P>::entry const& entry : found)
+  for (typename device_mapping<P>::entry const& entry : found)
     if (entry.place == page_place::absent) return errc::stale;
   drop_mapping(to, at.span);  // a mapping that is there did not serve
   if (errc const e = to.map(found, options, space); e != errc::ok) return e;
@@ -57,15 +57,15 @@ template <policies P, class Ended>
 ///         no_memory, no_ram, dma_map_failed; interrupted; in_use: others keep a page locked or pinned; busy: events
 ///         used up every try, or a second. The mapping is as it was, or not mapped
 /// \allocs two arrays of an element a page, of which one is kept
-/// \complexity O(pages) a try; at most retry_budget::interfered_rounds tries
+/// \complexity O(pages) a try; at most retry_budget::event_rounds tries
 /// \source drm_gpusvm_get_pages()
 template <policies P, class Ended>
-[[nodiscard]] errc fetch_pages(watched_span<P> const& at, pages<P>& to, page_options const& options,
+[[nodiscard]] errc fetch_pages(watched_span<P> const& at, device_mapping<P>& to, page_options const& options,
                                Ended const& ended) {
   environment<P>& env = to.env();
   std::size_t const count = pages_in(at.span.size(), P::mm::page_size).value;
-  scratch_array<typename pages<P>::entry, typename P::allocator> found{env.memory};
-  typename pages<P>::room space{env};
+  scratch_array<typename device_mapping<P>::entry, typename P::allocator> found{env.memory};
+  typename device_mapping<P>::room space{env};
   retry_budget budget{env.clock};
   while (true) {
     if (is_cancelled(options.cancel)) return errc::interrupted;
@@ -85,19 +85,19 @@ template <policies P, class Ended>
       shared_guard const map_guard{env.mm.map_lock()};
       page_owner const owner = options.owner == nullptr ? env.pagemap.owner() : *options.owner;
       walk_request<typename P::mm::registration> const request{
-          at.span, options.read_only ? access::read : access::write, owner, at.watched, sequence};
+          at.span, options.read_only ? access_kind::read : access_kind::write, owner, at.watched, sequence};
       e = env.mm.fault_in(request, std::span{found.data(), count});
     }
     if (e == errc::ok) e = space.reserve(count, found[0].place == page_place::system, options.allow_mixed);
     if (e == errc::ok)
-      e = map_found<P>(at, to, sequence, std::span<typename pages<P>::entry const>{found.data(), count}, options, space,
-                       ended);
+      e = map_found<P>(at, to, sequence, std::span<typename device_mapping<P>::entry const>{found.data(), count},
+                       options, space, ended);
     if (e == errc::busy || e == errc::retry) {
       env.observer.record({event_kind::interfered_retry, at.span});
-      if (!budget.interfered()) return errc::busy;
+      if (!budget.after_event()) return errc::busy;
     } else if (e == errc::stale) {  // fault_in promised pages that were not there, and no event came
       env.observer.record({event_kind::undisturbed_retry, at.span});
-      if (!budget.undisturbed()) return errc::busy;
+      if (!budget.unexplained()) return errc::busy;
     } else {
       return e;
     }

@@ -44,7 +44,7 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
     }
     if (e != errc::retry) return e;
     env_.observer.record({event_kind::interfered_retry, found->chunk});
-  } while (budget.interfered());
+  } while (budget.after_event());
   return errc::busy;
 }
 
@@ -87,7 +87,7 @@ template <explained_policies P>
 result<vma_info> gpusvm<P>::permitted_vma(cpu_va fault, lookup_options const& options) {
   result<vma_info> const vma = env_.mm.find_vma(fault);
   if (!vma) return vma.error();
-  if (options.want != access::read && !vma->writable) return errc::read_only;
+  if (options.want != access_kind::read && !vma->writable) return errc::read_only;
   if (!vma->readable) return errc::no_access;
   if (options.devmem_only && !vma->migratable) return errc::not_migratable;
   return vma;

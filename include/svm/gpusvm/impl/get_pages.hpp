@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/gpusvm/fetch_pages.hpp>
+#include <svm/gpusvm/impl/fetch_pages.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
 
 // gpusvm::get_pages, bind and what moves a range's memory.
@@ -10,7 +10,7 @@
 namespace svm::inline v0 {
 
 template <explained_policies P>
-errc gpusvm<P>::get_pages(range_hold<P>& held, pages<P>& mapping, page_options const& options) {
+errc gpusvm<P>::get_pages(locked_range<P>& held, device_mapping<P>& mapping, page_options const& options) {
   range<P>& r = *held;
   notifier<P>& home = r.owner();
   if (r.has(range_flag::removed)) return errc::gone;  // and stays so, or not, while the range is held
@@ -20,7 +20,7 @@ errc gpusvm<P>::get_pages(range_hold<P>& held, pages<P>& mapping, page_options c
 }
 
 template <explained_policies P>
-errc gpusvm<P>::attach(range_hold<P>& held, pages<P>& mapping) {
+errc gpusvm<P>::attach(locked_range<P>& held, device_mapping<P>& mapping) {
   SVM_ASSERT(!mapping.has(page_flag::mapped));
   exclusive_guard const guard{held->owner().lock_};
   if (held->has(range_flag::removed)) return errc::gone;
@@ -30,7 +30,7 @@ errc gpusvm<P>::attach(range_hold<P>& held, pages<P>& mapping) {
 }
 
 template <explained_policies P>
-void gpusvm<P>::detach(range_hold<P>& held, pages<P>& mapping) {
+void gpusvm<P>::detach(locked_range<P>& held, device_mapping<P>& mapping) {
   exclusive_guard const guard{held->owner().lock_};
   if (!mapping.is_linked()) return;
   drop_mapping(mapping, held->interval());
@@ -43,28 +43,28 @@ void gpusvm<P>::detach(range_hold<P>& held, pages<P>& mapping) {
 template <explained_policies P>
 void gpusvm<P>::unmap_locked(range<P>& r) {
   r.owner().lock_.assert_held_shared();
-  r.for_each_mapping_locked([&r](pages<P>& p) { drop_mapping(p, r.interval()); });
+  r.for_each_mapping_locked([&r](device_mapping<P>& p) { drop_mapping(p, r.interval()); });
 }
 
 template <explained_policies P>
-void gpusvm<P>::unmap_pages(range_hold<P>& held) {
+void gpusvm<P>::unmap_pages(locked_range<P>& held) {
   shared_guard const guard{held->owner().lock_};
   unmap_locked(*held);
 }
 
 template <explained_policies P>
-void gpusvm<P>::sync(range_hold<P>& held, bool to_device) {
+void gpusvm<P>::sync(locked_range<P>& held, bool to_device) {
   shared_guard const guard{held->owner().lock_};
-  held->for_each_mapping_locked([to_device](pages<P>& p) { p.sync(to_device); });
+  held->for_each_mapping_locked([to_device](device_mapping<P>& p) { p.sync(to_device); });
 }
 
 template <explained_policies P>
-errc gpusvm<P>::bind(range_hold<P>& held, pages<P>& mapping, mapping_access most) {
+errc gpusvm<P>::bind(locked_range<P>& held, device_mapping<P>& mapping, mapping_access permitted) {
   range<P>& r = *held;
   if (r.has(range_flag::removed)) return errc::gone;
-  if (mapping.is_bound(most)) {
+  if (mapping.is_bound(permitted)) {
     shared_guard const guard{r.owner().lock_};
-    if (mapping.is_bound(most)) {
+    if (mapping.is_bound(permitted)) {
       mapping.touch_locked();
       return errc::ok;
     }
@@ -72,12 +72,12 @@ errc gpusvm<P>::bind(range_hold<P>& held, pages<P>& mapping, mapping_access most
   if (errc const e = mapping.env().device.prepare(r.interval()); e != errc::ok) return e;
   shared_guard const guard{r.owner().lock_};
   if (!mapping.has(page_flag::valid)) return errc::retry;
-  mapping.commit_locked(r.interval(), most);
+  mapping.commit_locked(r.interval(), permitted);
   return errc::ok;
 }
 
 template <explained_policies P>
-errc gpusvm<P>::migrate_to_device(range_hold<P>& held, migrate_options<P> options) {
+errc gpusvm<P>::migrate_to_device(locked_range<P>& held, migrate_options<P> options) {
   if (held->has(range_flag::removed)) return errc::gone;
   if (!held.mm_alive()) return errc::mm_gone;
   if (!held->is_migratable()) return errc::not_migratable;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/gpusvm/pages.hpp>
+#include <svm/gpusvm/device_mapping.hpp>
 
 // pages::map and its steps.
 
@@ -10,18 +10,19 @@ namespace svm::inline v0 {
 
 /// Says whether these pages may be one mapping, and what its flags would be.
 template <policies P>
-errc pages<P>::judge(std::span<entry const> found, page_options const& wanted, std::uint32_t& flags) const {
+errc device_mapping<P>::classify(std::span<entry const> found, page_options const& wanted, std::uint32_t& flags) const {
   entry const* device = nullptr;
   entry const* system = nullptr;
   for (entry const& e : found) {
     entry const*& first = e.place == page_place::device ? device : system;
     if (first == nullptr) first = &e;
-    if (e.owner != first->owner || (!wanted.allow_mixed && e.behind != first->behind)) return errc::mixed_placement;
+    if (e.owner != first->owner || (!wanted.allow_mixed && e.owner_object != first->owner_object))
+      return errc::mixed_placement;
   }
   if (device != nullptr && system != nullptr && !wanted.allow_mixed) return errc::mixed_placement;
   bool const peer = device != nullptr && device->owner != env_.pagemap.owner();
   if (wanted.devmem_only && (system != nullptr || peer)) return errc::not_in_device_memory;
-  if (device != nullptr && zdd<P>::of(device->behind) == nullptr) return errc::unsupported;
+  if (device != nullptr && zdd<P>::of(device->owner_object) == nullptr) return errc::unsupported;
 
   flags = bit(page_flag::mapped) | bit(page_flag::valid);
   if (device != nullptr) flags |= bit(page_flag::device);
@@ -33,7 +34,7 @@ errc pages<P>::judge(std::span<entry const> found, page_options const& wanted, s
 
 /// Remembers whose memory a block is.
 template <policies P>
-void pages<P>::use_memory(devmem<P>& memory, room& space) {
+void device_mapping<P>::use_memory(devmem<P>& memory, room& space) {
   if (memory_ == nullptr) {
     memory_ = &memory;
     from_ = migrator_ref<P>::share(memory.owner());
@@ -44,10 +45,10 @@ void pages<P>::use_memory(devmem<P>& memory, room& space) {
 }
 
 template <policies P>
-errc pages<P>::map_block(entry const& first, page_order order, dma_direction direction, room& space,
-                         device_address& out) {
+errc device_mapping<P>::map_block(entry const& first, page_order order, dma_direction direction, room& space,
+                                  device_address& out) {
   if (first.place == page_place::device) {
-    use_memory(zdd<P>::of(first.behind)->allocation(), space);
+    use_memory(zdd<P>::of(first.owner_object)->allocation(), space);
     result<device_address> const mapped = pagemap().map(env_.device, first.page, order, direction);
     if (!mapped) return mapped.error();
     out = *mapped;
@@ -70,7 +71,7 @@ errc pages<P>::map_block(entry const& first, page_order order, dma_direction dir
 
 /// Ends the mappings of `blocks`, which are all that there are.
 template <policies P>
-void pages<P>::unmap_blocks(std::span<device_address const> blocks) {
+void device_mapping<P>::unmap_blocks(std::span<device_address const> blocks) {
   bool const one_by_one = iova_size_ == byte_count{};
   for (device_address const& b : blocks) {
     if (b.path != interconnect::system)
@@ -84,10 +85,10 @@ void pages<P>::unmap_blocks(std::span<device_address const> blocks) {
 }
 
 template <policies P>
-errc pages<P>::map(std::span<entry const> found, page_options const& wanted, room& space) {
+errc device_mapping<P>::map(std::span<entry const> found, page_options const& wanted, room& space) {
   SVM_ASSERT(!has(page_flag::mapped));
   std::uint32_t flags = 0;
-  if (errc const e = judge(found, wanted, flags); e != errc::ok) return e;
+  if (errc const e = classify(found, wanted, flags); e != errc::ok) return e;
 
   direction_ = wanted.read_only ? dma_direction::to_device : dma_direction::bidirectional;
   if ((flags & bit(page_flag::system)) == 0) space.release_iova();

@@ -9,7 +9,7 @@
 namespace svm::inline v0 {
 
 template <explained_policies P>
-void gpusvm<P>::remove(range_hold<P> held) {
+void gpusvm<P>::remove(locked_range<P> held) {
   notifier_ref<P> const home = notifier_ref<P>::share(held->owner());
   bool last = false;
   take_out(std::move(held), last);
@@ -18,10 +18,10 @@ void gpusvm<P>::remove(range_hold<P> held) {
 
 /// Unmaps a range and takes it out of its notifier's index; `last` becomes true when that leaves none in it.
 template <explained_policies P>
-void gpusvm<P>::take_out(range_hold<P> held, bool& last) {
+void gpusvm<P>::take_out(locked_range<P> held, bool& last) {
   range_ref<P> indexed;  // the index's reference, dropped when no lock is held any more
   {
-    range_hold<P> const work{std::move(held)};
+    locked_range<P> const work{std::move(held)};
     notifier<P>& home = work->owner();
     exclusive_guard const guard{home.lock_};
     if (work->has(range_flag::removed)) return;
@@ -77,7 +77,7 @@ void gpusvm<P>::close() {
       if (range<P>* const first = n->ranges_.first()) r = range_ref<P>::share(*first);
     }
     if (r)
-      remove(hold(std::move(r)));
+      remove(lock_range(std::move(r)));
     else
       drop_if_empty(*n);
   }

@@ -9,7 +9,7 @@
 namespace svm::inline v0 {
 
 template <explained_policies P>
-auto gpusvm<P>::count_pages(range_hold<P>& held) -> census {
+auto gpusvm<P>::count_pages(locked_range<P>& held) -> census {
   census counted{};
   if (!held.mm_alive()) return {pages_of(*held).value};
   page_owner const mine = env_.pagemap.owner();
@@ -32,7 +32,7 @@ auto gpusvm<P>::count_pages(range_hold<P>& held) -> census {
 }
 
 template <explained_policies P>
-residence gpusvm<P>::scan(range_hold<P>& held) {
+residence gpusvm<P>::scan(locked_range<P>& held) {
   census const c = count_pages(held);
   if (c.absent != 0) return residence::unpopulated;
   std::uint64_t const others = c.first_other + c.further;
@@ -43,7 +43,7 @@ residence gpusvm<P>::scan(range_hold<P>& held) {
 }
 
 template <explained_policies P>
-bool gpusvm<P>::is_scattered(range_hold<P>& held) {
+bool gpusvm<P>::is_scattered(locked_range<P>& held) {
   census const c = count_pages(held);
   std::uint64_t const all = pages_of(*held).value;
   return c.here + c.first_other + c.further != 0 && c.here != all && c.first_other != all;

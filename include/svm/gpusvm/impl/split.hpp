@@ -27,7 +27,7 @@ constexpr void for_each_chunk(std::span<byte_count const> chunks, va_range span,
 }
 
 template <explained_policies P>
-void gpusvm<P>::split(range_hold<P> held) {
+void gpusvm<P>::split(locked_range<P> held) {
   notifier_ref<P> const home = notifier_ref<P>::share(held->owner());
   bool const alive = held.mm_alive();
   bool const migratable = held->is_migratable();

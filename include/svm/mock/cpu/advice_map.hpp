@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <svm/base/interval.hpp>
-#include <svm/mock/span_map.hpp>
+#include <svm/mock/cpu/span_map.hpp>
 
 namespace svm::inline v0::mock {
 

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include <svm/base/units.hpp>
-#include <svm/mock/frame.hpp>
-#include <svm/mock/span_map.hpp>
+#include <svm/mock/cpu/frame.hpp>
+#include <svm/mock/cpu/span_map.hpp>
 
 namespace svm::inline v0::mock {
 

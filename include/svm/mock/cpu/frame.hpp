@@ -10,7 +10,7 @@
 #include <svm/base/units.hpp>
 #include <svm/concepts/lock.hpp>
 #include <svm/concepts/upcalls.hpp>
-#include <svm/mock/page_content.hpp>
+#include <svm/mock/cpu/page_content.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -58,7 +58,7 @@ struct frame {
   bool lost = false;          ///< a reset of its GPU lost the content
   bool coherent = false;      ///< device memory that the CPU reaches in place
   page_owner owner = nobody;  ///< whose device memory it is
-  device_page_owner<page>* behind = nullptr;
+  device_page_owner<page>* owner_object = nullptr;
   std::vector<mapping_site<Lock, PageBytes>> mappings;  ///< where page tables map it; a migration keeps them
   page_content<PageBytes> content;
 

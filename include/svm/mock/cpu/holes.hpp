@@ -10,7 +10,7 @@
 
 #include <svm/base/augmented_tree.hpp>
 #include <svm/base/interval.hpp>
-#include <svm/mock/frame.hpp>
+#include <svm/mock/cpu/frame.hpp>
 
 namespace svm::inline v0::mock {
 

@@ -6,13 +6,13 @@
 #include <cstdint>
 #include <vector>
 
-#include <svm/mock/failure.hpp>
-#include <svm/mock/holes.hpp>
-#include <svm/mock/physical_memory.hpp>
-#include <svm/mock/report.hpp>
-#include <svm/mock/steps.hpp>
-#include <svm/mock/swap_device.hpp>
-#include <svm/mock/virtual_clock.hpp>
+#include <svm/mock/machine/failure.hpp>
+#include <svm/mock/cpu/holes.hpp>
+#include <svm/mock/cpu/physical_memory.hpp>
+#include <svm/mock/machine/report.hpp>
+#include <svm/mock/machine/steps.hpp>
+#include <svm/mock/cpu/swap_device.hpp>
+#include <svm/mock/machine/virtual_clock.hpp>
 
 namespace svm::inline v0::mock {
 

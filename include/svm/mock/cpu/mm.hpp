@@ -10,11 +10,11 @@
 #include <vector>
 
 #include <svm/concepts/mm.hpp>
-#include <svm/mock/advice_map.hpp>
-#include <svm/mock/kernel.hpp>
-#include <svm/mock/notifiers.hpp>
-#include <svm/mock/page_table.hpp>
-#include <svm/mock/vma.hpp>
+#include <svm/mock/cpu/advice_map.hpp>
+#include <svm/mock/cpu/kernel.hpp>
+#include <svm/mock/cpu/notifiers.hpp>
+#include <svm/mock/cpu/page_table.hpp>
+#include <svm/mock/cpu/vma.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -196,8 +196,8 @@ class address_space {
     if (v == nullptr) return errc::no_vma;
     return vma_info{v->extent, v->readable(), v->writable(), v->is_migratable()};
   }
-  [[nodiscard]] static bool allows(vma const& v, access want) {
-    return want == access::read ? v.readable() : v.writable();
+  [[nodiscard]] static bool allows(vma const& v, access_kind want) {
+    return want == access_kind::read ? v.readable() : v.writable();
   }
   [[nodiscard]] static bool is_page_aligned(cpu_va a, byte_count size) {
     return a.is_aligned(page_size) && size.value != 0 && size.value % PageBytes == 0;
@@ -220,19 +220,19 @@ class address_space {
     bool wait = false;
     bool in_use = false;  ///< somebody else has the page locked
   };
-  // mm_fault.hpp
-  [[nodiscard]] presence make_present(vma const& v, cpu_va a, access want, page_owner owner);
+  // impl/fault.hpp
+  [[nodiscard]] presence make_present(vma const& v, cpu_va a, access_kind want, page_owner owner);
   [[nodiscard]] presence bring_back(vma const& v, cpu_va a, pte seen);
-  [[nodiscard]] bool is_satisfied(cpu_va a, access want, page_owner owner);
-  [[nodiscard]] bool is_satisfied_locked(pte const& e, access want, page_owner owner);
-  template <access Want, class Move>
+  [[nodiscard]] bool is_satisfied(cpu_va a, access_kind want, page_owner owner);
+  [[nodiscard]] bool is_satisfied_locked(pte const& e, access_kind want, page_owner owner);
+  template <access_kind Want, class Move>
   [[nodiscard]] sys access_memory(cpu_va a, std::size_t size, Move&& move);
   template <class Move>
   void access_registers(vma const& v, cpu_va a, Move&& move);
-  // mm_fill.hpp
-  [[nodiscard]] presence fill_hole(vma const& v, cpu_va a, access want);
-  [[nodiscard]] presence fill_small(vma const& v, cpu_va a, access want);
-  [[nodiscard]] bool fill_huge(cpu_va a, access want);
+  // impl/fill.hpp
+  [[nodiscard]] presence fill_hole(vma const& v, cpu_va a, access_kind want);
+  [[nodiscard]] presence fill_small(vma const& v, cpu_va a, access_kind want);
+  [[nodiscard]] bool fill_huge(cpu_va a, access_kind want);
   [[nodiscard]] presence fill_reserved(cpu_va a);
   [[nodiscard]] presence break_sharing(vma const& v, cpu_va a, pte seen);
   [[nodiscard]] presence copy_block(cpu_va a, std::vector<page> const& fresh);
@@ -243,7 +243,7 @@ class address_space {
   template <class Test>
   [[nodiscard]] bool all_of_block_locked(cpu_va a, Test&& test);
   void map_block_locked(cpu_va start, std::span<page const> pages, freed_list& freed);
-  // mm_syscalls.hpp
+  // impl/syscalls.hpp
   void drop_entry_locked(cpu_va a, pte& e, freed_list& freed);
   void zap_locked(va_range span, freed_list& freed);
   void drop_cache_locked(vma const& piece, freed_list& freed);
@@ -253,7 +253,7 @@ class address_space {
   [[nodiscard]] bool cuts_huge_page(va_range span) const;
   [[nodiscard]] mapped insert(vma v, std::optional<cpu_va> at);
   void run_exit();
-  // mm_advice.hpp, mm_remap.hpp, mm_fork.hpp, mm_file.hpp, mm_swap.hpp
+  // impl/advice.hpp, impl/remap.hpp, impl/fork.hpp, impl/file.hpp, impl/swap.hpp
   [[nodiscard]] sys collapse(va_range block);
   [[nodiscard]] std::optional<sys> grow_or_shrink(vma const& source, byte_count new_size);
   void move_to(vma const& source, byte_count new_size, cpu_va to, bool dont_unmap);
@@ -263,7 +263,7 @@ class address_space {
   [[nodiscard]] presence swap_in(cpu_va a, pte seen);
   template <class Visit>
   void for_each_view(std::shared_ptr<backing> const& object, std::uint64_t first, std::uint64_t end, Visit&& visit);
-  // mm_collect.hpp, mm_migrate.hpp
+  // impl/collect.hpp, impl/migrate.hpp
   void begin(migration& session, std::span<slot> slots, page_owner for_whom) SVM_NO_THREAD_SAFETY_ANALYSIS;
   [[nodiscard]] std::size_t collect_one_locked(migration& session, std::size_t i, freed_list& freed);
   [[nodiscard]] std::size_t pick_one_locked(std::span<slot> slots, std::size_t i, va_range const* within, page faulting,
@@ -316,15 +316,15 @@ address_space<Lock, PageBytes>::address_space(kernel<Lock, PageBytes>& shared)
 
 }  // namespace svm::inline v0::mock
 
-#include <svm/mock/mm_advice.hpp>
-#include <svm/mock/mm_collect.hpp>
-#include <svm/mock/mm_compact.hpp>
-#include <svm/mock/mm_fault.hpp>
-#include <svm/mock/mm_file.hpp>
-#include <svm/mock/mm_fill.hpp>
-#include <svm/mock/mm_fork.hpp>
-#include <svm/mock/mm_lose.hpp>
-#include <svm/mock/mm_migrate.hpp>
-#include <svm/mock/mm_remap.hpp>
-#include <svm/mock/mm_swap.hpp>
-#include <svm/mock/mm_syscalls.hpp>
+#include <svm/mock/cpu/impl/advice.hpp>
+#include <svm/mock/cpu/impl/collect.hpp>
+#include <svm/mock/cpu/impl/compact.hpp>
+#include <svm/mock/cpu/impl/fault.hpp>
+#include <svm/mock/cpu/impl/file.hpp>
+#include <svm/mock/cpu/impl/fill.hpp>
+#include <svm/mock/cpu/impl/fork.hpp>
+#include <svm/mock/cpu/impl/lose.hpp>
+#include <svm/mock/cpu/impl/migrate.hpp>
+#include <svm/mock/cpu/impl/remap.hpp>
+#include <svm/mock/cpu/impl/swap.hpp>
+#include <svm/mock/cpu/impl/syscalls.hpp>

@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include <svm/mock/failure.hpp>
-#include <svm/mock/rank_checked.hpp>
-#include <svm/mock/report.hpp>
-#include <svm/mock/steps.hpp>
-#include <svm/mock/touched.hpp>
+#include <svm/mock/machine/failure.hpp>
+#include <svm/mock/machine/rank_checked.hpp>
+#include <svm/mock/machine/report.hpp>
+#include <svm/mock/machine/steps.hpp>
+#include <svm/mock/machine/touched.hpp>
 #include <svm/port/notifier_list.hpp>
 
 namespace svm::inline v0::mock {

@@ -9,8 +9,8 @@
 #include <memory>
 
 #include <svm/base/interval.hpp>
-#include <svm/mock/frame.hpp>
-#include <svm/mock/touched.hpp>
+#include <svm/mock/cpu/frame.hpp>
+#include <svm/mock/machine/touched.hpp>
 
 namespace svm::inline v0::mock {
 

@@ -13,13 +13,13 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/base/units.hpp>
 #include <svm/concepts/lock.hpp>
-#include <svm/mock/explored.hpp>
-#include <svm/mock/failure.hpp>
-#include <svm/mock/frame.hpp>
-#include <svm/mock/free_frames.hpp>
-#include <svm/mock/links.hpp>
-#include <svm/mock/report.hpp>
-#include <svm/mock/touched.hpp>
+#include <svm/mock/machine/explored.hpp>
+#include <svm/mock/machine/failure.hpp>
+#include <svm/mock/cpu/frame.hpp>
+#include <svm/mock/cpu/free_frames.hpp>
+#include <svm/mock/gpu/links.hpp>
+#include <svm/mock/machine/report.hpp>
+#include <svm/mock/machine/touched.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -267,4 +267,4 @@ class physical_memory {
 
 }  // namespace svm::inline v0::mock
 
-#include <svm/mock/folio.hpp>
+#include <svm/mock/cpu/impl/folio.hpp>

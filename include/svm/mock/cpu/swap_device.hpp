@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <map>
 
-#include <svm/mock/page_content.hpp>
+#include <svm/mock/cpu/page_content.hpp>
 
 namespace svm::inline v0::mock {
 

@@ -11,8 +11,8 @@
 #include <utility>
 
 #include <svm/base/interval.hpp>
-#include <svm/mock/backing.hpp>
-#include <svm/mock/holes.hpp>
+#include <svm/mock/cpu/backing.hpp>
+#include <svm/mock/cpu/holes.hpp>
 
 namespace svm::inline v0::mock {
 

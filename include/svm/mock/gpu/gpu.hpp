@@ -15,11 +15,11 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/device.hpp>
 #include <svm/concepts/mm.hpp>
-#include <svm/mock/iommu.hpp>
-#include <svm/mock/physical_memory.hpp>
-#include <svm/mock/steps.hpp>
-#include <svm/mock/touched.hpp>
-#include <svm/mock/word_access.hpp>
+#include <svm/mock/gpu/iommu.hpp>
+#include <svm/mock/cpu/physical_memory.hpp>
+#include <svm/mock/machine/steps.hpp>
+#include <svm/mock/machine/touched.hpp>
+#include <svm/mock/cpu/word_access.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -127,16 +127,17 @@ class gpu {
 
   /// Loads `into` from `a`, inside one page; false, and nothing happens, when that faults or waits.
   [[nodiscard]] bool load(cpu_va a, std::span<std::byte> into, bool* waits = nullptr) {
-    return access_memory(a, access::read, into.size(), waits, [&](std::byte* from) { load_bytes(from, into); });
+    return access_memory(a, access_kind::read, into.size(), waits, [&](std::byte* from) { load_bytes(from, into); });
   }
   /// Stores `from` at `a`, inside one page; false, and nothing happens, when that faults or waits.
   [[nodiscard]] bool store(cpu_va a, std::span<std::byte const> from, bool* waits = nullptr) {
-    return access_memory(a, access::write, from.size(), waits, [&](std::byte* to) { store_bytes(to, from); });
+    return access_memory(a, access_kind::write, from.size(), waits, [&](std::byte* to) { store_bytes(to, from); });
   }
   /// Adds to the aligned word at `a`; false, and nothing happens, when that faults or waits: also where the page is not
   /// in this GPU's own memory.
   [[nodiscard]] bool atomic_add(cpu_va a, std::uint64_t value, std::uint64_t& old, bool* waits = nullptr) {
-    return access_memory(a, access::atomic, sizeof value, waits, [&](std::byte* to) { old = add_to_word(to, value); });
+    return access_memory(a, access_kind::atomic, sizeof value, waits,
+                         [&](std::byte* to) { old = add_to_word(to, value); });
   }
 
   /// Which GPU of the machine it is.
@@ -315,7 +316,7 @@ class gpu {
 
   /// Lets `move` have `size` bytes at `a`; false for a fault. Only a miss of the TLB keeps other accesses out.
   template <class Move>
-  [[nodiscard]] bool access_memory(cpu_va a, access want, std::size_t size, bool* waits, Move&& move) {
+  [[nodiscard]] bool access_memory(cpu_va a, access_kind want, std::size_t size, bool* waits, Move&& move) {
     std::uint64_t const n = number(a);
     {
       shared_guard const guard{lock_};
@@ -341,20 +342,20 @@ class gpu {
     return false;
   }
   template <class Move>
-  [[nodiscard]] bool move_through(entry const& e, cpu_va a, access want, std::size_t size, Move&& move) {
+  [[nodiscard]] bool move_through(entry const& e, cpu_va a, access_kind want, std::size_t size, Move&& move) {
     page_content<PageBytes>* const content = translate(e, want);
     if (content == nullptr) return false;
     std::size_t const offset = a.value % PageBytes;
-    move(want == access::read ? content->bytes() + offset : content->writable(offset, size));
+    move(want == access_kind::read ? content->bytes() + offset : content->writable(offset, size));
     return true;
   }
 
   /// The content of the page behind an entry, or null for a fault.
-  [[nodiscard]] page_content<PageBytes>* translate(entry const& e, access want) {
-    if (want != access::read && !e.writable) return nullptr;
-    if (want == access::atomic && (!e.atomic || e.path != interconnect::local)) return nullptr;
+  [[nodiscard]] page_content<PageBytes>* translate(entry const& e, access_kind want) {
+    if (want != access_kind::read && !e.writable) return nullptr;
+    if (want == access_kind::atomic && (!e.atomic || e.path != interconnect::local)) return nullptr;
     if (e.path == interconnect::system) {
-      auto const there = iommu_.reach(e.address, want != access::read);
+      auto const there = iommu_.reach(e.address, want != access_kind::read);
       return check_alive(there.target) ? there.content : nullptr;
     }
     if (!check_alive(e.direct)) return nullptr;
@@ -363,7 +364,7 @@ class gpu {
       report_.violation("O-10", "a device access to another GPU's memory that does not reach it");
       return nullptr;
     }
-    return &frames_.content(e.direct, want != access::read);
+    return &frames_.content(e.direct, want != access_kind::read);
   }
   [[nodiscard]] bool check_alive(page target) {
     if (frames_.is_alive(target)) return true;

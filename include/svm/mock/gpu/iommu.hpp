@@ -10,8 +10,8 @@
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/device.hpp>
-#include <svm/mock/failure.hpp>
-#include <svm/mock/physical_memory.hpp>
+#include <svm/mock/machine/failure.hpp>
+#include <svm/mock/cpu/physical_memory.hpp>
 
 namespace svm::inline v0::mock {
 

@@ -15,13 +15,13 @@
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/pagemap.hpp>
-#include <svm/mock/device_blocks.hpp>
-#include <svm/mock/frame_runs.hpp>
-#include <svm/mock/gpu.hpp>
-#include <svm/mock/iommu.hpp>
-#include <svm/mock/physical_memory.hpp>
-#include <svm/mock/random.hpp>
-#include <svm/mock/steps.hpp>
+#include <svm/mock/gpu/device_blocks.hpp>
+#include <svm/mock/gpu/frame_runs.hpp>
+#include <svm/mock/gpu/gpu.hpp>
+#include <svm/mock/gpu/iommu.hpp>
+#include <svm/mock/cpu/physical_memory.hpp>
+#include <svm/mock/machine/random.hpp>
+#include <svm/mock/machine/steps.hpp>
 
 namespace svm::inline v0::mock {
 

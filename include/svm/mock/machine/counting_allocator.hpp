@@ -9,10 +9,10 @@
 #include <string>
 
 #include <svm/concepts/allocator.hpp>
-#include <svm/mock/block_pool.hpp>
-#include <svm/mock/failure.hpp>
-#include <svm/mock/rank_checked.hpp>
-#include <svm/mock/report.hpp>
+#include <svm/mock/machine/block_pool.hpp>
+#include <svm/mock/machine/failure.hpp>
+#include <svm/mock/machine/rank_checked.hpp>
+#include <svm/mock/machine/report.hpp>
 
 namespace svm::inline v0::mock {
 

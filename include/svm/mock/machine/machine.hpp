@@ -12,18 +12,18 @@
 
 #include <svm/driver/queue_driver.hpp>
 #include <svm/driver/svm_driver.hpp>
-#include <svm/mock/counting_allocator.hpp>
-#include <svm/mock/explored.hpp>
-#include <svm/mock/failure.hpp>
-#include <svm/mock/gpu.hpp>
-#include <svm/mock/machine_options.hpp>
-#include <svm/mock/mm.hpp>
-#include <svm/mock/rank_checked.hpp>
-#include <svm/mock/report.hpp>
-#include <svm/mock/statistics.hpp>
-#include <svm/mock/steps.hpp>
-#include <svm/mock/virtual_clock.hpp>
-#include <svm/mock/vram.hpp>
+#include <svm/mock/machine/counting_allocator.hpp>
+#include <svm/mock/machine/explored.hpp>
+#include <svm/mock/machine/failure.hpp>
+#include <svm/mock/gpu/gpu.hpp>
+#include <svm/mock/machine/machine_options.hpp>
+#include <svm/mock/cpu/mm.hpp>
+#include <svm/mock/machine/rank_checked.hpp>
+#include <svm/mock/machine/report.hpp>
+#include <svm/mock/machine/statistics.hpp>
+#include <svm/mock/machine/steps.hpp>
+#include <svm/mock/machine/virtual_clock.hpp>
+#include <svm/mock/gpu/vram.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -147,14 +147,14 @@ class machine : public machine_base<Lock, PageBytes> {
 
  private:
   machine_options const options_;
-  geometry const shape_;
+  gpusvm_layout const shape_;
   std::deque<task> tasks_;
   std::deque<card> cards_;
   task& first_;  // by reference, since a fork of another thread may be growing the list
 
  public:
-  /// \pre `options` would pass `geometry::make`; `create` checks
-  machine(machine_options const& options, geometry const& shape)
+  /// \pre `options` would pass `gpusvm_layout::make`; `create` checks
+  machine(machine_options const& options, gpusvm_layout const& shape)
       : parts(options),
         options_(options),
         shape_(shape),
@@ -176,9 +176,9 @@ class machine : public machine_base<Lock, PageBytes> {
 
   /// Checks the configuration before anything exists.
   ///
-  /// \errors those of `geometry::make`
-  [[nodiscard]] static result<geometry> check(machine_options const& options) {
-    return geometry::make(options.window, options.notifier_size, options.chunks, page_size);
+  /// \errors those of `gpusvm_layout::make`
+  [[nodiscard]] static result<gpusvm_layout> check(machine_options const& options) {
+    return gpusvm_layout::make(options.window, options.notifier_size, options.chunks, page_size);
   }
 
   [[nodiscard]] std::size_t gpus() const { return cards_.size(); }
@@ -194,7 +194,7 @@ class machine : public machine_base<Lock, PageBytes> {
     exclusive_guard const guard{frames.lock()};
     // While the page is alive so is what stands behind it.
     if (!frames.is_alive(p)) return {};
-    auto* const behind = zdd<policies_type>::of(frames.of(p).behind);
+    auto* const behind = zdd<policies_type>::of(frames.of(p).owner_object);
     if (behind == nullptr || !behind->allocation().try_get()) return {};
     return migrator<policies_type>::devmem_ref::adopt(behind->allocation());
   }
@@ -216,13 +216,14 @@ class machine : public machine_base<Lock, PageBytes> {
   /// \errors those of svm_driver::fault; device_gone; busy when an event took the mapping away each time. Where faults
   ///         are fatal: no_access (nothing is mapped for it), read_only (the driver's), those of queue_driver::restore
   [[nodiscard]] errc gpu_load(task& t, std::size_t n, cpu_va a, std::span<std::byte> into) {
-    return serve(t, n, a, access::read, [&](gpu_type& g, bool* waits) { return g.load(a, into, waits); });
+    return serve(t, n, a, access_kind::read, [&](gpu_type& g, bool* waits) { return g.load(a, into, waits); });
   }
   [[nodiscard]] errc gpu_store(task& t, std::size_t n, cpu_va a, std::span<std::byte const> from) {
-    return serve(t, n, a, access::write, [&](gpu_type& g, bool* waits) { return g.store(a, from, waits); });
+    return serve(t, n, a, access_kind::write, [&](gpu_type& g, bool* waits) { return g.store(a, from, waits); });
   }
   [[nodiscard]] errc gpu_atomic_add(task& t, std::size_t n, cpu_va a, std::uint64_t value, std::uint64_t& old) {
-    return serve(t, n, a, access::atomic, [&](gpu_type& g, bool* waits) { return g.atomic_add(a, value, old, waits); });
+    return serve(t, n, a, access_kind::atomic,
+                 [&](gpu_type& g, bool* waits) { return g.atomic_add(a, value, old, waits); });
   }
   [[nodiscard]] errc gpu_load(cpu_va a, std::span<std::byte> into) { return gpu_load(first(), 0, a, into); }
   [[nodiscard]] errc gpu_store(cpu_va a, std::span<std::byte const> from) { return gpu_store(first(), 0, a, from); }
@@ -308,7 +309,7 @@ class machine : public machine_base<Lock, PageBytes> {
     for (task& t : tasks_) exit(t);
   }
   template <class Access>
-  [[nodiscard]] errc serve(task& t, std::size_t n, cpu_va a, access want, Access&& access_memory) {
+  [[nodiscard]] errc serve(task& t, std::size_t n, cpu_va a, access_kind want, Access&& access_memory) {
     constexpr int tries = 64;
     view& v = *t.views[n];
     if (v.queues) return wait_and_access(v, n, a, want, access_memory);
@@ -322,9 +323,9 @@ class machine : public machine_base<Lock, PageBytes> {
   }
   /// An access by a queue, which the driver's worker lets run before, where it stands still or would fault.
   template <class Access>
-  [[nodiscard]] errc wait_and_access(view& v, std::size_t n, cpu_va a, access want, Access& access_memory) {
+  [[nodiscard]] errc wait_and_access(view& v, std::size_t n, cpu_va a, access_kind want, Access& access_memory) {
     constexpr int tries = 64;
-    if (options_.driver.read_only && want != access::read) return errc::read_only;
+    if (options_.driver.read_only && want != access_kind::read) return errc::read_only;
     errc restored = errc::ok;
     for (int i = 0; i < tries; ++i) {
       if (i > 1) lets_others_go<Lock>("retry of an access");
@@ -339,9 +340,9 @@ class machine : public machine_base<Lock, PageBytes> {
     return errc::busy;
   }
 
-  // oracle.hpp
+  // impl/oracle.hpp
   void check_calls();
-  // oracle_spans.hpp
+  // impl/oracle_spans.hpp
   struct range_state;
   struct frame_users;
   struct census;
@@ -354,7 +355,7 @@ class machine : public machine_base<Lock, PageBytes> {
   void check_ranges(view& v, va_range span, moment when, census& seen);
   void check_range(range<policies_type> const& r, moment when);
   void check_index(task& t);
-  // oracle_frames.hpp
+  // impl/oracle_frames.hpp
   void check_totals(census const& seen);
   void check_device_memory(census& seen);
   void check_allocation(zdd<policies_type>& behind, std::uint64_t live);
@@ -369,4 +370,4 @@ class machine : public machine_base<Lock, PageBytes> {
 
 }  // namespace svm::inline v0::mock
 
-#include <svm/mock/oracle.hpp>
+#include <svm/mock/machine/impl/oracle.hpp>

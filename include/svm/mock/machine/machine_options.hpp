@@ -6,9 +6,9 @@
 #include <vector>
 
 #include <svm/driver/svm_driver.hpp>
-#include <svm/mock/gpu.hpp>
-#include <svm/mock/iommu.hpp>
-#include <svm/mock/mm.hpp>
+#include <svm/mock/gpu/gpu.hpp>
+#include <svm/mock/gpu/iommu.hpp>
+#include <svm/mock/cpu/mm.hpp>
 
 namespace svm::inline v0::mock {
 

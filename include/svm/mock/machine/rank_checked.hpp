@@ -9,8 +9,8 @@
 
 #include <svm/concepts/lock.hpp>
 #include <svm/config.hpp>
-#include <svm/mock/failure.hpp>
-#include <svm/mock/report.hpp>
+#include <svm/mock/machine/failure.hpp>
+#include <svm/mock/machine/report.hpp>
 #include <svm/std/null_lock.hpp>
 
 namespace svm::inline v0::mock {

@@ -5,7 +5,7 @@
 #include <svm/base/result.hpp>
 #include <svm/concepts/reservation.hpp>
 #include <svm/config.hpp>
-#include <svm/mock/failure.hpp>
+#include <svm/mock/machine/failure.hpp>
 
 #include <utility>
 #include <vector>

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include <svm/concepts/clock.hpp>
+#include <svm/concepts/time_source.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -33,6 +33,6 @@ class virtual_clock {
  private:
   std::atomic<std::uint64_t> now_;
 };
-static_assert(clock<virtual_clock>);
+static_assert(time_source<virtual_clock>);
 
 }  // namespace svm::inline v0::mock

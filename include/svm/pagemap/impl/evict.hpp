@@ -36,14 +36,14 @@ struct move_outcome {
 ///
 /// \source drm_pagemap.c, the common part of drm_pagemap_evict_to_ram() and __drm_pagemap_migrate_to_ram()
 template <policies P>
-class to_system {
+class migration_to_system {
  public:
   using page = typename P::mm::page;
   using slot = migration_slot<page>;
 
   /// \param within    only what `mm` maps in this span, or everything when null
   /// \param faulting  the page that a CPU fault holds a reference on, or none
-  to_system(typename P::mm& mm, transfer<P>& work, va_range const* within, page faulting, shortage when_short)
+  migration_to_system(typename P::mm& mm, transfer<P>& work, va_range const* within, page faulting, shortage when_short)
       : mm_(mm), work_(work), within_(within), faulting_(faulting), when_short_(when_short) {}
 
   [[nodiscard]] move_outcome run() {
@@ -53,7 +53,7 @@ class to_system {
     move_outcome outcome{};
     for (slot const& s : work_.slots()) {
       outcome.in_use = outcome.in_use || s.is_in_use();
-      if (s.state == slot_state::collected && zdd<P>::of(s.behind) == nullptr) outcome.foreign += page_count{1};
+      if (s.state == slot_state::collected && zdd<P>::of(s.owner_object) == nullptr) outcome.foreign += page_count{1};
     }
     while (migrator<P>* const device = next_device()) {
       if (outcome.error = gather(*device); outcome.error != errc::ok) return outcome;
@@ -71,7 +71,7 @@ class to_system {
  private:
   [[nodiscard]] static migrator<P>* device_of(slot const& s) {
     if (s.state != slot_state::collected) return nullptr;
-    zdd<P>* const behind = zdd<P>::of(s.behind);
+    zdd<P>* const behind = zdd<P>::of(s.owner_object);
     return behind == nullptr ? nullptr : &behind->allocation().owner();
   }
 
@@ -177,7 +177,8 @@ template <policies P>
       break;
     }
     for (std::size_t i = 0; auto const& p : allocation.pages()) work.slots()[i++].source = p.page;
-    move_outcome const outcome = to_system<P>{owner.env().mm, work, nullptr, {}, shortage::move_nothing}.run();
+    move_outcome const outcome =
+        migration_to_system<P>{owner.env().mm, work, nullptr, {}, shortage::move_nothing}.run();
     bytes += outcome.bytes;
     moved += outcome.moved;
     last = why_left(outcome);
@@ -223,7 +224,7 @@ template <policies P>
     for (std::size_t i = 0; auto const& entry : entries)
       if (entry.place == page_place::device) work.slots()[i++].source = entry.page;
     // A page that is reported stays in the span until it moves, or the span is not ours to care for any more.
-    move_outcome const outcome = to_system<P>{mm, work, &span, {}, shortage::move_nothing}.run();
+    move_outcome const outcome = migration_to_system<P>{mm, work, &span, {}, shortage::move_nothing}.run();
     bytes += outcome.bytes;
     moved += outcome.moved;
     foreign = outcome.foreign;

@@ -9,9 +9,9 @@
 namespace svm::inline v0 {
 
 template <explained_policies P>
-class migrator<P>::move_in {
+class migrator<P>::migration_to_device {
  public:
-  move_in(migrator& to, mm& space, va_range span, migrate_options<P> const& options)
+  migration_to_device(migrator& to, mm& space, va_range span, migrate_options<P> const& options)
       : to_(to), env_(to.env_), space_(space), span_(span), options_(options), work_(env_) {}
 
   [[nodiscard]] errc run() {
@@ -21,10 +21,10 @@ class migrator<P>::move_in {
     if (!built) return built.error();
     devmem<P>& allocation = **built;
     // From here on the allocation goes with its last page, or here when no page came to life.
-    scope_guard const finish{[&allocation] { allocation.behind_pages().built(); }};
+    scope_guard const finish{[&allocation] { allocation.live_pages().built(); }};
     if (!work_.reserve(pages_in(span_.size(), mm::page_size).value)) return errc::no_memory;
     errc const e = move(allocation);
-    if (allocation.behind_pages().live() > 1) to_.enlist(allocation);
+    if (allocation.live_pages().live() > 1) to_.enlist(allocation);
     // unbind() sets its flag, then walks the list; we enlist, then read the flag: one of us evicts.
     if (!to_.is_bound()) {
       static_cast<void>(to_.evict(allocation));
@@ -66,7 +66,7 @@ class migrator<P>::move_in {
     typename mm::migration session{};
     scope_guard const unmap{[this] { work_.unmap_all(); }};
     if (errc const e = space_.collect(session, span_, work_.slots(), env_.pagemap.owner()); e != errc::ok) return e;
-    if (errc const e = judge(); e != errc::ok) return e;
+    if (errc const e = check_collected(); e != errc::ok) return e;
     if (errc const e = adopt(allocation); e != errc::ok) return e;
     if (errc const e = copy(allocation); e != errc::ok) return e;
 
@@ -80,7 +80,7 @@ class migrator<P>::move_in {
   }
 
   [[nodiscard]] static zdd<P>* behind(slot const& s) {
-    return s.state == slot_state::collected ? zdd<P>::of(s.behind) : nullptr;
+    return s.state == slot_state::collected ? zdd<P>::of(s.owner_object) : nullptr;
   }
   /// True for a page that is in this memory and stays where it is.
   [[nodiscard]] bool stays(slot const& s) const {
@@ -88,11 +88,11 @@ class migrator<P>::move_in {
     return z != nullptr && &z->allocation().owner() == &to_ && !options_.same_pagemap;
   }
 
-  [[nodiscard]] errc judge() const {
+  [[nodiscard]] errc check_collected() const {
     for (slot const& s : work_.slots()) {
       if (s.state == slot_state::shared) return errc::shared;
       if (!s.is_collected()) return s.is_in_use() ? errc::in_use : errc::busy;
-      if (s.behind != nullptr && zdd<P>::of(s.behind) == nullptr) return errc::unsupported;
+      if (s.owner_object != nullptr && zdd<P>::of(s.owner_object) == nullptr) return errc::unsupported;
       if (stays(s) && !options_.only_what_differs) return errc::busy;
     }
     return errc::ok;
@@ -111,7 +111,7 @@ class migrator<P>::move_in {
       if (next == places.size()) return errc::busy;  // a page left this memory since they were counted
       bool const whole = !s.follows && s.order <= places[next].order;
       page_order const order = whole ? s.order : page_order{};
-      allocation.behind_pages().adopt(space_, places[next].page, order);
+      allocation.live_pages().adopt(space_, places[next].page, order);
       s.destination = places[next].page;
       s.destination_order = order;
       next += order.pages().value;
@@ -207,7 +207,7 @@ template <explained_policies P>
 errc migrator<P>::migrate_to_device(mm& space, va_range span, migrate_options<P> const& options) {
   if (!is_bound()) return errc::device_gone;
   if (is_cancelled(options.cancel)) return errc::interrupted;
-  return move_in{*this, space, span, options}.run();
+  return migration_to_device{*this, space, span, options}.run();
 }
 
 }  // namespace svm::inline v0

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <tuple>
 
-#include <svm/mock/mm.hpp>
+#include <svm/mock/cpu/mm.hpp>
 
 // address_space: how a migration takes pages out of the page tables.
 
@@ -47,7 +47,7 @@ std::size_t address_space<Lock, PageBytes>::take_locked(std::span<slot> slots, s
     slots[k].state = slot_state::collected;
     slots[k].follows = k != i;
     slots[k].order = k == i ? order : page_order{};
-    slots[k].behind = frames_.of(slots[k].source).behind;
+    slots[k].owner_object = frames_.of(slots[k].source).owner_object;
   }
   return count;
 }

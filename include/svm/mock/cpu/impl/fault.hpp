@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <bit>
 
-#include <svm/mock/mm.hpp>
-#include <svm/mock/word_access.hpp>
+#include <svm/mock/cpu/mm.hpp>
+#include <svm/mock/cpu/word_access.hpp>
 
 // address_space: page faults, walks, and the CPU's loads and stores.
 
@@ -20,16 +20,16 @@ pte address_space<Lock, PageBytes>::entry_at(cpu_va a) {
 
 /// True when an entry serves the access without a fault, for a walker who may use device pages of `owner` in place.
 template <lock Lock, std::size_t PageBytes>
-bool address_space<Lock, PageBytes>::is_satisfied_locked(pte const& e, access want, page_owner owner) {
+bool address_space<Lock, PageBytes>::is_satisfied_locked(pte const& e, access_kind want, page_owner owner) {
   if (!e.has_page() || e.what == pte::state::migrating) return false;
-  if (want != access::read && !e.writable) return false;
+  if (want != access_kind::read && !e.writable) return false;
   auto const& f = frames_.of(e.target);
   if (f.lost) return false;
   return e.what == pte::state::present || owner.reaches(f.owner);
 }
 
 template <lock Lock, std::size_t PageBytes>
-bool address_space<Lock, PageBytes>::is_satisfied(cpu_va a, access want, page_owner owner) {
+bool address_space<Lock, PageBytes>::is_satisfied(cpu_va a, access_kind want, page_owner owner) {
   shared_guard const guard{frames_.lock()};
   return is_satisfied_locked(table_.get(a), want, owner);
 }
@@ -56,7 +56,7 @@ auto address_space<Lock, PageBytes>::bring_back(vma const& v, cpu_va a, pte seen
     head.fault_tail = frames_.of(seen.target).tail;
     head.fault_space = this;
     ++head.references;  // the fault's own: keeps the owner alive
-    owner = frames_.of(seen.target).behind;
+    owner = frames_.of(seen.target).owner_object;
   }
   cpu_fault_answer const answer = owner->page_faulted({a, seen.target, v.extent});
   freed_list freed;
@@ -83,7 +83,8 @@ auto address_space<Lock, PageBytes>::bring_back(vma const& v, cpu_va a, pte seen
 ///
 /// \pre the map lock is held shared, and `v` allows the access
 template <lock Lock, std::size_t PageBytes>
-auto address_space<Lock, PageBytes>::make_present(vma const& v, cpu_va a, access want, page_owner owner) -> presence {
+auto address_space<Lock, PageBytes>::make_present(vma const& v, cpu_va a, access_kind want, page_owner owner)
+    -> presence {
   pte seen;
   {
     shared_guard const guard{frames_.lock()};
@@ -92,7 +93,7 @@ auto address_space<Lock, PageBytes>::make_present(vma const& v, cpu_va a, access
     if (seen.has_page() && frames_.of(seen.target).lost) return {errc::lost};
   }
   // A page that was shared and is not any more needs no copy.
-  if (seen.what == pte::state::device && want != access::read) {
+  if (seen.what == pte::state::device && want != access_kind::read) {
     exclusive_guard const guard{frames_.lock()};
     if (table_.get(a) != seen) return {};
     if (owner.reaches(frames_.of(seen.target).owner) && is_exclusive_locked(seen.target)) {
@@ -165,12 +166,13 @@ void address_space<Lock, PageBytes>::snapshot(va_range span, std::span<entry> ou
     bool const device = frames_.is_device(e.target);
     auto const& f = frames_.of(e.target);
     out[pages_in(a - span.start(), page_size).value] = {
-        e.target, {}, device ? page_place::device : page_place::system, writable, f.owner, device ? f.behind : nullptr};
+        e.target, {},      device ? page_place::device : page_place::system,
+        writable, f.owner, device ? f.owner_object : nullptr};
   });
   std::uint64_t run = 0;  // how many pages from here on lie together
   for (std::size_t i = out.size(); i-- > 0;) {
     bool const goes_on = i + 1 < out.size() && run != 0 && out[i].place == out[i + 1].place &&
-                         out[i].writable == out[i + 1].writable && out[i].behind == out[i + 1].behind &&
+                         out[i].writable == out[i + 1].writable && out[i].owner_object == out[i + 1].owner_object &&
                          out[i].page.frame + 1 == out[i + 1].page.frame &&
                          (kernel_.joins_pages || frames_.of(out[i + 1].page).tail != 0);
     run = out[i].place == page_place::absent ? 0 : goes_on ? run + 1 : 1;
@@ -180,7 +182,7 @@ void address_space<Lock, PageBytes>::snapshot(va_range span, std::span<entry> ou
 
 /// Finds `size` bytes at `a` for the CPU, faulting as often as it takes, and lets `move` have them.
 template <lock Lock, std::size_t PageBytes>
-template <access Want, class Move>
+template <access_kind Want, class Move>
 sys address_space<Lock, PageBytes>::access_memory(cpu_va a, std::size_t size, Move&& move) {
   constexpr int tries = 64;  // of which all but a few mean that somebody else keeps moving the page
   std::optional<time_point> wait_until;
@@ -200,9 +202,9 @@ sys address_space<Lock, PageBytes>::access_memory(cpu_va a, std::size_t size, Mo
       shared_guard const guard{frames_.lock()};
       pte const e = table_.get(a);
       if (is_satisfied_locked(e, Want, nobody)) {
-        auto& content = frames_.content(e.target, Want != access::read);
+        auto& content = frames_.content(e.target, Want != access_kind::read);
         std::size_t const offset = a.value % PageBytes;
-        move(Want == access::read ? content.bytes() + offset : content.writable(offset, size));
+        move(Want == access_kind::read ? content.bytes() + offset : content.writable(offset, size));
         return sys::ok;
       }
     }
@@ -216,12 +218,12 @@ sys address_space<Lock, PageBytes>::access_memory(cpu_va a, std::size_t size, Mo
 
 template <lock Lock, std::size_t PageBytes>
 sys address_space<Lock, PageBytes>::load(cpu_va a, std::span<std::byte> into) {
-  return access_memory<access::read>(a, into.size(), [&](std::byte* from) { load_bytes(from, into); });
+  return access_memory<access_kind::read>(a, into.size(), [&](std::byte* from) { load_bytes(from, into); });
 }
 
 template <lock Lock, std::size_t PageBytes>
 sys address_space<Lock, PageBytes>::store(cpu_va a, std::span<std::byte const> from) {
-  return access_memory<access::write>(a, from.size(), [&](std::byte* to) { store_bytes(to, from); });
+  return access_memory<access_kind::write>(a, from.size(), [&](std::byte* to) { store_bytes(to, from); });
 }
 
 }  // namespace svm::inline v0::mock

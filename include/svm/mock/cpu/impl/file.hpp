@@ -6,7 +6,7 @@
 #include <cstring>
 #include <memory>
 
-#include <svm/mock/mm.hpp>
+#include <svm/mock/cpu/mm.hpp>
 
 // address_space: files, as far as they change under their mappings, and the registers of devices.
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include <svm/mock/mm.hpp>
+#include <svm/mock/cpu/mm.hpp>
 
 // address_space: first touches, small and huge, and first writes to what is shared.
 
@@ -60,10 +60,10 @@ bool address_space<Lock, PageBytes>::uses_huge_pages(vma const& v, cpu_va a) con
 
 /// First touch of anonymous memory that may have huge pages; false when it has to be small ones.
 template <lock Lock, std::size_t PageBytes>
-bool address_space<Lock, PageBytes>::fill_huge(cpu_va a, access want) {
+bool address_space<Lock, PageBytes>::fill_huge(cpu_va a, access_kind want) {
   cpu_va const start = a.align_down(huge_page_size);
   auto const is_none = [](pte const& e) { return e.is_none(); };
-  if (want == access::read) {
+  if (want == access_kind::read) {
     exclusive_guard const guard{frames_.lock()};
     if (!all_of_block_locked(a, is_none)) return false;
     for (std::uint64_t i = 0; i < huge_pages; ++i)
@@ -138,19 +138,19 @@ result<page> address_space<Lock, PageBytes>::cached_page(vma const& v, cpu_va a)
 
 /// First touch of a page.
 template <lock Lock, std::size_t PageBytes>
-auto address_space<Lock, PageBytes>::fill_hole(vma const& v, cpu_va a, access want) -> presence {
+auto address_space<Lock, PageBytes>::fill_hole(vma const& v, cpu_va a, access_kind want) -> presence {
   if (v.kind == mapping_kind::hugetlb) return fill_reserved(a);
   if (uses_huge_pages(v, a) && fill_huge(a, want)) return {};
   return fill_small(v, a.align_down(page_size), want);
 }
 
 template <lock Lock, std::size_t PageBytes>
-auto address_space<Lock, PageBytes>::fill_small(vma const& v, cpu_va a, access want) -> presence {
+auto address_space<Lock, PageBytes>::fill_small(vma const& v, cpu_va a, access_kind want) -> presence {
   if (v.kind != mapping_kind::anon) {
     result<page> const cached = cached_page(v, a);
     if (!cached) return {cached.error()};
     bool const shared = v.kind == mapping_kind::shared;
-    if (shared || want == access::read) {
+    if (shared || want == access_kind::read) {
       if (!install_if_none(a, {*cached, pte::state::present, shared})) frames_.put(*cached);
       return {};
     }
@@ -163,7 +163,7 @@ auto address_space<Lock, PageBytes>::fill_small(vma const& v, cpu_va a, access w
     frames_.put(*cached);
     return {own.error()};
   }
-  if (want == access::read) {
+  if (want == access_kind::read) {
     static_cast<void>(install_if_none(a, {frames_.zero_page(), pte::state::present, false}));
     return {};
   }

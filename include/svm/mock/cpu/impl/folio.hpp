@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/mock/physical_memory.hpp>
+#include <svm/mock/cpu/physical_memory.hpp>
 
 // physical_memory: how blocks begin, split and end.
 
@@ -73,8 +73,8 @@ void physical_memory<Lock, PageBytes>::free_block_locked(std::uint32_t number, f
     return;
   }
   live_[gpu_of(first)] -= order.pages().value;
-  freed.push_back({h.behind, first, order});
-  for (std::uint64_t i = 0; i < order.pages().value; ++i) at(frame_behind(first, i)).behind = nullptr;
+  freed.push_back({h.owner_object, first, order});
+  for (std::uint64_t i = 0; i < order.pages().value; ++i) at(frame_behind(first, i)).owner_object = nullptr;
   if (freed.back().owner == nullptr) freed.pop_back();
 }
 
@@ -91,7 +91,7 @@ bool physical_memory<Lock, PageBytes>::split_locked(page p, std::uint32_t holder
   std::uint16_t const fault_tail = h.fault_tail;
   auto* const fault_space = h.fault_space;
   h.faulting = false;
-  if (h.behind != nullptr) h.behind->page_split(first, order, {});
+  if (h.owner_object != nullptr) h.owner_object->page_split(first, order, {});
   for (std::uint64_t i = 0; i < order.pages().value; ++i) {
     frame_type& f = of(after(first, i));
     f.tail = 0;
@@ -136,7 +136,7 @@ void physical_memory<Lock, PageBytes>::adopt_locked(page first, page_order order
       ++live_[gpu_of(first)];
     f.kind = frame_kind::device;
     f.tail = static_cast<std::uint16_t>(i);
-    f.behind = &owner;
+    f.owner_object = &owner;
     f.owner = owner.owner();
     f.coherent = coherent;
   }

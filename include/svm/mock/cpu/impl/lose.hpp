@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include <svm/mock/mm.hpp>
+#include <svm/mock/cpu/mm.hpp>
 
 // address_space: pages that a reset of their GPU lost.
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include <svm/mock/mm.hpp>
+#include <svm/mock/cpu/mm.hpp>
 
 // address_space: how a migration moves the pages that it took, and puts everything back into place.
 

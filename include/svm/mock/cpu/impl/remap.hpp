@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include <svm/mock/mm.hpp>
+#include <svm/mock/cpu/mm.hpp>
 
 // address_space: mremap.
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/mock/mm.hpp>
+#include <svm/mock/cpu/mm.hpp>
 
 // address_space: swap, and what keeps pages from it.
 
@@ -100,8 +100,8 @@ sys address_space<Lock, PageBytes>::mlock(cpu_va a, byte_count size) {
   }
   if (!whole) return sys::enomem;
   for (byte_count done{}; done < size; done += page_size) {
-    sys e = access_memory<access::write>(a + done, 0, [](std::byte*) {});
-    if (e == sys::sigsegv) e = access_memory<access::read>(a + done, 0, [](std::byte*) {});
+    sys e = access_memory<access_kind::write>(a + done, 0, [](std::byte*) {});
+    if (e == sys::sigsegv) e = access_memory<access_kind::read>(a + done, 0, [](std::byte*) {});
     if (e == sys::sigbus) return sys::eagain;
   }
   return sys::ok;
@@ -127,8 +127,8 @@ auto address_space<Lock, PageBytes>::pin_for_long(cpu_va a) -> result<page> {
       visible_step<Lock>("wait for a time");
       clock_.pass_to(*std::exchange(wait_until, std::nullopt));
     }
-    sys e = access_memory<access::write>(a, 0, [](std::byte*) {});
-    if (e == sys::sigsegv) e = access_memory<access::read>(a, 0, [](std::byte*) {});
+    sys e = access_memory<access_kind::write>(a, 0, [](std::byte*) {});
+    if (e == sys::sigsegv) e = access_memory<access_kind::read>(a, 0, [](std::byte*) {});
     if (e == sys::sigsegv) return errc::no_vma;
     if (e == sys::sigbus) return errc::no_access;
     shared_guard const map_guard{map_lock_};

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include <svm/mock/mm.hpp>
+#include <svm/mock/cpu/mm.hpp>
 
 // address_space: the system calls that make and end mappings and change their protection.
 

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include <svm/mock/machine.hpp>
-#include <svm/mock/oracle_frames.hpp>
-#include <svm/mock/oracle_spans.hpp>
+#include <svm/mock/machine/machine.hpp>
+#include <svm/mock/machine/impl/oracle_frames.hpp>
+#include <svm/mock/machine/impl/oracle_spans.hpp>
 
 // machine: the oracle. README.md in this folder names the rules.
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include <svm/mock/machine.hpp>
-#include <svm/mock/oracle_spans.hpp>
+#include <svm/mock/machine/machine.hpp>
+#include <svm/mock/machine/impl/oracle_spans.hpp>
 
 // machine: the rules about page frames, device memory, and sums.
 
@@ -64,7 +64,7 @@ void machine<Lock, PageBytes, Coherent>::check_device_memory(census& seen) {
         auto const& f = frames.at(number);
         if (f.kind != frame_kind::device) continue;
         ++live;
-        if (auto* const owner = f.tail == 0 ? zdd<policies_type>::of(f.behind) : nullptr) behind.push_back(owner);
+        if (auto* const owner = f.tail == 0 ? zdd<policies_type>::of(f.owner_object) : nullptr) behind.push_back(owner);
       }
     }
     std::ranges::sort(behind, std::less{});
@@ -175,7 +175,7 @@ void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& cha
       if (h.references != entries + h.cached + h.pins)
         broken.violation("O-31", "a page has " + std::to_string(h.references) + " references, and " +
                                      std::to_string(entries + h.cached + h.pins) + " users");
-      if (auto* const owner = zdd<policies_type>::of(h.behind); owner != nullptr)
+      if (auto* const owner = zdd<policies_type>::of(h.owner_object); owner != nullptr)
         if (behind.empty() || behind.back() != owner) behind.push_back(owner);
     };
     changed.for_each([&](std::uint64_t first, std::uint64_t last) {
@@ -195,7 +195,7 @@ void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& cha
     for (zdd<policies_type>* const owner : behind) {
       std::uint64_t live = 0;
       for (auto const& p : owner->allocation().pages())
-        if (frames.is_alive(p.page) && frames.of(p.page).behind == owner && frames.of(p.page).tail == 0) ++live;
+        if (frames.is_alive(p.page) && frames.of(p.page).owner_object == owner && frames.of(p.page).tail == 0) ++live;
       check_allocation(*owner, live);
     }
   }

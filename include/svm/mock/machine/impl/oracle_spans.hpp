@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <svm/mock/machine.hpp>
+#include <svm/mock/machine/machine.hpp>
 
 // machine: the rules about addresses. Each holds for every page, entry and range by itself, so that a part can be checked.
 
@@ -105,7 +105,7 @@ void machine<Lock, PageBytes, Coherent>::check_cpu_entries(task& t, va_range spa
       seen.users.entries.push_back(e.target.frame);
       seen.users.references.push_back(head);
     }
-    if (frames.is_device(e.target) ? f.behind == nullptr : e.what == pte::state::device)
+    if (frames.is_device(e.target) ? f.owner_object == nullptr : e.what == pte::state::device)
       broken.violation("O-11", "nothing stands behind the device page at " + hex(at.value));
     if (f.kind == frame_kind::zero) return;
     if (std::ranges::find(f.mappings, mapping_site<Lock, PageBytes>{&t.process, at}) == f.mappings.end())

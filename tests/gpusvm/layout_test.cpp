@@ -8,13 +8,13 @@
 
 #include <support/scripted.hpp>
 
-#include <svm/gpusvm/geometry.hpp>
+#include <svm/gpusvm/layout.hpp>
 
 using namespace svm::literals;
 using svm::byte_count;
 using svm::cpu_va;
 using svm::errc;
-using svm::geometry;
+using svm::gpusvm_layout;
 using svm::va_range;
 
 namespace {
@@ -23,7 +23,7 @@ constexpr va_range window{cpu_va{}, 64_GiB};
 
 errc make(std::vector<byte_count> const& chunks, byte_count notifier_size, va_range w = window,
           byte_count page_size = 4_KiB) {
-  return geometry::make(w, notifier_size, chunks, page_size).error();
+  return gpusvm_layout::make(w, notifier_size, chunks, page_size).error();
 }
 
 }  // namespace
@@ -31,16 +31,16 @@ errc make(std::vector<byte_count> const& chunks, byte_count notifier_size, va_ra
 // What a constructor need not refuse, since it cannot be written (RNG-22): no geometry but a checked one, and no gpusvm
 // without somebody who handles invalidations.
 using policies = support::scripted_policies<4096>;
-static_assert(!std::is_default_constructible_v<geometry>);
-static_assert(!std::is_constructible_v<geometry, va_range, byte_count, std::size_t>);
-static_assert(!std::is_constructible_v<svm::gpusvm<policies>, svm::migrator<policies>&, geometry const&>);
-static_assert(std::is_constructible_v<svm::gpusvm<policies>, svm::migrator<policies>&, geometry const&,
+static_assert(!std::is_default_constructible_v<gpusvm_layout>);
+static_assert(!std::is_constructible_v<gpusvm_layout, va_range, byte_count, std::size_t>);
+static_assert(!std::is_constructible_v<svm::gpusvm<policies>, svm::migrator<policies>&, gpusvm_layout const&>);
+static_assert(std::is_constructible_v<svm::gpusvm<policies>, svm::migrator<policies>&, gpusvm_layout const&,
                                       svm::invalidation_client<policies>&>);
 
 TEST_SUITE("gpusvm/geometry") {
   TEST_CASE("a configuration keeps what it was made of") {
     std::array const chunks{2_MiB, 64_KiB, 4_KiB};
-    auto const g = geometry::make(window, 512_MiB, chunks, 4_KiB);
+    auto const g = gpusvm_layout::make(window, 512_MiB, chunks, 4_KiB);
     REQUIRE(g.has_value());
     CHECK(g->window() == window);
     CHECK(g->notifier_size() == 512_MiB);
@@ -63,7 +63,7 @@ TEST_SUITE("gpusvm/geometry") {
   TEST_CASE("a chunk table may have sixteen entries and no more (RNG-22)") {
     std::vector<byte_count> chunks;
     for (int bit = 27; bit >= 12; --bit) chunks.push_back({std::uint64_t{1} << bit});
-    REQUIRE(chunks.size() == geometry::max_chunks);
+    REQUIRE(chunks.size() == gpusvm_layout::max_chunks);
     CHECK(make(chunks, 512_MiB) == errc::ok);
     chunks.insert(chunks.begin(), 256_MiB);
     CHECK(make(chunks, 512_MiB) == errc::no_chunks);

@@ -6,8 +6,8 @@
 
 #include <support/scripted_allocation.hpp>
 
-#include <svm/gpusvm/pages.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/gpusvm/device_mapping.hpp>
+#include <svm/mock/machine/random.hpp>
 
 using namespace svm::literals;
 using svm::device_address;
@@ -21,7 +21,7 @@ using svm::page_place;
 namespace {
 
 using policies = support::scripted_policies<4096>;
-using pages = svm::pages<policies>;
+using pages = svm::device_mapping<policies>;
 using entry = pages::entry;
 using allocation = support::scripted_allocation<policies>;
 using support::device_page;

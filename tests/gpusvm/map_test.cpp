@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-#include <svm/gpusvm/map_pages.hpp>
+#include <svm/gpusvm/impl/map.hpp>
 
 #include <cstdint>
 #include <map>
@@ -86,7 +86,7 @@ struct linking_policies : support::scripted_policies<page_bytes> {
   using device = linking_device;
   using pagemap = any_pagemap;
 };
-using pages = svm::pages<linking_policies>;
+using pages = svm::device_mapping<linking_policies>;
 using entry = pages::entry;
 using allocation = support::scripted_allocation<linking_policies>;
 

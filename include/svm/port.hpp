@@ -1,0 +1,7 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// What most ports write again: see port/README.md.
+
+#include <svm/port/notifier_list.hpp>
