@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <conformance/allocator.hpp>
+#include <svm/conformance/allocator.hpp>
 
 #include <cstddef>
 #include <cstring>
@@ -16,9 +16,9 @@
 
 namespace {
 
-using conformance::broken_promises;
-using conformance::kept;
-namespace suite = conformance::allocator;
+using svm::conformance::broken_promises;
+using svm::conformance::kept;
+namespace suite = svm::conformance::allocator;
 
 /// The heap with a limit, and with one flaw at a time.
 class flawed_allocator {

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <conformance/device.hpp>
+#include <svm/conformance/device.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,9 +18,9 @@
 
 namespace {
 
-using conformance::broken_promises;
-using conformance::kept;
-namespace suite = conformance::device;
+using svm::conformance::broken_promises;
+using svm::conformance::kept;
+namespace suite = svm::conformance::device;
 using wide::page;
 
 enum class flaw {
@@ -131,7 +131,7 @@ class flawed_gpu : public wide::gpu {
 
   void stop_queues() noexcept {
     if (flaw_ == flaw::stop_allocates) ::operator delete(::operator new(8));
-    if (flaw_ == flaw::stop_loses_mappings) invalidate({conformance::device::somewhere, wide::page_size * 2});
+    if (flaw_ == flaw::stop_loses_mappings) invalidate({svm::conformance::device::somewhere, wide::page_size * 2});
     if (flaw_ != flaw::stops_nothing) gpu::stop_queues();
   }
   void resume_queues() noexcept {

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <conformance/lock.hpp>
+#include <svm/conformance/lock.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -18,9 +18,9 @@
 
 namespace {
 
-using conformance::broken_promises;
-using conformance::kept;
-namespace suite = conformance::lock;
+using svm::conformance::broken_promises;
+using svm::conformance::kept;
+namespace suite = svm::conformance::lock;
 
 enum class flaw {
   none,

@@ -14,9 +14,9 @@
 
 #include <doctest/doctest.h>
 
-#include <conformance/device.hpp>
-#include <conformance/mm.hpp>
-#include <conformance/pagemap.hpp>
+#include <svm/conformance/device.hpp>
+#include <svm/conformance/mm.hpp>
+#include <svm/conformance/pagemap.hpp>
 
 namespace {
 
@@ -92,7 +92,7 @@ class tiny_bench {
 
  private:
   /// The device suite's addresses; the process never maps them.
-  static bool on_gpu(svm::cpu_va a) { return a >= conformance::device::somewhere; }
+  static bool on_gpu(svm::cpu_va a) { return a >= svm::conformance::device::somewhere; }
 
   tiny::memory memory_;
   tiny::process process_{memory_};
@@ -107,12 +107,12 @@ constexpr auto make = [] { return std::make_unique<tiny_bench>(); };
 
 TEST_SUITE("conformance/minimal_backend") {
   TEST_CASE("the minimal backend's process keeps the promises of an mm") {
-    CHECK(conformance::mm::check_all(make) == conformance::kept);
+    CHECK(svm::conformance::mm::check_all(make) == svm::conformance::kept);
   }
   TEST_CASE("the minimal backend's GPU keeps the promises of a device") {
-    CHECK(conformance::device::check_all(make) == conformance::kept);
+    CHECK(svm::conformance::device::check_all(make) == svm::conformance::kept);
   }
   TEST_CASE("the minimal backend's memory keeps the promises of a pagemap") {
-    CHECK(conformance::pagemap::check_all(make) == conformance::kept);
+    CHECK(svm::conformance::pagemap::check_all(make) == svm::conformance::kept);
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <conformance/mm.hpp>
+#include <svm/conformance/mm.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,9 +18,9 @@
 
 namespace {
 
-using conformance::broken_promises;
-using conformance::kept;
-namespace suite = conformance::mm;
+using svm::conformance::broken_promises;
+using svm::conformance::kept;
+namespace suite = svm::conformance::mm;
 using wide::page;
 
 constexpr svm::page_owner gpu_owner{1, 2};

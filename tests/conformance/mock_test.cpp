@@ -14,9 +14,9 @@
 
 #include <doctest/doctest.h>
 
-#include <conformance/device.hpp>
-#include <conformance/mm.hpp>
-#include <conformance/pagemap.hpp>
+#include <svm/conformance/device.hpp>
+#include <svm/conformance/mm.hpp>
+#include <svm/conformance/pagemap.hpp>
 
 #include <svm/mock/gpu/gpu.hpp>
 #include <svm/mock/cpu/mm.hpp>
@@ -25,7 +25,7 @@
 
 namespace {
 
-using conformance::kept;
+using svm::conformance::kept;
 using lock_policy = svm::mock::rank_checked<svm::null_lock>;
 
 /// What a bench is made of: which ways its parts go where they have several.
@@ -147,7 +147,7 @@ class mock_bench {
  private:
   static constexpr svm::byte_count vram_size{16 << 20};
 
-  static bool is_gpu(svm::cpu_va a) { return a >= conformance::device::somewhere; }
+  static bool is_gpu(svm::cpu_va a) { return a >= svm::conformance::device::somewhere; }
   static std::optional<std::uint64_t> read_by(device_type& who, svm::device_address const& a) {
     svm::va_range const window{svm::cpu_va{PageBytes}, page_size};
     REQUIRE(who.prepare(window) == svm::errc::ok);
@@ -197,27 +197,27 @@ template <std::size_t PageBytes = 4096>
 
 TEST_SUITE("conformance/mock") {
   TEST_CASE("the simulated address space keeps the promises of an mm") {
-    CHECK(conformance::mm::check_all(maker()) == kept);
-    CHECK(conformance::mm::check_all(maker<65536>()) == kept);
+    CHECK(svm::conformance::mm::check_all(maker()) == kept);
+    CHECK(svm::conformance::mm::check_all(maker<65536>()) == kept);
   }
 
   TEST_CASE("the simulated GPU keeps the promises of a device, whichever way its IOMMU goes") {
     using enum svm::mock::iommu_mode;
-    CHECK(conformance::device::check_all(maker()) == kept);
-    CHECK(conformance::device::check_all(maker<16384>({reserved})) == kept);
-    CHECK(conformance::device::check_all(maker({reserved})) == kept);
-    CHECK(conformance::device::check_all(maker({bounce})) == kept);
+    CHECK(svm::conformance::device::check_all(maker()) == kept);
+    CHECK(svm::conformance::device::check_all(maker<16384>({reserved})) == kept);
+    CHECK(svm::conformance::device::check_all(maker({reserved})) == kept);
+    CHECK(svm::conformance::device::check_all(maker({bounce})) == kept);
   }
 
   TEST_CASE(
       "the simulated device memory keeps the promises of a pagemap, with a prompt copy engine and with a late one") {
-    CHECK(conformance::pagemap::check_all(maker()) == kept);
-    CHECK(conformance::pagemap::check_all(maker({.late_copies = true})) == kept);
-    CHECK(conformance::pagemap::check_all(maker<16384>({.late_copies = true})) == kept);
+    CHECK(svm::conformance::pagemap::check_all(maker()) == kept);
+    CHECK(svm::conformance::pagemap::check_all(maker({.late_copies = true})) == kept);
+    CHECK(svm::conformance::pagemap::check_all(maker<16384>({.late_copies = true})) == kept);
   }
 
   TEST_CASE("two GPUs of the simulated machine that reach each other are two members of one group") {
     mock_bench<4096> b{{}};
-    CHECK(conformance::pagemap::owners_are_right(b.pagemap(), b.peer_pagemap(), true) == kept);
+    CHECK(svm::conformance::pagemap::owners_are_right(b.pagemap(), b.peer_pagemap(), true) == kept);
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <conformance/observer.hpp>
+#include <svm/conformance/observer.hpp>
 
 #include <new>
 
@@ -10,9 +10,9 @@
 
 namespace {
 
-using conformance::broken_promises;
-using conformance::kept;
-namespace suite = conformance::observer;
+using svm::conformance::broken_promises;
+using svm::conformance::kept;
+namespace suite = svm::conformance::observer;
 
 struct allocates {
   void record(svm::event const&) noexcept { ::operator delete(::operator new(8)); }

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <conformance/pagemap.hpp>
+#include <svm/conformance/pagemap.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -17,9 +17,9 @@
 
 namespace {
 
-using conformance::broken_promises;
-using conformance::kept;
-namespace suite = conformance::pagemap;
+using svm::conformance::broken_promises;
+using svm::conformance::kept;
+namespace suite = svm::conformance::pagemap;
 using wide::page;
 
 enum class flaw {

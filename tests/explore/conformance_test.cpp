@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <conformance/lock.hpp>
+#include <svm/conformance/lock.hpp>
 
 #include <doctest/doctest.h>
 
@@ -8,6 +8,6 @@
 
 TEST_SUITE("explore/conformance") {
   TEST_CASE("outside of a scenario the policy keeps what a lock policy promises to one thread") {
-    CHECK(conformance::lock::check_one_thread<svm::explore::lock_policy>() == conformance::kept);
+    CHECK(svm::conformance::lock::check_one_thread<svm::explore::lock_policy>() == svm::conformance::kept);
   }
 }

@@ -8,14 +8,14 @@
 #include <optional>
 #include <vector>
 
-#include <conformance/mm.hpp>
+#include <svm/conformance/mm.hpp>
 #include <mock/processes.hpp>
 
 using namespace support;
 
 namespace {
 
-namespace suite = conformance::mm;
+namespace suite = svm::conformance::mm;
 using svm::mock::page;
 
 class bench {
@@ -91,6 +91,6 @@ class bench {
 TEST_SUITE("mock/mm, conformance") {
   TEST_CASE("the address space of the simulated machine keeps the promises of an mm") {
     auto const found = suite::check_all([] { return std::make_unique<bench>(options()); });
-    CHECK(found == conformance::kept);
+    CHECK(found == svm::conformance::kept);
   }
 }

@@ -16,7 +16,7 @@
 #include <svm/mock/machine/random.hpp>
 #include <svm/std/null_lock.hpp>
 
-#include <conformance/conformance.hpp>
+#include <svm/conformance/verdict.hpp>
 #include <support/death.hpp>
 
 using svm::invalidation;
@@ -272,9 +272,9 @@ TEST_SUITE("port/notifier_list") {
     scene s{1200};
     s.told.reserve(4 * s.count);
     s.finished.reserve(4 * s.count);
-    bool const somebody_counts = conformance::allocations_so_far != nullptr;
+    bool const somebody_counts = svm::conformance::allocations_so_far != nullptr;
     REQUIRE(somebody_counts);
-    std::uint64_t const allocations = conformance::allocations_in([&] {
+    std::uint64_t const allocations = svm::conformance::allocations_in([&] {
       for (std::size_t i = 0; i < s.count; ++i) {
         s.targets[i].answer = invalidation_answer::pending;
         if (i != 7) s.insert(i, i, 5000);

@@ -5,8 +5,8 @@
 
     version, config < base < concepts < gpuvm, pagemap < gpusvm < driver < svm.hpp
 
-A layer includes only layers to its left, and gpuvm knows neither pagemap nor gpusvm. std, port, mock and explore stand
-beside: no layer includes them. What is in impl/ is included only from the folder beside. port, which mock builds on, knows base and concepts alone. Usage: check_layers.py ROOT | --self-test
+A layer includes only layers to its left, and gpuvm knows neither pagemap nor gpusvm. std, port, conformance, mock and explore stand
+beside: no layer includes them. conformance knows base and concepts alone. What is in impl/ is included only from the folder beside. port, which mock builds on, knows base and concepts alone. Usage: check_layers.py ROOT | --self-test
 """
 
 import re
@@ -31,6 +31,7 @@ MAY_INCLUDE = {
     "svm": _CORE,
     "std": _CORE | {"svm", "std"},
     "port": _CONCEPTS | {"port"},
+    "conformance": _CONCEPTS | {"conformance"},
     "mock": _CORE | {"svm", "std", "port", "mock"},
     "explore": _CORE | {"svm", "std", "port", "mock", "explore"},
 }

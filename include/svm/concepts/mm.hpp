@@ -90,7 +90,7 @@ struct walk_request {
 
 /// One CPU address space.
 ///
-/// A model also promises (tests/conformance/mm.hpp checks it):
+/// A model also promises (svm/conformance/mm.hpp checks it):
 ///  1. `get_user()` is false once the address space has exited; while a user reference is held it does not exit. The
 ///     last `put_user()` may run the exit, so it comes with no lock of the library held. Everything below that looks at
 ///     VMAs or page tables is called only with a user reference held. `collect_pages`, `install`, `finalize`,

@@ -34,7 +34,7 @@ struct time_point {
 
 /// Where the library reads the time.
 ///
-/// A model also promises (tests/conformance/clock.hpp checks it):
+/// A model also promises (svm/conformance/time_source.hpp checks it):
 ///  1. `now()` never goes back, in the sense of `is_before`; it takes no lock of a rank below leaf_statistics;
 ///  2. `wait_until(t)` returns when `now()` is not before `t`; it is called with no lock of the library held.
 // clang-format off

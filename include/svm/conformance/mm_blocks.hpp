@@ -4,14 +4,14 @@
 
 // The checks of mm.hpp that are about blocks of several pages, for benches that can make them.
 
-#include <conformance/mm_bench.hpp>
+#include <svm/conformance/mm_bench.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-namespace conformance::mm {
+namespace svm::inline v0::conformance::mm {
 
 /// A mapping that is one block, and its order.
 template <class Bench>
@@ -339,4 +339,4 @@ template <class MakeBench>
   return v.result();
 }
 
-}  // namespace conformance::mm
+}  // namespace svm::inline v0::conformance::mm

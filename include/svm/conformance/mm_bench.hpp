@@ -4,7 +4,7 @@
 
 // What the checks of mm.hpp and mm_blocks.hpp have in common.
 
-#include <conformance/conformance.hpp>
+#include <svm/conformance/verdict.hpp>
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/mm.hpp>
@@ -16,7 +16,7 @@
 #include <span>
 #include <vector>
 
-namespace conformance::mm {
+namespace svm::inline v0::conformance::mm {
 
 template <class Bench>
 using entries_of = std::vector<svm::page_entry<typename Bench::page>>;
@@ -182,4 +182,4 @@ template <class Bench>
   return true;
 }
 
-}  // namespace conformance::mm
+}  // namespace svm::inline v0::conformance::mm

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Conformance of a model of `svm::lock` (see conformance.hpp):
+// Conformance of a model of `svm::lock` (see verdict.hpp):
 //
-//     CHECK(conformance::lock::check_one_thread<my_lock>() == conformance::kept);
-//     CHECK(conformance::lock::check_all<my_lock>() == conformance::kept);         // starts threads
+//     CHECK(svm::conformance::lock::check_one_thread<my_lock>() == conformance::kept);
+//     CHECK(svm::conformance::lock::check_all<my_lock>() == conformance::kept);         // starts threads
 //
 // A model for one thread takes only the first.
 //
@@ -17,7 +17,7 @@
 //  6. checked; allocation where it is counted.
 //  7. the values are checked; the order of operations on different words is not, see the litmus tests of a policy.
 
-#include <conformance/conformance.hpp>
+#include <svm/conformance/verdict.hpp>
 
 #include <svm/concepts/lock.hpp>
 #include <svm/config.hpp>
@@ -28,7 +28,7 @@
 #include <cstdint>
 #include <thread>
 
-namespace conformance::lock {
+namespace svm::inline v0::conformance::lock {
 
 /// How long a thread waits before it takes it that something will not happen. Only a lock that is broken makes it wait so
 /// long; with less, a busy machine may make a good one look broken.
@@ -352,4 +352,4 @@ template <svm::lock L>
   return v.result();
 }
 
-}  // namespace conformance::lock
+}  // namespace svm::inline v0::conformance::lock

@@ -2,22 +2,22 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Conformance of a model of `svm::observer` (see conformance.hpp):
+// Conformance of a model of `svm::observer` (see verdict.hpp):
 //
-//     CHECK(conformance::observer::check_all(my_observer) == conformance::kept);
+//     CHECK(svm::conformance::observer::check_all(my_observer) == conformance::kept);
 //
 //  1. checked: `record` allocates nothing, from two threads at a time. What "soon" means, which locks it takes and
 //     whether it calls the library no program can tell; run a driver with it on the simulated machine, whose lock
 //     policy reports what is taken out of order.
 
-#include <conformance/conformance.hpp>
+#include <svm/conformance/verdict.hpp>
 
 #include <svm/concepts/observer.hpp>
 
 #include <cstdint>
 #include <thread>
 
-namespace conformance::observer {
+namespace svm::inline v0::conformance::observer {
 
 /// Promise 1.
 template <svm::observer O>
@@ -43,4 +43,4 @@ template <svm::observer O>
   return records_without_allocating(o);
 }
 
-}  // namespace conformance::observer
+}  // namespace svm::inline v0::conformance::observer

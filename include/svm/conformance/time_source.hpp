@@ -2,21 +2,21 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Conformance of a model of `svm::time_source` (see conformance.hpp):
+// Conformance of a model of `svm::time_source` (see verdict.hpp):
 //
-//     CHECK(conformance::clock::check_all(my_clock) == conformance::kept);
+//     CHECK(svm::conformance::clock::check_all(my_clock) == conformance::kept);
 //
 //  1. checked: time does not go back. Which locks `now` takes shows only under a lock policy that checks ranks.
 //  2. checked: `wait_until` returns late enough, for moments before, at and after now. That it returns at all is for
 //     the time limit of the test program.
 
-#include <conformance/conformance.hpp>
+#include <svm/conformance/verdict.hpp>
 
 #include <svm/concepts/time_source.hpp>
 
 #include <cstdint>
 
-namespace conformance::clock {
+namespace svm::inline v0::conformance::time_source {
 
 /// Promise 1.
 template <svm::time_source C>
@@ -52,4 +52,4 @@ template <svm::time_source C>
   return v.result();
 }
 
-}  // namespace conformance::clock
+}  // namespace svm::inline v0::conformance::time_source

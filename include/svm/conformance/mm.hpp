@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Conformance of a model of `svm::mm` (see conformance.hpp). An mm changes only with what a process does, so the suite
+// Conformance of a model of `svm::mm` (see verdict.hpp). An mm changes only with what a process does, so the suite
 // takes a bench, a new one for each check:
 //
 //     struct my_bench {
@@ -35,7 +35,7 @@
 //       page nth(page first, std::size_t);                // a page of a block
 //       page device_block(svm::page_order);               // a free one
 //     };
-//     CHECK(conformance::mm::check_all([] { return std::make_unique<my_bench>(); }) == conformance::kept);
+//     CHECK(svm::conformance::mm::check_all([] { return std::make_unique<my_bench>(); }) == conformance::kept);
 //
 //  1. checked, but for the locks.
 //  2. checked: both lookups agree. That others cannot change anything meanwhile needs their threads.
@@ -47,8 +47,8 @@
 //  8. checked, but that a new page is locked; blocks in mm_blocks.hpp.
 //  9. checked.
 
-#include <conformance/mm_bench.hpp>
-#include <conformance/mm_blocks.hpp>
+#include <svm/conformance/mm_bench.hpp>
+#include <svm/conformance/mm_blocks.hpp>
 
 #include <array>
 #include <cstddef>
@@ -57,7 +57,7 @@
 #include <utility>
 #include <vector>
 
-namespace conformance::mm {
+namespace svm::inline v0::conformance::mm {
 
 /// Promise 1.
 template <class Bench>
@@ -546,4 +546,4 @@ template <class MakeBench>
   return v.result();
 }
 
-}  // namespace conformance::mm
+}  // namespace svm::inline v0::conformance::mm

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Conformance of a model of `svm::device` (see conformance.hpp). What a device does shows in what its programs read, so
+// Conformance of a model of `svm::device` (see verdict.hpp). What a device does shows in what its programs read, so
 // the suite takes a bench, a new one for each check:
 //
 //     struct my_bench {
@@ -21,17 +21,17 @@
 //       void poke(page, std::uint64_t);                   // as the system writes and reads
 //       std::uint64_t peek(page);
 //     };
-//     CHECK(conformance::device::check_all([] { return std::make_unique<my_bench>(); }) == conformance::kept);
+//     CHECK(svm::conformance::device::check_all([] { return std::make_unique<my_bench>(); }) == conformance::kept);
 //
 //  1. checked, with blocks where the bench has them; so are an `iova_device`, and a `noncoherent_device` where the bench
 //     can look from both sides. That none of it sleeps is not checked.
 //  2. checked with a span of 3 MiB that lies across the boundaries of common page tables.
-//  3. checked; allocation where it is counted (see conformance.hpp), the locks where a lock policy checks ranks.
+//  3. checked; allocation where it is counted (see verdict.hpp), the locks where a lock policy checks ranks.
 //  4. checked after an access has filled the caches, in one pass and in two. That accesses under way have ended needs a
 //     device that runs.
 //  5. checked for loads and stores that come after the stop; allocation and locks as in 3.
 
-#include <conformance/conformance.hpp>
+#include <svm/conformance/verdict.hpp>
 
 #include <svm/concepts/device.hpp>
 
@@ -42,7 +42,7 @@
 #include <span>
 #include <vector>
 
-namespace conformance::device {
+namespace svm::inline v0::conformance::device {
 
 inline constexpr svm::cpu_va somewhere{std::uint64_t{5} << 30};
 
@@ -343,4 +343,4 @@ template <class MakeBench>
   return v.result();
 }
 
-}  // namespace conformance::device
+}  // namespace svm::inline v0::conformance::device

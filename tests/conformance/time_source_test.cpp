@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <conformance/clock.hpp>
+#include <svm/conformance/time_source.hpp>
 
 #include <cstdint>
 
@@ -11,9 +11,9 @@
 
 namespace {
 
-using conformance::broken_promises;
-using conformance::kept;
-namespace suite = conformance::clock;
+using svm::conformance::broken_promises;
+using svm::conformance::kept;
+namespace suite = svm::conformance::time_source;
 
 struct goes_back : svm::mock::virtual_clock {
   std::uint64_t calls = 0;

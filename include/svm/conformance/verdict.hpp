@@ -8,7 +8,7 @@
 // is a model with the means to set up a test) and returns the numbers of the promises that it saw broken; none when all
 // is well. `check_all` runs them all. A suite needs nothing but the library, so it runs under any test framework:
 //
-//     CHECK(conformance::allocator::check_all(my_allocator) == conformance::kept);
+//     CHECK(svm::conformance::allocator::check_all(my_allocator) == conformance::kept);
 //
 // Every check is proved: for each promise there is a model that breaks just this one, and must be reported with just
 // this number. Promises that no program can check are named in the header of their concept.
@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-namespace conformance {
+namespace svm::inline v0::conformance {
 
 /// Numbers of broken promises, ascending, each once.
 class broken_promises {
@@ -75,4 +75,4 @@ template <class Action>
   return allocations_so_far == nullptr ? 0 : allocations_so_far() - before;
 }
 
-}  // namespace conformance
+}  // namespace svm::inline v0::conformance

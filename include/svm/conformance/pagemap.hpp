@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Conformance of a model of `svm::pagemap` (see conformance.hpp). The suite takes a bench, a new one for each check,
+// Conformance of a model of `svm::pagemap` (see verdict.hpp). The suite takes a bench, a new one for each check,
 // with at least 256 KiB of device memory that nobody uses:
 //
 //     struct my_bench {
@@ -25,7 +25,7 @@
 //       my_vram& peer_pagemap();
 //       std::optional<std::uint64_t> peer_read(svm::device_address const&);
 //     };
-//     CHECK(conformance::pagemap::check_all([] { return std::make_unique<my_bench>(); }) == conformance::kept);
+//     CHECK(svm::conformance::pagemap::check_all([] { return std::make_unique<my_bench>(); }) == conformance::kept);
 //
 //  1. checked.
 //  2. checked: the pages differ, and are the same ones in the same order when asked again; a block that a page begins
@@ -36,7 +36,7 @@
 //  5. checked with single pages, for the own device and for a peer.
 //  6. checked; `owners_are_right` compares two pagemaps of one mm.
 
-#include <conformance/conformance.hpp>
+#include <svm/conformance/verdict.hpp>
 
 #include <svm/concepts/pagemap.hpp>
 
@@ -47,7 +47,7 @@
 #include <utility>
 #include <vector>
 
-namespace conformance::pagemap {
+namespace svm::inline v0::conformance::pagemap {
 
 template <class Bench>
 using job_of = std::vector<svm::copy_block<typename Bench::page>>;
@@ -365,4 +365,4 @@ template <class MakeBench>
   return v.result();
 }
 
-}  // namespace conformance::pagemap
+}  // namespace svm::inline v0::conformance::pagemap

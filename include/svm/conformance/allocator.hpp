@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Conformance of a model of `svm::allocator` (see conformance.hpp):
+// Conformance of a model of `svm::allocator` (see verdict.hpp):
 //
-//     CHECK(conformance::allocator::check_all(my_allocator) == conformance::kept);
+//     CHECK(svm::conformance::allocator::check_all(my_allocator) == conformance::kept);
 //
 // The allocator must have room for 64 KiB, and nobody else may use it meanwhile.
 //
@@ -12,7 +12,7 @@
 //  2. checked as far as it shows: what is taken back can be had again, and other blocks stay as they are.
 //  3. checked: a block is freed by another thread than the one that allocated it, and two threads allocate at a time.
 
-#include <conformance/conformance.hpp>
+#include <svm/conformance/verdict.hpp>
 
 #include <svm/concepts/allocator.hpp>
 
@@ -24,7 +24,7 @@
 #include <utility>
 #include <vector>
 
-namespace conformance::allocator {
+namespace svm::inline v0::conformance::allocator {
 
 /// A block that is filled with its own mark, so that another block inside it is noticed.
 struct marked_block {
@@ -131,4 +131,4 @@ template <svm::allocator A>
   return v.result();
 }
 
-}  // namespace conformance::allocator
+}  // namespace svm::inline v0::conformance::allocator
