@@ -62,7 +62,7 @@ class verdict {
 };
 
 /// How many times this thread has allocated so far. Promises to allocate nothing are checked when a program that
-/// replaces the global `operator new` (as count_new.cpp does) puts its counter here.
+/// replaces the global `operator new` (as tests/conformance/count_new.cpp does) puts its counter here.
 inline std::uint64_t (*allocations_so_far)() = nullptr;
 /// Lets every allocation of this thread fail, or succeed again; in the same programs.
 inline void (*let_allocations_fail)(bool) = nullptr;
