@@ -6,13 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include <svm/base/construct.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/cancellation.hpp>
+#include <svm/concepts/mappable_memory.hpp>
 #include <svm/concepts/policies.hpp>
-#include <svm/pagemap/migrator.hpp>
 
 namespace svm::inline v0 {
 
@@ -59,6 +60,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
  public:
   using page = typename P::mm::page;
   using entry = page_entry<page>;
+  using memory = mappable_memory<page, typename P::device>;
   using block_array = scratch_array<device_address, typename P::allocator>;
 
   /// \param env  the device that uses the mapping, on the address space of the span
@@ -101,7 +103,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
     touch_locked();
   }
 
-  /// Tells the migrators whose memory is mapped that it is used.
+  /// Tells the device memory that is mapped that it is used.
   ///
   /// \pre mapped; the notifier lock is held, so that the memory stays
   void touch_locked() {
@@ -114,15 +116,15 @@ class device_mapping : public list_hook<device_mapping<P>> {
   /// \pre the range lock is held, or the notifier lock exclusive, or nothing is under way
   [[nodiscard]] std::span<device_address const> blocks_locked() const { return {blocks_.data(), count_}; }
 
-  /// Whose device memory is mapped, which the mapping keeps; null when none is.
+  /// The device memory that is mapped, which the mapping keeps; the first of several, null when none is.
   ///
   /// \pre as `blocks_locked`
-  [[nodiscard]] migrator<P> const* memory_locked() const { return from_.get(); }
+  [[nodiscard]] memory* memory_locked() const { return memory_; }
 
   /// The allocations that a mixed mapping uses beyond its first one; one that is met again may stand there again.
   struct further_memory {
     explicit further_memory(environment<P>& env) : list(env.memory) {}
-    scratch_array<devmem<P>*, typename P::allocator> list;
+    scratch_array<memory*, typename P::allocator> list;
     std::size_t count = 0;
   };
 
@@ -222,12 +224,9 @@ class device_mapping : public list_hook<device_mapping<P>> {
     return bit(page_flag::bound) | (how != mapping_access::read_only ? bit(page_flag::bound_write) : 0) |
            (how == mapping_access::read_write ? bit(page_flag::bound_atomic) : 0);
   }
-  /// The pagemap of the device memory that is mapped.
-  [[nodiscard]] typename P::pagemap& pagemap() const { return from_->env().pagemap; }
-  void use_memory(devmem<P>& memory, room& space);
+  void use_memory(memory& used, room& space);
   void forget_memory() {
-    memory_ = nullptr;
-    from_ = {};
+    if (memory_ != nullptr) std::exchange(memory_, nullptr)->put();
     if (further_ != nullptr) further_->count = 0;
   }
   [[nodiscard]] errc classify(std::span<entry const> found, page_options const& wanted, std::uint32_t& flags) const;
@@ -238,8 +237,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   environment<P>& env_;
   block_array blocks_;
   std::size_t count_ = 0;
-  migrator_ref<P> from_;         // whose device memory is mapped
-  devmem<P>* memory_ = nullptr;  // the allocation; it lives while a page of it does, so while the mapping is valid
+  memory* memory_ = nullptr;           // the device memory that is mapped, kept with `get`
   further_memory* further_ = nullptr;  // made for the first mixed mapping, and kept
   dma_addr iova_base_{};               // of the reservation that the system's pages are linked in
   byte_count iova_size_{};             // none: each was mapped by itself

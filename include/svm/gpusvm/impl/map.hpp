@@ -22,7 +22,7 @@ errc device_mapping<P>::classify(std::span<entry const> found, page_options cons
   if (device != nullptr && system != nullptr && !wanted.allow_mixed) return errc::mixed_placement;
   bool const peer = device != nullptr && device->owner != env_.pagemap.owner();
   if (wanted.devmem_only && (system != nullptr || peer)) return errc::not_in_device_memory;
-  if (device != nullptr && zdd<P>::of(device->owner_object) == nullptr) return errc::unsupported;
+  if (device != nullptr && memory::of(device->owner_object) == nullptr) return errc::unsupported;
 
   flags = bit(page_flag::mapped) | bit(page_flag::valid);
   if (device != nullptr) flags |= bit(page_flag::device);
@@ -34,22 +34,23 @@ errc device_mapping<P>::classify(std::span<entry const> found, page_options cons
 
 /// Remembers whose memory a block is.
 template <policies P>
-void device_mapping<P>::use_memory(devmem<P>& memory, room& space) {
+void device_mapping<P>::use_memory(memory& used, room& space) {
   if (memory_ == nullptr) {
-    memory_ = &memory;
-    from_ = migrator_ref<P>::share(memory.owner());
+    memory_ = &used;
+    used.get();
   }
-  if (memory_ == &memory) return;
+  if (memory_ == &used) return;
   further_memory& more = *space.further_;  // only a mixed mapping comes here
-  if (more.count == 0 || more.list[more.count - 1] != &memory) more.list[more.count++] = &memory;
+  if (more.count == 0 || more.list[more.count - 1] != &used) more.list[more.count++] = &used;
 }
 
 template <policies P>
 errc device_mapping<P>::map_block(entry const& first, page_order order, dma_direction direction, room& space,
                                   device_address& out) {
   if (first.place == page_place::device) {
-    use_memory(zdd<P>::of(first.owner_object)->allocation(), space);
-    result<device_address> const mapped = pagemap().map(env_.device, first.page, order, direction);
+    memory& owner = *memory::of(first.owner_object);
+    use_memory(owner, space);
+    result<device_address> const mapped = owner.map_run(env_.device, first.page, order, direction);
     if (!mapped) return mapped.error();
     out = *mapped;
     return errc::ok;
@@ -75,7 +76,7 @@ void device_mapping<P>::unmap_blocks(std::span<device_address const> blocks) {
   bool const one_by_one = iova_size_ == byte_count{};
   for (device_address const& b : blocks) {
     if (b.path != interconnect::system)
-      pagemap().unmap(env_.device, b);
+      memory_->unmap_run(env_.device, b);
     else if (one_by_one)
       env_.device.dma_unmap(b.address, b.order, b.direction);
   }

@@ -186,8 +186,9 @@ void machine<Lock, PageBytes, Coherent>::check_ranges(view& v, va_range span, mo
         seen.dma_blocks[v.device.index()] += block.path == interconnect::system ? 1 : 0;
         seen.peer_blocks += block.path == interconnect::peer ? 1 : 0;
       }
-      for (std::size_t gpu = 0; gpu < cards_.size(); ++gpu)
-        seen.memory_holders[gpu] += r.mapping().memory_locked() == &cards_[gpu].mover ? 1 : 0;
+      if (auto* const used = zdd<policies_type>::of(r.mapping().memory_locked()))
+        for (std::size_t gpu = 0; gpu < cards_.size(); ++gpu)
+          seen.memory_holders[gpu] += &used->allocation().owner() == &cards_[gpu].mover ? 1 : 0;
     });
   });
 }
