@@ -521,6 +521,6 @@ struct policies : svm::default_policies {
 static_assert(svm::mm<process>);
 static_assert(svm::device<gpu, page>);
 static_assert(svm::pagemap<vram, page, gpu>);
-static_assert(svm::policies<policies>);
+static_assert(svm::migrating_policies<policies>);
 
 }  // namespace tiny

@@ -41,7 +41,7 @@ struct busy_policies : scripted_policies<4096> {
 /// A map of attributes that no driver has, over `pages` pages that are mapped.
 struct scene {
   world w{small_chunks(4 * MiB)};
-  svm::environment<policies> env = w.driver.svm().env();
+  svm::svm_environment<policies> env = w.driver.svm().env();
   svm::attribute_map<policies> map{env};
 
   explicit scene(std::uint64_t pages) { w.map(pages * page_bytes); }
@@ -85,7 +85,7 @@ struct counted_policies : ledger_policies {};
 std::uint64_t spans_asked = 0;
 
 /// A map of attributes on an mm of its own, with a ledger of its memory.
-template <svm::policies P = ledger_policies>
+template <svm::migrating_policies P = ledger_policies>
 struct ledger_scene {
   typename P::mm mm;
   typename P::device device;
@@ -198,8 +198,7 @@ class page_model {
     for (std::uint64_t n = from; n < from + size; ++n) {
       page const& p = pages_[n];
       exact = exact && is_exact(p);
-      same =
-          same && (said == span_attributes{} ? !p.word : p.word && !p.forgotten && words_[*p.word].said == said);
+      same = same && (said == span_attributes{} ? !p.word : p.word && !p.forgotten && words_[*p.word].said == said);
     }
     bool changed = false;
     if (failing < weakness::none)

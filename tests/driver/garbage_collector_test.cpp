@@ -154,7 +154,7 @@ TEST_SUITE("driver/garbage_collector") {
     REQUIRE(w.process.munmap(base, {MiB}) == sys::ok);
     {
       auto held = w.driver.svm().lock_range(w.range_at(base));
-      CHECK(w.driver.svm().evict(held) == errc::ok);
+      CHECK(w.driver.evict(held) == errc::ok);
     }
     CHECK(w.device_pages(base, 2 * MiB) == 0);
     CHECK(w.frames.ram_used().value == MiB);  // the hole was not populated
@@ -316,7 +316,8 @@ TEST_SUITE("driver/garbage_collector") {
       REQUIRE(old->has(range_flag::removed));
       REQUIRE(w.range_count() == 1);
 
-      svm::garbage_collector<policies> second{w.driver.svm(), rest};
+      svm::range_memory<policies> memory{w.mover, w.memory};
+      svm::garbage_collector<policies> second{w.driver.svm(), memory, rest};
       second.collect(w.driver.svm().lock_range(std::move(old)));
       CHECK(w.range_count() == 1);
       CHECK(w.complaint() == "");

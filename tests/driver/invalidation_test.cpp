@@ -194,7 +194,7 @@ TEST_SUITE("driver/invalidation") {
     w.map(64 * KiB);
     {
       greedy client{w};
-      svm::gpusvm<policies> svm{w.mover, w.driver.svm().shape(), client};
+      svm::gpusvm<policies> svm{w.mover.env(), w.driver.svm().shape(), client};
       REQUIRE(svm.find_or_insert(base, {}));
       CHECK(svm::mock::lock_report().empty());
       CHECK(w.process.invalidate_only({span(base, 4 * KiB), invalidation_cause::clear}));

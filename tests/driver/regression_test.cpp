@@ -146,10 +146,10 @@ TEST_SUITE("driver/regression") {
         if (exited) w.process.exit();
         auto held = svm.lock_range(r);
         CHECK(held.mm_alive() == !exited);
-        CHECK(svm.evict(held) == errc::gone);
+        CHECK(w.driver.evict(held) == errc::gone);
         CHECK(svm.get_pages(held, {}) == errc::gone);
         CHECK(svm.bind(held) == errc::gone);
-        CHECK(svm.migrate_to_device(held, {}) == errc::gone);
+        CHECK(w.driver.migrate_to_device(held, {}) == errc::gone);
         if (!exited) CHECK(w.device_pages(base, 2 * MiB) == 512);
       }
     }
@@ -174,9 +174,9 @@ TEST_SUITE("driver/regression") {
     {
       auto held = s.svm.lock_range(found->range);
       CHECK_FALSE(held.mm_alive());
-      CHECK(s.svm.evict(held) == errc::mm_gone);
+      CHECK(s.range_memory.evict(held) == errc::mm_gone);
       CHECK(s.svm.get_pages(held, {}) == errc::mm_gone);
-      CHECK(s.svm.migrate_to_device(held, {}) == errc::mm_gone);
+      CHECK(s.range_memory.migrate_to_device(held, {}) == errc::mm_gone);
       CHECK(s.svm.scan(held) != svm::residence::here);
       CHECK_FALSE(s.svm.is_scattered(held));
     }
@@ -185,7 +185,7 @@ TEST_SUITE("driver/regression") {
     s.mm.users = 1;
     {
       auto held = s.svm.lock_range(found->range);
-      CHECK(s.svm.evict(held) == errc::ok);
+      CHECK(s.range_memory.evict(held) == errc::ok);
     }
     CHECK(looks > before);
   }

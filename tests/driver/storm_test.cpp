@@ -102,9 +102,9 @@ TEST_SUITE("driver/storm") {
       CHECK(w.driver.svm().bind(held) == errc::retry);
       CHECK(w.driver.svm().scan(held) == svm::residence::system);
       w.driver.svm().sync(held, true);
-      errc const moved = w.driver.svm().migrate_to_device(held, {});
+      errc const moved = w.driver.migrate_to_device(held, {});
       CHECK((moved == errc::ok || moved == errc::busy));
-      CHECK(w.driver.svm().evict(held) == errc::ok);
+      CHECK(w.driver.evict(held) == errc::ok);
       w.driver.svm().unmap_pages(held);
     }
     w.driver.svm().remove(w.driver.svm().lock_range(made->range));

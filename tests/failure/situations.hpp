@@ -138,7 +138,7 @@ inline void half_unmapped_alone(stage& w, partial_unmap rest) {
   {
     REQUIRE(w.alone->svm.find_or_insert(base, {.devmem_possible = true}).has_value());
     auto held = w.alone->svm.lock_range(w.alone->svm.find(base));
-    REQUIRE(w.alone->svm.migrate_to_device(held, {}) == errc::ok);
+    REQUIRE(w.alone->memory.migrate_to_device(held, {}) == errc::ok);
   }
   REQUIRE(w.process.munmap(at(chunk / 2), {chunk / 2}) == sys::ok);
 }

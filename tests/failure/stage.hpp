@@ -43,8 +43,9 @@ class stage : public world {
   struct bare final : viewer, svm::invalidation_client<policies> {
     bare(stage& home, svm::partial_unmap rest)
         : viewer(home, 0),
-          svm(home.mover, env, home.driver.svm().shape(), *this),
-          collector(std::in_place, svm, rest) {}
+          svm(env, home.driver.svm().shape(), *this),
+          memory(home.mover, home.memory),
+          collector(std::in_place, svm, memory, rest) {}
     ~bare() {
       collector.reset();
       svm.close();
@@ -57,6 +58,7 @@ class stage : public world {
       svm::finish_invalidating(owner, event, *collector);
     }
     svm::gpusvm<policies> svm;
+    svm::range_memory<policies> memory;
     std::optional<svm::garbage_collector<policies>> collector;
   };
   /// A driver that a call may end.

@@ -135,7 +135,7 @@ class state {
       mix(part::mappings, m.at.value | (m.writable ? 1 : 0) | static_cast<std::uint64_t>(m.path) << 1);
     });
     mix(part::attributes, v.driver.attribute_count());
-    if (auto* const account = svm.account()) mix(part::vram, account->used().value);
+    if (auto* const account = v.driver.account()) mix(part::vram, account->used().value);
   }
 
   /// True when the bookkeeping memory is what it was, but for index nodes that wait in a pool for the next insertion.

@@ -193,10 +193,10 @@ constexpr situation to_migrate[] = {
 /// One that fails has moved nothing; the eviction that makes room may be done, and is of another's memory.
 [[nodiscard]] errc migrate_range(stage& w, svm::migrate_options<policies> const& how) {
   auto held = w.hold();
-  return w.svm().migrate_to_device(held, how);
+  return w.driver.migrate_to_device(held, how);
 }
 [[nodiscard]] errc migrate_span(stage& w, svm::migrate_options<policies> how) {
-  how.account = w.svm().account();
+  how.account = w.driver.account();
   if (w.device_pages(base, chunk) == chunk_pages && w.frames.gpu_of(w.process.entry_at(base).target) == 0)
     return errc::ok;
   return w.mover.migrate_to_device(w.process, span(base, chunk), how);
@@ -227,7 +227,7 @@ constexpr call evicting_ranges[] = {
     {"gpusvm::evict",
      [](stage& w) {
        auto held = w.hold();
-       return w.svm().evict(held);
+       return w.driver.evict(held);
      },
      gpu_side, 0, 0, true},
     {"evict_span", [](stage& w) { return w.mover.evict_span(w.process, span(base, chunk)); }, gpu_side, 0, 0, true},

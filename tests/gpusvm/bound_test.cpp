@@ -26,7 +26,7 @@ class counting_world : public world {
 
 }  // namespace
 
-TEST_SUITE("gpusvm/pages, bound") {
+TEST_SUITE("gpusvm/device_mapping, bound") {
   TEST_CASE("a fault on a range that is mapped writes no page-table entry again") {
     for (bool const migrate : {false, true}) {
       counting_world w{small_chunks(MiB, [=](auto& o) {

@@ -84,7 +84,7 @@ std::vector<int> orders(pages const& mapping) {
 
 }  // namespace
 
-TEST_SUITE("gpusvm/pages") {
+TEST_SUITE("gpusvm/device_mapping") {
   TEST_CASE("PAG-07 a folio of 2 MiB under an aligned range is one DMA entry of order 9") {
     bench b;
     REQUIRE(b.map(folio_from(512, 512, 512)) == errc::ok);

@@ -166,7 +166,7 @@ TEST_SUITE("gpusvm/get_pages") {
         hold held = hold_at(w, base);
         CHECK(w.driver.svm().is_scattered(held));
         CHECK(w.driver.svm().scan(held) != svm::residence::here);
-        REQUIRE(w.driver.svm().evict(held) == errc::ok);
+        REQUIRE(w.driver.evict(held) == errc::ok);
         CHECK_FALSE(w.driver.svm().is_scattered(held));
       }
       CHECK(get(w, base) == errc::ok);
@@ -187,7 +187,7 @@ TEST_SUITE("gpusvm/get_pages") {
       CHECK(w.driver.svm().scan(held) == svm::residence::here);
       CHECK(w.driver.svm().get_pages(held, writable) == errc::mixed_placement);
       CHECK_FALSE(held->mapping().has(page_flag::mapped));
-      REQUIRE(w.driver.svm().evict(held) == errc::ok);
+      REQUIRE(w.driver.evict(held) == errc::ok);
       CHECK(w.driver.svm().get_pages(held, writable) == errc::ok);
       CHECK_FALSE(held->mapping().has(page_flag::device));
     }
@@ -379,12 +379,12 @@ TEST_SUITE("gpusvm/get_pages") {
     w.map(64 * KiB, at(64 * KiB));
     {
       hold held = hold_at(w, base);
-      CHECK(w.driver.svm().migrate_to_device(held, {}) == errc::not_migratable);
+      CHECK(w.driver.migrate_to_device(held, {}) == errc::not_migratable);
     }
     {
       hold held = hold_at(w, at(64 * KiB));
       CHECK_FALSE(w.driver.svm().is_scattered(held));
-      REQUIRE(w.driver.svm().migrate_to_device(held, {}) == errc::ok);
+      REQUIRE(w.driver.migrate_to_device(held, {}) == errc::ok);
       CHECK(w.driver.svm().scan(held) == svm::residence::here);
       REQUIRE(w.cpu_read(at(64 * KiB)) == 0u);  // brings the whole allocation back
       CHECK_FALSE(w.driver.svm().is_scattered(held));

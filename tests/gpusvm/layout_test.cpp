@@ -28,16 +28,17 @@ errc make(std::vector<byte_count> const& chunks, byte_count notifier_size, va_ra
 
 }  // namespace
 
-// What a constructor need not refuse, since it cannot be written (RNG-22): no geometry but a checked one, and no gpusvm
+// What a constructor need not refuse, since it cannot be written (RNG-22): no layout but a checked one, and no gpusvm
 // without somebody who handles invalidations.
 using policies = support::scripted_policies<4096>;
 static_assert(!std::is_default_constructible_v<gpusvm_layout>);
 static_assert(!std::is_constructible_v<gpusvm_layout, va_range, byte_count, std::size_t>);
-static_assert(!std::is_constructible_v<svm::gpusvm<policies>, svm::migrator<policies>&, gpusvm_layout const&>);
-static_assert(std::is_constructible_v<svm::gpusvm<policies>, svm::migrator<policies>&, gpusvm_layout const&,
-                                      svm::invalidation_client<policies>&>);
+static_assert(
+    !std::is_constructible_v<svm::gpusvm<policies>, svm::svm_environment<policies> const&, gpusvm_layout const&>);
+static_assert(std::is_constructible_v<svm::gpusvm<policies>, svm::svm_environment<policies> const&,
+                                      gpusvm_layout const&, svm::invalidation_client<policies>&>);
 
-TEST_SUITE("gpusvm/geometry") {
+TEST_SUITE("gpusvm/layout") {
   TEST_CASE("a configuration keeps what it was made of") {
     std::array const chunks{2_MiB, 64_KiB, 4_KiB};
     auto const g = gpusvm_layout::make(window, 512_MiB, chunks, 4_KiB);

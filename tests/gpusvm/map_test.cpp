@@ -149,7 +149,7 @@ constexpr page_options mixed{.allow_mixed = true};
 
 }  // namespace
 
-TEST_SUITE("gpusvm/map_pages") {
+TEST_SUITE("gpusvm/map") {
   TEST_CASE(
       "system pages and those of one device are one mapping where that is allowed, in any order (erratum 3.1.13)") {
     for (bool const device_first : {true, false}) {

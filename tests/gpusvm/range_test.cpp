@@ -81,7 +81,7 @@ TEST_SUITE("gpusvm/range") {
     auto held = w.driver.svm().lock_range(std::move(r));
     CHECK_FALSE(held.mm_alive());
     CHECK(w.driver.svm().get_pages(held, {}) == errc::mm_gone);
-    CHECK(w.driver.svm().migrate_to_device(held, {}) == errc::mm_gone);
+    CHECK(w.driver.migrate_to_device(held, {}) == errc::mm_gone);
     w.driver.svm().remove(std::move(held));
     CHECK(w.range_count() == 0);
   }

@@ -79,8 +79,8 @@ TEST_SUITE("gpusvm/remove") {
         CHECK(w.driver.svm().get_pages(held, {}) == errc::gone);
         CHECK(w.driver.svm().get_pages(held, {true, false}) == errc::gone);
         CHECK(w.driver.svm().bind(held) == errc::gone);
-        CHECK(w.driver.svm().migrate_to_device(held, {}) == errc::gone);
-        CHECK(w.driver.svm().evict(held) == errc::gone);
+        CHECK(w.driver.migrate_to_device(held, {}) == errc::gone);
+        CHECK(w.driver.evict(held) == errc::gone);
         CHECK_FALSE(svm::gpusvm<policies>::pages_valid(*held, {true, false}));
         w.driver.svm().unmap_pages(held);
         CHECK_FALSE(held->mapping().has(page_flag::mapped));

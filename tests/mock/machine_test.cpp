@@ -108,7 +108,7 @@ TEST_SUITE("mock/machine, teardown") {
       auto held = svm.lock_range(r);
       CHECK(svm.get_pages(held, {}) == errc::gone);
       CHECK(svm.bind(held) == errc::gone);
-      CHECK(svm.migrate_to_device(held, {}) == errc::gone);
+      CHECK(w.driver.migrate_to_device(held, {}) == errc::gone);
       svm.unmap_pages(held);
       svm.remove(std::move(held));
     }

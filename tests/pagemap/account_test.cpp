@@ -36,7 +36,7 @@ TEST_SUITE("pagemap/account") {
       auto found = w.driver.svm().find_or_insert(a, {.devmem_possible = true});
       REQUIRE(found);
       auto held = w.driver.svm().lock_range(std::move(found->range));
-      return w.driver.svm().migrate_to_device(held, {.account = payer});
+      return w.driver.migrate_to_device(held, {.account = payer});
     };
     CHECK(migrate_range(base, who.get()) == errc::ok);
     CHECK(who->used() == byte_count{chunk});

@@ -154,13 +154,13 @@ TEST_SUITE("pagemap/migrator") {
     auto const r = w.range_at(base);
     {
       auto held = svm.lock_range(r);
-      CHECK(svm.migrate_to_device(held, {}) == errc::not_migratable);
+      CHECK(w.driver.migrate_to_device(held, {}) == errc::not_migratable);
     }
     CHECK(w.gpu_mapped_pages(base, 2 * MiB) == 512);
     CHECK(w.count(svm::event_kind::invalidated) == 0);
     svm.remove(svm.lock_range(r));
     auto held = svm.lock_range(r);
-    CHECK(svm.migrate_to_device(held, {}) == errc::gone);
+    CHECK(w.driver.migrate_to_device(held, {}) == errc::gone);
   }
 
   TEST_CASE("a range over an address space that has exited does not migrate") {
@@ -171,7 +171,7 @@ TEST_SUITE("pagemap/migrator") {
     auto const r = w.range_at(base);
     REQUIRE(r);
     auto held = w.driver.svm().lock_range(r);
-    CHECK(w.driver.svm().migrate_to_device(held, {}) == errc::mm_gone);
+    CHECK(w.driver.migrate_to_device(held, {}) == errc::mm_gone);
   }
 
   TEST_CASE("device memory that cannot copy one way is no pagemap, so no migration begins (MIG-13)") {

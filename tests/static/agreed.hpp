@@ -39,7 +39,9 @@ inline constexpr bool device = both(svm::device<D, Page>, svm::explain_device<D,
 template <class P, class Page, class Device>
 inline constexpr bool pagemap = both(svm::pagemap<P, Page, Device>, svm::explain_pagemap<P, Page, Device, answer>());
 template <class P>
-inline constexpr bool policies = both(svm::policies<P>, svm::explain<P, answer>());
+inline constexpr bool policies = both(svm::complete_policies<P>, svm::explain<P, answer>());
+template <class P>
+inline constexpr bool migrating_policies = both(svm::migrating_policies<P>, svm::explain_migrating<P, answer>());
 
 template <class D>
 inline constexpr bool two_pass_device = part(svm::two_pass_device<D>, svm::claims_two_pass<D>,

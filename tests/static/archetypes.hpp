@@ -282,7 +282,7 @@ static_assert(svm::two_pass_device<full_device> && svm::iova_device<full_device,
 static_assert(svm::pagemap<pagemap, page, device>);
 static_assert(!svm::coherent_pagemap<pagemap> && !svm::piecewise_pagemap<pagemap, page>);
 static_assert(svm::coherent_pagemap<full_pagemap> && svm::piecewise_pagemap<full_pagemap, page>);
-static_assert(svm::policies<policies> && svm::policies<full_policies>);
+static_assert(svm::migrating_policies<policies> && svm::migrating_policies<full_policies>);
 static_assert(svm::gpuvm_types<gpuvm_types>);
 
 }  // namespace archetypes

@@ -723,7 +723,8 @@ struct policies_pagemap : archetypes::policies {
  private:
   using pagemap = archetypes::pagemap;
 };
-static_assert(!agreed::policies<policies_pagemap>);
+static_assert(agreed::policies<policies_pagemap>);  // of a GPU without memory of its own
+static_assert(!agreed::migrating_policies<policies_pagemap>);
 struct policies_lock : archetypes::policies {
  private:
   using lock = archetypes::lock;

@@ -801,7 +801,7 @@ errc basic_runner<Machine>::get_attached(guest& g, bool write, bool mixed) {
   for (int pass = 0; pass < 3; ++pass) {
     e = g.svm().get_pages(held, g.mapping, {.read_only = !write, .allow_mixed = mixed});
     if (e != errc::mixed_placement && e != errc::unsupported) break;
-    static_cast<void>(g.svm().evict(held));
+    static_cast<void>(g.driver().evict(held));
   }
   if (was_removed) {
     expect(e != errc::ok, "a range that was unmapped has pages");

@@ -59,7 +59,8 @@ struct attached_mapping : page_table_user<Machine> {
   attached_mapping(attached_mapping const&) = delete;
   attached_mapping& operator=(attached_mapping const&) = delete;
 
-  [[nodiscard]] svm_type& svm() const { return this->owner.views[host]->in_charge().svm(); }
+  [[nodiscard]] auto& driver() const { return this->owner.views[host]->in_charge(); }
+  [[nodiscard]] svm_type& svm() const { return driver().svm(); }
 
   std::size_t const process;
   std::size_t const host;

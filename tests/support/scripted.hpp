@@ -12,6 +12,7 @@
 
 #include <doctest/doctest.h>
 
+#include <svm/driver/range_memory.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
 #include <svm/mock/machine/rank_checked.hpp>
 #include <svm/mock/machine/statistics.hpp>
@@ -241,10 +242,12 @@ struct scripted : svm::invalidation_client<scripted_policies<PageBytes>> {
   scripted_allocator memory;
   svm::mock::virtual_clock clock;
   svm::mock::statistics stats;
-  svm::migrator<policies> mover{{mm, device, pagemap, memory, clock, stats}};
+  svm::environment<policies> env{mm, device, pagemap, memory, clock, stats};
+  svm::migrator<policies> mover{env};
+  svm::range_memory<policies> range_memory{mover, memory};
   svm::gpusvm<policies> svm;
 
-  explicit scripted(svm::gpusvm_layout const& shape) : svm(mover, shape, *this) {}
+  explicit scripted(svm::gpusvm_layout const& shape) : svm(env, shape, *this) {}
   ~scripted() {
     svm.close();
     CHECK(device.live.size() == 0);

@@ -123,14 +123,10 @@ struct walk_request {
 ///  9. handles of pages are plain values: copying one takes no reference, and one of a freed page is recognised.
 // clang-format off
 template <class M>
-concept mm = std::regular<typename M::page> && std::default_initializable<typename M::registration> &&
-    std::default_initializable<typename M::migration> && std::same_as<decltype(M::page_size), byte_count const> &&
-    std::bool_constant<M::page_size.is_power_of_two()>::value &&
-    requires(M& m, cpu_va a, va_range span, typename M::registration& registration, invalidation_target& target,
-             std::uint64_t sequence, typename M::migration& session, va_range const* within,
-             walk_request<typename M::registration> const& request, typename M::page page,
-             std::span<page_entry<typename M::page>> entries, std::span<migration_slot<typename M::page>> slots,
-             device_page_owner<typename M::page>& owner, page_owner reach, page_order order, bool coherent) {
+concept address_space = std::regular<typename M::page> && std::default_initializable<typename M::registration> &&
+    std::same_as<decltype(M::page_size), byte_count const> && std::bool_constant<M::page_size.is_power_of_two()>::value &&
+    requires(M& m, cpu_va a, va_range span, walk_request<typename M::registration> const& request,
+             std::span<page_entry<typename M::page>> entries) {
   { m.get_user() } noexcept -> std::same_as<bool>;
   { m.put_user() } noexcept -> std::same_as<void>;
   requires std::is_lvalue_reference_v<decltype(m.map_lock())>;
@@ -140,11 +136,26 @@ concept mm = std::regular<typename M::page> && std::default_initializable<typena
   { m.find_first_vma(span) } noexcept -> std::same_as<result<vma_info>>;
   { m.fault_in(request, entries) } noexcept -> std::same_as<errc>;
   { m.snapshot(span, entries) } noexcept -> std::same_as<void>;
+};
+
+/// Who hears of changes of an address space; its promises are 4 and 5 of `mm`.
+template <class M>
+concept interval_notifier = std::default_initializable<typename M::registration> &&
+    requires(M& m, va_range span, typename M::registration& registration, invalidation_target& target,
+             std::uint64_t sequence) {
   { m.register_notifier(registration, span, target) } noexcept -> std::same_as<errc>;
   { m.unregister_notifier(registration) } noexcept -> std::same_as<void>;
   { m.read_begin(registration) } noexcept -> std::same_as<std::uint64_t>;
   { m.read_retry(registration, sequence) } noexcept -> std::same_as<bool>;
   { m.set_sequence(registration, sequence) } noexcept -> std::same_as<void>;
+};
+
+/// How pages move between system and device memory; its promises are 6 to 8 of `mm`.
+template <class M>
+concept page_migration = std::regular<typename M::page> && std::default_initializable<typename M::migration> &&
+    requires(M& m, va_range span, typename M::migration& session, va_range const* within, typename M::page page,
+             std::span<migration_slot<typename M::page>> slots, device_page_owner<typename M::page>& owner,
+             page_owner reach, page_order order, bool coherent) {
   { m.collect(session, span, slots, reach) } noexcept -> std::same_as<errc>;
   { m.collect_pages(session, slots, within, page) } noexcept -> std::same_as<void>;
   { m.install(session) } noexcept -> std::same_as<void>;
@@ -154,120 +165,160 @@ concept mm = std::regular<typename M::page> && std::default_initializable<typena
   { m.discard_page(page) } noexcept -> std::same_as<void>;
 };
 
-/// Explains what a type lacks to be an mm.
+/// An address space whose memory may move to devices.
+template <class M>
+concept mm = address_space<M> && interval_notifier<M> && page_migration<M>;
+
+/// Explains what a type lacks to be an address space; likewise the next two.
 template <class M, on_missing How = on_missing::error>
-[[nodiscard]] constexpr bool explain_mm() {
+[[nodiscard]] constexpr bool explain_address_space() {
   if constexpr (!requires { typename M::page; })
-    static_assert(How == on_missing::answer, "svm: mm needs a type `page`, the handle of a page");
+    static_assert(How == on_missing::answer, "svm: address_space needs a type `page`, the handle of a page");
   else if constexpr (!std::semiregular<typename M::page>)
     static_assert(How == on_missing::answer,
-                  "svm: mm needs a `page` that is made without arguments, copied and assigned");
+                  "svm: address_space needs a `page` that is made without arguments, copied and assigned");
   else if constexpr (!std::equality_comparable<typename M::page>)
-    static_assert(How == on_missing::answer, "svm: mm needs `==` for two of its `page`");
+    static_assert(How == on_missing::answer, "svm: address_space needs `==` for two of its `page`");
   else if constexpr (!requires { typename M::registration; })
-    static_assert(How == on_missing::answer, "svm: mm needs a type `registration`, of a notifier");
+    static_assert(How == on_missing::answer, "svm: address_space needs a type `registration`, of a notifier");
   else if constexpr (!std::default_initializable<typename M::registration>)
-    static_assert(How == on_missing::answer, "svm: mm needs a `registration` that is made without arguments");
-  else if constexpr (!requires { typename M::migration; })
-    static_assert(How == on_missing::answer, "svm: mm needs a type `migration`, the state of one");
-  else if constexpr (!std::default_initializable<typename M::migration>)
-    static_assert(How == on_missing::answer, "svm: mm needs a `migration` that is made without arguments");
+    static_assert(How == on_missing::answer, "svm: address_space needs a `registration` that is made without arguments");
   else if constexpr (!requires { requires std::same_as<decltype(M::page_size), byte_count const>; })
-    static_assert(How == on_missing::answer, "svm: mm needs `static constexpr byte_count page_size`");
+    static_assert(How == on_missing::answer, "svm: address_space needs `static constexpr byte_count page_size`");
   else if constexpr (!requires { typename std::bool_constant<M::page_size.is_power_of_two()>; })
-    static_assert(How == on_missing::answer, "svm: mm needs a `page_size` that is constexpr");
+    static_assert(How == on_missing::answer, "svm: address_space needs a `page_size` that is constexpr");
   else if constexpr (!std::bool_constant<M::page_size.is_power_of_two()>::value)
-    static_assert(How == on_missing::answer, "svm: mm needs a `page_size` that is a power of two");
+    static_assert(How == on_missing::answer, "svm: address_space needs a `page_size` that is a power of two");
   else if constexpr (!requires(M& m) { { m.get_user() } noexcept -> std::same_as<bool>; })
-    static_assert(How == on_missing::answer, "svm: mm needs `bool get_user() noexcept`");
+    static_assert(How == on_missing::answer, "svm: address_space needs `bool get_user() noexcept`");
   else if constexpr (!requires(M& m) { { m.put_user() } noexcept -> std::same_as<void>; })
-    static_assert(How == on_missing::answer, "svm: mm needs `void put_user() noexcept`");
+    static_assert(How == on_missing::answer, "svm: address_space needs `void put_user() noexcept`");
   else if constexpr (!requires(M& m) { requires std::is_lvalue_reference_v<decltype(m.map_lock())>; })
-    static_assert(How == on_missing::answer, "svm: mm needs `map_lock()`, which returns a reference");
+    static_assert(How == on_missing::answer, "svm: address_space needs `map_lock()`, which returns a reference");
   else if constexpr (!requires(M& m) { m.map_lock().lock_shared(); })
-    static_assert(How == on_missing::answer, "svm: mm needs `lock_shared()` in what `map_lock()` returns");
+    static_assert(How == on_missing::answer, "svm: address_space needs `lock_shared()` in what `map_lock()` returns");
   else if constexpr (!requires(M& m) { m.map_lock().unlock_shared(); })
-    static_assert(How == on_missing::answer, "svm: mm needs `unlock_shared()` in what `map_lock()` returns");
+    static_assert(How == on_missing::answer, "svm: address_space needs `unlock_shared()` in what `map_lock()` returns");
   else if constexpr (!requires(M& m, cpu_va a) { { m.find_vma(a) } noexcept -> std::same_as<result<vma_info>>; })
-    static_assert(How == on_missing::answer, "svm: mm needs `result<vma_info> find_vma(cpu_va) noexcept`");
+    static_assert(How == on_missing::answer, "svm: address_space needs `result<vma_info> find_vma(cpu_va) noexcept`");
   else if constexpr (!requires(M& m, va_range span) {
     { m.find_first_vma(span) } noexcept -> std::same_as<result<vma_info>>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `result<vma_info> find_first_vma(va_range) noexcept`");
+    static_assert(How == on_missing::answer, "svm: address_space needs `result<vma_info> find_first_vma(va_range) noexcept`");
   else if constexpr (!requires(M& m, walk_request<typename M::registration> const& request,
                                std::span<page_entry<typename M::page>> entries) {
     { m.fault_in(request, entries) } noexcept -> std::same_as<errc>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `errc fault_in(walk_request<registration> const&, std::span<page_entry<page>>) "
+                  "svm: address_space needs `errc fault_in(walk_request<registration> const&, std::span<page_entry<page>>) "
                   "noexcept`");
   else if constexpr (!requires(M& m, va_range span, std::span<page_entry<typename M::page>> entries) {
     { m.snapshot(span, entries) } noexcept -> std::same_as<void>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `void snapshot(va_range, std::span<page_entry<page>>) noexcept`");
+                  "svm: address_space needs `void snapshot(va_range, std::span<page_entry<page>>) noexcept`");
+  else
+    return true;
+  return false;
+}
+
+template <class M, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_interval_notifier() {
+  if constexpr (!requires { typename M::registration; })
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs a type `registration`, of a notifier");
+  else if constexpr (!std::default_initializable<typename M::registration>)
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs a `registration` that is made without arguments");
   else if constexpr (!requires(M& m, typename M::registration& registration, va_range span,
                                invalidation_target& target) {
     { m.register_notifier(registration, span, target) } noexcept -> std::same_as<errc>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `errc register_notifier(registration&, va_range, invalidation_target&) noexcept`");
+                  "svm: interval_notifier needs `errc register_notifier(registration&, va_range, invalidation_target&) noexcept`");
   else if constexpr (!requires(M& m, typename M::registration& registration) {
     { m.unregister_notifier(registration) } noexcept -> std::same_as<void>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `void unregister_notifier(registration&) noexcept`");
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs `void unregister_notifier(registration&) noexcept`");
   else if constexpr (!requires(M& m, typename M::registration& registration) {
     { m.read_begin(registration) } noexcept -> std::same_as<std::uint64_t>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `std::uint64_t read_begin(registration&) noexcept`");
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs `std::uint64_t read_begin(registration&) noexcept`");
   else if constexpr (!requires(M& m, typename M::registration& registration, std::uint64_t sequence) {
     { m.read_retry(registration, sequence) } noexcept -> std::same_as<bool>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `bool read_retry(registration&, std::uint64_t) noexcept`");
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs `bool read_retry(registration&, std::uint64_t) noexcept`");
   else if constexpr (!requires(M& m, typename M::registration& registration, std::uint64_t sequence) {
     { m.set_sequence(registration, sequence) } noexcept -> std::same_as<void>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `void set_sequence(registration&, std::uint64_t) noexcept`");
+                  "svm: interval_notifier needs `void set_sequence(registration&, std::uint64_t) noexcept`");
+  else
+    return true;
+  return false;
+}
+
+template <class M, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_page_migration() {
+  if constexpr (!requires { typename M::page; })
+    static_assert(How == on_missing::answer, "svm: page_migration needs a type `page`, the handle of a page");
+  else if constexpr (!std::semiregular<typename M::page>)
+    static_assert(How == on_missing::answer,
+                  "svm: page_migration needs a `page` that is made without arguments, copied and assigned");
+  else if constexpr (!std::equality_comparable<typename M::page>)
+    static_assert(How == on_missing::answer, "svm: page_migration needs `==` for two of its `page`");
+  else if constexpr (!requires { typename M::migration; })
+    static_assert(How == on_missing::answer, "svm: page_migration needs a type `migration`, the state of one");
+  else if constexpr (!std::default_initializable<typename M::migration>)
+    static_assert(How == on_missing::answer, "svm: page_migration needs a `migration` that is made without arguments");
   else if constexpr (!requires(M& m, typename M::migration& session, va_range span,
                                std::span<migration_slot<typename M::page>> slots, page_owner reach) {
     { m.collect(session, span, slots, reach) } noexcept -> std::same_as<errc>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `errc collect(migration&, va_range, std::span<migration_slot<page>>, page_owner) "
+                  "svm: page_migration needs `errc collect(migration&, va_range, std::span<migration_slot<page>>, page_owner) "
                   "noexcept`");
   else if constexpr (!requires(M& m, typename M::migration& session, std::span<migration_slot<typename M::page>> slots,
                                va_range const* within, typename M::page page) {
     { m.collect_pages(session, slots, within, page) } noexcept -> std::same_as<void>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `void collect_pages(migration&, std::span<migration_slot<page>>, va_range const*, "
+                  "svm: page_migration needs `void collect_pages(migration&, std::span<migration_slot<page>>, va_range const*, "
                   "page) noexcept`");
   else if constexpr (!requires(M& m, typename M::migration& session) {
     { m.install(session) } noexcept -> std::same_as<void>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `void install(migration&) noexcept`");
+    static_assert(How == on_missing::answer, "svm: page_migration needs `void install(migration&) noexcept`");
   else if constexpr (!requires(M& m, typename M::migration& session) {
     { m.finalize(session) } noexcept -> std::same_as<void>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `void finalize(migration&) noexcept`");
+    static_assert(How == on_missing::answer, "svm: page_migration needs `void finalize(migration&) noexcept`");
   else if constexpr (!requires(M& m, page_order order) {
     { m.allocate_page(order) } noexcept -> std::same_as<result<typename M::page>>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `result<page> allocate_page(page_order) noexcept`");
+    static_assert(How == on_missing::answer, "svm: page_migration needs `result<page> allocate_page(page_order) noexcept`");
   else if constexpr (!requires(M& m, typename M::page page, page_order order,
                                device_page_owner<typename M::page>& owner, bool coherent) {
     { m.adopt_device_page(page, order, owner, coherent) } noexcept -> std::same_as<void>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `void adopt_device_page(page, page_order, device_page_owner<page>&, bool) noexcept`");
+                  "svm: page_migration needs `void adopt_device_page(page, page_order, device_page_owner<page>&, bool) noexcept`");
   else if constexpr (!requires(M& m, typename M::page page) {
     { m.discard_page(page) } noexcept -> std::same_as<void>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `void discard_page(page) noexcept`");
+    static_assert(How == on_missing::answer, "svm: page_migration needs `void discard_page(page) noexcept`");
   else
     return true;
   return false;
+}
+
+/// Explains what a type lacks to be an mm, part by part.
+template <class M, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_mm() {
+  if constexpr (!explain_address_space<M, How>())
+    return false;
+  else if constexpr (!explain_interval_notifier<M, How>())
+    return false;
+  else
+    return explain_page_migration<M, How>();
 }
 // clang-format on
 

@@ -61,10 +61,10 @@ struct advised_span {
 /// A span with attributes that watches the CPU's mappings, so that what is unmapped is forgotten.
 ///
 /// Locks: `lock_` (notifier) guards what was unmapped.
-template <policies P>
+template <svm_policies P>
 class attribute_span final : public invalidation_target, public list_hook<attribute_span<P>> {
  public:
-  attribute_span(environment<P>& env, va_range span, span_attributes attributes)
+  attribute_span(svm_environment<P>& env, va_range span, span_attributes attributes)
       : env_(env), span_(span), attributes_(attributes) {}
 
   [[nodiscard]] va_range interval() const { return span_; }
@@ -144,7 +144,7 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
     }
   };
 
-  environment<P>& env_;
+  svm_environment<P>& env_;
   va_range const span_;
   span_attributes const attributes_;
   typename P::lock::template shared_mutex<lock_rank::notifier> lock_;
@@ -161,10 +161,10 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
 /// nodes of the index are all that it has allocated beside the spans.
 /// Locks: `lock_` (vm) guards the index. Spans are registered with it held, and unregistered with none.
 /// \source the attributes of xe_vma as madvise sets them, with auto-reset
-template <policies P>
+template <svm_policies P>
 class attribute_map {
  public:
-  explicit attribute_map(environment<P>& env) : env_(env), nodes_(env.memory), spans_(nodes_) {}
+  explicit attribute_map(svm_environment<P>& env) : env_(env), nodes_(env.memory), spans_(nodes_) {}
   attribute_map(attribute_map const&) = delete;
   attribute_map& operator=(attribute_map const&) = delete;
   ~attribute_map() { clear(); }
@@ -363,7 +363,7 @@ class attribute_map {
     nodes_.trim();
   }
 
-  environment<P>& env_;
+  svm_environment<P>& env_;
   typename span_index::pool nodes_;
   typename P::lock::template shared_mutex<lock_rank::vm> lock_;
   span_index spans_ SVM_GUARDED_BY(lock_);

@@ -4,6 +4,7 @@
 
 #include <svm/config.hpp>
 #include <svm/base/intrusive_list.hpp>
+#include <svm/driver/range_memory.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
 
 namespace svm::inline v0 {
@@ -22,10 +23,11 @@ enum class partial_unmap : std::uint8_t {
 /// Invariants: 1. a range stands in the queue at most once. 2. it is marked unmapped. 3. the queue holds a reference on
 /// it.
 /// \source drivers/gpu/drm/xe/xe_svm.c, xe_svm_garbage_collector(); it evicts what a partial unmap left (erratum 3.4.4)
-template <policies P>
+template <svm_policies P>
 class garbage_collector {
  public:
-  explicit garbage_collector(gpusvm<P>& svm, partial_unmap rest = partial_unmap::evict) : svm_(svm), rest_(rest) {}
+  garbage_collector(gpusvm<P>& svm, range_memory<P>& memory, partial_unmap rest = partial_unmap::evict)
+      : svm_(svm), memory_(memory), rest_(rest) {}
   garbage_collector(garbage_collector const&) = delete;
   garbage_collector& operator=(garbage_collector const&) = delete;
   ~garbage_collector() { run(); }
@@ -78,7 +80,7 @@ class garbage_collector {
       svm_.split(std::move(held));
       return;
     }
-    if (partial) static_cast<void>(svm_.evict(held));
+    if (partial) static_cast<void>(memory_.evict(held));
     svm_.remove(std::move(held));
   }
 
@@ -93,6 +95,7 @@ class garbage_collector {
   }
 
   gpusvm<P>& svm_;
+  range_memory<P>& memory_;
   partial_unmap const rest_;
   typename P::lock::template mutex<lock_rank::leaf_collector> lock_;
   intrusive_list<range<P>> queue_ SVM_GUARDED_BY(lock_);

@@ -22,7 +22,7 @@ struct page_options {
   bool read_only = false;             ///< the device will only read
   bool devmem_only = false;           ///< all of it in the device's own memory; nothing else will do
   bool allow_mixed = false;           ///< pages of the system and of one device in one mapping
-  page_owner const* owner = nullptr;  ///< whose device pages stay where they are; null: those the pagemap reaches
+  page_owner const* owner = nullptr;  ///< whose device pages stay where they are; null: those that the device reaches
   cancellation const* cancel = nullptr;
 };
 
@@ -55,7 +55,7 @@ enum class page_flag : std::uint32_t {
 /// read at any time; the blocks with the range lock, or the notifier lock exclusive: shared alone will not do.
 ///
 /// \source struct drm_gpusvm_pages
-template <policies P>
+template <svm_policies P>
 class device_mapping : public list_hook<device_mapping<P>> {
  public:
   using page = typename P::mm::page;
@@ -64,7 +64,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   using block_array = scratch_array<device_address, typename P::allocator>;
 
   /// \param env  the device that uses the mapping, on the address space of the span
-  explicit device_mapping(environment<P>& env) : env_(env), blocks_(env.memory) {}
+  explicit device_mapping(svm_environment<P>& env) : env_(env), blocks_(env.memory) {}
   device_mapping(device_mapping const&) = delete;
   device_mapping& operator=(device_mapping const&) = delete;
   ~device_mapping() {
@@ -72,7 +72,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
     if (further_ != nullptr) destroy(env_.memory, further_);
   }
 
-  [[nodiscard]] environment<P>& env() const { return env_; }
+  [[nodiscard]] svm_environment<P>& env() const { return env_; }
   [[nodiscard]] bool has(page_flag flag) const { return (flags_.load() & bit(flag)) != 0; }
 
   /// True when the mapping is valid and good for `wanted`: one that is read-only serves no write, one that is not all in
@@ -123,7 +123,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
 
   /// The allocations that a mixed mapping uses beyond its first one; one that is met again may stand there again.
   struct further_memory {
-    explicit further_memory(environment<P>& env) : list(env.memory) {}
+    explicit further_memory(svm_environment<P>& env) : list(env.memory) {}
     scratch_array<memory*, typename P::allocator> list;
     std::size_t count = 0;
   };
@@ -134,7 +134,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   /// \invariant what no mapping took over is given back
   class room {
    public:
-    explicit room(environment<P>& env) : env_(env), blocks_(env.memory) {}
+    explicit room(svm_environment<P>& env) : env_(env), blocks_(env.memory) {}
     room(room const&) = delete;
     room& operator=(room const&) = delete;
     ~room() {
@@ -169,7 +169,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
       size_ = {};
     }
 
-    environment<P>& env_;
+    svm_environment<P>& env_;
     block_array blocks_;
     further_memory* further_ = nullptr;
     dma_addr base_{};
@@ -234,7 +234,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
                                device_address& out);
   void unmap_blocks(std::span<device_address const> blocks);
 
-  environment<P>& env_;
+  svm_environment<P>& env_;
   block_array blocks_;
   std::size_t count_ = 0;
   memory* memory_ = nullptr;           // the device memory that is mapped, kept with `get`

@@ -17,7 +17,6 @@
 #include <svm/gpusvm/notifier.hpp>
 #include <svm/gpusvm/range.hpp>
 #include <svm/gpusvm/retry_budget.hpp>
-#include <svm/pagemap/migrator.hpp>
 
 namespace svm::inline v0 {
 
@@ -36,7 +35,6 @@ struct lookup_options {
 /// What one gpusvm may have, so that a hostile program on the GPU cannot exhaust the host.
 struct gpusvm_limits {
   std::uint64_t ranges = UINT64_MAX;
-  byte_count device_memory{UINT64_MAX};
 };
 
 /// Where the memory of a range is now.
@@ -50,7 +48,7 @@ enum class residence : std::uint8_t {
 };
 
 /// What `find_or_insert` found.
-template <policies P>
+template <svm_policies P>
 struct lookup {
   enum class kind : std::uint8_t {
     existing,
@@ -70,7 +68,7 @@ struct lookup {
 ///     ranges                [2M)[64K)[4K)                        [2M)                  chunks of the table
 ///
 /// Every public function may be called from any thread, unless it says otherwise; what must exclude each other does.
-/// The object neither moves nor copies, and outlives its callers; the policy objects and the migrator outlive it.
+/// The object neither moves nor copies, and outlives its callers; the policy objects outlive it.
 ///
 /// Invariants (`check`): 1. notifiers are disjoint, aligned, of the configured size and registered. 2. each has a
 /// range. 3. ranges lie inside their notifier and the window, have a size of the table, and are aligned to it.
@@ -82,12 +80,10 @@ class gpusvm {
  public:
   using page = typename P::mm::page;
 
-  /// \param migrator  of the device's memory; it may serve other address spaces too
-  /// \param env       the address space, and the device as it sees it
-  gpusvm(migrator<P>& migrator, environment<P> const& env, gpusvm_layout const& shape, invalidation_client<P>& client,
+  /// \param env  the address space, and the device as it sees it
+  gpusvm(svm_environment<P> const& env, gpusvm_layout const& shape, invalidation_client<P>& client,
          gpusvm_limits const& limits = {})
       : env_(env),
-        migrator_(migrator),
         shape_(shape),
         client_(client),
         limits_(limits),
@@ -95,23 +91,13 @@ class gpusvm {
         range_nodes_(env_.memory),
         notifier_nodes_(env_.memory),
         notifiers_(notifier_nodes_) {}
-  /// On the address space that the migrator knows.
-  gpusvm(migrator<P>& migrator, gpusvm_layout const& shape, invalidation_client<P>& client)
-      : gpusvm(migrator, migrator.env(), shape, client) {}
   gpusvm(gpusvm const&) = delete;
   gpusvm& operator=(gpusvm const&) = delete;
   /// \pre no call is under way
-  ~gpusvm() {
-    close();
-    if (account_ != nullptr) account_->put();
-  }
+  ~gpusvm() { close(); }
 
-  /// The account of the device memory; null before the first range, and where there is no limit.
-  ///
-  /// Locks: none for who has a range, since it was set before.
-  [[nodiscard]] device_account<P>* account() const SVM_NO_THREAD_SAFETY_ANALYSIS { return account_; }
   [[nodiscard]] gpusvm_layout const& shape() const { return shape_; }
-  [[nodiscard]] environment<P>& env() { return env_; }
+  [[nodiscard]] svm_environment<P>& env() { return env_; }
 
   /// Returns the range that covers `fault`, inserting one (and its notifier) when there is none.
   ///
@@ -124,8 +110,7 @@ class gpusvm {
   /// \errors outside_window; mm_gone; no_vma; read_only (write wanted where the CPU may not write), no_access (the CPU
   ///         may not even read), not_migratable (devmem_only); registration_failed; no_memory; quota_exceeded; busy
   ///         (the mappings changed under every try); interrupted; gone (after `close`). On error nothing was inserted
-  /// \allocs at most one notifier, one range and nodes of both indexes; once the account of the device memory, where
-  ///         that has a limit. A call that fails frees notifier and range. Nodes, at most nodes_per_insert an index, and
+  /// \allocs at most one notifier, one range and nodes of both indexes. A call that fails frees notifier and range. Nodes, at most nodes_per_insert an index, and
   ///         the account stay for later calls: `close` gives the nodes back, the destructor the account
   /// \complexity O(log notifiers + log ranges of the notifier), and a page walk of at most the threshold for each chunk
   ///         size
@@ -180,19 +165,6 @@ class gpusvm {
 
   /// Makes the device forget the range and ends its DMA mappings; the range stays.
   void unmap_pages(locked_range<P>& held);
-
-  /// Moves the range's memory to the device.
-  ///
-  /// \errors not_migratable, gone, mm_gone, and those of migrator::migrate_to_device
-  [[nodiscard]] errc migrate_to_device(locked_range<P>& held, migrate_options<P> options);
-
-  /// Brings every device page in the range's span back to system memory; the range stays.
-  ///
-  /// \errors gone, mm_gone, and those of migrator::evict_span
-  [[nodiscard]] errc evict(locked_range<P>& held, cancellation const* cancel = nullptr) {
-    if (held->has(range_flag::removed)) return errc::gone;
-    return held.mm_alive() ? migrator_.evict_span(env_.mm, held->interval(), cancel) : errc::mm_gone;
-  }
 
   /// Where the range's memory is now; unpopulated also when the address space has exited. Advisory.
   ///
@@ -322,10 +294,8 @@ class gpusvm {
   void take_out(locked_range<P> held, bool& last);
   [[nodiscard]] errc insert_rest(notifier<P>& home, va_range chunk, bool migratable, std::uint64_t sequence);
   void drop_if_empty(notifier<P>& n);
-  [[nodiscard]] errc open_account();
 
-  environment<P> env_;
-  migrator<P>& migrator_;
+  svm_environment<P> env_;
   gpusvm_layout const shape_;
   invalidation_client<P>& client_;
   gpusvm_limits const limits_;
@@ -335,7 +305,6 @@ class gpusvm {
   typename P::lock::template shared_mutex<lock_rank::vm> lock_;
   notifier_index notifiers_ SVM_GUARDED_BY(lock_);
   bool closed_ SVM_GUARDED_BY(lock_) = false;
-  device_account<P>* account_ SVM_GUARDED_BY(lock_) = nullptr;  // set before the first range is
 };
 
 }  // namespace svm::inline v0

@@ -20,11 +20,11 @@ namespace svm::inline v0 {
 /// Locks: `lock_` (range) for getting and dropping pages; `notifier_lock_` (notifier) as a notifier's. Any function may be
 /// called from any thread.
 /// \source struct drm_gpusvm_pages as xe_userptr.c uses it, with the "pages only" mode of drm_gpusvm_init()
-template <policies P>
+template <svm_policies P>
 class mapped_buffer final : public invalidation_target {
  public:
   /// \param env  the device, and the address space of the span; outlives the buffer
-  mapped_buffer(environment<P>& env, va_range span) : env_(env), span_(span), pages_(env) {}
+  mapped_buffer(svm_environment<P>& env, va_range span) : env_(env), span_(span), pages_(env) {}
   mapped_buffer(mapped_buffer const&) = delete;
   mapped_buffer& operator=(mapped_buffer const&) = delete;
   ~mapped_buffer() { close(); }
@@ -108,7 +108,7 @@ class mapped_buffer final : public invalidation_target {
   void finish_invalidation(invalidation const&) noexcept override {}
 
  private:
-  environment<P>& env_;
+  svm_environment<P>& env_;
   va_range const span_;
   typename P::lock::template mutex<lock_rank::range> lock_;
   typename P::lock::template shared_mutex<lock_rank::notifier> notifier_lock_;

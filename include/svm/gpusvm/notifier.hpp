@@ -17,7 +17,7 @@ namespace svm::inline v0 {
 enum class invalidation_passes : bool { one, two };
 
 /// Who decides what an invalidation does to the ranges of a notifier: the driver.
-template <policies P>
+template <svm_policies P>
 class invalidation_client {
  public:
   /// Ends every device access to what `event` covers before it returns `done`; or, where two passes are allowed, starts
@@ -45,7 +45,7 @@ class invalidation_client {
 /// Invariants: 1. ranges are disjoint and inside the span. 2. in the gpusvm's index => registered with the mm.
 /// 3. retired => never again in the gpusvm's index, and without ranges.
 /// \source struct drm_gpusvm_notifier; the lock is per notifier, which the reference names as future work
-template <policies P>
+template <svm_policies P>
 class notifier final : public invalidation_target {
  public:
   struct range_traits {
@@ -56,14 +56,14 @@ class notifier final : public invalidation_target {
   using lock_type = typename P::lock::template shared_mutex<lock_rank::notifier>;
   using range_index = interval_index<range_traits, typename P::lock, typename P::allocator>;
 
-  notifier(environment<P> const& env, invalidation_client<P>& client, va_range interval,
+  notifier(svm_environment<P> const& env, invalidation_client<P>& client, va_range interval,
            typename range_index::pool& nodes)
       : env_(env), client_(client), interval_(interval), ranges_(nodes) {}
   notifier(notifier const&) = delete;
   notifier& operator=(notifier const&) = delete;
 
   [[nodiscard]] va_range interval() const { return interval_; }
-  [[nodiscard]] environment<P>& env() { return env_; }
+  [[nodiscard]] svm_environment<P>& env() { return env_; }
   [[nodiscard]] lock_type& lock() { return lock_; }
 
   /// How many references there are: the index's, one of each range, and those of users. Advisory.
@@ -165,7 +165,7 @@ class notifier final : public invalidation_target {
   // Out of line: it is rare, and g++ 12 takes a second put of a plain count for a use after free when it sees both.
   [[gnu::noinline]] void end() { destroy(env_.memory, this); }
 
-  environment<P> env_;
+  svm_environment<P> env_;
   invalidation_client<P>& client_;
   va_range const interval_;
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
@@ -177,7 +177,7 @@ class notifier final : public invalidation_target {
   typename P::mm::registration registration_{};
 };
 
-template <policies P>
+template <svm_policies P>
 using notifier_ref = counted_ref<notifier<P>>;
 
 }  // namespace svm::inline v0

@@ -12,7 +12,7 @@
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <svm_policies P>
 class notifier;
 template <explained_policies P>
 class gpusvm;
@@ -36,11 +36,11 @@ enum class range_flag : std::uint32_t {
 /// The reference's driver owns the pages of a range and may have several, one a device; here the range has those of the
 /// gpusvm's device itself, and `gpusvm::attach` adds others.
 /// \source struct drm_gpusvm_range
-template <policies P>
+template <svm_policies P>
 class range : public list_hook<range<P>> {
  public:
   /// \param env  of the gpusvm; outlives the range
-  range(environment<P>& env, notifier<P>& owner, va_range interval, bool migratable)
+  range(svm_environment<P>& env, notifier<P>& owner, va_range interval, bool migratable)
       : owner_(owner), interval_(interval), migratable_(migratable), pages_(env) {
     owner_.get();
   }
@@ -81,7 +81,7 @@ class range : public list_hook<range<P>> {
  private:
   friend class notifier<P>;
   friend class gpusvm<P>;
-  template <policies Q>
+  template <svm_policies Q>
   friend class locked_range;
 
   /// Adds a mapping for another device, or takes it away.
@@ -107,14 +107,14 @@ class range : public list_hook<range<P>> {
   intrusive_list<device_mapping<P>> others_;  // under the notifier's lock, exclusive to change
 };
 
-template <policies P>
+template <svm_policies P>
 using range_ref = counted_ref<range<P>>;
 
 /// The right to work on a range's pages: its lock, a reference on it, and a user reference on the mm.
 ///
 /// Everything that must exclude each other on one range takes one of these as an argument, so it cannot be forgotten.
 /// Moves; ends in the order lock, range reference, mm reference.
-template <policies P>
+template <svm_policies P>
 class [[nodiscard]] locked_range {
  public:
   locked_range(typename P::mm& mm, range_ref<P> held) : mm_(&mm), alive_(mm.get_user()), range_(std::move(held)) {
@@ -134,6 +134,7 @@ class [[nodiscard]] locked_range {
   [[nodiscard]] range<P>* operator->() const { return range_.get(); }
   /// False when the address space had exited: the range can be unmapped and removed, and nothing else.
   [[nodiscard]] bool mm_alive() const { return alive_; }
+  [[nodiscard]] typename P::mm& mm() const { return *mm_; }
 
  private:
   typename P::mm* mm_;

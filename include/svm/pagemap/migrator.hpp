@@ -21,7 +21,7 @@
 namespace svm::inline v0 {
 
 /// Who is told that nobody refers to a migrator any more: its owner may end it now, or keep it for the next one.
-template <policies P>
+template <migrating_policies P>
 class migrator_owner {
  public:
   /// Comes with the last put, from any context: takes leaf locks only and does not sleep.
@@ -58,7 +58,7 @@ struct migrator_options {
 /// Locks: `list_lock_` (leaf_device_memory) guards the list of finished allocations, first victim first. Migrations take the mm's
 /// map lock (shared) and page locks; eviction takes page locks only.
 /// \source drm_pagemap.c, struct drm_pagemap
-template <explained_policies P>
+template <explained_migrating_policies P>
 class migrator {
  public:
   using mm = typename P::mm;
@@ -209,10 +209,10 @@ class migrator {
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
 };
 
-template <policies P>
+template <migrating_policies P>
 using migrator_ref = counted_ref<migrator<P>>;
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 void migrator<P>::enlist(devmem<P>& allocation) {
   exclusive_guard const guard{list_lock_};
   allocation.serial_ = allocation.listed_ = generation_.fetch_add(1) + 1;
@@ -221,7 +221,7 @@ void migrator<P>::enlist(devmem<P>& allocation) {
   ++finished_count_;
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 void migrator<P>::unlist(devmem<P>& allocation) {
   exclusive_guard const guard{list_lock_};
   if (std::exchange(allocation.serial_, 0) == 0) return;
@@ -229,7 +229,7 @@ void migrator<P>::unlist(devmem<P>& allocation) {
   --finished_count_;
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 auto migrator<P>::next_victim(victim_cursor& cursor) -> devmem_ref {
   exclusive_guard const guard{list_lock_};
   for (devmem<P>* d = finished_.front(); d != nullptr && cursor.picks != 0;) {
@@ -249,7 +249,7 @@ auto migrator<P>::next_victim(victim_cursor& cursor) -> devmem_ref {
 /// Puts an allocation that was used since it was listed where it belongs; false when it stands there.
 ///
 /// Lazy, so that a use need not take the list's lock.
-template <explained_policies P>
+template <explained_migrating_policies P>
 bool migrator<P>::move_back_locked(devmem<P>& used) {
   list_lock_.assert_held();
   std::uint64_t const touched = used.touched_.load();
@@ -263,13 +263,13 @@ bool migrator<P>::move_back_locked(devmem<P>& used) {
   return true;
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 auto migrator<P>::all_victims() -> victim_cursor {
   exclusive_guard const guard{list_lock_};
   return {.last = generation_.load(), .picks = finished_count_};
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 auto migrator<P>::find_slow(page wanted) -> devmem_ref {
   exclusive_guard const guard{list_lock_};
   for (devmem<P>* d = finished_.front(); d != nullptr; d = finished_.next(*d))
@@ -278,7 +278,7 @@ auto migrator<P>::find_slow(page wanted) -> devmem_ref {
   return {};
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 errc migrator<P>::evict_all() {
   victim_cursor cursor = all_victims();
   errc first = errc::ok;
@@ -287,7 +287,7 @@ errc migrator<P>::evict_all() {
   return first;
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 errc migrator<P>::unbind() {
   unbound_.store(1);
   for (page_wait patience{env_.clock};;) {
@@ -300,7 +300,7 @@ errc migrator<P>::unbind() {
   }
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 errc migrator<P>::make_room(byte_count size, cancellation const* cancel) {
   if (size > env_.pagemap.capacity()) return errc::no_device_memory;
   victim_cursor cursor = all_victims();
@@ -316,7 +316,7 @@ errc migrator<P>::make_room(byte_count size, cancellation const* cancel) {
   return in_use ? errc::in_use : errc::no_device_memory;
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 auto migrator<P>::build(byte_count size, migrate_options<P> const& options) -> result<devmem_ref> {
   memory_taken();
   scope_guard const built{[this] { memory_returned(); }};
@@ -345,7 +345,7 @@ auto migrator<P>::build(byte_count size, migrate_options<P> const& options) -> r
   return ref;
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> const& fault) {
   using action = cpu_fault_answer::action;
   if (is_before(env_.clock.now(), allocation.timeslice_end())) return {action::wait, allocation.timeslice_end()};

@@ -15,14 +15,14 @@
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <migrating_policies P>
 class migrator_cache;
 
 /// The caches of idle migrators, which give up what they keep when memory is short.
 ///
 /// Locks: `lock_` (vm) guards the list of caches.
 /// \source struct drm_pagemap_shrinker
-template <policies P>
+template <migrating_policies P>
 class migrator_shrinker {
  public:
   migrator_shrinker() = default;
@@ -64,7 +64,7 @@ class migrator_shrinker {
 /// to it, and every `on_last_put` that was due has come.
 /// Locks: `lock_` (leaf_device_memory).
 /// \source struct drm_pagemap_cache; a shrink that meets a lookup cannot erase what that has just made (erratum 3.2.15)
-template <policies P>
+template <migrating_policies P>
 class migrator_cache final : public migrator_owner<P>, public list_hook<migrator_cache<P>> {
  public:
   migrator_cache(environment<P> const& env, migrator_shrinker<P>& shrinker, migrator_options const& options = {})

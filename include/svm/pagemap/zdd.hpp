@@ -10,7 +10,7 @@
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <migrating_policies P>
 class devmem;
 
 /// What the pages of one device memory allocation have behind them: it counts their blocks, and lets the allocation go
@@ -19,7 +19,7 @@ class devmem;
 /// Invariants: 1. the count is the number of live blocks plus one while the allocation is being built. 2. when it falls
 /// to zero the allocation is detached, exactly once, in the context of the last put of a page.
 /// \source drm_pagemap.c, struct drm_pagemap_zdd; here it is part of its allocation instead of an object of its own
-template <policies P>
+template <migrating_policies P>
 class zdd final : public mappable_memory<typename P::mm::page, typename P::device> {
  public:
   using page = typename P::mm::page;

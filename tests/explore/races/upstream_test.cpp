@@ -157,7 +157,7 @@ TEST_SUITE("explore/races, upstream") {
       auto found = w.driver.svm().find_or_insert(page_at(0), {.devmem_possible = true});
       must(found.has_value(), "memory that is there gets a range");
       auto held = w.driver.svm().lock_range(std::move(found->range));
-      errc const e = w.driver.svm().migrate_to_device(held, {});
+      errc const e = w.driver.migrate_to_device(held, {});
       must(is_one_of(e, {errc::ok, errc::busy, errc::in_use}),
            "a migration ends well, or finds that the CPU was first");
     });

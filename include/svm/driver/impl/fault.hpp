@@ -33,7 +33,7 @@ namespace svm::inline v0 {
 }
 
 /// Runs the passes for one address; `mapped_span` becomes the range's span.
-template <policies P>
+template <svm_policies P>
 errc driver_base<P>::handle(access_request request, va_range& mapped_span) {
   prefetch_place const asked = request.where;
   errc used_up = errc::ok;  // what the last pass ended with, unless only a wait follows it
@@ -52,7 +52,7 @@ errc driver_base<P>::handle(access_request request, va_range& mapped_span) {
 }
 
 /// One pass: collects garbage, then finds or makes the range and serves it; holds no lock when it returns.
-template <policies P>
+template <svm_policies P>
 auto driver_base<P>::run_pass(access_request& request, prefetch_place asked, va_range& mapped_span) -> pass_result {
   collector_.run();
   if (!svm_.shape().window().contains(request.at)) return {errc::outside_window, false};
@@ -81,10 +81,11 @@ auto driver_base<P>::run_pass(access_request& request, prefetch_place asked, va_
 }
 
 /// Finds or makes the range; one that no longer fits its VMA is evicted and replaced.
-template <policies P>
+template <svm_policies P>
 auto driver_base<P>::look_up(access_request const& request) -> result<lookup<P>> {
-  bool const devmem_possible = options_.migrate != migration_mode::never;
+  bool const devmem_possible = migrating_policies<P> && options_.migrate != migration_mode::never;
   bool const required = requires_device(request);
+  if (errc const e = memory_.open_account(); e != errc::ok) return e;
   lookup_options const options{request.want,   devmem_possible,
                                required,       devmem_possible ? options_.check_pages_threshold : byte_count{},
                                request.cancel, &request.advice.within};
@@ -102,7 +103,7 @@ auto driver_base<P>::look_up(access_request const& request) -> result<lookup<P>>
 }
 
 /// One pass over a range that is held: place its memory, get its pages, bind them.
-template <policies P>
+template <svm_policies P>
 auto driver_base<P>::handle_range(access_request const& request, locked_range<P>& held, bool read_only) -> pass_result {
   page_options const wanted = wanted_pages(request, read_only);
   page_options acceptable = wanted;
@@ -115,9 +116,10 @@ auto driver_base<P>::handle_range(access_request const& request, locked_range<P>
       bool const elsewhere = e == errc::mixed_placement || e == errc::unsupported;
       bool const demands_it = e == errc::not_in_device_memory;
       // The error that ends this pass matters more than one of the eviction: what stays mixed is found again.
-      if (elsewhere) in_use = svm_.evict(held, request.cancel) == errc::in_use;
+      if (elsewhere) in_use = memory_.evict(held, request.cancel) == errc::in_use;
       // get_pages leaves coherent memory with a device that is out of reach, since the CPU reaches it there.
-      if (demands_it && takes_from_others(request) && svm_.evict(held, request.cancel) == errc::in_use) in_use = true;
+      if (demands_it && takes_from_others(request) && memory_.evict(held, request.cancel) == errc::in_use)
+        in_use = true;
       if (in_use && (elsewhere || demands_it)) return {errc::in_use, true};
       return {e, may_pass(e) || elsewhere || demands_it || e == errc::dma_map_failed};
     }
@@ -129,7 +131,7 @@ auto driver_base<P>::handle_range(access_request const& request, locked_range<P>
 }
 
 /// A range that a failed fault leaves is not mapped.
-template <policies P>
+template <svm_policies P>
 void driver_base<P>::unmap_failed(locked_range<P>& held) {
   bool const is_bound = held->mapping().has(page_flag::bound);  // by an earlier fault, for another access
   if (is_bound) begin_unmapping();
@@ -138,16 +140,16 @@ void driver_base<P>::unmap_failed(locked_range<P>& held) {
 }
 
 /// Brings the memory of a range back that no longer fits its VMA or its attributes, and takes the range out.
-template <policies P>
+template <svm_policies P>
 void driver_base<P>::remove_stale(locked_range<P> held) {
   begin_unmapping();
-  static_cast<void>(svm_.evict(held));
+  static_cast<void>(memory_.evict(held));
   svm_.remove(std::move(held));
   end_unmapping();
 }
 
 /// True when a valid mapping is where the demand wants it; a fault takes it wherever it is.
-template <policies P>
+template <svm_policies P>
 bool driver_base<P>::is_placed(access_request const& request, locked_range<P>& held) {
   device_mapping<P> const& mapping = held->mapping();
   switch (request.where) {
@@ -163,7 +165,7 @@ bool driver_base<P>::is_placed(access_request const& request, locked_range<P>& h
 }
 
 /// True when the range's memory is to move to this device, as far as anybody wishes.
-template <policies P>
+template <svm_policies P>
 bool driver_base<P>::may_migrate(access_request const& request, locked_range<P>& held) {
   if (!held->is_migratable()) return false;
   residence const now = svm_.scan(held);
@@ -171,29 +173,34 @@ bool driver_base<P>::may_migrate(access_request const& request, locked_range<P>&
   return takes_from_others(request) || (now != residence::other && now != residence::mixed_device);
 }
 
-template <policies P>
-migrate_options<P> driver_base<P>::how_to_migrate(access_request const& request, int attempt) const {
-  duration timeslice = options_.timeslice;
-  // An atomic access that lost its memory to the CPU again asks for longer: twice as long each time.
-  if (request.want == access_kind::atomic) timeslice.nanoseconds <<= request.pass + attempt;
-  return {timeslice, false,         options_.peers_push, options_.mixed, options_.rest == partial_unmap::split,
-          nullptr,   request.cancel};
+template <svm_policies P>
+auto driver_base<P>::how_to_migrate([[maybe_unused]] access_request const& request, [[maybe_unused]] int attempt) const
+    -> typename range_memory<P>::options {
+  if constexpr (!migrating_policies<P>) {
+    return {};
+  } else {
+    duration timeslice = options_.timeslice;
+    // An atomic access that lost its memory to the CPU again asks for longer: twice as long each time.
+    if (request.want == access_kind::atomic) timeslice.nanoseconds <<= request.pass + attempt;
+    return {timeslice, false,         options_.peers_push, options_.mixed, options_.rest == partial_unmap::split,
+            nullptr,   request.cancel};
+  }
 }
 
 /// Moves the range's memory where the demand wants it, as far as it may go there.
 ///
 /// \param in_use  is set when others held pages that had to move, though the pages may be got
 /// \errors only where the demand cannot be met with the memory where it is
-template <policies P>
+template <svm_policies P>
 errc driver_base<P>::place(access_request const& request, locked_range<P>& held, bool& in_use) {
-  if (request.where == prefetch_place::system) return svm_.evict(held, request.cancel);
+  if (request.where == prefetch_place::system) return memory_.evict(held, request.cancel);
   if (!may_migrate(request, held)) return errc::ok;
 
   bool const required = requires_device(request);
   errc e = errc::ok;
   int const tries = required ? required_migration_tries : 1;
   for (int attempt = 0; attempt < tries; ++attempt) {
-    e = svm_.migrate_to_device(held, how_to_migrate(request, attempt));
+    e = memory_.migrate_to_device(held, how_to_migrate(request, attempt));
     if (e == errc::ok || e == errc::interrupted) return e;
     svm_.env().observer.record({event_kind::migration_failed, held->interval(), {}, e});
     if (e == errc::in_use) break;  // it stays so until this pass gives up the range
@@ -205,7 +212,7 @@ errc driver_base<P>::place(access_request const& request, locked_range<P>& held,
   return required && !may_gather ? e : errc::ok;
 }
 
-template <policies P>
+template <svm_policies P>
 void driver_base<P>::unmap_all(va_range span) {
   begin_unmapping();
   scope_guard const end{[this] { end_unmapping(); }};
@@ -220,7 +227,7 @@ void driver_base<P>::unmap_all(va_range span) {
   }
 }
 
-template <policies P>
+template <svm_policies P>
 errc driver_base<P>::advise(va_range span, span_attributes attributes) {
   if (!span.is_aligned(P::mm::page_size)) return errc::misaligned;
   bool changed = false;

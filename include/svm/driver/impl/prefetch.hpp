@@ -8,7 +8,7 @@
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <svm_policies P>
 errc driver_base<P>::prefetch(va_range span, prefetch_place where, prefetch_report* report,
                               cancellation const* cancel) {
   va_range const window = svm_.shape().window();
@@ -32,7 +32,7 @@ errc driver_base<P>::prefetch(va_range span, prefetch_place where, prefetch_repo
 }
 
 /// Adds the range that was just mapped to a report.
-template <policies P>
+template <svm_policies P>
 void driver_base<P>::count(va_range mapped_span, prefetch_place where, prefetch_report& report) {
   range_ref<P> const r = svm_.find(mapped_span.start());
   if (!r || r->interval() != mapped_span) return;  // it went away just now
@@ -47,7 +47,7 @@ void driver_base<P>::count(va_range mapped_span, prefetch_place where, prefetch_
 /// The first address of `rest` that a VMA covers.
 ///
 /// \errors no_vma (all of it is a hole), mm_gone
-template <policies P>
+template <svm_policies P>
 result<cpu_va> driver_base<P>::next_mapped(va_range rest) {
   result<cpu_va> const start = svm_.find_vma_start(rest);
   if (!start) return start.error();

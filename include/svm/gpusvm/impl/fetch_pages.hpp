@@ -12,7 +12,7 @@
 namespace svm::inline v0 {
 
 /// A span of memory that a registered notifier watches, and the lock under which its mappings are made and torn down.
-template <policies P>
+template <svm_policies P>
 struct watched_span {
   va_range span;
   typename P::mm::registration& watched;
@@ -22,7 +22,7 @@ struct watched_span {
 /// Makes the device forget a mapping of `span`, then ends its DMA mappings; nothing where there are none.
 ///
 /// \pre the lock of the span's notifier is held exclusive, or shared together with what excludes other changes
-template <policies P>
+template <svm_policies P>
 void drop_mapping(device_mapping<P>& mapping, va_range span) {
   if (!mapping.has(page_flag::mapped)) return;
   mapping.invalidate();
@@ -33,7 +33,7 @@ void drop_mapping(device_mapping<P>& mapping, va_range span) {
 /// Maps the pages of a walk for the device, if they still are what the CPU has.
 ///
 /// \errors retry (an event came since `sequence`), stale (an entry is absent), what `ended` says; those of pages::map
-template <policies P, class Ended>
+template <svm_policies P, class Ended>
 [[nodiscard]] errc map_found(watched_span<P> const& at, device_mapping<P>& to, std::uint64_t sequence,
                              std::span<typename device_mapping<P>::entry const> found, page_options const& options,
                              typename device_mapping<P>::room& space, Ended const& ended) {
@@ -59,10 +59,10 @@ template <policies P, class Ended>
 /// \allocs two arrays of an element a page, of which one is kept
 /// \complexity O(pages) a try; at most retry_budget::event_rounds tries
 /// \source drm_gpusvm_get_pages()
-template <policies P, class Ended>
+template <svm_policies P, class Ended>
 [[nodiscard]] errc fetch_pages(watched_span<P> const& at, device_mapping<P>& to, page_options const& options,
                                Ended const& ended) {
-  environment<P>& env = to.env();
+  svm_environment<P>& env = to.env();
   std::size_t const count = pages_in(at.span.size(), P::mm::page_size).value;
   scratch_array<typename device_mapping<P>::entry, typename P::allocator> found{env.memory};
   typename device_mapping<P>::room space{env};
@@ -83,7 +83,7 @@ template <policies P, class Ended>
     errc e = errc::ok;
     {
       shared_guard const map_guard{env.mm.map_lock()};
-      page_owner const owner = options.owner == nullptr ? env.pagemap.owner() : *options.owner;
+      page_owner const owner = options.owner == nullptr ? env.own : *options.owner;
       walk_request<typename P::mm::registration> const request{
           at.span, options.read_only ? access_kind::read : access_kind::write, owner, at.watched, sequence};
       e = env.mm.fault_in(request, std::span{found.data(), count});

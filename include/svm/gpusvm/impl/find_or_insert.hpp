@@ -13,7 +13,6 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
   if (!shape_.window().contains(fault)) return errc::outside_window;
   mm_user const user{env_.mm};
   if (!user.alive()) return errc::mm_gone;
-  if (errc const e = open_account(); e != errc::ok) return e;
 
   retry_budget budget{env_.clock};
   do {
@@ -46,15 +45,6 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
     env_.observer.record({event_kind::interfered_retry, found->chunk});
   } while (budget.after_event());
   return errc::busy;
-}
-
-/// Makes the account of the device memory, where there is a limit and it is not there yet.
-template <explained_policies P>
-errc gpusvm<P>::open_account() {
-  if (limits_.device_memory == byte_count{UINT64_MAX}) return errc::ok;
-  exclusive_guard const guard{lock_};
-  if (account_ == nullptr) account_ = construct<device_account<P>>(env_.memory, env_.memory, limits_.device_memory);
-  return account_ == nullptr ? errc::no_memory : errc::ok;
 }
 
 /// The notifier around `fault`: the one in the index, or a new one that is registered and not in it yet.

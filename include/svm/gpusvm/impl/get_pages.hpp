@@ -76,13 +76,4 @@ errc gpusvm<P>::bind(locked_range<P>& held, device_mapping<P>& mapping, mapping_
   return errc::ok;
 }
 
-template <explained_policies P>
-errc gpusvm<P>::migrate_to_device(locked_range<P>& held, migrate_options<P> options) {
-  if (held->has(range_flag::removed)) return errc::gone;
-  if (!held.mm_alive()) return errc::mm_gone;
-  if (!held->is_migratable()) return errc::not_migratable;
-  if (options.account == nullptr) options.account = account();
-  return migrator_.migrate_to_device(env_.mm, held->interval(), options);
-}
-
 }  // namespace svm::inline v0

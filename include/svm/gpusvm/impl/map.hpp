@@ -9,7 +9,7 @@
 namespace svm::inline v0 {
 
 /// Says whether these pages may be one mapping, and what its flags would be.
-template <policies P>
+template <svm_policies P>
 errc device_mapping<P>::classify(std::span<entry const> found, page_options const& wanted, std::uint32_t& flags) const {
   entry const* device = nullptr;
   entry const* system = nullptr;
@@ -20,7 +20,7 @@ errc device_mapping<P>::classify(std::span<entry const> found, page_options cons
       return errc::mixed_placement;
   }
   if (device != nullptr && system != nullptr && !wanted.allow_mixed) return errc::mixed_placement;
-  bool const peer = device != nullptr && device->owner != env_.pagemap.owner();
+  bool const peer = device != nullptr && device->owner != env_.own;
   if (wanted.devmem_only && (system != nullptr || peer)) return errc::not_in_device_memory;
   if (device != nullptr && memory::of(device->owner_object) == nullptr) return errc::unsupported;
 
@@ -33,7 +33,7 @@ errc device_mapping<P>::classify(std::span<entry const> found, page_options cons
 }
 
 /// Remembers whose memory a block is.
-template <policies P>
+template <svm_policies P>
 void device_mapping<P>::use_memory(memory& used, room& space) {
   if (memory_ == nullptr) {
     memory_ = &used;
@@ -44,7 +44,7 @@ void device_mapping<P>::use_memory(memory& used, room& space) {
   if (more.count == 0 || more.list[more.count - 1] != &used) more.list[more.count++] = &used;
 }
 
-template <policies P>
+template <svm_policies P>
 errc device_mapping<P>::map_block(entry const& first, page_order order, dma_direction direction, room& space,
                                   device_address& out) {
   if (first.place == page_place::device) {
@@ -71,7 +71,7 @@ errc device_mapping<P>::map_block(entry const& first, page_order order, dma_dire
 }
 
 /// Ends the mappings of `blocks`, which are all that there are.
-template <policies P>
+template <svm_policies P>
 void device_mapping<P>::unmap_blocks(std::span<device_address const> blocks) {
   bool const one_by_one = iova_size_ == byte_count{};
   for (device_address const& b : blocks) {
@@ -85,7 +85,7 @@ void device_mapping<P>::unmap_blocks(std::span<device_address const> blocks) {
   iova_size_ = iova_linked_ = {};
 }
 
-template <policies P>
+template <svm_policies P>
 errc device_mapping<P>::map(std::span<entry const> found, page_options const& wanted, room& space) {
   SVM_ASSERT(!has(page_flag::mapped));
   std::uint32_t flags = 0;

@@ -12,7 +12,7 @@ template <explained_policies P>
 auto gpusvm<P>::count_pages(locked_range<P>& held) -> census {
   census counted{};
   if (!held.mm_alive()) return {pages_of(*held).value};
-  page_owner const mine = env_.pagemap.owner();
+  page_owner const mine = env_.own;
   page_owner other = nobody;
   shared_guard const map_guard{env_.mm.map_lock()};
   for_each_piece(held->interval(), [&](page_entry<page> const& entry) {

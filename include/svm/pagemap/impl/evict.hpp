@@ -35,7 +35,7 @@ struct move_outcome {
 /// One pass that moves the device pages named in a transfer's slots to system memory; each device copies its own.
 ///
 /// \source drm_pagemap.c, the common part of drm_pagemap_evict_to_ram() and __drm_pagemap_migrate_to_ram()
-template <policies P>
+template <migrating_policies P>
 class migration_to_system {
  public:
   using page = typename P::mm::page;
@@ -163,7 +163,7 @@ class migration_to_system {
 }
 
 /// \see migrator::evict
-template <policies P>
+template <migrating_policies P>
 [[nodiscard]] errc evict_allocation(migrator<P>& owner, devmem<P>& allocation) {
   // Who comes second waits for the first, and mostly finds nothing left to do.
   exclusive_guard const guard{allocation.eviction_lock()};
@@ -189,7 +189,7 @@ template <policies P>
 }
 
 /// \see migrator::evict_span
-template <policies P>
+template <migrating_policies P>
 [[nodiscard]] errc evict_span(environment<P>& env, typename P::mm& mm, va_range span, cancellation const* cancel) {
   using page = typename P::mm::page;
   std::size_t const count = pages_in(span.size(), P::mm::page_size).value;

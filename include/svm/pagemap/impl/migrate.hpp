@@ -8,7 +8,7 @@
 
 namespace svm::inline v0 {
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 class migrator<P>::migration_to_device {
  public:
   migration_to_device(migrator& to, mm& space, va_range span, migrate_options<P> const& options)
@@ -203,7 +203,7 @@ class migrator<P>::migration_to_device {
   byte_count peer_bytes_{};
 };
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 errc migrator<P>::migrate_to_device(mm& space, va_range span, migrate_options<P> const& options) {
   if (!is_bound()) return errc::device_gone;
   if (is_cancelled(options.cancel)) return errc::interrupted;

@@ -141,7 +141,7 @@ std::vector<std::string> machine<Lock, PageBytes, Coherent>::audit() {
   left("notifiers in the index", stats.count(notifier_created) - stats.count(notifier_removed));
   std::uint64_t accounts = 0;  // each lives as long as its gpusvm
   for (task& t : tasks_)
-    for (auto const& v : t.views) accounts += v->in_charge().svm().account() != nullptr ? 1 : 0;
+    for (auto const& v : t.views) accounts += v->in_charge().account() != nullptr ? 1 : 0;
   left("blocks of bookkeeping memory", memory.live_blocks() - accounts);
   if (stats.count(undisturbed_retry) != 0) broken.violation("O-41", "a retry that no event explains");
   std::vector<std::string> lines = broken.take();
