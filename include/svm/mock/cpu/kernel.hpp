@@ -44,6 +44,7 @@ struct kernel {
   bool joins_pages = true;        ///< a walk reports pages that lie together as one block, also where they are no folio
   swap_device<PageBytes> swap{};  ///< under the page-table lock
   std::vector<address_space<Lock, PageBytes>*> processes{};  ///< under the page-table lock; forks come later
+  std::uint64_t last_space_id = 0;                           ///< under the page-table lock
 };
 
 }  // namespace svm::inline v0::mock
