@@ -10,7 +10,7 @@
 #include <initializer_list>
 #include <string>
 
-#include <svm/base/index_node.hpp>
+#include <svm/index/index_node.hpp>
 
 #include <support/world.hpp>
 

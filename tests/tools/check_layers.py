@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: MIT
 """Checks that the headers keep to their layers.
 
-    version, config < base < concepts < gpuvm, pagemap < gpusvm < driver < svm.hpp
+    version, config < base < index < concepts < gpuvm, pagemap < gpusvm < driver < svm.hpp
 
 A layer includes only layers to its left, and gpuvm knows neither pagemap nor gpusvm. std, port, mock and explore stand
-beside: no layer includes them. port, which mock builds on, knows base and concepts alone. Usage: check_layers.py ROOT | --self-test
+beside: no layer includes them. port, which mock builds on, knows base, index and concepts alone. Usage: check_layers.py ROOT | --self-test
 """
 
 import re
@@ -16,13 +16,15 @@ from pathlib import Path
 from checking import line_of, report, self_test, without_comments, without_comments_and_strings
 
 _BASE = {"version", "config", "base"}
-_CONCEPTS = _BASE | {"concepts"}
+_INDEX = _BASE | {"index"}
+_CONCEPTS = _INDEX | {"concepts"}
 _GPUSVM = _CONCEPTS | {"gpuvm", "pagemap", "gpusvm"}
 _CORE = _GPUSVM | {"driver"}
 MAY_INCLUDE = {
     "version": set(),
     "config": {"version"},
     "base": _BASE,
+    "index": _INDEX,
     "concepts": _CONCEPTS,
     "gpuvm": _CONCEPTS | {"gpuvm"},
     "pagemap": _CONCEPTS | {"pagemap"},
@@ -110,6 +112,9 @@ def _plant(layer_path: str, text: str) -> dict[str, str]:
 PLANTS = [
     ("left layers are allowed", _plant("gpusvm/a.hpp", "#include <svm/pagemap/b.hpp>\n#include <svm/base/c.hpp>\n"), []),
     ("base includes concepts", _plant("base/a.hpp", "\n#include <svm/concepts/lock.hpp>\n"), ["base/a.hpp:2: layer base"]),
+    ("base includes index", _plant("base/a.hpp", "#include <svm/index/b.hpp>\n"), ["layer base"]),
+    ("index includes concepts", _plant("index/a.hpp", "#include <svm/concepts/lock.hpp>\n"), ["layer index"]),
+    ("gpuvm includes index", _plant("gpuvm/a.hpp", "#include <svm/index/b.hpp>\n"), []),
     ("config includes base", _plant("config.hpp", "#include <svm/base/units.hpp>\n"), ["layer config"]),
     ("gpuvm includes pagemap", _plant("gpuvm/a.hpp", "#include <svm/pagemap/b.hpp>\n"), ["layer gpuvm"]),
     ("gpuvm includes gpusvm", _plant("gpuvm/a.hpp", "#include <svm/gpusvm/b.hpp>\n"), ["layer gpuvm"]),

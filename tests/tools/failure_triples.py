@@ -71,7 +71,7 @@ OPERATIONS = {
 # Parts of the library that it does not hand out, or that only work for the classes that it does.
 INTERNAL = {
     "transfer", "to_system", "move_in", "devmem", "device_allocation", "pages", "room", "range", "range_hold",
-    "candidate", "attribute_span", "zdd", "notifier", "mapping_index", "lists_held",
+    "candidate", "attribute_span", "zdd", "notifier", "lists_held",
 }  # fmt: skip
 UPCALLS = {"zdd::page_faulted", "notifier::invalidate", "attribute_span::invalidate", "mapped_buffer::invalidate"}
 

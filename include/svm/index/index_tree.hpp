@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/base/index_node.hpp>
+#include <svm/index/index_node.hpp>
 #include <svm/config.hpp>
 
 #include <cstddef>
