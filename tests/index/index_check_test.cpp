@@ -27,7 +27,7 @@ using support::telling_heap;
 namespace {
 
 using node = index_node<4>;
-using pool = index_node_pool<null_lock, telling_heap, sizeof(node), alignof(node)>;
+using pool = index_node_pool<null_lock, telling_heap, node>;
 using tree = index_tree<pool, 4>;
 
 /// A tree of the keys 10, 20, 30 and so on: three in each leaf but the last.
@@ -243,11 +243,11 @@ TEST_SUITE("index/index_check") {
     CHECK(nodes.check());
 
     alignas(node) std::byte stranger[sizeof(node)];
-    nodes.put(stranger);
+    nodes.put<node>(stranger);
     CHECK_FALSE(nodes.check());
     auto reserved = nodes.reserve(1);
     REQUIRE(reserved);
-    CHECK(nodes.take(*reserved) == stranger);
+    CHECK(nodes.take<node>(*reserved) == stranger);
     CHECK(nodes.check());
     nodes.trim();
   }

@@ -9,20 +9,13 @@
 #include <svm/index/index_node_pool.hpp>
 #include <svm/index/index_tree.hpp>
 #include <svm/index/index_way.hpp>
+#include <svm/index/interval_traits.hpp>
 
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
 namespace svm::inline v0 {
-
-/// What an `interval_index` knows of the objects in it: their type, and the interval of each.
-template <class T>
-concept interval_traits = requires(typename T::entry const& e) {
-  typename T::address;
-  { T::interval_of(e) } -> std::same_as<interval<typename T::address>>;
-};
 
 /// Whether an index remembers the leaf where it was changed last: of use where changes come close to each other.
 enum class index_memory : bool { none, last_leaf };
@@ -48,7 +41,7 @@ class interval_index {
  public:
   using entry = typename Traits::entry;
   using address = typename Traits::address;
-  using pool = index_node_pool<LockPolicy, Allocator, sizeof(node), alignof(node)>;
+  using pool = index_node_pool<LockPolicy, Allocator, node>;
   using reservation = typename pool::reservation;
 
   /// The most nodes that an insertion takes: one a level of the highest tree of 2^48 entries.
