@@ -4,7 +4,7 @@
 // The ordered index beside a std::map that keeps the same contract: insertion refuses overlaps, lookup checks that the
 // address is inside, erasure starts from the object. Compare ratios within one run only.
 
-#include <svm/base/interval_index.hpp>
+#include <svm/index/interval_index.hpp>
 #include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>
 #include <svm/std/std_lock.hpp>

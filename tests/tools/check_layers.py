@@ -3,10 +3,12 @@
 # SPDX-License-Identifier: MIT
 """Checks that the headers keep to their layers.
 
-    version, config < base < concepts < gpusvm, pagemap, gpuvm < driver < svm.hpp
+    version, config < base < index < concepts < gpusvm, pagemap, gpuvm < driver < svm.hpp
 
-A layer includes only layers to its left; gpusvm, pagemap and gpuvm know nothing of each other. std, port, conformance, mock and explore stand
-beside: no layer includes them. conformance knows base and concepts alone. What is in impl/ is included only from the folder beside. port, which mock builds on, knows base and concepts alone. Usage: check_layers.py ROOT | --self-test
+A layer includes only layers to its left; gpusvm, pagemap and gpuvm know nothing of each other. std, port, conformance,
+mock and explore stand beside: no layer includes them. conformance knows base, index and concepts alone, and so does
+port, which mock builds on. What is in impl/ is included only from the folder beside.
+Usage: check_layers.py ROOT | --self-test
 """
 
 import re
@@ -16,12 +18,14 @@ from pathlib import Path
 from checking import line_of, report, self_test, without_comments, without_comments_and_strings
 
 _BASE = {"version", "config", "base"}
-_CONCEPTS = _BASE | {"concepts"}
+_INDEX = _BASE | {"index"}
+_CONCEPTS = _INDEX | {"concepts"}
 _CORE = _CONCEPTS | {"gpuvm", "pagemap", "gpusvm", "driver"}
 MAY_INCLUDE = {
     "version": set(),
     "config": {"version"},
     "base": _BASE,
+    "index": _INDEX,
     "concepts": _CONCEPTS,
     "gpuvm": _CONCEPTS | {"gpuvm"},
     "pagemap": _CONCEPTS | {"pagemap"},
@@ -121,6 +125,9 @@ def _plant(layer_path: str, text: str) -> dict[str, str]:
 PLANTS = [
     ("left layers are allowed", _plant("driver/a.hpp", "#include <svm/pagemap/b.hpp>\n#include <svm/base/c.hpp>\n"), []),
     ("base includes concepts", _plant("base/a.hpp", "\n#include <svm/concepts/lock.hpp>\n"), ["base/a.hpp:2: layer base"]),
+    ("base includes index", _plant("base/a.hpp", "#include <svm/index/b.hpp>\n"), ["layer base"]),
+    ("index includes concepts", _plant("index/a.hpp", "#include <svm/concepts/lock.hpp>\n"), ["layer index"]),
+    ("gpuvm includes index", _plant("gpuvm/a.hpp", "#include <svm/index/b.hpp>\n"), []),
     ("config includes base", _plant("config.hpp", "#include <svm/base/units.hpp>\n"), ["layer config"]),
     ("gpuvm includes pagemap", _plant("gpuvm/a.hpp", "#include <svm/pagemap/b.hpp>\n"), ["layer gpuvm"]),
     ("gpusvm includes pagemap", _plant("gpusvm/a.hpp", "#include <svm/pagemap/b.hpp>\n"), ["layer gpusvm"]),

@@ -71,7 +71,7 @@ OPERATIONS = {
 # Parts of the library that it does not hand out, or that only work for the classes that it does.
 INTERNAL = {
     "transfer", "migration_to_system", "migration_to_device", "devmem", "device_allocation", "device_mapping", "room", "range", "locked_range",
-    "candidate", "attribute_span", "zdd", "notifier", "mapping_index", "lists_held",
+    "candidate", "attribute_span", "zdd", "notifier", "lists_held",
 }  # fmt: skip
 UPCALLS = {"zdd::page_faulted", "notifier::invalidate", "attribute_span::invalidate", "mapped_buffer::invalidate"}
 

@@ -7,7 +7,7 @@
 
 #include <svm/config.hpp>
 #include <svm/base/construct.hpp>
-#include <svm/base/interval_index.hpp>
+#include <svm/index/interval_index.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include <svm/base/construct.hpp>
-#include <svm/base/interval_index.hpp>
+#include <svm/index/interval_index.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 

@@ -8,7 +8,7 @@
 
 #include <svm/config.hpp>
 #include <svm/base/construct.hpp>
-#include <svm/base/interval_index.hpp>
+#include <svm/index/chunk_index.hpp>
 #include <svm/base/quota.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
@@ -88,9 +88,9 @@ class gpusvm {
         client_(client),
         limits_(limits),
         range_quota_(limits.ranges),
-        range_nodes_(env_.memory),
-        notifier_nodes_(env_.memory),
-        notifiers_(notifier_nodes_) {}
+        range_nodes_(env_.memory, shape.range_layout()),
+        notifier_nodes_(env_.memory, shape.notifier_layout()),
+        notifiers_(notifier_nodes_, shape.window().start()) {}
   gpusvm(gpusvm const&) = delete;
   gpusvm& operator=(gpusvm const&) = delete;
   /// \pre no call is under way
@@ -243,7 +243,7 @@ class gpusvm {
     static va_range interval_of(notifier<P> const& n) { return n.interval(); }
   };
   using range_index = typename notifier<P>::range_index;
-  using notifier_index = interval_index<notifier_traits, typename P::lock, typename P::allocator>;
+  using notifier_index = chunk_index<notifier_traits, typename P::lock, typename P::allocator, chunk_sparse::tables>;
 
   /// A notifier that `find_or_insert` works with; one that is not in the index yet is unregistered again at the end.
   class candidate {

@@ -7,6 +7,7 @@
 
 #include <svm/base/interval.hpp>
 #include <svm/base/result.hpp>
+#include <svm/index/chunk_layout.hpp>
 
 namespace svm::inline v0 {
 
@@ -45,6 +46,11 @@ class gpusvm_layout {
   [[nodiscard]] constexpr va_range window() const { return window_; }
   [[nodiscard]] constexpr byte_count notifier_size() const { return notifier_size_; }
   [[nodiscard]] constexpr std::span<byte_count const> chunks() const { return {chunks_, count_}; }
+
+  /// How the index of a notifier's ranges divides the notifier.
+  [[nodiscard]] constexpr chunk_layout range_layout() const { return {{cpu_va{}, notifier_size_}, chunks()}; }
+  /// How the index of the notifiers divides the window.
+  [[nodiscard]] constexpr chunk_layout notifier_layout() const { return {window_, {&notifier_size_, 1}}; }
 
  private:
   constexpr gpusvm_layout(va_range window, byte_count notifier_size, std::size_t count)

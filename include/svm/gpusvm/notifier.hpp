@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include <svm/config.hpp>
-#include <svm/base/interval_index.hpp>
+#include <svm/index/chunk_index.hpp>
 #include <svm/base/refcount.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
@@ -54,11 +54,11 @@ class notifier final : public invalidation_target {
     static va_range interval_of(range<P> const& r) { return r.interval(); }
   };
   using lock_type = typename P::lock::template shared_mutex<lock_rank::notifier>;
-  using range_index = interval_index<range_traits, typename P::lock, typename P::allocator>;
+  using range_index = chunk_index<range_traits, typename P::lock, typename P::allocator>;
 
   notifier(svm_environment<P> const& env, invalidation_client<P>& client, va_range interval,
            typename range_index::pool& nodes)
-      : env_(env), client_(client), interval_(interval), ranges_(nodes) {}
+      : env_(env), client_(client), interval_(interval), ranges_(nodes, interval.start()) {}
   notifier(notifier const&) = delete;
   notifier& operator=(notifier const&) = delete;
 
@@ -85,8 +85,7 @@ class notifier final : public invalidation_target {
   template <class Visit>
   void for_each_range_locked(va_range span, Visit&& visit) {
     lock_.assert_held_shared();
-    for (range<P>* r = ranges_.first_overlap(span); r != nullptr && r->interval().overlaps(span); r = ranges_.next(*r))
-      visit(*r);
+    ranges_.for_each_overlap(span, visit);
   }
 
   /// Clears `valid` of every mapping of a range, so that nothing is bound from it any more.

@@ -8,9 +8,9 @@
 #include <svm/config.hpp>
 #include <svm/gpuvm/layout.hpp>
 #include <svm/gpuvm/mapping.hpp>
-#include <svm/gpuvm/mapping_index.hpp>
 #include <svm/gpuvm/operation.hpp>
 #include <svm/gpuvm/split_merge.hpp>
+#include <svm/index/interval_index.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -92,30 +92,27 @@ class gpuvm {
     return !layout_.touches_reserved(r) && find_first(r) == nullptr;
   }
   /// The mapping that contains an address, or null.
-  [[nodiscard]] mapping* find_at(gpu_va a) const {
-    mapping* const below = index_.at_or_before(a.value);
-    return below != nullptr && a <= below->last() ? below : nullptr;
-  }
+  [[nodiscard]] mapping* find_at(gpu_va a) const { return index_.find(a); }
   /// The mapping of just this range, or null.
   [[nodiscard]] mapping* find(gpu_range r) const {
-    mapping* const m = index_.at_or_before(r.start().value);
+    mapping* const m = index_.around(r.start()).below;
     return m != nullptr && m->start() == r.start() && m->size() == r.size() ? m : nullptr;
   }
   /// The lowest mapping that has an address in the range, or null.
-  [[nodiscard]] mapping* find_first(gpu_range r) const { return index_.first_overlap(r.start().value, r.last().value); }
+  [[nodiscard]] mapping* find_first(gpu_range r) const { return index_.first_overlap(r); }
   /// The mapping that ends where `start` is, or null.
   ///
   /// \source drm_gpuva_find_prev(); unlike it, this never returns the mapping that starts there
   [[nodiscard]] mapping* find_prev(gpu_va start) const {
     if (start.value == 0) return nullptr;
-    mapping* const m = index_.at_or_before(start.value - 1);
+    mapping* const m = index_.around({start.value - 1}).below;
     return m != nullptr && m->last().value == start.value - 1 ? m : nullptr;
   }
   /// The mapping that starts at `end`, or null.
   ///
   /// \source drm_gpuva_find_next(); unlike it, this never returns a mapping that starts further up
   [[nodiscard]] mapping* find_next(gpu_va end) const {
-    mapping* const m = index_.at_or_before(end.value);
+    mapping* const m = index_.around(end).below;
     return m != nullptr && m->start() == end ? m : nullptr;
   }
 
@@ -124,13 +121,11 @@ class gpuvm {
   /// The mapping above `m`, adjacent or not, or null.
   ///
   /// \pre `m` is in the space
-  [[nodiscard]] mapping* next(mapping const& m) const { return index_.after(m.start().value); }
+  [[nodiscard]] mapping* next(mapping const& m) const { return index_.next(m); }
   /// The mapping below `m`, adjacent or not, or null.
   ///
   /// \pre `m` is in the space
-  [[nodiscard]] mapping* previous(mapping const& m) const {
-    return m.start().value == 0 ? nullptr : index_.at_or_before(m.start().value - 1);
-  }
+  [[nodiscard]] mapping* previous(mapping const& m) const { return index_.previous(m); }
 
   /// Calls `function(mapping&)` for every mapping in order. The function may remove any mapping, end its life, and
   /// insert others: the walk goes on above the last address of the mapping that it was called with.
@@ -138,12 +133,12 @@ class gpuvm {
   /// \complexity O(size), and O(log size) for a call that changes the space
   template <class Function>
   void for_each(Function&& function) const {
-    walk(0, UINT64_MAX, function);
+    index_.for_each(function);
   }
   /// The same for the mappings that have an address in the range.
   template <class Function>
   void for_each_overlap(gpu_range r, Function&& function) const {
-    walk(r.start().value, r.last().value, function);
+    index_.for_each_overlap(r, function);
   }
 
   // ---- Changing the space directly.
@@ -157,7 +152,7 @@ class gpuvm {
     SVM_ASSERT(!m.inserted_);
     if (errc const e = check_request(m.extent()); e != errc::ok) return e;
     if (errc const e = pool_.replenish(nodes_, nodes_per_request); e != errc::ok) return e;
-    if (index_.first_overlap(m.start().value, m.last().value) != nullptr) return errc::exists;
+    if (index_.first_overlap(m.range()) != nullptr) return errc::exists;
     put_in(nodes_, m);
     return errc::ok;
   }
@@ -180,7 +175,7 @@ class gpuvm {
   /// \errors, \allocs as for `insert`, but none in a callback of `sm_map` that takes each step once
   [[nodiscard]] errc map(map_step<Types> const& step, mapping& fresh) {
     if (errc const e = check_request(step.extent); e != errc::ok) return e;
-    if (index_.first_overlap(step.extent.start.value, step.extent.last().value) != nullptr) return errc::exists;
+    if (index_.first_overlap(step.extent.range()) != nullptr) return errc::exists;
     if (errc const e = provide_nodes(); e != errc::ok) return e;
     fresh.set_extent(step.extent);
     put_in(nodes_, fresh);
@@ -240,7 +235,13 @@ class gpuvm {
  private:
   friend gpuvm_list<Types>;
 
-  using index = mapping_index<mapping, typename Types::lock, typename Types::allocator>;
+  struct mapping_traits {
+    using entry = mapping;
+    using address = gpu_va;
+    static gpu_range interval_of(mapping const& m) { return m.range(); }
+  };
+  using index =
+      interval_index<mapping_traits, typename Types::lock, typename Types::allocator, 32, index_memory::last_leaf>;
 
   /// A request inserts two mappings at most: the second part of the one that it cuts twice, and its own; and a
   /// split-only request two that are not neighbours.
@@ -259,14 +260,6 @@ class gpuvm {
       return errc::unsupported;
   }
 
-  template <class Function>
-  void walk(std::uint64_t first, std::uint64_t last, Function& function) const {
-    static_cast<void>(index::walk(index_, first, last, [&](mapping& m) {
-      function(m);
-      return errc::ok;
-    }));
-  }
-
   /// A version that was gone comes back only when a list is reverted, with the state that it stood for.
   void changed() { version_ = ++newest_version_; }
 
@@ -276,7 +269,7 @@ class gpuvm {
 
   /// \pre nothing overlaps it
   void put_in(typename index::reservation& nodes, mapping& m) {
-    index_.insert(nodes, m);
+    index_.insert_apart(nodes, m);
     m.inserted_ = true;
     changed();
   }
@@ -286,16 +279,16 @@ class gpuvm {
     SVM_ASSERT(prev != next);
     changed();
     mapping& old = *step.mapping;
-    std::uint64_t const start = step.old.start.value;
     mapping& stays = prev != nullptr ? *prev : *next;  // takes the old one's place in the index
+    stays.change_extent(prev != nullptr ? step.prev_extent() : step.next_extent());
     if (&stays != &old) {
       SVM_ASSERT(!stays.inserted_);
-      index_.replace(old, start, stays);
+      index_.replace(old, stays);
       old.inserted_ = false;
       stays.inserted_ = true;
+    } else if (prev == nullptr) {
+      index_.rekey(stays, step.old.start);
     }
-    stays.change_extent(prev != nullptr ? step.prev_extent() : step.next_extent());
-    if (prev == nullptr) index_.rekey(stays, start);
     if (prev != nullptr && next != nullptr) {
       next->set_extent(step.next_extent());
       put_in(nodes, *next);
@@ -308,14 +301,15 @@ class gpuvm {
     if (step.prev != nullptr && step.next != nullptr) remove(*step.next);
     mapping& old = *step.mapping;
     mapping& stays = step.prev != nullptr ? *step.prev : *step.next;
-    std::uint64_t const start = stays.start().value;
-    stays.change_extent(step.old);
-    if (step.prev == nullptr) index_.rekey(stays, start);
-    if (&stays == &old) return;
-    index_.replace(stays, step.old.start.value, old);
-    stays.inserted_ = false;
-    old.inserted_ = true;
+    gpu_va const start = stays.start();
     old.change_extent(step.old);
+    if (&stays != &old) {
+      index_.replace(stays, old);
+      stays.inserted_ = false;
+      old.inserted_ = true;
+    } else if (step.prev == nullptr) {
+      index_.rekey(old, start);
+    }
   }
 
   gpuvm_layout layout_;

@@ -99,9 +99,9 @@ class gpuvm_list {
     clear();
     if (errc const e = vm_.layout_.check_window(start, size); e != errc::ok) return e;
     index const& mappings = vm_.index_;
-    return planned(index::walk(mappings, start.value, extent{start, size}.last().value,
-                               [&](mapping& m) { return append(prefetch_step<Types>{&m}); }),
-                   placement::together);
+    return planned(
+        mappings.try_each_overlap({start, size}, [&](mapping& m) { return append(prefetch_step<Types>{&m}); }),
+        placement::together);
   }
   /// Plans that mappings without an object begin and end where the range does; see `split_only`.
   [[nodiscard]] errc plan_split(gpu_va start, byte_count size) {

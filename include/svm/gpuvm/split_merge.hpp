@@ -50,8 +50,9 @@ template <class Types, class Take>
 template <class Types, class Index, class Take>
 [[nodiscard]] errc split_merge(Index& index, std::uint64_t first, std::uint64_t last, gpu_extent<Types> const* request,
                                Take&& take) {
-  errc const e = Index::walk(
-      index, first, last, [&](typename Types::mapping& m) { return split_one<Types>(m, first, last, request, take); });
+  gpu_range const span{{first}, {last - first + 1}};
+  errc const e = index.try_each_overlap(
+      span, [&](typename Types::mapping& m) { return split_one<Types>(m, first, last, request, take); });
   if (e != errc::ok || request == nullptr) return e;
   map_step<Types> step{*request};
   return take(step);
@@ -65,7 +66,8 @@ template <class Types, class Index, class Take>
 /// \source drm_gpuvm_madvise_ops_create(), linux 7.0
 template <class Types, class Index, class Take>
 [[nodiscard]] errc split_only(Index& index, std::uint64_t first, std::uint64_t last, Take&& take) {
-  return Index::walk(index, first, last, [&](typename Types::mapping& m) {
+  gpu_range const span{{first}, {last - first + 1}};
+  return index.try_each_overlap(span, [&](typename Types::mapping& m) {
     gpu_extent<Types> const old = m.extent();
     if (old.object != nullptr || (first <= old.start.value && old.last().value <= last)) return errc::ok;
     gpu_range inside = old.range();

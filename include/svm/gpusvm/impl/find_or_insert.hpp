@@ -91,7 +91,7 @@ auto gpusvm<P>::make_plan(candidate& home, cpu_va fault, lookup_options const& o
   if (!vma) return vma.error();
   if (!home.is_fresh()) {
     shared_guard const guard{home->lock_};
-    if (range<P>* const known = home->ranges_.find(fault))
+    if (range<P>* const known = home->ranges_.find(fault, range_nodes_.layout()))
       return plan{range_ref<P>::share(*known), *vma, known->interval()};
   }
   va_range const window = options.within == nullptr ? shape_.window() : shape_.window().intersection(*options.within);

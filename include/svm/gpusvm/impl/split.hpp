@@ -14,7 +14,7 @@ namespace svm::inline v0 {
 ///     span     |----------------------------------|
 ///     chunks   [4K)[4K)[ 64K )[ 64K )[ 64K )[4K)
 ///
-/// \param chunks  as `geometry` checked them; `span` is aligned to the smallest
+/// \param chunks  as `gpusvm_layout` checked them; `span` is aligned to the smallest
 template <class Visit>
 constexpr void for_each_chunk(std::span<byte_count const> chunks, va_range span, Visit&& visit) {
   cpu_va at = span.start();

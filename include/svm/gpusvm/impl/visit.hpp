@@ -12,9 +12,7 @@ template <explained_policies P>
 template <class Visit>
 void gpusvm<P>::for_each_notifier(va_range span, Visit&& visit) {
   shared_guard const guard{lock_};
-  for (notifier<P>* n = notifiers_.first_overlap(span); n != nullptr && n->interval().overlaps(span);
-       n = notifiers_.next(*n))
-    visit(*n);
+  notifiers_.for_each_overlap(span, visit);
 }
 
 template <explained_policies P>

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/base/index_node.hpp>
+#include <svm/index/index_node.hpp>
 #include <svm/config.hpp>
 
 #include <cstddef>
@@ -216,8 +216,8 @@ class index_tree {
     return below;
   }
 
-  [[nodiscard]] node* make_node(reservation& nodes) { return ::new (pool_.take(nodes)) node; }
-  void free_node(node* n) { pool_.put(reinterpret_cast<std::byte*>(n)); }
+  [[nodiscard]] node* make_node(reservation& nodes) { return ::new (pool_.template take<node>(nodes)) node; }
+  void free_node(node* n) { pool_.template put<node>(reinterpret_cast<std::byte*>(n)); }
 
   /// Inserts into a full node by moving its upper pairs to a new one, which it returns.
   ///

@@ -1,12 +1,14 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <svm/base/interval_index.hpp>
+#include <svm/index/interval_index.hpp>
 #include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>
 #include <svm/std/std_lock.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -14,7 +16,7 @@
 
 #include <doctest/doctest.h>
 
-#include <base/spanned.hpp>
+#include <index/spanned.hpp>
 
 using namespace svm;
 
@@ -66,9 +68,9 @@ std::vector<object> row_of(std::size_t n, std::uint64_t first, std::uint64_t str
 using sequence = std::vector<object*>;
 
 /// An index with its pool and allocator; every change runs with the allocator forbidden and is checked after.
-template <unsigned Fanout>
+template <unsigned Fanout, index_memory Memory = index_memory::none>
 struct bench {
-  using index = interval_index<traits, null_lock, ledger, Fanout>;
+  using index = interval_index<traits, null_lock, ledger, Fanout, Memory>;
 
   ledger memory;
   typename index::pool pool{memory};
@@ -148,11 +150,14 @@ struct bench {
   object* find(std::uint64_t a) { return tree.find({a}); }
 };
 
-#define SVM_TEST_BENCHES bench<4>, bench<16>, bench<32>
+using remembering = bench<32, index_memory::last_leaf>;
+using remembering_small = bench<4, index_memory::last_leaf>;
+
+#define SVM_TEST_BENCHES bench<4>, bench<16>, bench<32>, remembering, remembering_small
 
 }  // namespace
 
-TEST_SUITE("base/interval_index") {
+TEST_SUITE("index/interval_index") {
   TEST_CASE_TEMPLATE("IDX-01 an empty index finds and visits nothing", Bench, SVM_TEST_BENCHES) {
     Bench b;
     CHECK(b.tree.check());
@@ -716,6 +721,29 @@ TEST_SUITE("base/interval_index") {
       CHECK(pool.in_use().free == pool.in_use().owned);
     }
     CHECK(memory.live == 0);
+  }
+
+  TEST_CASE("readers of an index that remembers share it: no function of theirs writes a byte of it") {
+    remembering b;
+    std::vector<object>& row = b.make_row(300, 100, 10, 4);
+    for (object& o : row) REQUIRE(b.insert(o) == nullptr);
+    remembering::index const& reader = b.tree;
+    REQUIRE(b.tree.first_overlap(span(1000, 1000)) != nullptr);  // what is remembered now
+    std::byte before[sizeof(reader)];
+    std::memcpy(before, &reader, sizeof(reader));
+    CHECK(reader.find({2503}) == &row[240]);
+    CHECK(reader.first_overlap(span(2504, 2600)) == &row[241]);
+    CHECK(reader.around({305}).below == &row[20]);
+    CHECK(reader.next(row[7]) == &row[8]);
+    CHECK(reader.previous(row[7]) == &row[6]);
+    std::size_t visits = 0;
+    reader.for_each([&](object&) { ++visits; });
+    reader.for_each_overlap(span(100, 199), [&](object&) { ++visits; });
+    CHECK(visits == 310);
+    CHECK(reader.try_each_overlap(span(0, 5000), [&](object& o) { return &o == &row[3] ? errc::busy : errc::ok; }) ==
+          errc::busy);
+    CHECK(std::memcmp(before, &reader, sizeof(reader)) == 0);
+    b.clear();
   }
 
   TEST_CASE("a reservation of one thread survives the insertions of another into the same index") {

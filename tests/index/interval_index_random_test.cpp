@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <svm/base/interval_index.hpp>
+#include <svm/index/interval_index.hpp>
 #include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>
 
@@ -12,7 +12,7 @@
 
 #include <doctest/doctest.h>
 
-#include <base/spanned.hpp>
+#include <index/spanned.hpp>
 
 using namespace svm;
 
@@ -32,8 +32,10 @@ using traits = spanned<object>;
 
 template <unsigned Fanout>
 using index_of = interval_index<traits, null_lock, heap, Fanout>;
+template <unsigned Fanout>
+using remembering = interval_index<traits, null_lock, heap, Fanout, index_memory::last_leaf>;
 
-#define SVM_TEST_INDEXES index_of<4>, index_of<16>, index_of<32>
+#define SVM_TEST_INDEXES index_of<4>, index_of<16>, index_of<32>, remembering<4>, remembering<32>
 
 va_range span(std::uint64_t first, std::uint64_t last) {
   return va_range::from_bounds({first}, {last}).value();
@@ -246,7 +248,7 @@ struct plain {
 
 }  // namespace
 
-TEST_SUITE("base/interval_index") {
+TEST_SUITE("index/interval_index") {
   TEST_CASE_TEMPLATE("IDX-09 IDX-10 windows see the intervals and the gaps that a byte map shows", Index,
                      SVM_TEST_INDEXES) {
     constexpr std::uint64_t bytes = 600;

@@ -3,10 +3,10 @@
 
 // That `check` of the index, its tree, nodes and pool sees what it is there to see: each invariant is broken by hand, in
 // memory that the structure thinks its own, and repaired again.
-#include <svm/base/index_node.hpp>
-#include <svm/base/index_node_pool.hpp>
-#include <svm/base/index_tree.hpp>
-#include <svm/base/interval_index.hpp>
+#include <svm/index/index_node.hpp>
+#include <svm/index/index_node_pool.hpp>
+#include <svm/index/index_tree.hpp>
+#include <svm/index/interval_index.hpp>
 #include <svm/std/null_lock.hpp>
 
 #include <cstddef>
@@ -17,7 +17,7 @@
 
 #include <doctest/doctest.h>
 
-#include <base/spanned.hpp>
+#include <index/spanned.hpp>
 
 #include <support/telling_heap.hpp>
 
@@ -27,7 +27,7 @@ using support::telling_heap;
 namespace {
 
 using node = index_node<4>;
-using pool = index_node_pool<null_lock, telling_heap, sizeof(node), alignof(node)>;
+using pool = index_node_pool<null_lock, telling_heap, node>;
 using tree = index_tree<pool, 4>;
 
 /// A tree of the keys 10, 20, 30 and so on: three in each leaf but the last.
@@ -97,10 +97,12 @@ struct object {
   va_range span;
 };
 using traits = spanned<object>;
+using forgetful = interval_index<traits, null_lock, telling_heap, 4>;
+using remembering = interval_index<traits, null_lock, telling_heap, 4, index_memory::last_leaf>;
 
 }  // namespace
 
-TEST_SUITE("base/index_check") {
+TEST_SUITE("index/index_check") {
   TEST_CASE(
       "a node's check sees a count above its size, keys that do not rise, and an unused key that is not at the top") {
     int object = 0;
@@ -184,10 +186,11 @@ TEST_SUITE("base/index_check") {
     CHECK(t.sees(t.at(10, 0), [](node& n) { keep(n, 2); }));
   }
 
-  TEST_CASE("an index's check sees an entry that moved or grew without a word, and a tree that is not sound") {
-    using index = interval_index<traits, null_lock, telling_heap, 4>;
+  TEST_CASE_TEMPLATE("an index's check sees an entry that moved or grew without a word, and a tree that is not sound",
+                     Index, forgetful, remembering) {
+    using index = Index;
     telling_heap memory;
-    index::pool nodes{memory};
+    typename index::pool nodes{memory};
     index objects{nodes};
     object low{{cpu_va{0x1000}, {0x1000}}};
     object high{{cpu_va{0x3000}, {0x1000}}};
@@ -240,11 +243,11 @@ TEST_SUITE("base/index_check") {
     CHECK(nodes.check());
 
     alignas(node) std::byte stranger[sizeof(node)];
-    nodes.put(stranger);
+    nodes.put<node>(stranger);
     CHECK_FALSE(nodes.check());
     auto reserved = nodes.reserve(1);
     REQUIRE(reserved);
-    CHECK(nodes.take(*reserved) == stranger);
+    CHECK(nodes.take<node>(*reserved) == stranger);
     CHECK(nodes.check());
     nodes.trim();
   }
