@@ -168,10 +168,10 @@ class notifier final : public invalidation_target {
   invalidation_client<P>& client_;
   va_range const interval_;
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
-  lock_type lock_;
-  range_index ranges_ SVM_GUARDED_BY(lock_);
   bool retired_ SVM_GUARDED_BY(lock_) = false;
   bool pending_ SVM_GUARDED_BY(lock_) = false;  // an invalidation is between its passes
+  lock_type lock_;
+  range_index ranges_ SVM_GUARDED_BY(lock_);
   va_range pending_span_ SVM_GUARDED_BY(lock_){cpu_va{}, byte_count{1}};
   typename P::mm::registration registration_{};
 };

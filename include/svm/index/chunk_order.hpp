@@ -104,44 +104,36 @@ class chunk_order {
   /// It is one loop, so that a function of a few instructions becomes part of it.
   template <class Function>
   [[gnu::always_inline]] void walk(std::uint64_t first, std::uint64_t last, Function&& function) const {
-    node way[chunk_layout::max_levels + 1];
+    node way[chunk_layout::max_levels + 2];
     std::size_t depth = 0;
     node now = from_root(first, last);
-    // True when the walk goes on below the same nodes.
-    auto const visit = [&](entry& e) {
-      auto const span = Traits::interval_of(e);
-      std::uint64_t const end = span.last().value;
-      if (end < first) return true;
-      if (span.start().value <= last) {
-        std::uint32_t const changes = root_.changes;
-        function(e);
-        if (root_.changes == changes) return true;
-      }
-      depth = 0;
-      first = end + 1;
-      now = end < last ? from_root(first, last) : node{nullptr, 0};
-      return false;
-    };
     while (true) {
-      chunk_slot s;
-      while (now.used != 0) {
-        s = now.next();
-        if (s.is_node() || !visit(*s.template entry<entry>())) break;
+      if (now.used == 0) {
+        if (depth == 0) return;
+        now = way[--depth];
+        continue;
       }
-      if (s.is_table()) {
+      chunk_slot const s = now.next();
+      if (s.is_node()) {
         if (now.used != 0) {
           chunk_slot{now.slots[lowest_bit(now.used)].load()}.prefetch();
           way[depth++] = now;
         }
-        now = from_table(s, first, last);
-      } else if (s.is_bucket()) {
-        bucket const& b = s.template bucket<bucket>();
-        for (unsigned i = 0; i < bucket::capacity && !b.at(i).is_empty(); ++i)
-          if (!visit(*b.at(i).template entry<entry>())) break;
-      } else if (now.used == 0) {
-        if (depth == 0) return;
-        now = way[--depth];
+        now = s.is_table() ? from_table(s, first, last) : from_bucket(s);
+        continue;
       }
+      entry& e = *s.template entry<entry>();
+      auto const span = Traits::interval_of(e);
+      if (span.start().value > last) return;
+      std::uint64_t const end = span.last().value;
+      if (end < first) continue;
+      std::uint32_t const changes = root_.changes;
+      function(e);
+      if (root_.changes == changes) continue;
+      if (end >= last) return;
+      first = end + 1;
+      now = from_root(first, last);
+      depth = 0;
     }
   }
 
@@ -185,6 +177,10 @@ class chunk_order {
     table const& t = s.template table<table>();
     if (first == 0 && last == UINT64_MAX) return {t.all.slots, t.used};
     return {t.all.slots, part_of(t.all, t.used, t.base, s.shift(), layout_.reach(s.shift()), first, last)};
+  }
+  [[nodiscard]] static node from_bucket(chunk_slot s) {
+    bucket const& b = s.template bucket<bucket>();
+    return {b.entries, (1u << b.count()) - 1};
   }
   /// The slots in use that may have to do with [first, last].
   template <class Slots>
