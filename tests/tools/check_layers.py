@@ -4,8 +4,9 @@
 """Checks that the headers keep to their layers.
 
     version, config < base < concepts < gpuvm, pagemap < gpusvm < driver < svm.hpp
+                      base < placement                    < driver
 
-A layer includes only layers to its left, and gpuvm knows neither pagemap nor gpusvm. std, port, mock and explore stand
+A layer includes only layers to its left; gpuvm knows neither pagemap nor gpusvm, and placement knows base alone. std, port, mock and explore stand
 beside: no layer includes them. port, which mock builds on, knows base and concepts alone. Usage: check_layers.py ROOT | --self-test
 """
 
@@ -18,7 +19,8 @@ from checking import line_of, report, self_test, without_comments, without_comme
 _BASE = {"version", "config", "base"}
 _CONCEPTS = _BASE | {"concepts"}
 _GPUSVM = _CONCEPTS | {"gpuvm", "pagemap", "gpusvm"}
-_CORE = _GPUSVM | {"driver"}
+_PLACEMENT = _BASE | {"placement"}
+_CORE = _GPUSVM | _PLACEMENT | {"driver"}
 MAY_INCLUDE = {
     "version": set(),
     "config": {"version"},
@@ -27,6 +29,7 @@ MAY_INCLUDE = {
     "gpuvm": _CONCEPTS | {"gpuvm"},
     "pagemap": _CONCEPTS | {"pagemap"},
     "gpusvm": _GPUSVM,
+    "placement": _PLACEMENT,
     "driver": _CORE,
     "svm": _CORE,
     "std": _CORE | {"svm", "std"},
@@ -115,6 +118,10 @@ PLANTS = [
     ("gpuvm includes gpusvm", _plant("gpuvm/a.hpp", "#include <svm/gpusvm/b.hpp>\n"), ["layer gpuvm"]),
     ("pagemap includes gpuvm", _plant("pagemap/a.hpp", "#include <svm/gpuvm/b.hpp>\n"), ["layer pagemap"]),
     ("gpusvm includes driver", _plant("gpusvm/a.hpp", "#include <svm/driver/b.hpp>\n"), ["layer gpusvm"]),
+    ("placement includes concepts", _plant("placement/a.hpp", "#include <svm/concepts/lock.hpp>\n"), ["layer placement"]),
+    ("placement includes gpusvm", _plant("placement/a.hpp", "#include <svm/gpusvm/b.hpp>\n"), ["layer placement"]),
+    ("gpusvm includes placement", _plant("gpusvm/a.hpp", "#include <svm/placement/b.hpp>\n"), ["layer gpusvm"]),
+    ("driver includes placement", _plant("driver/a.hpp", "#include <svm/placement/b.hpp>\n"), []),
     ("a layer includes svm.hpp", _plant("driver/a.hpp", "#include <svm/svm.hpp>\n"), ["layer driver"]),
     ("a layer includes std", _plant("driver/a.hpp", "#include <svm/std/heap.hpp>\n"), ["layer driver"]),
     ("svm.hpp includes mock", _plant("svm.hpp", "#include <svm/mock/mm.hpp>\n"), ["layer svm"]),
