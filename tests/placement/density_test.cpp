@@ -114,7 +114,7 @@ page_mask density_of(page_mask const& resident, page_mask const& faulted, page_m
 prefetch_request request_of(page_mask const& faulted, processor to = gpu(0)) {
   return {.pages = {.resident = {}, .faulted = faulted, .thrashing = {}, .where = {}},
           .destination = to,
-          .preferred = none,
+          .preferred = nobody,
           .resident_anywhere = true,
           .mapped_by_cpu = {}};
 }

@@ -41,17 +41,13 @@ inline constexpr duration lapse_step_least{5'000};
 inline constexpr duration lapse_most{500'000'000};
 inline constexpr duration lapse_least{5'000};
 
-// A residency slice instead of a history: xe, xe_svm.c (5 ms); that each retry doubles it is said of xe too.
-inline constexpr duration residency_slice{5'000'000};
-inline constexpr unsigned slice_doublings_most = 6;  ///< ours: a slice ends at 320 ms, about as long as UVM's pin
-
 // Fault batches: UVM, uvm_gpu_replayable_faults.c.
 inline constexpr unsigned batch_faults = 256;
 inline constexpr unsigned update_put_percent = 50;      ///< duplicates above which a flush reads the device's PUT
 inline constexpr unsigned batches_a_run = 20;           ///< batches that one run of the bottom half serves
 inline constexpr unsigned throttled_batches_a_run = 5;  ///< of these with a throttled fault
 inline constexpr duration prefetch_faults_off{1'000'000'000};
-inline constexpr unsigned microtlbs = 8;  ///< ours: placement.md's default of the key `utlbs`
+inline constexpr unsigned microtlbs = 8;  ///< ours: enough to tell them apart
 
 // Access counters: UVM, uvm_gpu_access_counters.c.
 inline constexpr byte_count counter_granularity = 2_MiB;

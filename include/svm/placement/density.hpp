@@ -32,7 +32,7 @@ namespace svm::inline v0::detail {
   return (word + (word >> 8)) & 0x00ff00ff00ff00ff;
 }
 
-/// The climb of policies.md's density prefetch, from the top down: the largest node that passes is the first one met, and
+/// The climb of density prefetch (rule A5) from the top down: the largest node that passes is the first one met, and
 /// nodes above several faults are looked at once. `Whole` says that there are 512 leaves.
 template <bool Whole>
 class density_climb {
@@ -152,7 +152,7 @@ template <bool Whole>
 
 namespace svm::inline v0::placement {
 
-/// The pages that density adds to those that faulted: policies.md A, steps 3 to 6.
+/// The pages that density adds to those that faulted: rules A3 to A6.
 ///
 /// A faulted group counts as if it were there; then each fault takes the largest node of the tree of which more than
 /// `threshold` percent is there.
@@ -184,21 +184,21 @@ struct prefetch_options {
 
 /// What a block remembers of the services before.
 struct prefetch_history {
-  processor last = none;  ///< where the last service went
-  unsigned faulted = 0;   ///< pages that faulted there since
+  processor last = nobody;  ///< where the last service went
+  unsigned faulted = 0;     ///< pages that faulted there since
 };
 
 /// One service whose pages all go to one destination; a service with several destinations prefetches nothing and does
 /// not ask.
 struct prefetch_request {
   density_input pages{};
-  processor destination = none;
-  processor preferred = none;     ///< the preferred location of the first faulted page, or none
+  processor destination = nobody;
+  processor preferred = nobody;   ///< the preferred location of the first faulted page, or nobody
   bool resident_anywhere = true;  ///< whether any processor's memory has a page of the block
   page_mask mapped_by_cpu{};      ///< pages that the CPU has in its memory and in its page table
 };
 
-/// The pages that move along with the faulted ones: policies.md A as a whole, and no page of the service itself.
+/// The pages that move along with the faulted ones: rules A1 to A7, and no page of the service itself.
 ///
 /// \pre options.valid() was asked where the numbers come from outside
 [[nodiscard]] constexpr page_mask prefetch(prefetch_history& history, prefetch_request const& request,

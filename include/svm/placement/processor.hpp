@@ -9,7 +9,7 @@
 
 namespace svm::inline v0::placement {
 
-/// The CPU or a GPU: 0 is the CPU, GPUs count from 1, and `none` is nobody.
+/// The CPU or a GPU: 0 is the CPU, GPUs count from 1, and `nobody` is neither.
 struct processor {
   static constexpr unsigned most = 32;
 
@@ -20,7 +20,7 @@ struct processor {
   [[nodiscard]] constexpr bool is_gpu() const { return id != 0 && id < most; }
 };
 
-inline constexpr processor none{};
+inline constexpr processor nobody{};
 inline constexpr processor cpu{0};
 
 /// GPU number `n`, from 0.
@@ -31,7 +31,7 @@ inline constexpr processor cpu{0};
   return {static_cast<std::uint8_t>(n + 1)};
 }
 
-/// A set of processors; `none` is in no set.
+/// A set of processors; `nobody` is in no set.
 class processor_set {
  public:
   constexpr processor_set() = default;
@@ -46,11 +46,11 @@ class processor_set {
   [[nodiscard]] constexpr bool contains(processor_set other) const { return (other.bits_ & ~bits_) == 0; }
   [[nodiscard]] constexpr bool empty() const { return bits_ == 0; }
   [[nodiscard]] constexpr unsigned size() const { return static_cast<unsigned>(__builtin_popcount(bits_)); }
-  /// The member with the lowest number, the CPU first; `none` of an empty set.
+  /// The member with the lowest number, the CPU first; `nobody` of an empty set.
   [[nodiscard]] constexpr processor first() const {
-    return empty() ? none : processor{static_cast<std::uint8_t>(__builtin_ctz(bits_))};
+    return empty() ? nobody : processor{static_cast<std::uint8_t>(__builtin_ctz(bits_))};
   }
-  /// The GPU with the lowest number; without one the CPU; `none` of an empty set.
+  /// The GPU with the lowest number; without one the CPU; `nobody` of an empty set.
   [[nodiscard]] constexpr processor first_gpu() const {
     processor const p = (*this - cpu).first();
     return p.is_some() ? p : first();
