@@ -19,6 +19,16 @@ struct explicit_request {
   bool skips_cpu_mappings = false;  ///< the CPU is not mapped again
 };
 
+/// How many blocks from `block` on the CPU is unmapped from at once: at most 8 MiB, and none behind one where a page that
+/// the CPU maps is at the destination already.
+template <class View>
+[[nodiscard]] std::uint64_t pre_unmapped_blocks(View&& view, std::uint64_t block, std::uint64_t end) {
+  constexpr std::uint64_t most = defaults::pre_unmap_window.value / defaults::block_bytes.value;
+  std::uint64_t n = 0;
+  while (n < most && block + n < end && !view.is_at_destination(block + n)) ++n;
+  return n;
+}
+
 /// Moves a span because a program said so (rule F5). The first pass moves every block and maps nothing; the second moves
 /// again what was taken meanwhile, and maps. A span of one block, or one that leaves the CPU's mappings alone, has the
 /// second pass alone.
@@ -50,27 +60,12 @@ template <class View>
   return errc::ok;
 }
 
-/// How many blocks from `block` on the CPU is unmapped from at once: at most 8 MiB, and none behind one where a page that
-/// the CPU maps is at the destination already.
-template <class View>
-[[nodiscard]] std::uint64_t pre_unmapped_blocks(View&& view, std::uint64_t block, std::uint64_t end) {
-  constexpr std::uint64_t most = defaults::pre_unmap_window.value / defaults::block_bytes.value;
-  std::uint64_t n = 0;
-  while (n < most && block + n < end && !view.is_at_destination(block + n)) ++n;
-  return n;
-}
-
 /// Where a page of an explicit migration goes, and whether it stays, too: discarded pages are not worth a copy.
 [[nodiscard]] constexpr residence explicit_residence(range_policy const& policy, page_state const& page,
                                                      processor destination, bool discarded) {
   if (policy.duplicates != read_duplication::enabled) return {destination, false};
   if (!discarded) return {destination, true};
   return {page.copies.contains(policy.preferred) ? policy.preferred : destination, false};
-}
-
-/// The right that the destination gets: all of it where nobody is mapped.
-[[nodiscard]] constexpr right right_of_explicit(topology const& links, page_state const& page, processor destination) {
-  return right_of_mapping(links, page, destination);
 }
 
 }  // namespace svm::inline v0::placement
