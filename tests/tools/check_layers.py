@@ -4,10 +4,11 @@
 """Checks that the headers keep to their layers.
 
     version, config < base < index < concepts < gpusvm, pagemap, gpuvm < driver < svm.hpp
+                      base < placement                                 < driver
 
-A layer includes only layers to its left; gpusvm, pagemap and gpuvm know nothing of each other. std, port, conformance,
-mock and explore stand beside: no layer includes them. conformance knows base, index and concepts alone, and so does
-port, which mock builds on. What is in impl/ is included only from the folder beside.
+A layer includes only layers to its left; gpusvm, pagemap and gpuvm know nothing of each other, and placement knows base
+alone. std, port, conformance, mock and explore stand beside: no layer includes them. conformance knows base, index and
+concepts alone, and so does port, which mock builds on. What is in impl/ is included only from the folder beside.
 Usage: check_layers.py ROOT | --self-test
 """
 
@@ -20,7 +21,7 @@ from checking import line_of, report, self_test, without_comments, without_comme
 _BASE = {"version", "config", "base"}
 _INDEX = _BASE | {"index"}
 _CONCEPTS = _INDEX | {"concepts"}
-_CORE = _CONCEPTS | {"gpuvm", "pagemap", "gpusvm", "driver"}
+_CORE = _CONCEPTS | {"gpuvm", "pagemap", "gpusvm", "placement", "driver"}
 MAY_INCLUDE = {
     "version": set(),
     "config": {"version"},
@@ -30,6 +31,7 @@ MAY_INCLUDE = {
     "gpuvm": _CONCEPTS | {"gpuvm"},
     "pagemap": _CONCEPTS | {"pagemap"},
     "gpusvm": _CONCEPTS | {"gpusvm"},
+    "placement": _BASE | {"placement"},
     "driver": _CORE,
     "svm": _CORE,
     "std": _CORE | {"svm", "std"},
@@ -135,6 +137,10 @@ PLANTS = [
     ("gpuvm includes gpusvm", _plant("gpuvm/a.hpp", "#include <svm/gpusvm/b.hpp>\n"), ["layer gpuvm"]),
     ("pagemap includes gpuvm", _plant("pagemap/a.hpp", "#include <svm/gpuvm/b.hpp>\n"), ["layer pagemap"]),
     ("gpusvm includes driver", _plant("gpusvm/a.hpp", "#include <svm/driver/b.hpp>\n"), ["layer gpusvm"]),
+    ("placement includes concepts", _plant("placement/a.hpp", "#include <svm/concepts/lock.hpp>\n"), ["layer placement"]),
+    ("placement includes gpusvm", _plant("placement/a.hpp", "#include <svm/gpusvm/b.hpp>\n"), ["layer placement"]),
+    ("gpusvm includes placement", _plant("gpusvm/a.hpp", "#include <svm/placement/b.hpp>\n"), ["layer gpusvm"]),
+    ("driver includes placement", _plant("driver/a.hpp", "#include <svm/placement/b.hpp>\n"), []),
     ("a layer includes svm.hpp", _plant("driver/a.hpp", "#include <svm/svm.hpp>\n"), ["layer driver"]),
     ("a layer includes std", _plant("driver/a.hpp", "#include <svm/std/heap.hpp>\n"), ["layer driver"]),
     ("svm.hpp includes mock", _plant("svm.hpp", "#include <svm/mock/cpu/mm.hpp>\n"), ["layer svm"]),
