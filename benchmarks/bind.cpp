@@ -3,7 +3,6 @@
 
 // Split and merge on workload gpuvm-bind-v1, beside a std::map that keeps its extents in place. Before anything is
 // timed, both must produce the same steps, and for 1e4 mappings the step counts that the reference's C code produced.
-// Compare ratios within one run only, best with --benchmark_enable_random_interleaving=true --benchmark_repetitions=5.
 
 #include <svm/gpuvm/gpuvm.hpp>
 #include <svm/gpuvm/op_list.hpp>
@@ -12,32 +11,25 @@
 #include <svm/std/null_lock.hpp>
 #include <svm/mock/machine/random.hpp>
 
-#include <benchmark/benchmark.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <iterator>
 #include <map>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "support/measure.hpp"
+#include "support/ordered_map.hpp"
+
 namespace {
 
-using clock_type = std::chrono::steady_clock;
+using bench::require;
 
 constexpr std::uint64_t page = 4096;
 constexpr std::uint64_t objects = 1024;
-
-void require(bool good, char const* what) {
-  if (good) return;
-  std::fprintf(stderr, "gpuvm_bind: %s\n", what);
-  std::abort();
-}
 
 struct request {
   bool map;
@@ -205,7 +197,7 @@ class library {
   std::vector<std::unique_ptr<bind_object>> objects_;
 };
 
-/// The baseline: extents in the nodes of a std::map, changed in place where that is possible.
+/// The baseline: extents in the pooled nodes of a std::map, changed in place where that is possible.
 template <class Fingerprint>
 class std_map {
  public:
@@ -213,9 +205,9 @@ class std_map {
 
   void apply(request const& r) {
     std::uint64_t const first = r.start, end = r.start + r.size;
-    auto at = map_.upper_bound(first);
-    if (at != map_.begin() && std::prev(at)->second.end > first) --at;
-    while (at != map_.end() && at->first < end) {
+    auto at = map_->upper_bound(first);
+    if (at != map_->begin() && std::prev(at)->second.end > first) --at;
+    while (at != map_->end() && at->first < end) {
       std::uint64_t const start = at->first;
       extent& old = at->second;
       bool const keep = r.map && old.object == r.object && old.offset - start == r.offset - first;
@@ -226,21 +218,21 @@ class std_map {
       if (prev != 0) {
         old.end = first;
         ++at;
-        if (next != 0) at = map_.emplace_hint(at, end, behind);
+        if (next != 0) at = map_->emplace_hint(at, end, behind);
       } else if (next != 0) {
-        auto node = map_.extract(at++);
+        auto node = map_->extract(at++);
         node.key() = end;
         node.mapped() = behind;
-        at = map_.insert(at, std::move(node));
+        at = map_->insert(at, std::move(node));
       } else {
-        at = map_.erase(at);
+        at = map_->erase(at);
       }
     }
     if (!r.map) return;
     seen.note(0, first, r.size, 0, 0, false);
-    map_.emplace_hint(at, first, extent{end, r.offset, r.object});
+    map_->emplace_hint(at, first, extent{end, r.offset, r.object});
   }
-  std::size_t live() const { return map_.size(); }
+  std::size_t live() const { return map_->size(); }
 
   Fingerprint seen;
 
@@ -249,7 +241,7 @@ class std_map {
     std::uint64_t end, offset;
     std::uint32_t object;
   };
-  std::map<std::uint64_t, extent> map_;
+  baseline::pooled_map<extent> map_;
 };
 
 template <class Space>
@@ -277,101 +269,88 @@ void verify(std::int64_t count) {
   require(ours.remaps == 110'818 && ours.keeps == 43'382, "the counts of remaps or keeps are not the reference's");
 }
 
-double seconds(clock_type::duration d) {
-  return std::chrono::duration<double>(d).count();
-}
-
-/// The 1e5 requests on a filled space; an iteration is all of them.
+/// The requests on a filled space, all of them in a batch; what filling takes is noted beside.
 template <class Space>
-void requests(benchmark::State& state) {
-  verify(state.range(0));
-  workload const& w = workload::of(state.range(0));
+void requests(benchmark::State& state, std::int64_t count) {
+  verify(count);
+  workload const& w = workload::of(count);
+  bench::meter meter{state, bench::backend::none};
+  bench::nanoseconds filling{};
+  std::uint64_t fills = 0;
   for (auto _ : state) {
     Space space(w.fill.size());
+    bench::nanoseconds const begin = bench::nanoseconds::now();
     for (request const& r : w.fill) space.apply(r);
-    auto const begin = clock_type::now();
-    for (request const& r : w.requests) space.apply(r);
-    state.SetIterationTime(seconds(clock_type::now() - begin));
+    filling += bench::nanoseconds::now() - begin;
+    fills += w.fill.size();
+    meter.time(w.requests.size(), [&] {
+      for (request const& r : w.requests) space.apply(r);
+    });
   }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(w.requests.size()));
-  state.counters["ns/request"] = benchmark::Counter(
-      static_cast<double>(state.iterations()) * static_cast<double>(w.requests.size()) * 1e-9,
-      static_cast<benchmark::Counter::Flags>(benchmark::Counter::kIsRate | benchmark::Counter::kInvert));
-}
-
-template <class Space>
-void fill(benchmark::State& state) {
-  workload const& w = workload::of(state.range(0));
-  for (auto _ : state) {
-    Space space(w.fill.size());
-    auto const begin = clock_type::now();
-    for (request const& r : w.fill) space.apply(r);
-    state.SetIterationTime(seconds(clock_type::now() - begin));
-  }
-  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(w.fill.size()));
+  meter.count("fill_ns", filling.cpu / static_cast<double>(fills));
 }
 
 /// Single requests, the cost of reading the clock included.
 template <class Space>
-void latency(benchmark::State& state) {
-  workload const& w = workload::of(state.range(0));
+void latency(benchmark::State& state, std::int64_t count) {
+  verify(count);
+  workload const& w = workload::of(count);
+  bench::meter meter{state, bench::backend::none};
   std::vector<double> spent;
   for (auto _ : state) {
     Space space(w.fill.size());
     for (request const& r : w.fill) space.apply(r);
     spent.clear();
-    auto before = clock_type::now();
-    for (request const& r : w.requests) {
-      space.apply(r);
-      auto const after = clock_type::now();
-      spent.push_back(seconds(after - before) * 1e9);
-      before = after;
-    }
-    state.SetIterationTime(1e-3);
+    meter.time(w.requests.size(), [&] {
+      double before = bench::nanoseconds_of(CLOCK_MONOTONIC);
+      for (request const& r : w.requests) {
+        space.apply(r);
+        double const after = bench::nanoseconds_of(CLOCK_MONOTONIC);
+        spent.push_back(after - before);
+        before = after;
+      }
+    });
   }
   std::sort(spent.begin(), spent.end());
-  state.counters["p50_ns"] = spent[spent.size() / 2];
-  state.counters["p99_ns"] = spent[spent.size() * 99 / 100];
+  meter.count("p50_ns", spent[spent.size() / 2]);
+  meter.count("p99_ns", spent[spent.size() * 99 / 100]);
 }
 
 /// The requests on a space that has memory for all of its mappings: no request calls the allocator.
-void warm(benchmark::State& state) {
-  workload const& w = workload::of(state.range(0));
+void warm(benchmark::State& state, std::int64_t count) {
+  workload const& w = workload::of(count);
   library<linking::yes, no_fingerprint> space(w.fill.size());
   space.reserve(3 * w.fill.size());
   for (request const& r : w.fill) space.apply(r);
   std::uint64_t const before = space.allocations();
-  std::uint64_t done = 0;
-  for (auto _ : state) {
-    for (request const& r : w.requests) space.apply(r);
-    done += w.requests.size();
-  }
-  state.counters["allocations"] = static_cast<double>(space.allocations() - before);
-  require(space.allocations() == before, "a request on a warm space called the allocator");
-  state.SetItemsProcessed(static_cast<std::int64_t>(done));
-}
-
-void sizes(benchmark::internal::Benchmark* b) {
-  b->ArgName("mappings")->RangeMultiplier(10)->Range(1'000, 1'000'000)->UseManualTime();
-}
-void few(benchmark::internal::Benchmark* b) {
-  sizes(b);
-  b->Iterations(3);
+  bench::meter meter{state, bench::backend::none};
+  for (auto _ : state)
+    meter.time(w.requests.size(), [&] {
+      for (request const& r : w.requests) space.apply(r);
+    });
+  meter.count("allocations", static_cast<double>(space.allocations() - before));
+  if (space.allocations() != before) state.SkipWithError("a request on a warm space called the allocator");
 }
 
 using plain = library<linking::no, no_fingerprint>;
 using linked = library<linking::yes, no_fingerprint>;
-using baseline = std_map<no_fingerprint>;
-
-BENCHMARK(requests<plain>)->Name("gpuvm/requests/callbacks")->Apply(sizes);
-BENCHMARK(requests<linked>)->Name("gpuvm/requests/callbacks_linked")->Apply(sizes);
-BENCHMARK(requests<baseline>)->Name("baseline/std_map/requests")->Apply(sizes);
-BENCHMARK(fill<linked>)->Name("gpuvm/fill/callbacks_linked")->Apply(sizes);
-BENCHMARK(fill<baseline>)->Name("baseline/std_map/fill")->Apply(sizes);
-BENCHMARK(latency<linked>)->Name("gpuvm/latency/callbacks_linked")->Apply(few);
-BENCHMARK(latency<baseline>)->Name("baseline/std_map/latency")->Apply(few);
-BENCHMARK(warm)->Name("gpuvm/requests/warm")->ArgName("mappings")->Arg(10'000)->Arg(100'000);
+using in_place = std_map<no_fingerprint>;
 
 }  // namespace
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  bench::suite s{argc, argv};
+  for (std::int64_t const count : {1'000, 10'000, 100'000, 1'000'000}) {
+    std::string const argument = bench::argument("mappings", static_cast<std::uint64_t>(count));
+    s.group([&] {
+      s.row("bind/requests/std_map" + argument, [=](benchmark::State& state) { requests<in_place>(state, count); });
+      s.row("bind/requests/gpuvm" + argument, [=](benchmark::State& state) { requests<plain>(state, count); });
+      s.row("bind/requests/gpuvm_linked" + argument, [=](benchmark::State& state) { requests<linked>(state, count); });
+      s.row("bind/single/std_map" + argument, [=](benchmark::State& state) { latency<in_place>(state, count); });
+      s.row("bind/single/gpuvm" + argument, [=](benchmark::State& state) { latency<plain>(state, count); });
+      if (count == 10'000 || count == 100'000)
+        s.row("bind/warm/gpuvm_linked" + argument, [=](benchmark::State& state) { warm(state, count); });
+    });
+  }
+  return s.run();
+}
