@@ -44,6 +44,17 @@
 
 namespace svm::inline v0::conformance::device {
 
+/// The promises of `svm::device`.
+// clang-format off
+inline constexpr promise_table<5> promises{"device", {{
+    {1, "`dma_map` makes a block reachable or changes nothing, and `dma_unmap` undoes exactly one `dma_map`"},
+    {2, "what was prepared can be committed, wherever its pages lie"},
+    {3, "`commit` points the span at the blocks, in order and for the accesses that it names, and allocates nothing"},
+    {4, "`invalidate` returns once no access through the span can start or be under way any more"},
+    {5, "queues that were stopped make no access until they are resumed, and go on where they were"},
+}}};
+// clang-format on
+
 inline constexpr svm::cpu_va somewhere{std::uint64_t{5} << 30};
 
 template <class Bench>
@@ -75,7 +86,7 @@ void point(Bench& b, svm::cpu_va at, std::optional<svm::device_address> const& t
 /// Promise 1.
 template <class Bench>
 [[nodiscard]] broken_promises mappings_are_made_and_ended_one_by_one(Bench& b) {
-  verdict v;
+  verdict v{promises};
   std::size_t const before = b.dma_mappings();
   auto const p = b.system_page(7);
   auto const one = map(b, p);
@@ -100,7 +111,7 @@ template <class Bench>
 /// Promise 1, for a block.
 template <class Bench>
 [[nodiscard]] broken_promises blocks_are_mapped_whole(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (requires { b.system_block(svm::page_order{}, std::uint64_t{}); }) {
     constexpr svm::page_order order{2};
     std::size_t const before = b.dma_mappings();
@@ -121,7 +132,7 @@ template <class Bench>
 /// Promise 1, for what an `iova_device` has beside.
 template <class Bench>
 [[nodiscard]] broken_promises reserved_addresses_are_linked(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (svm::iova_device<typename Bench::device_type, typename Bench::page>) {
     constexpr auto both_ways = svm::dma_direction::bidirectional;
     constexpr svm::byte_count size = Bench::page_size * 3;
@@ -158,7 +169,7 @@ template <class Bench>
 /// Promise 1, for what a `noncoherent_device` has beside.
 template <class Bench>
 [[nodiscard]] broken_promises what_one_side_wrote_the_other_sees(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (svm::noncoherent_device<typename Bench::device_type> &&
                 requires(typename Bench::page p) { b.poke(p, b.peek(p)); }) {
     auto const p = b.system_page(7);
@@ -183,7 +194,7 @@ template <class Bench>
 /// Promise 2: what was prepared can be committed, wherever its pages lie.
 template <class Bench>
 [[nodiscard]] broken_promises what_is_prepared_can_be_committed(Bench& b) {
-  verdict v;
+  verdict v{promises};
   std::size_t const count = (std::size_t{3} << 20) / Bench::page_size.value;
   svm::va_range const span = pages_from<Bench>(somewhere + Bench::page_size, count);
   std::vector<svm::device_address> blocks;
@@ -204,7 +215,7 @@ template <class Bench>
 /// Promise 3.
 template <class Bench>
 [[nodiscard]] broken_promises commits_point_at_the_blocks_in_order(Bench& b) {
-  verdict v;
+  verdict v{promises};
   svm::va_range const span = pages_from<Bench>(somewhere, 3);
   std::vector<svm::device_address> blocks;
   for (std::uint64_t i = 0; i < 3; ++i) {
@@ -230,7 +241,7 @@ template <class Bench>
 /// Promise 3, with blocks of several sizes.
 template <class Bench>
 [[nodiscard]] broken_promises commits_spread_blocks(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (requires { b.system_block(svm::page_order{}, std::uint64_t{}); }) {
     constexpr auto both_ways = svm::dma_direction::bidirectional;
     std::vector<svm::device_address> blocks;
@@ -260,7 +271,7 @@ template <class Bench>
 /// Promise 4.
 template <class Bench>
 [[nodiscard]] broken_promises invalidation_ends_every_access(Bench& b) {
-  verdict v;
+  verdict v{promises};
   auto const to = map(b, b.system_page(7));
   if (!to) return v.result();
   for (svm::byte_count const offset : {svm::byte_count{}, Bench::page_size}) point(b, somewhere + offset, to);
@@ -278,7 +289,7 @@ template <class Bench>
 /// Promise 4, for a device with two passes: begin all, then wait for each.
 template <class Bench>
 [[nodiscard]] broken_promises two_passes_end_every_access(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (svm::two_pass_device<typename Bench::device_type>) {
     auto const to = map(b, b.system_page(7));
     if (!to) return v.result();
@@ -301,7 +312,7 @@ template <class Bench>
 /// Promise 5.
 template <class Bench>
 [[nodiscard]] broken_promises queues_stand_still_until_they_are_resumed(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (svm::queue_device<typename Bench::device_type>) {
     auto const to = map(b, b.system_page(7));
     if (!to) return v.result();
@@ -329,18 +340,18 @@ template <class Bench>
 /// \param make  returns a pointer, of any kind, to a new bench
 template <class MakeBench>
 [[nodiscard]] broken_promises check_all(MakeBench&& make) {
-  verdict v;
-  v.add(mappings_are_made_and_ended_one_by_one(*make()));
-  v.add(blocks_are_mapped_whole(*make()));
-  v.add(reserved_addresses_are_linked(*make()));
-  v.add(what_one_side_wrote_the_other_sees(*make()));
-  v.add(what_is_prepared_can_be_committed(*make()));
-  v.add(commits_point_at_the_blocks_in_order(*make()));
-  v.add(commits_spread_blocks(*make()));
-  v.add(invalidation_ends_every_access(*make()));
-  v.add(two_passes_end_every_access(*make()));
-  v.add(queues_stand_still_until_they_are_resumed(*make()));
-  return v.result();
+  broken_promises all;
+  all.add(mappings_are_made_and_ended_one_by_one(*make()));
+  all.add(blocks_are_mapped_whole(*make()));
+  all.add(reserved_addresses_are_linked(*make()));
+  all.add(what_one_side_wrote_the_other_sees(*make()));
+  all.add(what_is_prepared_can_be_committed(*make()));
+  all.add(commits_point_at_the_blocks_in_order(*make()));
+  all.add(commits_spread_blocks(*make()));
+  all.add(invalidation_ends_every_access(*make()));
+  all.add(two_passes_end_every_access(*make()));
+  all.add(queues_stand_still_until_they_are_resumed(*make()));
+  return all;
 }
 
 }  // namespace svm::inline v0::conformance::device

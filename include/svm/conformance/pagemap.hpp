@@ -49,6 +49,18 @@
 
 namespace svm::inline v0::conformance::pagemap {
 
+/// The promises of `svm::pagemap`.
+// clang-format off
+inline constexpr promise_table<6> promises{"pagemap", {{
+    {1, "`allocate` takes what was asked for or changes nothing, and what it hands out reads as zero"},
+    {2, "`pages` names the pages of an allocation, in order"},
+    {3, "`release` gives an allocation back, once"},
+    {4, "a copy returns when all bytes have moved, or with an error when the source is still whole"},
+    {5, "`map` makes a page reachable for a device of the group or changes nothing, and `unmap` undoes one `map`"},
+    {6, "`owner` never changes, and is another one for each pagemap"},
+}}};
+// clang-format on
+
 template <class Bench>
 using job_of = std::vector<svm::copy_block<typename Bench::page>>;
 
@@ -90,7 +102,7 @@ class allocation {
 /// Promise 1.
 template <class Bench>
 [[nodiscard]] broken_promises allocations_are_whole_and_clear(Bench& b) {
-  verdict v;
+  verdict v{promises};
   svm::byte_count const before = b.pagemap().available();
   v.expect(1, before <= b.pagemap().capacity());
   auto const too_large = b.pagemap().allocate(b.pagemap().capacity() + Bench::page_size);
@@ -111,7 +123,7 @@ template <class Bench>
 /// Promise 1: a copy comes after the clearing, and what no copy fills is clear.
 template <class Bench>
 [[nodiscard]] broken_promises clearing_comes_before_copies(Bench& b) {
-  verdict v;
+  verdict v{promises};
   {
     allocation<Bench> a{b, 2};
     if (!a.good || !a.clear()) return v.result();
@@ -130,7 +142,7 @@ template <class Bench>
 /// Promise 1: without its device there is no memory.
 template <class Bench>
 [[nodiscard]] broken_promises unplugged_memory_is_gone(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (requires { b.unplug(); }) {
     svm::byte_count const before = b.pagemap().available();
     b.unplug();
@@ -143,7 +155,7 @@ template <class Bench>
 /// Promise 2.
 template <class Bench>
 [[nodiscard]] broken_promises pages_are_named_in_order(Bench& b) {
-  verdict v;
+  verdict v{promises};
   allocation<Bench> a{b, 4};
   allocation<Bench> c{b, 4};
   if (!a.good || !c.good) return v.result();
@@ -163,7 +175,7 @@ template <class Bench>
 /// Promise 2, for the blocks that pages begin.
 template <class Bench>
 [[nodiscard]] broken_promises blocks_lie_inside_the_allocation(Bench& b) {
-  verdict v;
+  verdict v{promises};
   for (std::size_t const count : {1u, 3u, 16u}) {
     allocation<Bench> const a{b, count};
     if (!a.good) return v.result();
@@ -180,7 +192,7 @@ template <class Bench>
 /// Promise 3.
 template <class Bench>
 [[nodiscard]] broken_promises released_memory_can_be_had_again(Bench& b) {
-  verdict v;
+  verdict v{promises};
   svm::byte_count const before = b.pagemap().available();
   for (int round = 0; round < 3; ++round) {
     auto all = b.pagemap().allocate(before);
@@ -194,7 +206,7 @@ template <class Bench>
 /// Promise 3: what goes in pieces goes once.
 template <class Bench>
 [[nodiscard]] broken_promises pieces_are_released_once(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (svm::piecewise_pagemap<typename Bench::pagemap_type, typename Bench::page>) {
     svm::byte_count const before = b.pagemap().available();
     {
@@ -217,7 +229,7 @@ template <class Bench>
 /// Promise 4.
 template <class Bench>
 [[nodiscard]] broken_promises copies_move_all_bytes(Bench& b) {
-  verdict v;
+  verdict v{promises};
   constexpr std::size_t count = 3;
   allocation<Bench> a{b, count};
   if (!a.good || !a.clear()) return v.result();
@@ -245,7 +257,7 @@ template <class Bench>
 /// Promise 4, for blocks.
 template <class Bench>
 [[nodiscard]] broken_promises copies_move_whole_blocks(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (requires { b.nth(b.system_block(svm::page_order{}, std::uint64_t{}), std::size_t{}); }) {
     allocation<Bench> a{b, 4};
     if (!a.good || !a.clear() || a.named[0].order != svm::page_order{2}) return v.result();
@@ -263,7 +275,7 @@ template <class Bench>
 /// Promise 4, between the memories of two devices.
 template <class Bench>
 [[nodiscard]] broken_promises copies_reach_peers(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (requires { b.peer_pagemap(); }) {
     auto& theirs = b.peer_pagemap();
     allocation<Bench> a{b, 1};
@@ -288,7 +300,7 @@ template <class Bench>
 /// Promise 5.
 template <class Bench>
 [[nodiscard]] broken_promises maps_make_reachable(Bench& b) {
-  verdict v;
+  verdict v{promises};
   allocation<Bench> a{b, 2};
   if (!a.good || !a.clear()) return v.result();
   constexpr auto both_ways = svm::dma_direction::bidirectional;
@@ -308,7 +320,7 @@ template <class Bench>
 /// Promise 5, for a peer.
 template <class Bench>
 [[nodiscard]] broken_promises maps_make_reachable_for_peers(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (requires(svm::device_address const& a) { b.peer_read(a); }) {
     constexpr auto both_ways = svm::dma_direction::bidirectional;
     allocation<Bench> a{b, 1};
@@ -329,7 +341,7 @@ template <class Bench>
 /// Promise 6.
 template <class Bench>
 [[nodiscard]] broken_promises owner_is_somebody(Bench& b) {
-  verdict v;
+  verdict v{promises};
   svm::page_owner const before = b.pagemap().owner();
   v.expect(6, before.group != svm::nobody.group);
   allocation<Bench> const a{b, 1};
@@ -339,7 +351,7 @@ template <class Bench>
 /// \param linked  whether their devices reach each other's memory
 template <class P>
 [[nodiscard]] broken_promises owners_are_right(P& one, P& other, bool linked) {
-  verdict v;
+  verdict v{promises};
   v.expect(6, one.owner() != other.owner());
   v.expect(6, linked || !one.owner().reaches(other.owner()));
   return v.result();
@@ -348,21 +360,21 @@ template <class P>
 /// \param make  returns a pointer, of any kind, to a new bench
 template <class MakeBench>
 [[nodiscard]] broken_promises check_all(MakeBench&& make) {
-  verdict v;
-  v.add(allocations_are_whole_and_clear(*make()));
-  v.add(clearing_comes_before_copies(*make()));
-  v.add(unplugged_memory_is_gone(*make()));
-  v.add(pages_are_named_in_order(*make()));
-  v.add(blocks_lie_inside_the_allocation(*make()));
-  v.add(released_memory_can_be_had_again(*make()));
-  v.add(pieces_are_released_once(*make()));
-  v.add(copies_move_all_bytes(*make()));
-  v.add(copies_move_whole_blocks(*make()));
-  v.add(copies_reach_peers(*make()));
-  v.add(maps_make_reachable(*make()));
-  v.add(maps_make_reachable_for_peers(*make()));
-  v.add(owner_is_somebody(*make()));
-  return v.result();
+  broken_promises all;
+  all.add(allocations_are_whole_and_clear(*make()));
+  all.add(clearing_comes_before_copies(*make()));
+  all.add(unplugged_memory_is_gone(*make()));
+  all.add(pages_are_named_in_order(*make()));
+  all.add(blocks_lie_inside_the_allocation(*make()));
+  all.add(released_memory_can_be_had_again(*make()));
+  all.add(pieces_are_released_once(*make()));
+  all.add(copies_move_all_bytes(*make()));
+  all.add(copies_move_whole_blocks(*make()));
+  all.add(copies_reach_peers(*make()));
+  all.add(maps_make_reachable(*make()));
+  all.add(maps_make_reachable_for_peers(*make()));
+  all.add(owner_is_somebody(*make()));
+  return all;
 }
 
 }  // namespace svm::inline v0::conformance::pagemap
