@@ -105,8 +105,10 @@ class mock_bench {
   explicit mock_bench(choice c)
       : dma_(frames_, failures_, broken_, 0, c.dma),
         peer_dma_(frames_, failures_, broken_, 1, c.dma),
+        stranger_dma_(frames_, failures_, broken_, 2, c.dma),
         memory_(vram_size, {1, 1}, frames_, dma_, failures_, broken_, hooks_, {c.late_copies, 1}),
-        peer_memory_(vram_size, {1, 2}, frames_, peer_dma_, failures_, broken_, hooks_, {c.late_copies, 2}) {}
+        peer_memory_(vram_size, {1, 2}, frames_, peer_dma_, failures_, broken_, hooks_, {c.late_copies, 2}),
+        stranger_memory_(vram_size, {2, 1}, frames_, stranger_dma_, failures_, broken_, hooks_, {c.late_copies, 3}) {}
   ~mock_bench() {
     static_cast<void>(lock_complaints());
     for (std::string const& line : complaints_) FAIL_CHECK(line);
@@ -119,6 +121,7 @@ class mock_bench {
   pagemap_type& pagemap() { return memory_; }
   device_type& peer() { return peer_; }
   pagemap_type& peer_pagemap() { return peer_memory_; }
+  pagemap_type& stranger_pagemap() { return stranger_memory_; }
   std::size_t lock_complaints() {
     for (std::string const& line : svm::mock::lock_report().take()) complaints_.push_back(line);
     return complaints_.size();
@@ -136,10 +139,7 @@ class mock_bench {
   }
   std::optional<std::uint64_t> load(svm::cpu_va a) {
     if (!is_gpu(a)) return process_.load(a);
-    std::uint64_t value = 0;
-    bool waits = false;
-    bool const seen = device_.load(a, std::as_writable_bytes(std::span{&value, 1}), &waits);
-    return seen ? std::optional{value} : std::nullopt;
+    return load_by(device_, a);
   }
   bool has_vma(svm::cpu_va a) { return process_.has_vma(a); }
   void exit() { process_.exit(); }
@@ -187,6 +187,10 @@ class mock_bench {
   // The devices.
 
   std::size_t dma_mappings() { return dma_.live(); }
+  std::size_t peer_dma_mappings() { return peer_dma_.live(); }
+  std::optional<std::uint64_t> peer_load(svm::cpu_va a) { return load_by(peer_, a); }
+  svm::device_address local_page(std::uint64_t value) { return page_in(memory_, value); }
+  svm::device_address peer_page(std::uint64_t value) { return page_in(peer_memory_, value); }
   void fail_dma_map() { failures_.arm(svm::mock::failure::dma_map, 1); }
   void fail_copy() { failures_.arm(svm::mock::failure::copy, 1); }
   void unplug() { memory_.unplug(); }
@@ -203,6 +207,22 @@ class mock_bench {
   static constexpr svm::byte_count vram_size{16 << 20};
 
   static bool is_gpu(svm::cpu_va a) { return a >= svm::conformance::device::somewhere; }
+  static std::optional<std::uint64_t> load_by(device_type& who, svm::cpu_va a) {
+    std::uint64_t value = 0;
+    bool waits = false;
+    bool const seen = who.load(a, std::as_writable_bytes(std::span{&value, 1}), &waits);
+    return seen ? std::optional{value} : std::nullopt;
+  }
+  /// A new page of a memory, as the first device addresses it.
+  svm::device_address page_in(pagemap_type& from, std::uint64_t value) {
+    auto memory = from.allocate(page_size);
+    REQUIRE(memory);
+    REQUIRE(from.wait_cleared(*memory) == svm::errc::ok);
+    std::vector<svm::device_page<page>> named(1);
+    REQUIRE(from.pages(*memory, std::span{named}) == svm::errc::ok);
+    poke(named[0].page, value);
+    return *from.map(device_, named[0].page, svm::page_order{}, svm::dma_direction::bidirectional);
+  }
   static std::optional<std::uint64_t> read_by(device_type& who, svm::device_address const& a) {
     svm::va_range const window{svm::cpu_va{PageBytes}, page_size};
     REQUIRE(who.prepare(window) == svm::errc::ok);
@@ -224,16 +244,18 @@ class mock_bench {
   svm::mock::report broken_;
   svm::mock::steps hooks_;
   svm::mock::virtual_clock clock_;
-  svm::mock::physical_memory<lock_policy, PageBytes> frames_{{64 << 20}, vram_size, failures_, broken_, 2};
+  svm::mock::physical_memory<lock_policy, PageBytes> frames_{{64 << 20}, vram_size, failures_, broken_, 3};
   svm::mock::kernel<lock_policy, PageBytes> kernel_{frames_, clock_, failures_, broken_, hooks_, true};
   process process_{kernel_};
   process other_{kernel_};
   svm::mock::iommu<lock_policy, PageBytes> dma_;
   svm::mock::iommu<lock_policy, PageBytes> peer_dma_;
+  svm::mock::iommu<lock_policy, PageBytes> stranger_dma_;
   device_type device_{frames_, dma_, broken_, hooks_};
   device_type peer_{frames_, peer_dma_, broken_, hooks_};
   pagemap_type memory_;
   pagemap_type peer_memory_;
+  pagemap_type stranger_memory_;
   std::vector<std::string> complaints_;
 };
 
@@ -267,6 +289,7 @@ TEST_SUITE("conformance/mock") {
 
   TEST_CASE("two GPUs of the simulated machine that reach each other are two members of one group") {
     mock_bench<4096> b{{}};
+    CHECK(svm::conformance::pagemap::owners_are_right(b.pagemap(), b.stranger_pagemap(), false) == kept);
     CHECK(svm::conformance::pagemap::owners_are_right(b.pagemap(), b.peer_pagemap(), true) == kept);
   }
 }

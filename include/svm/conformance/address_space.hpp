@@ -102,7 +102,7 @@ template <class Bench>
     for (svm::cpu_va const a : {mapping.start(), mapping.last()}) {
       auto const found = b.mm().find_vma(a);
       v.expect(2, found && found->extent == mapping && found->readable && found->writable);
-      auto const first = b.mm().find_first_vma({a, svm::byte_count{1}});
+      auto const first = b.mm().find_first_vma(svm::va_range{a, svm::byte_count{1}});
       v.expect(2, first && first->extent == mapping);
     }
   return v.result();
@@ -116,7 +116,7 @@ template <class Bench>
   svm::shared_guard const guard{b.mm().map_lock()};
   for (svm::cpu_va const a : {one.start() - svm::byte_count{1}, one.last() + svm::byte_count{1}}) {
     v.expect(2, b.mm().find_vma(a).error() == svm::errc::no_vma);
-    v.expect(2, b.mm().find_first_vma({a, svm::byte_count{1}}).error() == svm::errc::no_vma);
+    v.expect(2, b.mm().find_first_vma(svm::va_range{a, svm::byte_count{1}}).error() == svm::errc::no_vma);
   }
   return v.result();
 }
