@@ -45,13 +45,16 @@ struct page {
   friend bool operator==(page, page) = default;
 };
 
+class process;
+
 /// One page, of system or device memory.
 struct frame {
   std::array<std::byte, page_bytes> bytes{};
   bool is_device = false;
   bool locked = false;            ///< a migration works on it
   unsigned references = 0;        ///< one of the page table, one of everybody who works on it; 0: free
-  std::optional<svm::cpu_va> at;  ///< where the process maps it
+  process* home = nullptr;        ///< the process that maps it
+  std::optional<svm::cpu_va> at;  ///< and where
   svm::device_page_owner<page>* owner_object =
       nullptr;  ///< of a device page: whom to tell of CPU faults and the last put
 
@@ -82,6 +85,8 @@ class memory {
   void remove(page p) { frames_.erase(p.number); }
   [[nodiscard]] frame& of(page p) { return frames_.at(p.number); }
   [[nodiscard]] bool is_live(page p) { return frames_.contains(p.number) && of(p).references != 0; }
+  /// A name for a new process.
+  [[nodiscard]] svm::space_id next_space() { return {++spaces_}; }
 
   /// Drops a reference. System memory is freed with the last; device memory belongs to somebody, who is told.
   void put(page p) {
@@ -96,6 +101,7 @@ class memory {
  private:
   std::unordered_map<std::uint64_t, frame> frames_;
   std::uint64_t next_ = 1;
+  std::uint64_t spaces_ = 0;
 };
 
 /// A process: the model of `svm::mm`. Its memory is anonymous and writable, and a mapping is unmapped as a whole.
@@ -110,7 +116,7 @@ class process {
   using page = tiny::page;
   using slot = svm::migration_slot<page>;
 
-  explicit process(memory& pages) : memory_(pages) {}
+  explicit process(memory& pages) : memory_(pages), id_(pages.next_space()) {}
 
   /// What a program does.
   void mmap(svm::va_range span) { vmas_.emplace(span.start().value, span); }
@@ -127,7 +133,7 @@ class process {
     while (!vmas_.empty()) munmap(vmas_.begin()->second.start());
   }
 
-  [[nodiscard]] svm::space_id id() const noexcept { return {1}; }  // there is no other process
+  [[nodiscard]] svm::space_id id() const noexcept { return id_; }
 
   // Looking at the address space; the library holds the map lock shared around these.
   [[nodiscard]] auto& map_lock() noexcept { return map_lock_; }
@@ -188,7 +194,8 @@ class process {
   struct migration {
     process* home = nullptr;
     std::span<slot> slots;
-    std::vector<svm::cpu_va> at;  ///< where each slot is mapped
+    std::vector<process*> whose;  ///< which process maps each slot
+    std::vector<svm::cpu_va> at;  ///< and where
     std::vector<bool> moved;      ///< `install` moved it
 
     migration() = default;
@@ -200,6 +207,7 @@ class process {
     void begin(process& p, std::span<slot> s) {
       home = &p;
       slots = s;
+      whose.assign(s.size(), &p);
       at.resize(s.size());
       moved.resize(s.size());
     }
@@ -248,6 +256,7 @@ class process {
   void take_out(migration& session, std::size_t i, page source, unsigned references);
 
   memory& memory_;
+  svm::space_id const id_;
   unsigned users_ = 1;
   svm::null_lock::shared_mutex<svm::lock_rank::mm> map_lock_;
   std::map<std::uint64_t, svm::va_range> vmas_;  // by start
@@ -279,6 +288,7 @@ inline svm::errc process::make_present(svm::cpu_va a, svm::page_owner user) {
   if (is_new) {
     page const fresh = entry->second.target = memory_.add(1, false);
     memory_.of(fresh).references = 1;
+    memory_.of(fresh).home = this;
     memory_.of(fresh).at = at;
   }
   page const target = entry->second.target;
@@ -311,9 +321,10 @@ inline void process::take_out(migration& session, std::size_t i, page source, un
   if (s.state != svm::slot_state::collected) return;
   f.locked = true;
   ++f.references;
-  table_.at(f.at->value).migrating = true;
+  f.home->table_.at(f.at->value).migrating = true;
   s.source = source;
   s.owner_object = f.owner_object;
+  session.whose[i] = f.home;
   session.at[i] = *f.at;
 }
 
@@ -339,19 +350,19 @@ inline svm::errc process::collect(migration& session, svm::va_range span, std::s
   return svm::errc::ok;
 }
 
-/// The same for device pages that are given by handle, wherever the process maps them.
+/// The same for device pages that are given by handle, whichever process maps them.
 inline void process::collect_pages(migration& session, std::span<slot> slots, svm::page_scope const* within,
                                    page faulting) noexcept {
   session.begin(*this, slots);
   for (std::size_t i = 0; i < slots.size(); ++i) {
     page const source = slots[i].source;
     if (!memory_.is_live(source)) continue;  // stays `untouched`
-    std::optional<svm::cpu_va> const at = memory_.of(source).at;
-    if (!at || (within != nullptr && (within->space != id() || !within->span.contains(*at)))) {
+    frame const& f = memory_.of(source);
+    if (!f.at || (within != nullptr && (within->space != f.home->id() || !within->span.contains(*f.at)))) {
       slots[i].state = svm::slot_state::elsewhere;
       continue;
     }
-    tell({{*at, page_size}, svm::invalidation_cause::migrate, memory_.of(source).owner()});
+    f.home->tell({{*f.at, page_size}, svm::invalidation_cause::migrate, f.owner()});
     take_out(session, i, source, source == faulting ? 2 : 1);
   }
 }
@@ -361,7 +372,8 @@ inline void process::install(migration& session) noexcept {
   for (std::size_t i = 0; i < session.slots.size(); ++i) {
     slot const& s = session.slots[i];
     if (!s.is_collected() || s.destination == page{}) continue;
-    table_[session.at[i].value].target = s.destination;
+    session.whose[i]->table_[session.at[i].value].target = s.destination;
+    memory_.of(s.destination).home = session.whose[i];
     memory_.of(s.destination).at = session.at[i];
     session.moved[i] = true;
   }
@@ -379,7 +391,7 @@ inline void process::finalize(migration& session) noexcept {
       if (!moved) memory_.put(s.destination);
     }
     if (s.state != svm::slot_state::collected) continue;
-    table_.at(session.at[i].value).migrating = false;
+    session.whose[i]->table_.at(session.at[i].value).migrating = false;
     memory_.of(s.source).locked = false;
     if (moved) {
       memory_.of(s.source).at.reset();

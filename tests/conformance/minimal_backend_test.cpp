@@ -20,7 +20,30 @@
 
 namespace {
 
-/// One bench serves all three suites.
+/// A process of the bench.
+class tiny_process {
+ public:
+  using mm_type = tiny::process;
+
+  explicit tiny_process(tiny::memory& pages) : process_(pages) {}
+
+  mm_type& mm() { return process_; }
+  svm::va_range map(std::size_t pages) {
+    svm::va_range const span{next_, mm_type::page_size * pages};
+    process_.mmap(span);
+    next_ = next_ + mm_type::page_size * (pages + 1);
+    return span;
+  }
+  void unmap(svm::va_range mapping) { process_.munmap(mapping.start()); }
+  bool store(svm::cpu_va a, std::uint64_t value) { return process_.store(a, value); }
+  std::optional<std::uint64_t> load(svm::cpu_va a) { return process_.load(a); }
+
+ private:
+  tiny::process process_;
+  svm::cpu_va next_{mm_type::page_size.value * 16};
+};
+
+/// One bench serves all suites.
 class tiny_bench {
  public:
   using mm_type = tiny::process;
@@ -29,21 +52,17 @@ class tiny_bench {
   using page = tiny::page;
   static constexpr svm::byte_count page_size = tiny::process::page_size;
 
-  mm_type& mm() { return process_; }
+  mm_type& mm() { return process_.mm(); }
+  tiny_process& other() { return other_; }
   device_type& device() { return gpu_; }
   pagemap_type& pagemap() { return vram_; }
 
-  svm::va_range map(std::size_t pages) {
-    svm::va_range const span{next_, page_size * pages};
-    process_.mmap(span);
-    next_ = next_ + page_size * (pages + 1);
-    return span;
-  }
-  void unmap(svm::va_range mapping) { process_.munmap(mapping.start()); }
+  svm::va_range map(std::size_t pages) { return process_.map(pages); }
+  void unmap(svm::va_range mapping) { process_.unmap(mapping); }
   bool store(svm::cpu_va a, std::uint64_t value) { return on_gpu(a) ? gpu_.store(a, value) : process_.store(a, value); }
   std::optional<std::uint64_t> load(svm::cpu_va a) { return on_gpu(a) ? gpu_.load(a) : process_.load(a); }
-  bool has_vma(svm::cpu_va a) { return process_.find_vma(a).has_value(); }
-  void exit() { process_.exit(); }
+  bool has_vma(svm::cpu_va a) { return mm().find_vma(a).has_value(); }
+  void exit() { mm().exit(); }
 
   bool is_live(page p) { return memory_.is_live(p); }
   std::uint64_t peek(page p) {
@@ -95,10 +114,10 @@ class tiny_bench {
   static bool on_gpu(svm::cpu_va a) { return a >= svm::conformance::device::somewhere; }
 
   tiny::memory memory_;
-  tiny::process process_{memory_};
+  tiny_process process_{memory_};
+  tiny_process other_{memory_};
   tiny::gpu gpu_{memory_};
   tiny::vram vram_{memory_, gpu_, page_size * 64};
-  svm::cpu_va next_{page_size.value * 16};
 };
 
 constexpr auto make = [] { return std::make_unique<tiny_bench>(); };

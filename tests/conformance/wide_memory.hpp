@@ -37,12 +37,15 @@ struct page {
   return value;
 }
 
+class process;
+
 /// A base page, and in the first page of a block what the pages of the block share.
 struct frame {
   std::array<std::byte, page_bytes> bytes{};
   page first;  ///< of its block
   bool is_device = false;
-  std::optional<svm::cpu_va> at;  ///< where the process maps it
+  process* home = nullptr;        ///< the process that maps it
+  std::optional<svm::cpu_va> at;  ///< and where
 
   svm::page_order order{};
   bool locked = false;
@@ -88,6 +91,8 @@ class memory {
   [[nodiscard]] svm::page_owner owner(page p) {
     return block(p).owner_object != nullptr ? block(p).owner_object->owner() : svm::nobody;
   }
+
+  [[nodiscard]] svm::space_id next_space() { return {++spaces_}; }
 
   void put(page p) {
     if (--block(p).references == 0) free(of(p).first);
@@ -139,6 +144,7 @@ class memory {
 
   std::unordered_map<std::uint64_t, frame> frames_;
   std::uint64_t next_ = 1;
+  std::uint64_t spaces_ = 0;
 };
 
 }  // namespace wide

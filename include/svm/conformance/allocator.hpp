@@ -26,6 +26,15 @@
 
 namespace svm::inline v0::conformance::allocator {
 
+/// The promises of `svm::allocator`.
+// clang-format off
+inline constexpr promise_table<3> promises{"allocator", {{
+    {1, "`allocate` returns memory of its own, aligned, or null"},
+    {2, "`deallocate` takes back what `allocate` returned, and nothing else"},
+    {3, "both may be called from any thread"},
+}}};
+// clang-format on
+
 /// A block that is filled with its own mark, so that another block inside it is noticed.
 struct marked_block {
   std::byte* memory;
@@ -66,7 +75,7 @@ void deallocate_all(A& a, std::vector<marked_block> const& blocks) {
 /// Promise 1.
 template <svm::allocator A>
 [[nodiscard]] broken_promises blocks_are_aligned_and_disjoint(A& a) {
-  verdict v;
+  verdict v{promises};
   auto const blocks = allocate_many(a, 1);
   mark_all(blocks);
   for (marked_block const& block : blocks) v.expect(1, block.is_aligned() && block.is_intact());
@@ -77,7 +86,7 @@ template <svm::allocator A>
 /// Promise 2.
 template <svm::allocator A>
 [[nodiscard]] broken_promises memory_is_taken_back(A& a) {
-  verdict v;
+  verdict v{promises};
   std::size_t had = 0;
   constexpr int rounds = 200;
   for (int round = 0; round < rounds; ++round) {
@@ -102,7 +111,7 @@ template <svm::allocator A>
 /// Promise 3.
 template <svm::allocator A>
 [[nodiscard]] broken_promises serves_every_thread(A& a) {
-  verdict v;
+  verdict v{promises};
   // Allocated here, given back there.
   auto const blocks = allocate_many(a, 1);
   mark_all(blocks);
@@ -124,11 +133,11 @@ template <svm::allocator A>
 
 template <svm::allocator A>
 [[nodiscard]] broken_promises check_all(A& a) {
-  verdict v;
-  v.add(blocks_are_aligned_and_disjoint(a));
-  v.add(memory_is_taken_back(a));
-  v.add(serves_every_thread(a));
-  return v.result();
+  broken_promises all;
+  all.add(blocks_are_aligned_and_disjoint(a));
+  all.add(memory_is_taken_back(a));
+  all.add(serves_every_thread(a));
+  return all;
 }
 
 }  // namespace svm::inline v0::conformance::allocator

@@ -19,6 +19,13 @@
 
 namespace svm::inline v0::conformance::observer {
 
+/// The promises of `svm::observer`.
+// clang-format off
+inline constexpr promise_table<1> promises{"observer", {{
+    {1, "`record` returns soon and allocates nothing, whatever locks are held"},
+}}};
+// clang-format on
+
 /// Promise 1.
 template <svm::observer O>
 [[nodiscard]] broken_promises records_without_allocating(O& o) {
@@ -33,7 +40,7 @@ template <svm::observer O>
   std::jthread other{[&] { elsewhere = record_all(); }};
   std::uint64_t const here = record_all();
   other.join();
-  verdict v;
+  verdict v{promises};
   v.expect(1, here == 0 && elsewhere == 0);
   return v.result();
 }

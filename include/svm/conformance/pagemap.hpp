@@ -24,18 +24,22 @@
 //       my_gpu& peer();                                   // another device of the group
 //       my_vram& peer_pagemap();
 //       std::optional<std::uint64_t> peer_read(svm::device_address const&);
+//       my_vram& stranger_pagemap();                      // the memory of a device of another group
 //     };
 //     CHECK(svm::conformance::pagemap::check_all([] { return std::make_unique<my_bench>(); }) == conformance::kept);
 //
 //  1. checked.
-//  2. checked: the pages differ, and are the same ones in the same order when asked again; a block that a page begins
-//     lies inside the allocation, and is the next pages of it where the bench can tell. Failure is the model's own.
+//  2. checked: the pages differ, those of other pagemaps too, and are the same ones in the same order when asked again;
+//     a block that a page begins lies inside the allocation, and is the next pages of it where the bench can tell.
+//     Failure is the model's own.
 //  3. checked: the memory can be had again, and so can the pieces of a `piecewise_pagemap`. Its locks show under a lock
 //     policy that checks ranks.
 //  4. checked in both directions; with blocks, and with the memory of a peer, where the bench has them.
 //  5. checked with single pages, for the own device and for a peer.
-//  6. checked; `owners_are_right` compares two pagemaps of one mm.
+//  6. checked, against other pagemaps where the bench has them; `owners_are_right` compares two of one mm.
 
+#include <svm/conformance/impl/copies.hpp>
+#include <svm/conformance/impl/pagemap_promises.hpp>
 #include <svm/conformance/verdict.hpp>
 
 #include <svm/concepts/pagemap.hpp>
@@ -44,53 +48,16 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace svm::inline v0::conformance::pagemap {
 
-template <class Bench>
-using job_of = std::vector<svm::copy_block<typename Bench::page>>;
-
-/// An allocation of some pages, given back at the end.
-template <class Bench>
-class allocation {
- public:
-  allocation(Bench& b, std::size_t count)
-      : bench_(b), count_(count), memory_(b.pagemap().allocate(Bench::page_size * count)) {
-    if (!memory_) return;
-    named = again();
-    for (auto const& p : named) pages.push_back(p.page);
-    good = pages.size() == count;
-  }
-  allocation(allocation const&) = delete;
-  allocation& operator=(allocation const&) = delete;
-  ~allocation() {
-    if (memory_) bench_.pagemap().release(*memory_);
-  }
-  /// The pages, asked for once more; none when that fails.
-  [[nodiscard]] std::vector<svm::device_page<typename Bench::page>> again() {
-    std::vector<svm::device_page<typename Bench::page>> out(count_);
-    if (bench_.pagemap().pages(*memory_, std::span{out}) != svm::errc::ok) out.clear();
-    return out;
-  }
-  [[nodiscard]] auto& memory() { return *memory_; }
-  [[nodiscard]] bool clear() { return bench_.pagemap().wait_cleared(*memory_) == svm::errc::ok; }
-
-  std::vector<svm::device_page<typename Bench::page>> named;
-  std::vector<typename Bench::page> pages;
-  bool good = false;
-
- private:
-  Bench& bench_;
-  std::size_t const count_;
-  svm::result<typename Bench::pagemap_type::memory> memory_;
-};
-
 /// Promise 1.
 template <class Bench>
 [[nodiscard]] broken_promises allocations_are_whole_and_clear(Bench& b) {
-  verdict v;
+  verdict v{promises};
   svm::byte_count const before = b.pagemap().available();
   v.expect(1, before <= b.pagemap().capacity());
   auto const too_large = b.pagemap().allocate(b.pagemap().capacity() + Bench::page_size);
@@ -111,7 +78,7 @@ template <class Bench>
 /// Promise 1: a copy comes after the clearing, and what no copy fills is clear.
 template <class Bench>
 [[nodiscard]] broken_promises clearing_comes_before_copies(Bench& b) {
-  verdict v;
+  verdict v{promises};
   {
     allocation<Bench> a{b, 2};
     if (!a.good || !a.clear()) return v.result();
@@ -130,7 +97,7 @@ template <class Bench>
 /// Promise 1: without its device there is no memory.
 template <class Bench>
 [[nodiscard]] broken_promises unplugged_memory_is_gone(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (requires { b.unplug(); }) {
     svm::byte_count const before = b.pagemap().available();
     b.unplug();
@@ -143,7 +110,7 @@ template <class Bench>
 /// Promise 2.
 template <class Bench>
 [[nodiscard]] broken_promises pages_are_named_in_order(Bench& b) {
-  verdict v;
+  verdict v{promises};
   allocation<Bench> a{b, 4};
   allocation<Bench> c{b, 4};
   if (!a.good || !c.good) return v.result();
@@ -163,7 +130,7 @@ template <class Bench>
 /// Promise 2, for the blocks that pages begin.
 template <class Bench>
 [[nodiscard]] broken_promises blocks_lie_inside_the_allocation(Bench& b) {
-  verdict v;
+  verdict v{promises};
   for (std::size_t const count : {1u, 3u, 16u}) {
     allocation<Bench> const a{b, count};
     if (!a.good) return v.result();
@@ -177,10 +144,36 @@ template <class Bench>
   return v.result();
 }
 
+/// Promises 1 to 3, for a pagemap beside: each has memory of its own.
+template <class Bench>
+void expect_own_memory(verdict& v, Bench& b, typename Bench::pagemap_type& other) {
+  svm::byte_count const left = other.available();
+  {
+    allocation<Bench> const a{b, 2};
+    if (!a.good) return;
+    v.expect(1, other.available() == left);
+    auto memory = other.allocate(Bench::page_size);
+    svm::device_page<typename Bench::page> far{};
+    if (!memory) return;
+    if (other.pages(*memory, std::span{&far, 1}) == svm::errc::ok)
+      for (auto const p : a.pages) v.expect(2, !(p == far.page));
+    svm::byte_count const ours = b.pagemap().available();
+    other.release(*memory);
+    v.expect(3, b.pagemap().available() == ours);
+  }
+}
+template <class Bench>
+[[nodiscard]] broken_promises pagemaps_do_not_share_memory(Bench& b) {
+  verdict v{promises};
+  if constexpr (requires { b.peer_pagemap(); }) expect_own_memory(v, b, b.peer_pagemap());
+  if constexpr (requires { b.stranger_pagemap(); }) expect_own_memory(v, b, b.stranger_pagemap());
+  return v.result();
+}
+
 /// Promise 3.
 template <class Bench>
 [[nodiscard]] broken_promises released_memory_can_be_had_again(Bench& b) {
-  verdict v;
+  verdict v{promises};
   svm::byte_count const before = b.pagemap().available();
   for (int round = 0; round < 3; ++round) {
     auto all = b.pagemap().allocate(before);
@@ -194,7 +187,7 @@ template <class Bench>
 /// Promise 3: what goes in pieces goes once.
 template <class Bench>
 [[nodiscard]] broken_promises pieces_are_released_once(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (svm::piecewise_pagemap<typename Bench::pagemap_type, typename Bench::page>) {
     svm::byte_count const before = b.pagemap().available();
     {
@@ -214,81 +207,10 @@ template <class Bench>
   return v.result();
 }
 
-/// Promise 4.
-template <class Bench>
-[[nodiscard]] broken_promises copies_move_all_bytes(Bench& b) {
-  verdict v;
-  constexpr std::size_t count = 3;
-  allocation<Bench> a{b, count};
-  if (!a.good || !a.clear()) return v.result();
-  std::vector<typename Bench::page> system;
-  job_of<Bench> job;
-  for (std::size_t i = 0; i < count; ++i) {
-    system.push_back(b.system_page(i + 1));
-    job.push_back({b.dma_address(system[i], svm::page_order{}), a.pages[i]});
-  }
-  std::span<svm::copy_block<typename Bench::page> const> const all{job};
-  v.expect(4, b.pagemap().copy_to_device(all) == svm::errc::ok);
-  for (std::size_t i = 0; i < count; ++i) v.expect(4, b.peek(a.pages[i]) == i + 1 && b.peek(system[i]) == i + 1);
-  for (std::size_t i = 0; i < count; ++i) b.poke(a.pages[i], i + 10);
-  v.expect(4, b.pagemap().copy_to_system(all) == svm::errc::ok);
-  for (std::size_t i = 0; i < count; ++i) v.expect(4, b.peek(a.pages[i]) == i + 10 && b.peek(system[i]) == i + 10);
-  if constexpr (requires { b.fail_copy(); }) {
-    for (std::size_t i = 0; i < count; ++i) b.poke(a.pages[i], i + 20);
-    b.fail_copy();
-    v.expect(4, b.pagemap().copy_to_system(all) != svm::errc::ok);
-    for (std::size_t i = 0; i < count; ++i) v.expect(4, b.peek(a.pages[i]) == i + 20);
-  }
-  return v.result();
-}
-
-/// Promise 4, for blocks.
-template <class Bench>
-[[nodiscard]] broken_promises copies_move_whole_blocks(Bench& b) {
-  verdict v;
-  if constexpr (requires { b.nth(b.system_block(svm::page_order{}, std::uint64_t{}), std::size_t{}); }) {
-    allocation<Bench> a{b, 4};
-    if (!a.good || !a.clear() || a.named[0].order != svm::page_order{2}) return v.result();
-    auto const system = b.system_block(svm::page_order{2}, 40);
-    job_of<Bench> const job{{b.dma_address(system, svm::page_order{2}), a.pages[0]}};
-    v.expect(4, b.pagemap().copy_to_device(std::span{job}) == svm::errc::ok);
-    for (std::size_t i = 0; i < 4; ++i) v.expect(4, b.peek(b.nth(a.pages[0], i)) == i + 40);
-    for (std::size_t i = 0; i < 4; ++i) b.poke(b.nth(a.pages[0], i), i + 50);
-    v.expect(4, b.pagemap().copy_to_system(std::span{job}) == svm::errc::ok);
-    for (std::size_t i = 0; i < 4; ++i) v.expect(4, b.peek(b.nth(system, i)) == i + 50);
-  }
-  return v.result();
-}
-
-/// Promise 4, between the memories of two devices.
-template <class Bench>
-[[nodiscard]] broken_promises copies_reach_peers(Bench& b) {
-  verdict v;
-  if constexpr (requires { b.peer_pagemap(); }) {
-    auto& theirs = b.peer_pagemap();
-    allocation<Bench> a{b, 1};
-    auto memory = theirs.allocate(Bench::page_size);
-    svm::device_page<typename Bench::page> far{};
-    if (!a.good || !a.clear() || !memory || theirs.wait_cleared(*memory) != svm::errc::ok) return v.result();
-    if (theirs.pages(*memory, std::span{&far, 1}) != svm::errc::ok) return v.result();
-    auto const remote = theirs.map(b.device(), far.page, svm::page_order{}, svm::dma_direction::bidirectional);
-    b.poke(far.page, 60);
-    if (remote && b.device_read(*remote) == 60) {  // it may fail, or not keep promise 5
-      job_of<Bench> const job{{*remote, a.pages[0]}};
-      v.expect(4, b.pagemap().copy_to_device(std::span{job}) == svm::errc::ok && b.peek(a.pages[0]) == 60);
-      b.poke(a.pages[0], 61);
-      v.expect(4, b.pagemap().copy_to_system(std::span{job}) == svm::errc::ok && b.peek(far.page) == 61);
-      theirs.unmap(b.device(), *remote);
-    }
-    theirs.release(*memory);
-  }
-  return v.result();
-}
-
 /// Promise 5.
 template <class Bench>
 [[nodiscard]] broken_promises maps_make_reachable(Bench& b) {
-  verdict v;
+  verdict v{promises};
   allocation<Bench> a{b, 2};
   if (!a.good || !a.clear()) return v.result();
   constexpr auto both_ways = svm::dma_direction::bidirectional;
@@ -308,7 +230,7 @@ template <class Bench>
 /// Promise 5, for a peer.
 template <class Bench>
 [[nodiscard]] broken_promises maps_make_reachable_for_peers(Bench& b) {
-  verdict v;
+  verdict v{promises};
   if constexpr (requires(svm::device_address const& a) { b.peer_read(a); }) {
     constexpr auto both_ways = svm::dma_direction::bidirectional;
     allocation<Bench> a{b, 1};
@@ -321,7 +243,11 @@ template <class Bench>
     v.expect(5, b.peer_read(*theirs) == 5);
     b.pagemap().unmap(b.peer(), *theirs);
     v.expect(5, b.device_read(*own) == 5);
+    auto const again = b.pagemap().map(b.peer(), a.pages[0], svm::page_order{}, both_ways);
     b.pagemap().unmap(b.device(), *own);
+    if (!again) return v.result();
+    v.expect(5, b.peer_read(*again) == 5);
+    b.pagemap().unmap(b.peer(), *again);
   }
   return v.result();
 }
@@ -329,7 +255,7 @@ template <class Bench>
 /// Promise 6.
 template <class Bench>
 [[nodiscard]] broken_promises owner_is_somebody(Bench& b) {
-  verdict v;
+  verdict v{promises};
   svm::page_owner const before = b.pagemap().owner();
   v.expect(6, before.group != svm::nobody.group);
   allocation<Bench> const a{b, 1};
@@ -339,30 +265,82 @@ template <class Bench>
 /// \param linked  whether their devices reach each other's memory
 template <class P>
 [[nodiscard]] broken_promises owners_are_right(P& one, P& other, bool linked) {
-  verdict v;
+  verdict v{promises};
   v.expect(6, one.owner() != other.owner());
   v.expect(6, linked || !one.owner().reaches(other.owner()));
   return v.result();
 }
 
+/// Promise 6, against a pagemap of the group and one of another group.
+template <class Bench>
+[[nodiscard]] broken_promises owners_tell_pagemaps_apart(Bench& b) {
+  broken_promises all;
+  if constexpr (requires { b.peer_pagemap(); }) {
+    verdict v{promises};
+    v.expect(6, b.peer_pagemap().owner().reaches(b.pagemap().owner()));
+    all.add(v.result());
+    all.add(owners_are_right(b.pagemap(), b.peer_pagemap(), true));
+  }
+  if constexpr (requires { b.stranger_pagemap(); })
+    all.add(owners_are_right(b.pagemap(), b.stranger_pagemap(), false));
+  return all;
+}
+
+/// Says what a bench of this suite lacks.
+template <class Bench>
+[[nodiscard]] constexpr bool has_all() {
+  static_assert(
+      requires { typename Bench::pagemap_type::memory; },
+      "svm: a bench of pagemap needs a type `pagemap_type`, of the model");
+  static_assert(
+      requires { typename Bench::page; }, "svm: a bench of pagemap needs a type `page`");
+  static_assert(
+      requires { svm::byte_count{Bench::page_size}; },
+      "svm: a bench of pagemap needs `static constexpr byte_count page_size`");
+  static_assert(
+      requires(Bench & b) { b.pagemap().available(); },
+      "svm: a bench of pagemap needs `pagemap()`, which returns the model");
+  static_assert(
+      requires(Bench & b, typename Bench::page p) {
+        b.pagemap().map(b.device(), p, svm::page_order{}, svm::dma_direction::bidirectional);
+      },
+      "svm: a bench of pagemap needs `device()`, whose memory it is");
+  static_assert(
+      requires(Bench & b, typename Bench::page p) { b.poke(p, b.peek(p)); },
+      "svm: a bench of pagemap needs `std::uint64_t peek(page)` and `void poke(page, std::uint64_t)`");
+  static_assert(
+      requires(Bench & b, svm::device_address & a) {
+        a = b.dma_address(b.system_page(std::uint64_t{}), svm::page_order{});
+      },
+      "svm: a bench of pagemap needs `page system_page(std::uint64_t)` and `device_address dma_address(page, "
+      "page_order)`");
+  static_assert(
+      requires(Bench & b, svm::device_address const& a) { *b.device_read(a) == std::uint64_t{}; },
+      "svm: a bench of pagemap needs `std::optional<std::uint64_t> device_read(device_address const&)`");
+  return true;
+}
+
 /// \param make  returns a pointer, of any kind, to a new bench
-template <class MakeBench>
-[[nodiscard]] broken_promises check_all(MakeBench&& make) {
-  verdict v;
-  v.add(allocations_are_whole_and_clear(*make()));
-  v.add(clearing_comes_before_copies(*make()));
-  v.add(unplugged_memory_is_gone(*make()));
-  v.add(pages_are_named_in_order(*make()));
-  v.add(blocks_lie_inside_the_allocation(*make()));
-  v.add(released_memory_can_be_had_again(*make()));
-  v.add(pieces_are_released_once(*make()));
-  v.add(copies_move_all_bytes(*make()));
-  v.add(copies_move_whole_blocks(*make()));
-  v.add(copies_reach_peers(*make()));
-  v.add(maps_make_reachable(*make()));
-  v.add(maps_make_reachable_for_peers(*make()));
-  v.add(owner_is_somebody(*make()));
-  return v.result();
+template <class Make>
+[[nodiscard]] broken_promises check_all(Make&& make) {
+  static_assert(has_all<std::remove_cvref_t<decltype(*make())>>());
+  broken_promises all;
+  all.add(allocations_are_whole_and_clear(*make()));
+  all.add(clearing_comes_before_copies(*make()));
+  all.add(unplugged_memory_is_gone(*make()));
+  all.add(pages_are_named_in_order(*make()));
+  all.add(blocks_lie_inside_the_allocation(*make()));
+  all.add(pagemaps_do_not_share_memory(*make()));
+  all.add(released_memory_can_be_had_again(*make()));
+  all.add(pieces_are_released_once(*make()));
+  all.add(copies_move_all_bytes(*make()));
+  all.add(copies_move_whole_blocks(*make()));
+  all.add(copies_reach_peers(*make()));
+  all.add(maps_make_reachable(*make()));
+  all.add(maps_make_reachable_for_peers(*make()));
+  all.add(owner_is_somebody(*make()));
+  all.add(owners_tell_pagemaps_apart(*make()));
+  return all;
 }
 
 }  // namespace svm::inline v0::conformance::pagemap

@@ -4,7 +4,7 @@
 
 // Conformance of a model of `svm::time_source` (see verdict.hpp):
 //
-//     CHECK(svm::conformance::clock::check_all(my_clock) == conformance::kept);
+//     CHECK(svm::conformance::time_source::check_all(my_clock) == conformance::kept);
 //
 //  1. checked: time does not go back. Which locks `now` takes shows only under a lock policy that checks ranks.
 //  2. checked: `wait_until` returns late enough, for moments before, at and after now. That it returns at all is for
@@ -18,10 +18,18 @@
 
 namespace svm::inline v0::conformance::time_source {
 
+/// The promises of `svm::time_source`.
+// clang-format off
+inline constexpr promise_table<2> promises{"time_source", {{
+    {1, "`now` never goes back"},
+    {2, "`wait_until` returns when that moment has come, and not before"},
+}}};
+// clang-format on
+
 /// Promise 1.
 template <svm::time_source C>
 [[nodiscard]] broken_promises time_does_not_go_back(C& c) {
-  verdict v;
+  verdict v{promises};
   svm::time_point before = c.now();
   for (int i = 0; i < 1000; ++i) {
     svm::time_point const now = c.now();
@@ -34,7 +42,7 @@ template <svm::time_source C>
 /// Promise 2.
 template <svm::time_source C>
 [[nodiscard]] broken_promises waits_long_enough(C& c) {
-  verdict v;
+  verdict v{promises};
   constexpr std::uint64_t past = std::uint64_t{0} - 1000;
   for (std::uint64_t const offset : {past, std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{2'000'000}}) {
     svm::time_point const t = c.now() + svm::duration{offset};
@@ -46,10 +54,10 @@ template <svm::time_source C>
 
 template <svm::time_source C>
 [[nodiscard]] broken_promises check_all(C& c) {
-  verdict v;
-  v.add(time_does_not_go_back(c));
-  v.add(waits_long_enough(c));
-  return v.result();
+  broken_promises all;
+  all.add(time_does_not_go_back(c));
+  all.add(waits_long_enough(c));
+  return all;
 }
 
 }  // namespace svm::inline v0::conformance::time_source
