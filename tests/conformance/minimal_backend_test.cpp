@@ -33,32 +33,30 @@ class tiny_bench {
   device_type& device() { return gpu_; }
   pagemap_type& pagemap() { return vram_; }
 
-  svm::va_range map(std::size_t pages) {
-    svm::va_range const span{next_, page_size * pages};
-    process_.mmap(span);
-    next_ = next_ + page_size * (pages + 1);
+  svm::va_range map(std::size_t pages, svm::page_order order = {}) {
+    svm::byte_count const block = page_size * order.pages().value;
+    svm::va_range const span{(next_ + block).align_down(block), page_size * pages};
+    process_.mmap(span, order);
+    next_ = span.last() + page_size;
     return span;
   }
+  svm::va_range map_large() { return map(16, svm::page_order{4}); }
   void unmap(svm::va_range mapping) { process_.munmap(mapping.start()); }
   bool store(svm::cpu_va a, std::uint64_t value) { return on_gpu(a) ? gpu_.store(a, value) : process_.store(a, value); }
   std::optional<std::uint64_t> load(svm::cpu_va a) { return on_gpu(a) ? gpu_.load(a) : process_.load(a); }
   bool has_vma(svm::cpu_va a) { return process_.find_vma(a).has_value(); }
   void exit() { process_.exit(); }
 
-  bool is_live(page p) { return memory_.is_live(p); }
+  bool is_live(page p) { return memory_.is_alive(p); }
+  page nth(page first, std::size_t i) { return tiny::memory::after(first, i); }
   std::uint64_t peek(page p) {
     std::uint64_t value = 0;
-    std::memcpy(&value, memory_.of(p).bytes.data(), sizeof value);
+    std::memcpy(&value, memory_.content(p).data(), sizeof value);
     return value;
   }
-  void poke(page p, std::uint64_t value) { std::memcpy(memory_.of(p).bytes.data(), &value, sizeof value); }
-  void set_locked(page p, bool locked) { memory_.of(p).locked = locked; }
-  void set_pinned(page p, bool pinned) {
-    if (pinned)
-      ++memory_.of(p).references;
-    else
-      memory_.put(p);
-  }
+  void poke(page p, std::uint64_t value) { std::memcpy(memory_.content(p).data(), &value, sizeof value); }
+  void set_locked(page p, bool locked) { memory_.set_locked(p, locked); }
+  void set_pinned(page p, bool pinned) { pinned ? memory_.get_locked(p) : memory_.put(p); }
   std::vector<page> device_pages(std::size_t count) {
     auto memory = vram_.allocate(page_size * count);
     REQUIRE(memory);
@@ -68,13 +66,15 @@ class tiny_bench {
     for (auto const& p : named) pages.push_back(p.page);
     return pages;
   }
+  page device_block(svm::page_order order) { return device_pages(order.pages().value)[0]; }
   svm::page_owner owner() { return vram_.owner(); }
 
-  page system_page(std::uint64_t value) {
-    page const fresh = memory_.add(1, false);
-    memory_.of(fresh).references = 1;
-    poke(fresh, value);
-    return fresh;
+  page system_page(std::uint64_t value) { return system_block(svm::page_order{}, value); }
+  page system_block(svm::page_order order, std::uint64_t value) {
+    auto const first = memory_.allocate_ram(order);
+    REQUIRE(first);
+    for (std::uint64_t i = 0; i < order.pages().value; ++i) poke(nth(*first, i), value + i);
+    return *first;
   }
   svm::device_address dma_address(page p, svm::page_order order) {
     constexpr auto both_ways = svm::dma_direction::bidirectional;
@@ -94,10 +94,11 @@ class tiny_bench {
   /// The device suite's addresses; the process never maps them.
   static bool on_gpu(svm::cpu_va a) { return a >= svm::conformance::device::somewhere; }
 
-  tiny::memory memory_;
-  tiny::process process_{memory_};
+  svm::heap heap_;
+  tiny::memory memory_{heap_};
+  tiny::process process_{memory_, 1};
   tiny::gpu gpu_{memory_};
-  tiny::vram vram_{memory_, gpu_, page_size * 64};
+  tiny::vram vram_{memory_, page_size * 64};
   svm::cpu_va next_{page_size.value * 16};
 };
 

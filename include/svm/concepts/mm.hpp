@@ -124,7 +124,7 @@ struct walk_request {
 ///     reaches it without a fault. `discard_page` unlocks and puts such a block that no slot got;
 ///  9. handles of pages are plain values: copying one takes no reference, and one of a freed page is recognised.
 ///
-/// Which locks the library, or a driver through it, may hold around each (lock_rank.hpp); each may take later ones:
+/// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
 ///  * put_user, unregister_notifier: none; get_user: one of rank range. id: any;
 ///  * register_notifier, read_begin: those of the ranks vm and range;
 ///  * find_vma, find_first_vma, snapshot, fault_in, collect: the same, and the map lock shared, which is always held;
