@@ -16,7 +16,7 @@ using svm::invalidation_answer;
 
 namespace {
 
-using list = svm::notifier_list<explore::lock_policy>;
+using list = svm::port::notifier_list<explore::lock_policy>;
 
 constexpr svm::va_range first_page{{0}, {1}};
 constexpr svm::va_range both_pages{{0}, {2}};

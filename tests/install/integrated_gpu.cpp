@@ -47,7 +47,7 @@ class memory {
 class process {
  public:
   using page = ::page;
-  using notifiers = svm::notifier_list<svm::null_lock>;
+  using notifiers = svm::port::notifier_list<svm::null_lock>;
   using registration = notifiers::registration;
   static constexpr svm::byte_count page_size = ::page_size;
 

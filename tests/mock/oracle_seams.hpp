@@ -76,7 +76,8 @@ struct open_sequence {
   friend svm::interval_sequence& sequence_of(svm::mock::notifiers<lock_policy>& n) { return (n.*List).*Sequence; }
 };
 svm::interval_sequence& sequence_of(svm::mock::notifiers<lock_policy>& n);
-template struct open_sequence<&svm::mock::notifiers<lock_policy>::list_, &svm::notifier_list<lock_policy>::sequence_>;
+template struct open_sequence<&svm::mock::notifiers<lock_policy>::list_,
+                              &svm::port::notifier_list<lock_policy>::sequence_>;
 
 /// The entry's permission, which only an explicit instantiation reaches.
 template <auto Table>

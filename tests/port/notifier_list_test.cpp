@@ -30,7 +30,7 @@ struct counted {
   inline static std::uint64_t nodes = 0;
   static void looked() { ++nodes; }
 };
-using list = svm::notifier_list<svm::null_lock, counted>;
+using list = svm::port::notifier_list<svm::null_lock, counted>;
 
 constexpr std::uint64_t top = UINT64_MAX;
 
@@ -244,7 +244,7 @@ TEST_SUITE("port/notifier_list") {
   }
 
   TEST_CASE("a port may look at each call, and at the moment between the passes") {
-    struct log : svm::plain_notifier_calls {
+    struct log : svm::port::plain_notifier_calls {
       std::string text;
       invalidation_answer tell(list::registration& r, invalidation const& event, std::uint64_t sequence) {
         text += "[";

@@ -12,7 +12,7 @@ template class svm::mock::gpu<support::lock_policy>;
 template class svm::mock::vram<support::lock_policy>;
 template class svm::mock::iommu<support::lock_policy>;
 template class svm::mock::notifiers<support::lock_policy>;
-template class svm::notifier_list<support::lock_policy>;
+template class svm::port::notifier_list<support::lock_policy>;
 template class svm::mock::physical_memory<support::lock_policy>;
 template class svm::gpusvm<support::policies>;
 template class svm::notifier<support::policies>;

@@ -19,7 +19,7 @@
 
 namespace {
 
-using list = svm::notifier_list<svm::std_lock>;
+using list = svm::port::notifier_list<svm::std_lock>;
 
 constexpr std::uint64_t universe = 1024;
 

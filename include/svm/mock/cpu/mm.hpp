@@ -15,44 +15,31 @@
 #include <svm/mock/cpu/notifiers.hpp>
 #include <svm/mock/cpu/page_table.hpp>
 #include <svm/mock/cpu/vma.hpp>
+#include <svm/port/page_migration.hpp>
 
 namespace svm::inline v0::mock {
 
 /// One process's address space on the simulated machine: VMAs, a page table that points to frames, faults, notifiers,
-/// and the part of memory management that migrates pages.
+/// and the part of memory management that migrates pages, which is `page_migration` with hooks.
 ///
 /// Locks: `map_lock_` (mm) guards the VMAs and the advice; the page-table lock of the physical memory guards the page
 /// tables of all processes; a migration holds its own lock of rank page, so that the order of ranks is checked.
 template <lock Lock, std::size_t PageBytes = 4096>
-class address_space {
+class address_space : public port::page_migration<address_space<Lock, PageBytes>, physical_memory<Lock, PageBytes>,
+                                                  typename Lock::template mutex<lock_rank::page>> {
+  using migrations = port::page_migration<address_space, physical_memory<Lock, PageBytes>,
+                                          typename Lock::template mutex<lock_rank::page>>;
+  friend migrations;
+
  public:
   static constexpr byte_count page_size{PageBytes};
   using page = mock::page;
   using entry = page_entry<page>;
   using slot = migration_slot<page>;
+  using migration = typename migrations::migration;
   using registration = typename notifiers<Lock>::registration;
   using frames_type = physical_memory<Lock, PageBytes>;
   using site = mapping_site<Lock, PageBytes>;
-
-  /// A migration under way.
-  class migration {
-   public:
-    migration() = default;
-    migration(migration const&) = delete;
-    migration& operator=(migration const&) = delete;
-    ~migration() {
-      if (home_ != nullptr) home_->finalize(*this);
-    }
-
-   private:
-    friend class address_space;
-    address_space* home_ = nullptr;
-    page_owner for_ = nobody;  ///< on whose behalf
-    cpu_va start_{};           ///< of what `collect` collected, for the holes
-    std::span<slot> slots_;
-    std::vector<page> target_;  ///< where `install` sends each slot's page; no page for one that stays
-    typename Lock::template mutex<lock_rank::page> held_;  ///< stands for the page locks in the order of ranks
-  };
 
   explicit address_space(kernel<Lock, PageBytes>& shared);
   /// A copy of `parent`, as fork makes it; it has exited at once (`users() == 0`) when memory was short.
@@ -100,15 +87,6 @@ class address_space {
     return notifiers_.read_retry(r, seen);
   }
   void set_sequence(registration& r, std::uint64_t value) noexcept { notifiers_.set_sequence(r, value); }
-  [[nodiscard]] errc collect(migration& session, va_range span, std::span<slot> slots, page_owner reach) noexcept
-      SVM_NO_THREAD_SAFETY_ANALYSIS;  // the session keeps its lock until it is finalized
-  void collect_pages(migration& session, std::span<slot> slots, page_scope const* within,
-                     page faulting) noexcept SVM_NO_THREAD_SAFETY_ANALYSIS;
-  void install(migration& session) noexcept;
-  void finalize(migration& session) noexcept SVM_NO_THREAD_SAFETY_ANALYSIS;
-  [[nodiscard]] result<page> allocate_page(page_order order) noexcept;
-  void adopt_device_page(page p, page_order order, device_page_owner<page>& owner, bool coherent) noexcept;
-  void discard_page(page p) noexcept;
 
   // System calls. Alignment is judged first.
 
@@ -264,28 +242,25 @@ class address_space {
   [[nodiscard]] presence swap_in(cpu_va a, pte seen);
   template <class Visit>
   void for_each_view(std::shared_ptr<backing> const& object, std::uint64_t first, std::uint64_t end, Visit&& visit);
-  // impl/collect.hpp, impl/migrate.hpp
-  void begin(migration& session, std::span<slot> slots, page_owner for_whom) SVM_NO_THREAD_SAFETY_ANALYSIS;
-  [[nodiscard]] std::size_t collect_one_locked(migration& session, std::size_t i, freed_list& freed);
-  [[nodiscard]] std::size_t pick_one_locked(std::span<slot> slots, std::size_t i, page_scope const* within,
-                                            page faulting, freed_list& freed);
-  [[nodiscard]] bool is_whole_locked(std::span<slot> slots, std::size_t i, cpu_va const* at);
-  [[nodiscard]] std::size_t take_locked(std::span<slot> slots, std::size_t i, page_order order);
-  void withdraw(migration& session);
-  [[nodiscard]] bool is_in_use_locked(page p);
-  void let_go_locked(std::span<slot> block, slot_state why, freed_list& freed);
+  // impl/migrate.hpp: the hooks of page_migration
+  [[nodiscard]] frames_type& frames() { return frames_; }
+  template <class Change>
+  bool invalidate(invalidation const& event, Change&& change) {
+    return notifiers_.invalidate(event, change);
+  }
+  void reached(port::migration_step s);
+  [[nodiscard]] bool may_lock_locked(page p) {
+    return !frames_.is_locked(p) && !kernel_.failures.strikes(failure::lock);
+  }
+  [[nodiscard]] port::page_mapping_view<page> view_locked(cpu_va a) const;
+  [[nodiscard]] page_order hole_order_locked(cpu_va a, std::size_t most);
+  void take_out_locked(cpu_va a) { table_.at(a).what = pte::state::migrating; }
+  void put_back_locked(cpu_va a, page to);
+  [[nodiscard]] bool fill_hole_locked(cpu_va a, page to);
+  void withdraw(std::span<slot> slots);
   /// What an entry that maps a page is: the CPU reaches it, or faults.
   [[nodiscard]] pte::state mapped_state_locked(page p) const {
     return !frames_.is_device(p) || frames_.of(p).coherent ? pte::state::present : pte::state::device;
-  }
-  void assign_targets(migration& session);
-  void install_holes(migration& session, std::size_t first, std::size_t end);
-  void restore_locked(migration& session, std::size_t i, freed_list& freed);
-  /// Gives up the lock and the reference of a migration on a block.
-  void release_locked(page p, freed_list& freed) {
-    frames_.head(p).locked = false;
-    frames_.put_locked(p, freed);
-    frames_.trim_locked(p, freed);
   }
 
   kernel<Lock, PageBytes>& kernel_;
@@ -320,7 +295,6 @@ address_space<Lock, PageBytes>::address_space(kernel<Lock, PageBytes>& shared)
 }  // namespace svm::inline v0::mock
 
 #include <svm/mock/cpu/impl/advice.hpp>
-#include <svm/mock/cpu/impl/collect.hpp>
 #include <svm/mock/cpu/impl/compact.hpp>
 #include <svm/mock/cpu/impl/fault.hpp>
 #include <svm/mock/cpu/impl/file.hpp>

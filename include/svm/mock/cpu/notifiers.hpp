@@ -20,7 +20,7 @@ namespace svm::inline v0::mock {
 /// callers and targets do wrong, and steps at which tests act.
 template <lock Lock>
 class notifiers {
-  using list = notifier_list<Lock>;
+  using list = port::notifier_list<Lock>;
 
  public:
   using registration = typename list::registration;

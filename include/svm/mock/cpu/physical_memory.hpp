@@ -37,6 +37,8 @@ class physical_memory {
   using lock_type = typename Lock::template shared_mutex<lock_rank::leaf_page_table>;
   using frame_type = frame<Lock, PageBytes>;
   using site = mapping_site<Lock, PageBytes>;
+  using page = mock::page;
+  using freed_list = mock::freed_list;
 
   /// \param vram  the memory of each GPU
   physical_memory(byte_count ram, byte_count vram, failure_plan& failures, report& broken, unsigned gpus = 1)
@@ -143,6 +145,46 @@ class physical_memory {
       out.push_back(*p);
     }
     return errc::ok;
+  }
+
+  // What page_migration asks for beside; under the lock, but for the first.
+
+  static void tell(freed_list const& freed) { mock::tell(freed); }
+  [[nodiscard]] bool is_locked(page p) { return head(p).locked; }
+  void set_locked(page p, bool locked) { head(p).locked = locked; }
+  [[nodiscard]] page_order order_of(page p) { return head(p).order; }
+  [[nodiscard]] page_owner owner_of(page p) { return of(p).owner; }
+  [[nodiscard]] device_page_owner<page>* owner_object_of(page p) { return of(p).owner_object; }
+  [[nodiscard]] std::size_t mappings_locked(page p) { return of(p).mappings.size(); }
+  [[nodiscard]] bool is_mapped_locked(page p) { return head(p).mapped != 0; }
+  [[nodiscard]] std::uint32_t others_locked(page p) { return head(p).references - head(p).mapped; }
+  [[nodiscard]] bool is_faulting_locked(page p) { return head(p).faulting; }
+  template <class Test>
+  [[nodiscard]] bool any_mapping_locked(page p, Test&& test) {
+    return std::ranges::any_of(of(p).mappings, test);
+  }
+  /// Locks a block for a migration, which takes a reference; then gives both up.
+  void hold_locked(page p) {
+    set_locked(p, true);
+    ++head(p).references;
+  }
+  void release_locked(page p, freed_list& freed) {
+    set_locked(p, false);
+    put_locked(p, freed);
+    trim_locked(p, freed);
+  }
+  template <class Restores>
+  void move_mappings_locked(page from, page to, Restores&& restores, freed_list& freed) {
+    for (site const& where : std::vector<site>{of(from).mappings}) {
+      if (!restores(where)) {
+        report_.violation("O-11", "an entry of a page under migration names another one");
+        continue;
+      }
+      if (from == to) continue;
+      ++head(to).references;
+      map_locked(to, where);
+      unmap_locked(from, where, freed);
+    }
   }
 
   /// Drops a reference on the block of a page; the last one frees it, and tells what stands behind.
