@@ -191,7 +191,7 @@ TEST_SUITE("svm/port/decorated") {
     auto two = vram.allocate(4_KiB);
     CHECK(two);
     CHECK(vram.tap().struck() == 1);
-    vram.tap().fail(model_call::wait_cleared, 2, svm::usual_error(model_call::wait_cleared), true);
+    vram.tap().fail(model_call::wait_cleared, 2, svm::port::usual_error(model_call::wait_cleared), true);
     CHECK(vram.wait_cleared(*one) == errc::ok);
     for (int i = 0; i < 3; ++i) CHECK(vram.wait_cleared(*one) == errc::copy_failed);
     vram.tap().disarm();
