@@ -12,7 +12,7 @@ using namespace svm::mock;
 // A CPU and a GPU share a buffer by its address: nothing is registered, pinned or copied by hand.
 int main() {
   // A simulated computer: one process, one GPU, and the library as the GPU's driver.
-  using computer = machine<rank_checked<svm::null_lock>>;
+  using computer = usual_machine;
   machine_options const options;
   computer pc{options, *computer::check(options)};
 

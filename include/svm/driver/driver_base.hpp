@@ -63,7 +63,7 @@ class driver_base : public invalidation_client<P> {
 
   [[nodiscard]] gpusvm<P>& svm() { return svm_; }
   /// The migrator of the GPU's memory.
-  [[nodiscard]] auto& memory() requires migrating_policies<P> { return memory_.memory_mover(); }
+  [[nodiscard]] auto& memory() requires migrating_policies<P> { return memory_.mover(); }
   /// The account of the device memory; null before the first range, and where there is no limit.
   [[nodiscard]] auto* account() const requires migrating_policies<P> { return memory_.account(); }
   /// Moves a range's memory to the device; see range_memory.
@@ -131,19 +131,12 @@ class driver_base : public invalidation_client<P> {
   }
 
  protected:
-  /// \param migrator  of the GPU's memory
-  /// \param env       the address space, and the GPU as it sees it
-  driver_base(typename range_memory<P>::mover& migrator, svm_environment<P> const& env, gpusvm_layout const& shape,
-              driver_options const& options) requires migrating_policies<P>
+  /// \param from  the migrator of the GPU's memory; an environment for a GPU without
+  /// \param env   the address space, and the GPU as it sees it
+  driver_base(typename range_memory<P>::origin from, svm_environment<P> const& env, gpusvm_layout const& shape,
+              driver_options const& options)
       : options_(options),
-        memory_(migrator, env.memory, options.limits.device_memory),
-        svm_(env, shape, *this, {options.limits.ranges}),
-        collector_(svm_, memory_, options.rest),
-        attributes_(svm_.env()) {}
-  /// For a GPU without memory of its own.
-  driver_base(svm_environment<P> const& env, gpusvm_layout const& shape,
-              driver_options const& options) requires(!migrating_policies<P>)
-      : options_(options),
+        memory_(from, env.memory, options.limits.device_memory),
         svm_(env, shape, *this, {options.limits.ranges}),
         collector_(svm_, memory_, options.rest),
         attributes_(svm_.env()) {}

@@ -57,15 +57,11 @@ concept explained_queue_policies = (queue_policies<P> || explain_queue_policies<
 template <explained_queue_policies P>
 class queue_driver final : public driver_base<P> {
  public:
-  /// \param migrator  of the GPU's memory
-  /// \param env       the address space, and the GPU as it sees it
-  queue_driver(typename range_memory<P>::mover& migrator, svm_environment<P> const& env, gpusvm_layout const& shape,
-               driver_options const& options) requires migrating_policies<P>
-      : driver_base<P>(migrator, env, shape, options), kept_(env.memory) {}
-  /// For a GPU without memory of its own.
-  queue_driver(svm_environment<P> const& env, gpusvm_layout const& shape,
-               driver_options const& options) requires(!migrating_policies<P>)
-      : driver_base<P>(env, shape, options), kept_(env.memory) {}
+  /// \param from  the migrator of the GPU's memory; an environment for a GPU without
+  /// \param env   the address space, and the GPU as it sees it
+  queue_driver(typename range_memory<P>::origin from, svm_environment<P> const& env, gpusvm_layout const& shape,
+               driver_options const& options)
+      : driver_base<P>(from, env, shape, options), kept_(env.memory) {}
   ~queue_driver() { close(); }
 
   /// Keeps a span of addresses mapped from the next restore on: the memory that is there, and what comes there.

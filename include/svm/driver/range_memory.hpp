@@ -10,11 +10,16 @@
 namespace svm::inline v0 {
 
 /// What moves the memory of a driver's ranges; of a GPU without memory of its own nothing moves.
+///
+/// `origin` is what a driver is made from: here an environment, below the migrator of the GPU's memory.
 template <svm_policies P>
 class range_memory {
  public:
-  class mover;  // there is none
+  using origin = svm_environment<P> const&;
   struct options {};
+
+  range_memory(origin, typename P::allocator&, byte_count) {}
+  [[nodiscard]] static svm_environment<P> const& environment_of(origin from) { return from; }
 
   /// Brings device pages in the range's span back: there are none.
   ///
@@ -34,11 +39,11 @@ class range_memory {
 template <migrating_policies P>
 class range_memory<P> {
  public:
-  using mover = migrator<P>;
+  using origin = migrator<P>&;
   using options = migrate_options<P>;
 
   /// \param limit  the most bytes of device memory that the ranges may have
-  range_memory(mover& migrator, typename P::allocator& memory, byte_count limit = {UINT64_MAX})
+  range_memory(origin migrator, typename P::allocator& memory, byte_count limit = {UINT64_MAX})
       : migrator_(migrator), memory_(memory), limit_(limit) {}
   range_memory(range_memory const&) = delete;
   range_memory& operator=(range_memory const&) = delete;
@@ -46,7 +51,8 @@ class range_memory<P> {
     if (account_ != nullptr) account_->put();
   }
 
-  [[nodiscard]] migrator<P>& memory_mover() { return migrator_; }
+  [[nodiscard]] static environment<P> const& environment_of(origin from) { return from.env(); }
+  [[nodiscard]] migrator<P>& mover() { return migrator_; }
 
   /// Makes the account, where there is a limit and it is not there yet.
   ///
