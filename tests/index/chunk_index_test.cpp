@@ -257,6 +257,45 @@ TEST_SUITE("index/chunk_index") {
     CHECK(b.used<buckets>() == 0);
   }
 
+  TEST_CASE("an index of tables alone has no bucket, at whatever number of entries") {
+    support::ledger_allocator memory;
+    using tables_alone = chunk_index<traits, null_lock, support::ledger_allocator, chunk_sparse::tables>;
+    tables_alone::pool pool{memory, chunk_layout{{{base}, {notifier_size}}, chunks}};
+    {
+      tables_alone tree{pool, {base}};
+      std::vector<object> row;
+      for (std::uint64_t i = 0; i < 6; ++i) row.push_back({chunk(i * 64 * KiB, 64 * KiB)});
+      auto const buckets_used = [&] { return pool.in_use<buckets>().owned - pool.in_use<buckets>().free; };
+      for (object& o : row) {
+        auto room = tree.reserve();
+        REQUIRE(room);
+        CHECK(tree.insert(*room, o) == nullptr);
+        CHECK(buckets_used() == 0);
+      }
+      CHECK(pool.in_use<tables>().owned - pool.in_use<tables>().free == 1);
+      for (object& o : row) {
+        CHECK(tree.check());
+        tree.erase(o);
+        CHECK(buckets_used() == 0);
+      }
+    }
+    pool.trim();
+    CHECK(memory.outstanding() == 0);
+  }
+
+  TEST_CASE("below an address that no table spans, the highest entry of the table before it is next") {
+    bench b;
+    // All in the last slot of the root, in one table that ends long before it.
+    for (std::uint64_t i = 0; i < 6; ++i) b.add(448 * MiB + i * 4 * KiB, 4 * KiB);
+    object& top = b.add(448 * MiB + 6 * 4 * KiB, 4 * KiB);
+    CHECK(b.used<tables>() == 1);
+    CHECK(b.tree.last() == &top);
+    object& far = b.add(508 * MiB, 64 * KiB);
+    CHECK(b.tree.previous(far) == &top);
+    CHECK(b.tree.first_overlap(chunk(450 * MiB, 2 * MiB)) == nullptr);
+    CHECK(b.tree.first_overlap(chunk(450 * MiB, 62 * MiB)) == &far);
+  }
+
   TEST_CASE("a table stands at the level where entries part, and another is put above it for an entry far away") {
     bench b;
     for (std::uint64_t i = 0; i < 8; ++i) b.add(i * 4 * KiB, 4 * KiB);
@@ -367,6 +406,20 @@ TEST_SUITE("index/chunk_index") {
         if (object* const next = b.tree.next(o)) release(*next);
       });
       CHECK(visits == 100);
+    }
+    SUBCASE("others come behind it") {
+      for (std::size_t i = 100; i < 200; ++i) {
+        b.tree.erase(*row[i]);
+        row[i].reset();
+      }
+      // Far from each other, so that what comes makes buckets and tables of single entries.
+      for (std::uint64_t i = 0; i < 50; ++i) b.add(16 * MiB + i * 2 * MiB, 4 * KiB);
+      b.tree.for_each([&](object& o) {
+        ++visits;
+        std::uint64_t const at = o.span.start().value - base;
+        if (at >= 16 * MiB && at % (2 * MiB) <= 20 * KiB) b.add(at + 4 * KiB, 4 * KiB);
+      });
+      CHECK(visits == 100 + 50 * 7);
     }
     SUBCASE("itself, leaving pages in its place that are not visited") {
       b.tree.for_each([&](object& o) {
