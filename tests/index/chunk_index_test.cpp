@@ -436,6 +436,33 @@ TEST_SUITE("index/chunk_index") {
     while (!b.tree.empty()) b.tree.erase(*b.tree.first());
   }
 
+  TEST_CASE("a walk that changes the index at the last of all addresses ends there") {
+    support::ledger_allocator memory;
+    constexpr std::uint64_t last_span = UINT64_MAX - (notifier_size - 1);
+    index::pool pool{memory, chunk_layout{{{last_span}, {notifier_size}}, chunks}};
+    {
+      index tree{pool, {UINT64_MAX}};
+      object low{{{last_span}, {64 * KiB}}};
+      object high{{{UINT64_MAX - (4 * KiB - 1)}, {4 * KiB}}};
+      for (object* const o : {&low, &high}) {
+        auto room = tree.reserve();
+        REQUIRE(room);
+        REQUIRE(tree.insert(*room, *o) == nullptr);
+      }
+      CHECK(tree.find({UINT64_MAX}) == &high);
+      CHECK(tree.last() == &high);
+      CHECK(tree.next(high) == nullptr);
+      sequence visited;
+      tree.for_each([&](object& o) {
+        visited.push_back(&o);
+        if (&o == &high) tree.erase(o);
+      });
+      CHECK(visited == sequence{&low, &high});
+      tree.erase(low);
+    }
+    pool.trim();
+  }
+
   TEST_CASE("check sees an entry that moved or grew without a word, and whatever is wrong with a node") {
     bench b;
     object& low = b.add(0, 64 * KiB);
