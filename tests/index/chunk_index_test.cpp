@@ -91,6 +91,17 @@ struct bench {
   }
 };
 
+/// Counts how often an interval is read.
+struct counted_traits {
+  using entry = object;
+  using address = cpu_va;
+  static inline int reads = 0;
+  static va_range interval_of(object const& o) {
+    ++reads;
+    return o.span;
+  }
+};
+
 /// Counts bytes that are out.
 struct counting {
   heap memory;
@@ -434,6 +445,39 @@ TEST_SUITE("index/chunk_index") {
     }
     CHECK(b.tree.check());
     while (!b.tree.empty()) b.tree.erase(*b.tree.first());
+  }
+
+  TEST_CASE("a walk through a window looks at its entries and the next on either side, however many there are") {
+    using counted = chunk_index<counted_traits, null_lock, support::ledger_allocator>;
+    support::ledger_allocator memory;
+    counted::pool pool{memory, chunk_layout{{{base}, {notifier_size}}, chunks}};
+    {
+      counted tree{pool, {base}};
+      std::vector<object> row;
+      for (std::uint64_t i = 0; i < 512; ++i) row.push_back({chunk(i * 64 * KiB, 64 * KiB)});
+      // And some in a table that is alone in a slot of the root.
+      for (std::uint64_t i = 0; i < 16; ++i) row.push_back({chunk(160 * MiB + i * 4 * KiB, 4 * KiB)});
+      for (object& o : row) {
+        auto room = tree.reserve();
+        REQUIRE(room);
+        REQUIRE(tree.insert(*room, o) == nullptr);
+      }
+      auto const reads_of = [&](va_range window, std::size_t expected) {
+        counted_traits::reads = 0;
+        std::size_t visits = 0;
+        tree.for_each_overlap(window, [&](object&) { ++visits; });
+        CHECK(visits == expected);
+        return counted_traits::reads;
+      };
+      CHECK(reads_of(chunk(10 * MiB, 64 * KiB), 1) <= 3);
+      CHECK(reads_of(chunk(2 * MiB, 2 * MiB), 32) <= 34);
+      CHECK(reads_of(chunk(140 * MiB, 2 * MiB), 0) <= 1);
+      CHECK(reads_of(chunk(180 * MiB, 2 * MiB), 0) <= 1);
+      CHECK(reads_of(chunk(notifier_size, 2 * MiB), 0) == 0);
+      CHECK(reads_of({{base - 2 * MiB}, {2 * MiB}}, 0) == 0);
+      for (object& o : row) tree.erase(o);
+    }
+    pool.trim();
   }
 
   TEST_CASE("a walk that changes the index at the last of all addresses ends there") {
