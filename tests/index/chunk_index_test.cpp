@@ -91,6 +91,17 @@ struct bench {
   }
 };
 
+/// Counts how often an interval is read.
+struct counted_traits {
+  using entry = object;
+  using address = cpu_va;
+  static inline int reads = 0;
+  static va_range interval_of(object const& o) {
+    ++reads;
+    return o.span;
+  }
+};
+
 /// Counts bytes that are out.
 struct counting {
   heap memory;
@@ -257,6 +268,45 @@ TEST_SUITE("index/chunk_index") {
     CHECK(b.used<buckets>() == 0);
   }
 
+  TEST_CASE("an index of tables alone has no bucket, at whatever number of entries") {
+    support::ledger_allocator memory;
+    using tables_alone = chunk_index<traits, null_lock, support::ledger_allocator, chunk_sparse::tables>;
+    tables_alone::pool pool{memory, chunk_layout{{{base}, {notifier_size}}, chunks}};
+    {
+      tables_alone tree{pool, {base}};
+      std::vector<object> row;
+      for (std::uint64_t i = 0; i < 6; ++i) row.push_back({chunk(i * 64 * KiB, 64 * KiB)});
+      auto const buckets_used = [&] { return pool.in_use<buckets>().owned - pool.in_use<buckets>().free; };
+      for (object& o : row) {
+        auto room = tree.reserve();
+        REQUIRE(room);
+        CHECK(tree.insert(*room, o) == nullptr);
+        CHECK(buckets_used() == 0);
+      }
+      CHECK(pool.in_use<tables>().owned - pool.in_use<tables>().free == 1);
+      for (object& o : row) {
+        CHECK(tree.check());
+        tree.erase(o);
+        CHECK(buckets_used() == 0);
+      }
+    }
+    pool.trim();
+    CHECK(memory.outstanding() == 0);
+  }
+
+  TEST_CASE("below an address that no table spans, the highest entry of the table before it is next") {
+    bench b;
+    // All in the last slot of the root, in one table that ends long before it.
+    for (std::uint64_t i = 0; i < 6; ++i) b.add(448 * MiB + i * 4 * KiB, 4 * KiB);
+    object& top = b.add(448 * MiB + 6 * 4 * KiB, 4 * KiB);
+    CHECK(b.used<tables>() == 1);
+    CHECK(b.tree.last() == &top);
+    object& far = b.add(508 * MiB, 64 * KiB);
+    CHECK(b.tree.previous(far) == &top);
+    CHECK(b.tree.first_overlap(chunk(450 * MiB, 2 * MiB)) == nullptr);
+    CHECK(b.tree.first_overlap(chunk(450 * MiB, 62 * MiB)) == &far);
+  }
+
   TEST_CASE("a table stands at the level where entries part, and another is put above it for an entry far away") {
     bench b;
     for (std::uint64_t i = 0; i < 8; ++i) b.add(i * 4 * KiB, 4 * KiB);
@@ -368,6 +418,20 @@ TEST_SUITE("index/chunk_index") {
       });
       CHECK(visits == 100);
     }
+    SUBCASE("others come behind it") {
+      for (std::size_t i = 100; i < 200; ++i) {
+        b.tree.erase(*row[i]);
+        row[i].reset();
+      }
+      // Far from each other, so that what comes makes buckets and tables of single entries.
+      for (std::uint64_t i = 0; i < 50; ++i) b.add(16 * MiB + i * 2 * MiB, 4 * KiB);
+      b.tree.for_each([&](object& o) {
+        ++visits;
+        std::uint64_t const at = o.span.start().value - base;
+        if (at >= 16 * MiB && at % (2 * MiB) <= 20 * KiB) b.add(at + 4 * KiB, 4 * KiB);
+      });
+      CHECK(visits == 100 + 50 * 7);
+    }
     SUBCASE("itself, leaving pages in its place that are not visited") {
       b.tree.for_each([&](object& o) {
         ++visits;
@@ -381,6 +445,66 @@ TEST_SUITE("index/chunk_index") {
     }
     CHECK(b.tree.check());
     while (!b.tree.empty()) b.tree.erase(*b.tree.first());
+  }
+
+  TEST_CASE("a walk through a window looks at its entries and the next on either side, however many there are") {
+    using counted = chunk_index<counted_traits, null_lock, support::ledger_allocator>;
+    support::ledger_allocator memory;
+    counted::pool pool{memory, chunk_layout{{{base}, {notifier_size}}, chunks}};
+    {
+      counted tree{pool, {base}};
+      std::vector<object> row;
+      for (std::uint64_t i = 0; i < 512; ++i) row.push_back({chunk(i * 64 * KiB, 64 * KiB)});
+      // And some in a table that is alone in a slot of the root.
+      for (std::uint64_t i = 0; i < 16; ++i) row.push_back({chunk(160 * MiB + i * 4 * KiB, 4 * KiB)});
+      for (object& o : row) {
+        auto room = tree.reserve();
+        REQUIRE(room);
+        REQUIRE(tree.insert(*room, o) == nullptr);
+      }
+      auto const reads_of = [&](va_range window, std::size_t expected) {
+        counted_traits::reads = 0;
+        std::size_t visits = 0;
+        tree.for_each_overlap(window, [&](object&) { ++visits; });
+        CHECK(visits == expected);
+        return counted_traits::reads;
+      };
+      CHECK(reads_of(chunk(10 * MiB, 64 * KiB), 1) <= 3);
+      CHECK(reads_of(chunk(2 * MiB, 2 * MiB), 32) <= 34);
+      CHECK(reads_of(chunk(140 * MiB, 2 * MiB), 0) <= 1);
+      CHECK(reads_of(chunk(180 * MiB, 2 * MiB), 0) <= 1);
+      CHECK(reads_of(chunk(notifier_size, 2 * MiB), 0) == 0);
+      CHECK(reads_of({{base - 2 * MiB}, {2 * MiB}}, 0) == 0);
+      for (object& o : row) tree.erase(o);
+    }
+    pool.trim();
+  }
+
+  TEST_CASE("a walk that changes the index at the last of all addresses ends there") {
+    support::ledger_allocator memory;
+    constexpr std::uint64_t last_span = UINT64_MAX - (notifier_size - 1);
+    index::pool pool{memory, chunk_layout{{{last_span}, {notifier_size}}, chunks}};
+    {
+      index tree{pool, {UINT64_MAX}};
+      object low{{{last_span}, {64 * KiB}}};
+      object high{{{UINT64_MAX - (4 * KiB - 1)}, {4 * KiB}}};
+      for (object* const o : {&low, &high}) {
+        auto room = tree.reserve();
+        REQUIRE(room);
+        REQUIRE(tree.insert(*room, *o) == nullptr);
+      }
+      CHECK(tree.find({UINT64_MAX}) == &high);
+      CHECK(tree.last() == &high);
+      CHECK(tree.next(high) == nullptr);
+      sequence visited;
+      tree.for_each([&](object& o) {
+        visited.push_back(&o);
+        if (&o == &high) tree.erase(o);
+      });
+      CHECK(visited == sequence{&low, &high});
+      tree.erase(low);
+    }
+    pool.trim();
   }
 
   TEST_CASE("check sees an entry that moved or grew without a word, and whatever is wrong with a node") {

@@ -36,6 +36,7 @@ TEST_SUITE("index/chunk_layout") {
 
   TEST_CASE("sizes that are close to each other share a level, and far ones have several between them") {
     CHECK(levels(of(29, {17, 16, 15, 14, 13, 12})) == list{12, 17, 22});
+    CHECK(levels(of(29, {21, 14, 12})) == list{12, 17, 21});
     CHECK(levels(of(40, {30, 12})) == list{12, 17, 22, 27, 30, 35});
     CHECK(of(40, {30, 12}).root_shift() == 40);
   }

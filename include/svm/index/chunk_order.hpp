@@ -72,10 +72,10 @@ class chunk_order {
     return lowest(behind);
   }
   /// The highest entry that begins at `a` or below, or null.
+  ///
+  /// \pre `a` lies in the span, or below it, or is the last of all addresses
   [[nodiscard]] entry* at_or_below(std::uint64_t a) const {
-    std::uint64_t const reach = layout_.reach();
     if (a < root_.base) return nullptr;
-    if (a - root_.base > reach) a = root_.base + reach;
     unsigned at = root_all::number(a, layout_.root_shift());
     std::uint32_t rest = below(root_.used, at);
     chunk_slot before =
