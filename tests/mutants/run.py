@@ -14,7 +14,8 @@ still fits its header; --generated takes, instead of the mutants that were writt
 that takes, drops or tests a lock, flag, sequence or reference.
 
 The programs, in this order: `core`, the tests of the algorithms; `races`, the explorer's; `static`, clang's thread-safety
-analysis. For gpuvm/ the tests of that name, and `static`. A program is stopped when two of its test cases see the mutant.
+analysis. For gpuvm/ the tests of that name, and `static`; for placement/ the tests of that name alone. A program is
+stopped when two of its test cases see the mutant.
 `races` and `static` are both asked for what the tests before them do not see, so what the explorer alone sees is known;
 of the generated ones `static` is asked before `races`, and one who sees it is enough.
 The last line is `N passed, N failed`: a mutant that nobody sees has failed, unless survivors.txt has its reason.
@@ -45,20 +46,23 @@ SOURCES = {
 }
 # What no mutant of these areas can change.
 UNCHANGED = "gpuvm/*,conformance/*,base/*,std/*,mock/*"
+# Areas whose tests are compiled from their own folder, and which of these are left out.
+ALONE = {"gpuvm": ("exec_threads_test", "exhaustive_test"), "placement": ()}
 ENVIRONMENT = os.environ | {"SVM_RACES": "1000", "SVM_OPERATIONS": "12000"}
 ENOUGH = 2  # test cases that see a mutant
 ENDLESS = "does not end"
 NO_MUTANT = "does not compile"
 # Of the CPU's time, several times what a program needs without a mutant.
-SECONDS = {"core": 60, "gpuvm": 40, "races": 120}
+SECONDS = {"core": 60, "gpuvm": 40, "placement": 60, "races": 120}
 
 
 class Build:
     """The commands of a build, for other headers."""
 
-    def __init__(self, root: Path, build: Path):
-        self.root, self.build, self.place = root, build, build / "mutants"
-        subprocess.run(["ninja", "-C", build, "tests/core_test", "tests/races_test"], check=True, stdout=subprocess.DEVNULL)
+    def __init__(self, root: Path, build: Path, programs: list[str]):
+        self.root, self.build, self.place, self.programs = root, build, build / "mutants", programs
+        targets = [f"tests/{program}_test" for program in SOURCES if program in programs]
+        subprocess.run(["ninja", "-C", build, "tests/libdoctest_main.a", *targets], check=True, stdout=subprocess.DEVNULL)
         self.commands, self.linkers = {}, {}
         for entry in json.loads((build / "compile_commands.json").read_text()):
             path = (build / entry["file"]).resolve()
@@ -97,7 +101,7 @@ class Build:
             for m in mutants:
                 m.number = m.number if id(m) in fits else 0
             options = ["-include", str(self.place / "switch.hpp")]
-            errors = next(filter(None, (self.make(p, overlay, self.place, options) for p in ("core", "races", "gpuvm"))), "")
+            errors = next(filter(None, (self.make(p, overlay, self.place, options) for p in self.programs)), "")
             if not errors:
                 return
             wrong = culprits(errors, placed, overlay)
@@ -108,8 +112,8 @@ class Build:
 
     def make(self, program: str, overlay: Path, into: Path, options: list[str]) -> str:
         """Makes a program with the headers of `overlay`; the errors, or nothing."""
-        if program == "gpuvm":
-            return self.make_gpuvm(overlay, into, options)
+        if program in ALONE:
+            return self.make_alone(program, overlay, into, options)
         objects, errors = [], ""
         for source in SOURCES[program]:
             objects.append(into / f"{program}_{Path(source).stem}.o")
@@ -144,11 +148,11 @@ class Build:
         done = subprocess.run([*words, *options], cwd=self.build, capture_output=True, text=True)
         return done.stderr if done.returncode != 0 else ""
 
-    def make_gpuvm(self, overlay: Path, into: Path, options: list[str]) -> str:
-        tests, bundle = self.root / "tests", into / "gpuvm.cpp"
-        sources = [p for p in sorted((tests / "gpuvm").glob("*_test.cpp")) if p.stem not in ("exec_threads_test", "exhaustive_test")]
+    def make_alone(self, area: str, overlay: Path, into: Path, options: list[str]) -> str:
+        tests, bundle = self.root / "tests", into / f"{area}.cpp"
+        sources = [p for p in sorted((tests / area).glob("*_test.cpp")) if p.stem not in ALONE[area]]
         subprocess.run([sys.executable, tests / "tools/bundle.py", bundle, "--", *sources], check=True)
-        command = ["g++", *self.includes(overlay), "-w", *options, bundle, self.build / "tests/libdoctest_main.a", "-o", into / "gpuvm"]
+        command = ["g++", *self.includes(overlay), "-w", *options, bundle, self.build / "tests/libdoctest_main.a", "-o", into / area]
         done = subprocess.run(command, capture_output=True, text=True)
         return done.stderr if done.returncode != 0 else ""
 
@@ -201,11 +205,14 @@ def verdict(program: Path, number: int, first: str, unchanged: str) -> str:
     return " | ".join(name[:70] for name in said[:ENOUGH])
 
 
+def programs_of(area: str) -> list[str]:
+    return {"gpuvm": ["gpuvm", "static"], "placement": ["placement"]}.get(area, ["core", "races", "static"])
+
+
 def ask(build: Build, m: Mutant, one_is_enough: bool) -> None:
-    if m.area == "gpuvm":
-        programs = ["gpuvm", "static"]
-    else:
-        programs = ["core", "static", "races"] if one_is_enough else ["core", "races", "static"]
+    programs = programs_of(m.area)
+    if one_is_enough and "races" in programs:
+        programs = ["core", "static", "races"]
     enough = {"compiler", *(programs if one_is_enough else programs[:1])}
     with tempfile.TemporaryDirectory() as made:
         scratch = Path(made)
@@ -240,7 +247,7 @@ def suites_of(program: str, area: str = "") -> tuple[str, str]:
 def summary(mutants: list[Mutant]) -> str:
     groups: dict[str, list[Mutant]] = {name: [] for name in ("core", "races", "static", "several", "compiler", "")}
     for m in mutants:
-        programs = ["core" if program == "gpuvm" else program for program in m.seen_by]
+        programs = ["core" if program in ALONE else program for program in m.seen_by]
         groups["several" if len(programs) > 1 else "".join(programs)].append(m)
     twice = sum(1 for m in mutants if len(m.seen_by) > 1 or any(" | " in said for said in m.seen_by.values()))
     lines = [f"by races alone: {m.area}: {m.name}" for m in groups["races"]]
@@ -269,10 +276,10 @@ def main() -> int:
         print(f"{len(mutants)} passed, 0 failed")
         return 0
     jobs = next((int(o[7:]) for o in options if o.startswith("--jobs=")), 2)
-    build = Build(root, where)
+    build = Build(root, where, [p for p in ("core", "races", *ALONE) if any(p in programs_of(m.area) for m in mutants)])
     build.put_together(mutants)
     # The tests must have nothing to say against the library as it is.
-    for program in ("core", "races", "gpuvm"):
+    for program in build.programs:
         if said := verdict(build.place / program, 0, *suites_of(program)):
             raise RuntimeError(f"without a mutant, {program}: {said}")
     print(f"{sum(m.number != 0 for m in mutants)} of {len(mutants)} are compiled together", flush=True)

@@ -14,6 +14,7 @@ SWITCH = """#pragma once
 #include <cstdlib>
 #include <initializer_list>
 #include <new>
+#include <type_traits>
 #include <utility>
 namespace svm_mutants {
 inline int chosen() {
@@ -21,7 +22,9 @@ inline int chosen() {
   return number == nullptr ? 0 : std::atoi(number);
 }
 inline int const number = chosen();
-inline bool is(int n) { return number == n; }
+inline bool is_chosen(int n) { return number == n; }
+/// What the compiler computes has no mutant in it.
+constexpr bool is(int n) { return std::is_constant_evaluated() ? false : is_chosen(n); }
 /// A guard that is taken only if no mutant has taken it away, or only for one mutant.
 template <class Make>
 class guarded {

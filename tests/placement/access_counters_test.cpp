@@ -37,6 +37,17 @@ constexpr page_mask whole{page_span{0, 512}};
 }  // namespace
 
 TEST_SUITE("placement/access_counters") {
+  TEST_CASE("notifications are ordered by space, GPU and address") {
+    std::vector<counter_notification> batch{{.address = {5}, .space = 2, .gpu = gpu(0)},
+                                            {.address = {9}, .space = 1, .gpu = gpu(1)},
+                                            {.address = {7}, .space = 1, .gpu = gpu(1)},
+                                            {.address = {8}, .space = 1, .gpu = gpu(0)}};
+    order(batch);
+    std::vector<std::uint64_t> addresses;
+    for (counter_notification const& n : batch) addresses.push_back(n.address.value);
+    CHECK(addresses == std::vector<std::uint64_t>{8, 7, 9, 5});
+  }
+
   TEST_CASE("sub-regions of a block that is one piece count, where the nearest copy has them") {
     counted_pages c{{}, gpu(0)};
     c.add({.sub_regions = 0x80000005}, 0, cpu, masks::of({{0, 40}, {500, 512}}), true);

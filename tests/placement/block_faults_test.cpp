@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 #include <svm/placement/block_faults.hpp>
+#include <svm/placement/precise_cancel.hpp>
 
 #include <set>
 #include <utility>
@@ -157,18 +158,78 @@ TEST_SUITE("placement/block_faults") {
     CHECK(all.faulted == masks::pages({2, 3}));
     CHECK(all.pinned == masks::pages({3}));
   }
+}
 
-  TEST_CASE("a cancel takes only what is still fatal") {
-    one_block s{{fault(1, write, 0), fault(2, read, 1), fault(3, write, 2), fault(3, read, 2)}};
-    s.view.unwritable = {1, 2, 3};
-    s.view.unreadable = {2};
-    static_cast<void>(s.look());
-    s.view.unreadable = {};  // an unmap and a new mapping came in between
-    s.view.unwritable = {3};
+TEST_SUITE("placement/precise_cancel") {
+  /// A GPU whose accesses come again with each replay, until they are cancelled or served.
+  struct machine {
+    ring r;
+    batch_type b{r};
+    block_view memory;
+    std::vector<hardware_fault> waiting;
     std::vector<std::pair<unsigned, fatality>> cancelled;
-    cancel_fatal(
-        s.b, [&](fault_entry const& e, fault_access a) { return s.view.permits(e, a); },
-        [&](fault_entry const& e, fatality f) { cancelled.emplace_back(block_view::page_of(e), f); });
-    CHECK(cancelled == std::vector<std::pair<unsigned, fatality>>{{3, fatality::write_and_atomic}});
+    unsigned replays = 0;
+    translated::kind known = translated::kind::live;
+
+    void replay_and_wait() {
+      ++replays;
+      for (hardware_fault const& f : waiting) r.push(f);
+    }
+    translated translate(fault_context const&) const { return {.what = known, .space = 1, .gpu = gpu(0)}; }
+    bool permits(fault_entry const& e, fault_access a) const { return memory.permits(e, a); }
+    void cancel(fault_entry const& e, fatality f) {
+      cancelled.emplace_back(block_view::page_of(e), f);
+      std::erase_if(waiting, [&](hardware_fault const& w) {
+        return w.page == e.fault.page && (f == fatality::all || w.access >= write);
+      });
+    }
+  };
+  using list = std::vector<std::pair<unsigned, fatality>>;
+
+  TEST_CASE("only what comes again and is still fatal is cancelled, and the rest comes again") {
+    machine m;
+    m.waiting = {fault(1, write, 0), fault(2, read, 1), fault(3, write, 2), fault(3, read, 3)};
+    m.memory.unwritable = {1, 3};
+    m.memory.unreadable = {2};
+    for (hardware_fault const& f : m.waiting) m.r.push(f);
+    m.b.fetch(fetch_mode::ready);
+    m.memory.unwritable = {3};  // other memory was mapped meanwhile
+    m.memory.unreadable = {};
+    CHECK(cancel_precisely(m.b, m));
+    CHECK(m.cancelled == list{{3, fatality::write_and_atomic}});
+    CHECK(m.replays == 2);
+    m.b.fetch(fetch_mode::ready);
+    CHECK(m.b.coalesced() == 3);
+  }
+
+  TEST_CASE("a read and a write of two uTLBs are told apart") {
+    machine m;
+    m.waiting = {fault(1, write, 0), fault(1, read, 1)};
+    m.memory.unwritable = {1};
+    CHECK(cancel_precisely(m.b, m));
+    CHECK(m.cancelled == list{{1, fatality::write_and_atomic}});
+    CHECK(m.waiting.size() == 1);
+  }
+
+  TEST_CASE("memory that may not be read cancels everything there") {
+    machine m;
+    m.waiting = {fault(1, write, 0), fault(1, read, 1)};
+    m.memory.unreadable = {1};
+    CHECK(cancel_precisely(m.b, m));
+    CHECK(m.cancelled == list{{1, fatality::write_and_atomic}, {1, fatality::all}});
+  }
+
+  TEST_CASE("a context that is gone cancels nothing, and a device that failed ends it") {
+    machine m;
+    m.waiting = {fault(1)};
+    m.memory.unreadable = {1};
+    m.known = translated::kind::stale;
+    CHECK(cancel_precisely(m.b, m));
+    CHECK(m.cancelled.empty());
+    machine dead;
+    dead.r.push(fault(1), false);
+    dead.r.alive = false;
+    CHECK_FALSE(cancel_precisely(dead.b, dead));
+    CHECK(dead.replays == 0);
   }
 }

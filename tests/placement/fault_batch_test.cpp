@@ -3,6 +3,7 @@
 #include <svm/placement/fault_batch.hpp>
 
 #include <cstdint>
+#include <initializer_list>
 #include <utility>
 #include <vector>
 
@@ -147,12 +148,15 @@ TEST_SUITE("placement/fault_batch") {
     CHECK(b.coalesced() == 5);
   }
 
-  TEST_CASE("merging can be switched off") {
-    ring r;
-    for (unsigned n = 0; n < 3; ++n) r.push(fault(1));
-    batch_type b{r, 256, false};
-    b.fetch(fetch_mode::ready);
-    CHECK(b.coalesced() == 3);
+  TEST_CASE("merging can be switched off, wholly or between uTLBs") {
+    for (merging const m : {merging::all, merging::one_microtlb, merging::none}) {
+      ring r;
+      for (unsigned n = 0; n < 3; ++n) r.push(fault(1, read, 0));
+      r.push(fault(1, read, 1));
+      batch_type b{r};
+      b.fetch(fetch_mode::ready, m);
+      CHECK(b.coalesced() == (m == merging::all ? 1 : m == merging::one_microtlb ? 2 : 4));
+    }
   }
 
   TEST_CASE("every sequence of four faults on two pages and two uTLBs merges as a model does") {

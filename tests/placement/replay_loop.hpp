@@ -103,6 +103,7 @@ class loop {
     used_ += moves.count();
     b.resident |= moves;
     b.evicted -= moves;
+    if (o_.evict == eviction::density) touch(b, moves);  // groups of which nothing was there when room was made
     if (o_.evict == eviction::uvm) {
       classes_.served(b);
     } else if (o_.evict != eviction::density) {

@@ -105,30 +105,20 @@ class page_mask {
   /// \pre n < pages
   [[nodiscard]] constexpr page_mask lowered(unsigned n) const {
     SVM_ASSERT_OP(n, <, pages);
-    page_mask result;
-    unsigned const whole = n / word_pages;
-    unsigned const bits = n % word_pages;
-    for (unsigned w = 0; w + whole < words; ++w) {
-      std::uint64_t value = words_[w + whole] >> bits;
-      if (bits != 0 && w + whole + 1 < words) value |= words_[w + whole + 1] << (word_pages - bits);
-      result.words_[w] = value;
-    }
-    return result;
+    std::array<std::uint64_t, 2 * words + 1> wide{};  // zeros follow
+    for (unsigned w = 0; w < words; ++w) wide[w] = words_[w];
+    return shifted(wide, n / word_pages, n % word_pages);
   }
   /// The set with each page's number raised by `n`; pages that leave the block are gone.
   ///
   /// \pre n < pages
   [[nodiscard]] constexpr page_mask raised(unsigned n) const {
     SVM_ASSERT_OP(n, <, pages);
-    page_mask result;
-    unsigned const whole = n / word_pages;
-    unsigned const bits = n % word_pages;
-    for (unsigned w = whole; w < words; ++w) {
-      std::uint64_t value = words_[w - whole] << bits;
-      if (bits != 0 && w > whole) value |= words_[w - whole - 1] >> (word_pages - bits);
-      result.words_[w] = value;
-    }
-    return result;
+    if (n == 0) return *this;
+    std::array<std::uint64_t, 2 * words + 1> wide{};  // zeros come first
+    for (unsigned w = 0; w < words; ++w) wide[w + words] = words_[w];
+    unsigned const down = pages - n;
+    return shifted(wide, down / word_pages, down % word_pages);
   }
 
   constexpr page_mask& operator|=(page_mask const& other) {
@@ -149,6 +139,15 @@ class page_mask {
   friend constexpr bool operator==(page_mask const&, page_mask const&) = default;
 
  private:
+  /// Eight words of `wide` from bit `bits` of word `first` on.
+  static constexpr page_mask shifted(std::array<std::uint64_t, 2 * words + 1> const& wide, unsigned first,
+                                     unsigned bits) {
+    page_mask result;
+    for (unsigned w = 0; w < words; ++w)  // in two steps, since no shift by 64 is defined
+      result.words_[w] = wide[w + first] >> bits | wide[w + first + 1] << 1 << (word_pages - 1 - bits);
+    return result;
+  }
+
   [[nodiscard]] constexpr unsigned next_where(unsigned from, std::uint64_t flip) const {
     if (from >= pages) return pages;
     unsigned w = from / word_pages;

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include <svm/base/page_mask.hpp>
 #include <svm/placement/block_tree.hpp>
 #include <svm/placement/constants.hpp>
 #include <svm/placement/fault_entry.hpp>
 #include <svm/placement/residency.hpp>
+#include <svm/placement/sort.hpp>
 
 namespace svm::inline v0::placement {
 
@@ -19,6 +21,14 @@ struct counter_notification {
   std::uint32_t space = 0;
   processor gpu = nobody;
 };
+
+/// Puts notifications in the order of their service: by address space, GPU and address.
+constexpr void order(std::span<counter_notification> batch) {
+  detail::sort(batch, [](counter_notification const& a, counter_notification const& b) {
+    if (a.space != b.space) return a.space < b.space;
+    return a.gpu != b.gpu ? a.gpu < b.gpu : a.address < b.address;
+  });
+}
 
 /// Gathers the pages of a block that a GPU's notifications name (rule E2).
 ///

@@ -95,14 +95,4 @@ template <class Batch, class View>
   return s;
 }
 
-/// Cancels, of a batch that was fetched after a flush, only what is still fatal (rule C6): what an unmap or a change of
-/// protection made fatal for a moment is served by its replay. `cancel(entry, fatality)` tells the hardware.
-template <class Batch, class Permits, class Cancel>
-void cancel_fatal(Batch& batch, Permits&& permits, Cancel&& cancel) {
-  for (unsigned i = 0; i < batch.coalesced(); ++i) {
-    fault_entry const& e = batch.ordered(i);
-    if (fatality const f = judge(e, permits); f != fatality::none) cancel(e, f);
-  }
-}
-
 }  // namespace svm::inline v0::placement

@@ -124,28 +124,30 @@ class density_climb {
   page_mask chosen_;
 };
 
-/// The pages of the nodes that the faulted pages choose. `Whole` says that the window is the whole block, whose leaves are
-/// its pages.
+/// The leaves of the nodes that the faulted leaves choose, and what lies past the last leaf of such a node; all three sets
+/// are of leaves. `Whole` says that the window is the whole block, whose leaves are its pages.
 template <bool Whole>
-[[nodiscard]] constexpr page_mask density_nodes(placement::density_input const& in, leaf_layout const& layout,
+[[nodiscard]] constexpr page_mask density_nodes(leaf_layout const& layout, page_mask const& resident,
+                                                page_mask const& faulted, page_mask const& thrashing,
                                                 unsigned threshold) {
-  page_mask const window{in.where.window};
-  page_mask const inside = Whole ? window : layout.to_leaves(window);
-  page_mask const resident = Whole ? in.resident : layout.to_leaves(in.resident & window);
-  page_mask const faulted = Whole ? in.faulted : layout.to_leaves(in.faulted & window);
-  page_mask const thrashing = Whole ? in.thrashing : layout.to_leaves(in.thrashing & window);
   page_mask set = resident | faulted;
-  page_mask const climbing = faulted - thrashing;
+  page_mask climbing;
   unsigned waiting = 0;
   for (unsigned w = 0; w < page_mask::words; ++w) {
-    if (faulted.word(w) == 0) continue;
+    std::uint64_t const met = faulted.word(w);
+    if (met == 0) continue;
+    std::uint64_t grown = layout.filled(met);
+    if (thrashing.word(w) != 0) grown &= ~layout.filled(thrashing.word(w));
+    climbing.set_word(w, met & ~thrashing.word(w));
     waiting |= unsigned{climbing.word(w) != 0} << w;
-    std::uint64_t const grown = layout.filled(faulted.word(w)) & ~layout.filled(thrashing.word(w));
-    if (layout.grouped) set.set_word(w, set.word(w) | (grown & inside.word(w)));
+    if (layout.grouped) set.set_word(w, set.word(w) | grown);
   }
-  if (!layout.grouped && faulted.any() && thrashing.none()) set = inside;
-  page_mask const nodes = density_climb<Whole>{set, climbing, waiting, layout.leaves.end, threshold}.run() & inside;
-  return Whole ? nodes : layout.to_pages(nodes);
+  if constexpr (!Whole) {
+    page_mask const inside{layout.leaves};
+    set &= inside;
+    if (!layout.grouped && faulted.any() && thrashing.none()) set = inside;
+  }
+  return density_climb<Whole>{set, climbing, waiting, layout.leaves.end, threshold}.run();
 }
 
 }  // namespace svm::inline v0::detail
@@ -162,10 +164,14 @@ namespace svm::inline v0::placement {
 [[nodiscard]] constexpr page_mask density(density_input const& in, unsigned threshold = defaults::density_threshold) {
   SVM_ASSERT_OP(threshold, <=, 100);
   detail::leaf_layout const layout{in.where};
-  bool const whole = in.where.window.size() == page_mask::pages;
-  page_mask const chosen =
-      whole ? detail::density_nodes<true>(in, layout, threshold) : detail::density_nodes<false>(in, layout, threshold);
-  return chosen - in.faulted - in.thrashing;
+  if (in.where.window.size() == page_mask::pages)
+    return detail::density_nodes<true>(layout, in.resident, in.faulted, in.thrashing, threshold) - in.faulted -
+           in.thrashing;
+  page_mask const window{in.where.window};
+  auto const leaves_of = [&](page_mask const& pages) { return layout.to_leaves(pages & window); };
+  page_mask const nodes = detail::density_nodes<false>(layout, leaves_of(in.resident), leaves_of(in.faulted),
+                                                       leaves_of(in.thrashing), threshold);
+  return (layout.to_pages(nodes) & window) - in.faulted - in.thrashing;
 }
 
 /// The numbers of density prefetch; out of bounds they fall back to what they are by default.
@@ -213,9 +219,7 @@ struct prefetch_request {
     hint = density(request.pages, options.threshold);
   if (request.destination == cpu) hint -= request.mapped_by_cpu;
 
-  unsigned const known = options.min_faults + page_mask::pages;  // more of them change nothing
-  history.faulted += request.pages.faulted.count();
-  if (history.faulted > known) history.faulted = known;
+  if (history.faulted < options.min_faults) history.faulted += request.pages.faulted.count();
   return history.faulted < options.min_faults ? page_mask{} : hint;
 }
 

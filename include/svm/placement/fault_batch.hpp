@@ -8,39 +8,19 @@
 
 #include <svm/placement/constants.hpp>
 #include <svm/placement/fault_entry.hpp>
-
-namespace svm::inline v0::detail {
-
-/// Sorts in place without memory, by heapsort. `before` is a strict order of all that differ.
-template <class T, class Before>
-constexpr void sort(std::span<T> items, Before before) {
-  auto const sift = [&](std::size_t at, std::size_t end) {
-    for (std::size_t child = 2 * at + 1; child < end; child = 2 * at + 1) {
-      if (child + 1 < end && before(items[child], items[child + 1])) ++child;
-      if (!before(items[at], items[child])) return;
-      T const moved = items[at];
-      items[at] = items[child];
-      items[child] = moved;
-      at = child;
-    }
-  };
-  for (std::size_t at = items.size() / 2; at-- != 0;) sift(at, items.size());
-  for (std::size_t end = items.size(); end > 1;) {
-    --end;
-    T const last = items[0];
-    items[0] = items[end];
-    items[end] = last;
-    sift(0, end);
-  }
-}
-
-}  // namespace svm::inline v0::detail
+#include <svm/placement/sort.hpp>
 
 namespace svm::inline v0::placement {
 
 enum class fetch_mode : std::uint8_t {
   ready,  ///< stop at an entry that the GPU has not finished writing, unless it is the first
   all,    ///< wait for every entry up to PUT
+};
+/// Which faults are merged.
+enum class merging : std::uint8_t {
+  all,
+  one_microtlb,  ///< those of one uTLB: a cancel is told to it
+  none,
 };
 enum class flush_mode : std::uint8_t {
   cached_put,  ///< up to the PUT that was read last
@@ -67,11 +47,11 @@ class fault_batch {
  public:
   static_assert(Capacity > 0 && Capacity <= 65536 && MicroTlbs > 0);
 
-  explicit fault_batch(Ring& ring, unsigned limit = Capacity, bool merges = true)
-      : ring_(ring), limit_(limit == 0 || limit > Capacity ? Capacity : limit), merges_(merges) {}
+  explicit fault_batch(Ring& ring, unsigned limit = Capacity)
+      : ring_(ring), limit_(limit == 0 || limit > Capacity ? Capacity : limit) {}
 
   /// Takes faults out of the ring; false when the device failed meanwhile, with what was fetched until then.
-  bool fetch(fetch_mode mode) {
+  bool fetch(fetch_mode mode, merging merges = merging::all) {
     clear();
     unsigned const begin = get_;
     if (get_ == put_) put_ = ring_.put();
@@ -81,7 +61,7 @@ class fault_batch {
         if (mode == fetch_mode::ready && cached_ != 0) break;
         if (!(lives = wait_for(get_))) break;
       }
-      add(ring_.take(get_));
+      add(ring_.take(get_), merges);
       get_ = next(get_);
     }
     if (get_ != begin) ring_.set_get(get_);
@@ -165,12 +145,13 @@ class fault_batch {
     return true;
   }
 
-  void add(hardware_fault const& fault) {
+  void add(hardware_fault const& fault, merging merges) {
     ++cached_;
     pending& utlb = utlbs_[fault.microtlb % MicroTlbs];
-    if (merges_ && !fault.is_fatal) {
+    if (merges != merging::none && !fault.is_fatal) {
       if (is_same(utlb.last, fault)) return merge(entries_[utlb.last], fault);
-      if (is_same(last_, fault) && fault.access <= entries_[last_].fault.access) return merge(entries_[last_], fault);
+      bool const weaker = is_same(last_, fault) && fault.access <= entries_[last_].fault.access;
+      if (weaker && merges == merging::all) return merge(entries_[last_], fault);
     }
     entries_[count_] = {.fault = fault, .accesses = fault.access, .instances = 1};
     order_[count_] = static_cast<std::uint16_t>(count_);
@@ -201,7 +182,6 @@ class fault_batch {
 
   Ring& ring_;
   unsigned limit_;
-  bool merges_;
   unsigned get_ = 0;
   unsigned put_ = 0;
   unsigned count_ = 0;
