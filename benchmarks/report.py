@@ -205,8 +205,9 @@ def markdown(goals, samples, verdicts, repetitions):
     missed = sum(v["reached"] is False for v in verdicts)
     lines = ["# What the benchmarks say", ""]
     lines += [
-        f"{reached} goals reached, {missed} missed, {len(verdicts) - reached - missed} without a verdict. Figures are medians",
-        f"of {repetitions * TURNS} interleaved repetitions: nanoseconds of the thread's CPU time, unless another word stands there.",
+        f"{reached} goals reached, {missed} missed, {len(verdicts) - reached - missed} without a verdict. Figures are",
+        f"medians of {repetitions * TURNS} interleaved repetitions or more: nanoseconds of the thread's CPU time, unless another",
+        "word stands there.",
         "",
         "## Goals",
         "",
@@ -230,7 +231,10 @@ def markdown(goals, samples, verdicts, repetitions):
     lines += ["", "## Whether the baselines are fair", ""]
     lines += table(
         ["compared", "times", "bound", "holds"],
-        ([rows, number(figure), number(bound), "yes" if fair else "no"] for rows, figure, bound, fair in fairness(goals, samples)),
+        (
+            [rows, number(figure), number(bound), "yes" if fair else "no"]
+            for rows, figure, bound, fair in fairness(goals, samples)
+        ),
     )
     lines += ["", "## All rows", ""]
     rows = []
@@ -300,8 +304,9 @@ def chart(samples):
 
         out.append(f'<text x="{origin}" y="{top - 18}" font-size="14" font-weight="bold">{title}</text>')
         for power in range(low, high + 1):
-            out.append(f'<line x1="{origin}" x2="{origin + width}" y1="{y(10**power):.1f}" y2="{y(10**power):.1f}" stroke="#e5e7eb"/>')
-            out.append(f'<text x="{origin - 6}" y="{y(10**power) + 4:.1f}" text-anchor="end">{10**power:g}</text>')
+            at = y(10**power)
+            out.append(f'<line x1="{origin}" x2="{origin + width}" y1="{at:.1f}" y2="{at:.1f}" stroke="#e5e7eb"/>')
+            out.append(f'<text x="{origin - 6}" y="{at + 4:.1f}" text-anchor="end">{10**power:g}</text>')
         for power in range(first, last + 1):
             out.append(f'<text x="{x(10**power):.1f}" y="{top + height + 18}" text-anchor="middle">1e{power}</text>')
         out.append(f'<text x="{origin + width / 2}" y="{top + height + 40}" text-anchor="middle">{what}</text>')
