@@ -60,8 +60,8 @@ struct nanoseconds {
   }
   /// What passed since then, without what the reading of the clocks takes.
   [[nodiscard]] static nanoseconds since(nanoseconds begin) {
+    nanoseconds const passed = now() - begin;  // before the first look at the cost, which takes long
     nanoseconds const reading = cost_of_reading();
-    nanoseconds const passed = now() - begin;
     return {std::max(0.0, passed.cpu - reading.cpu), std::max(0.0, passed.wall - reading.wall)};
   }
   friend nanoseconds operator-(nanoseconds a, nanoseconds b) { return {a.cpu - b.cpu, a.wall - b.wall}; }
