@@ -74,9 +74,10 @@ struct workload {
   }
 };
 
-/// Counts and hashes a stream of steps; `off` costs nothing.
+/// Counts and hashes a stream of steps; the next one costs nothing.
 struct fingerprint {
   std::uint64_t maps = 0, unmaps = 0, remaps = 0, keeps = 0, hash = 0;
+  std::size_t live = 0;  // at the end
 
   void note(std::uint64_t kind, std::uint64_t start, std::uint64_t size, std::uint64_t prev, std::uint64_t next,
             bool keep) {
@@ -252,27 +253,31 @@ fingerprint trace(std::int64_t count) {
   space.seen = {};
   for (request const& r : w.requests) space.apply(r);
   fingerprint f = space.seen;
-  f.hash ^= space.live();
-  if (count == 10'000) require(space.live() == 18'379, "not 18379 mappings at the end of gpuvm-bind-v1 with 1e4");
+  f.live = space.live();
   return f;
 }
 
 /// Both programs take the same steps, and for 1e4 those of the reference.
-void verify(std::int64_t count) {
-  static std::map<std::int64_t, bool> done;
-  if (std::exchange(done[count], true)) return;
+///
+/// \return how many mappings are there at the end
+std::size_t verify(std::int64_t count) {
+  static std::map<std::int64_t, std::size_t> done;
+  if (auto const known = done.find(count); known != done.end()) return known->second;
   fingerprint const ours = trace<library<linking::yes, fingerprint>>(count);
   fingerprint const theirs = trace<std_map<fingerprint>>(count);
-  require(ours.hash == theirs.hash, "the library and std::map took different steps");
-  if (count != 10'000) return;
+  require(ours.hash == theirs.hash && ours.live == theirs.live, "the library and std::map took different steps");
+  done[count] = ours.live;
+  if (count != 10'000) return ours.live;
   require(ours.maps == 74'926 && ours.unmaps == 100'043, "the counts of maps or unmaps are not the reference's");
   require(ours.remaps == 110'818 && ours.keeps == 43'382, "the counts of remaps or keeps are not the reference's");
+  require(ours.live == 18'379, "not 18379 mappings at the end of gpuvm-bind-v1 with 1e4");
+  return ours.live;
 }
 
 /// The requests on a filled space, all of them in a batch; what filling takes is noted beside.
 template <class Space>
 void requests(benchmark::State& state, std::int64_t count) {
-  verify(count);
+  std::size_t const live = verify(count);
   workload const& w = workload::of(count);
   bench::meter meter{state, bench::backend::none};
   bench::nanoseconds filling{};
@@ -281,11 +286,12 @@ void requests(benchmark::State& state, std::int64_t count) {
     Space space(w.fill.size());
     bench::nanoseconds const begin = bench::nanoseconds::now();
     for (request const& r : w.fill) space.apply(r);
-    filling += bench::nanoseconds::now() - begin;
+    filling += bench::nanoseconds::since(begin);
     fills += w.fill.size();
     meter.time(w.requests.size(), [&] {
       for (request const& r : w.requests) space.apply(r);
     });
+    require(space.live() == live, "the timed requests left other mappings");
   }
   meter.count("fill_ns", filling.cpu / static_cast<double>(fills));
 }
@@ -293,7 +299,7 @@ void requests(benchmark::State& state, std::int64_t count) {
 /// Single requests, the cost of reading the clock included.
 template <class Space>
 void latency(benchmark::State& state, std::int64_t count) {
-  verify(count);
+  std::size_t const live = verify(count);
   workload const& w = workload::of(count);
   bench::meter meter{state, bench::backend::none};
   std::vector<double> spent;
@@ -310,6 +316,7 @@ void latency(benchmark::State& state, std::int64_t count) {
         before = after;
       }
     });
+    require(space.live() == live, "the timed requests left other mappings");
   }
   std::sort(spent.begin(), spent.end());
   meter.count("p50_ns", spent[spent.size() / 2]);

@@ -99,7 +99,7 @@ void migrate(benchmark::State& state, std::uint64_t size) {
     std::uint64_t const calls = lean::done.allocations;
     bench::nanoseconds const begin = bench::nanoseconds::now();
     for (std::uint64_t const offset : batch) good = system.migrate_to_device(base + offset, size) && good;
-    bench::nanoseconds spent = bench::nanoseconds::now() - begin;
+    bench::nanoseconds spent = bench::nanoseconds::since(begin);
     // What is in the device changes there, so that it is seen coming back.
     for_each_page(batch, size, [&](std::uint64_t at) {
       std::byte* const page = system.vram.bytes_of(page_of(at));
@@ -108,7 +108,7 @@ void migrate(benchmark::State& state, std::uint64_t size) {
     });
     bench::nanoseconds const again = bench::nanoseconds::now();
     good = system.evict_all() && good;
-    spent += bench::nanoseconds::now() - again;
+    spent += bench::nanoseconds::since(again);
     meter.add(batch.size(), spent);
     allocations += lean::done.allocations - calls;
     for_each_page(batch, size, [&](std::uint64_t at) {
@@ -138,7 +138,7 @@ void copy(benchmark::State& state, std::uint64_t size) {
       std::memcpy(to, system.data() + offset, size);
       to += size;
     }
-    bench::nanoseconds spent = bench::nanoseconds::now() - begin;
+    bench::nanoseconds spent = bench::nanoseconds::since(begin);
     to = device.data() + there;
     for_each_page(batch, size, [&](std::uint64_t at) {
       good = good && has_stamp(to, word + at);
@@ -151,7 +151,7 @@ void copy(benchmark::State& state, std::uint64_t size) {
       std::memcpy(system.data() + offset, to, size);
       to += size;
     }
-    spent += bench::nanoseconds::now() - again;
+    spent += bench::nanoseconds::since(again);
     meter.add(batch.size(), spent);
     for_each_page(batch, size, [&](std::uint64_t at) { good = good && has_stamp(system.data() + at, ~(word + at)); });
   }
@@ -212,11 +212,11 @@ void migrate_on_mock(benchmark::State& state, std::uint64_t size) {
       good =
           w.m.mover.migrate_to_device(w.m.process, {w.start + svm::byte_count{offset}, {size}}, {}) == svm::errc::ok &&
           good;
-    bench::nanoseconds spent = bench::nanoseconds::now() - begin;
+    bench::nanoseconds spent = bench::nanoseconds::since(begin);
     for_each_page(batch, size, [&](std::uint64_t at) { good = good && is_on_device(at); });
     bench::nanoseconds const again = bench::nanoseconds::now();
     good = w.m.mover.evict_all() == svm::errc::ok && good;
-    spent += bench::nanoseconds::now() - again;
+    spent += bench::nanoseconds::since(again);
     meter.add(batch.size(), spent);
     for_each_page(batch, size, [&](std::uint64_t at) { good = good && !is_on_device(at) && reads(at, word + at); });
   }

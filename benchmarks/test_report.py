@@ -4,7 +4,9 @@
 """Tests of report.py's arithmetic, on rows as Google Benchmark writes them."""
 
 import json
+import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 from xml.etree import ElementTree
@@ -88,7 +90,8 @@ class Goals(unittest.TestCase):
 
     def test_a_count_of_nothing_is_a_figure(self):
         samples = measured([row("a/ours", allocations=0.0)])
-        found = verdict(samples, {"what": "it", "ours": "a/ours", "value": "allocations", "compare": "at_most", "at": {"": 0}})
+        none = {"what": "it", "ours": "a/ours", "value": "allocations", "compare": "at_most", "at": {"": 0}}
+        found = verdict(samples, none)
         self.assertEqual((found["ours"], found["reached"]), (0.0, True))
 
     def test_the_figure_may_be_another_one(self):
@@ -96,7 +99,8 @@ class Goals(unittest.TestCase):
 
     def test_the_argument_stands_in_both_rows(self):
         samples = measured([row("a/ours/n:10", cpu_ns=1.0), row("a/map/n:10", cpu_ns=3.0), row("a/map/n:20", cpu_ns=8.0)])
-        both = {"what": "n {}", "ours": "a/ours/n:{}", "baseline": "a/map/n:{}", "compare": "speedup", "at": {"10": 4, "20": 1}}
+        both = {"what": "n {}", "ours": "a/ours/n:{}", "baseline": "a/map/n:{}", "compare": "speedup"}
+        both["at"] = {"10": 4, "20": 1}
         first, second = report.judge({"guards": {}, "goals": [both]}, samples)
         self.assertEqual((first["name"], first["ratio"], first["reached"]), ("n 10", 3.0, False))
         self.assertEqual((second["ratio"], second["reached"], second["note"]), (None, None, "not measured"))
@@ -162,6 +166,60 @@ class Output(unittest.TestCase):
 
     def test_a_chart_of_nothing_is_one(self):
         ElementTree.fromstring(report.chart(measured()))
+
+
+class Programs(unittest.TestCase):
+    """The whole of report.py, with programs that answer what they are told to."""
+
+    def report(self, programs):
+        """(exit status, verdicts, table) of two repetitions of `programs`: {name: Python that prints}."""
+        with tempfile.TemporaryDirectory() as scratch:
+            build = Path(scratch)
+            (build / "benchmarks").mkdir()
+            for name, text in programs.items():
+                path = build / "benchmarks" / name
+                path.write_text(f"#!{sys.executable}\n{text}\n", encoding="utf-8")
+                path.chmod(0o755)
+            goals = {"guards": {}, "goals": [goal("speedup", 2), goal("speedup", 2, what="gone", ours="a/gone")]}
+            (build / "goals.json").write_text(json.dumps(goals), encoding="utf-8")
+            options = [f"--{kind}={build / ('out.' + kind)}" for kind in ("md", "json", "svg")]
+            done = subprocess.run(
+                [sys.executable, str(HERE / "report.py"), f"--build={build}", f"--goals={build / 'goals.json'}"]
+                + ["--repetitions=2", *options],
+                capture_output=True,
+                text=True,
+            )
+            self.assertTrue((build / "out.svg").exists(), done.stderr)
+            verdicts = json.loads((build / "out.json").read_text(encoding="utf-8"))
+            return done, verdicts, (build / "out.md").read_text(encoding="utf-8")
+
+    @staticmethod
+    def printing(*rows):
+        return f"print({json.dumps({'context': {}, 'benchmarks': list(rows)})!r})"
+
+    def test_programs_that_do_well(self):
+        programs = {"bench_ours": self.printing(SIMPLE[0]), "bench_theirs": self.printing(SIMPLE[1])}
+        done, (first, second), table = self.report(programs)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("repetition 2: bench_theirs (2 of 2)", done.stderr)
+        figures = [first[k] for k in ("name", "ours", "baseline", "ratio", "goal", "reached")]
+        self.assertEqual(figures, ["it", 20, 50, 2.5, 2, True])
+        self.assertEqual((second["name"], second["reached"], second["note"]), ("gone", None, "not measured"))
+        self.assertIn("| a/baseline | costless | 50 | 60 |  |", table)
+
+    def test_a_program_that_ends_badly_is_told_and_takes_no_other_with_it(self):
+        programs = {"bench_bad": "raise SystemExit(3)", "bench_ours": self.printing(*SIMPLE)}
+        done, (first, _), _ = self.report(programs)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("failed: bench_bad", done.stderr)
+        self.assertIs(first["reached"], True)
+
+    def test_a_row_that_fails_is_told(self):
+        programs = {"bench_ours": self.printing(row("a/ours", error_occurred=True, error_message="lost"), SIMPLE[1])}
+        done, (first, _), _ = self.report(programs)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("failed: a/ours: lost", done.stderr)
+        self.assertEqual(first["note"], "failed: a/ours: lost")
 
 
 class TheGoalsFile(unittest.TestCase):

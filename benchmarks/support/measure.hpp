@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -55,11 +58,36 @@ struct nanoseconds {
   [[nodiscard]] static nanoseconds now() {
     return {nanoseconds_of(CLOCK_THREAD_CPUTIME_ID), nanoseconds_of(CLOCK_MONOTONIC)};
   }
+  /// What passed since then, without what the reading of the clocks takes.
+  [[nodiscard]] static nanoseconds since(nanoseconds begin) {
+    nanoseconds const passed = now() - begin;  // before the first look at the cost, which takes long
+    nanoseconds const reading = cost_of_reading();
+    return {std::max(0.0, passed.cpu - reading.cpu), std::max(0.0, passed.wall - reading.wall)};
+  }
   friend nanoseconds operator-(nanoseconds a, nanoseconds b) { return {a.cpu - b.cpu, a.wall - b.wall}; }
   nanoseconds& operator+=(nanoseconds other) {
     cpu += other.cpu;
     wall += other.wall;
     return *this;
+  }
+
+ private:
+  /// The median of what passes between two readings.
+  [[nodiscard]] static nanoseconds cost_of_reading() {
+    static nanoseconds const cost = [] {
+      std::array<double, 1001> by_cpu{};
+      std::array<double, 1001> by_wall{};
+      for (std::size_t i = 0; i < by_cpu.size(); ++i) {
+        nanoseconds const begin = now();
+        nanoseconds const passed = now() - begin;
+        by_cpu[i] = passed.cpu;
+        by_wall[i] = passed.wall;
+      }
+      std::sort(by_cpu.begin(), by_cpu.end());
+      std::sort(by_wall.begin(), by_wall.end());
+      return nanoseconds{by_cpu[by_cpu.size() / 2], by_wall[by_wall.size() / 2]};
+    }();
+    return cost;
   }
 };
 
@@ -91,7 +119,7 @@ class meter {
   void time(std::uint64_t operations, Work&& work) {
     nanoseconds const begin = nanoseconds::now();
     work();
-    add(operations, nanoseconds::now() - begin);
+    add(operations, nanoseconds::since(begin));
   }
   /// Takes a batch that was timed elsewhere.
   void add(std::uint64_t operations, nanoseconds spent) {
