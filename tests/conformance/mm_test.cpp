@@ -29,6 +29,13 @@ enum class flaw {
   none,
   user_after_exit,
   first_vma_is_any,
+  counts_no_users,
+  extent_is_the_rest,
+  finds_the_next_vma,
+  nothing_may_migrate,
+  snapshots_fault_in,
+  walks_skip_the_last,
+  walks_say_read_only,
   walks_for_reading,
   walks_bring_nothing_back,
   walks_leave_members_only,
@@ -48,12 +55,17 @@ enum class flaw {
   reaches_everything,
   shared_is_pinned,
   swapped_is_hole,
+  holes_are_untouched,
   nothing_follows,
   halves_are_whole,
   installs_nothing,
   leaves_locked,
   moves_first_page_only,
   splits_silently,
+  split_loses_bytes,
+  maps_blocks_backwards,
+  keeps_failed_destinations,
+  ends_by_hand_only,
   discards_nothing,
   forgets_owner,
   allocates_single_pages,
@@ -97,6 +109,8 @@ class flawed_memory : public wide::memory {
 
  private:
   void tell_of_split(svm::device_page_owner<page>& behind, page first, svm::page_order from) override {
+    if (flaw_ == flaw::split_loses_bytes)
+      for (std::uint64_t i = 0; i < from.pages().value; ++i) of(wide::nth(first, i)).bytes.fill({});
     if (flaw_ != flaw::splits_silently) memory::tell_of_split(behind, first, from);
   }
   void tell_of_end(svm::device_page_owner<page>& behind, page first, svm::page_order order) override {
@@ -113,6 +127,7 @@ class flawed_mm : public wide::process {
 
   bool get_user() noexcept {
     bool const alive = process::get_user();
+    if (alive && flaw_ == flaw::counts_no_users) put_user();
     return alive || flaw_ == flaw::user_after_exit;
   }
   svm::space_id id() const noexcept {
@@ -121,10 +136,19 @@ class flawed_mm : public wide::process {
   }
   svm::result<svm::vma_info> find_vma(svm::cpu_va a) noexcept {
     lock_in(flaw::locks_in_find_vma);
-    return process::find_vma(a);
+    if (flaw_ == flaw::finds_the_next_vma) return process::find_first_vma({a, page_size * 1000});
+    auto found = process::find_vma(a);
+    if (found && flaw_ == flaw::extent_is_the_rest)
+      found->extent = {a, found->extent.size() - (a - found->extent.start())};
+    if (found && flaw_ == flaw::nothing_may_migrate) found->migratable = false;
+    return found;
   }
   void snapshot(svm::va_range span, std::span<svm::page_entry<page>> out) noexcept {
     lock_in(flaw::locks_in_snapshot);
+    process::snapshot(span, out);
+    if (flaw_ != flaw::snapshots_fault_in) return;
+    for (std::size_t i = 0; i < out.size(); ++i)
+      if (out[i].place == svm::page_place::absent) static_cast<void>(process::load(span.start() + page_size * i));
     process::snapshot(span, out);
   }
   svm::result<svm::vma_info> find_first_vma(svm::va_range span) noexcept {
@@ -138,7 +162,11 @@ class flawed_mm : public wide::process {
     svm::page_owner owner = request.owner;
     if (flaw_ == flaw::walks_bring_nothing_back) owner = gpu_owner;
     if (flaw_ == flaw::walks_leave_members_only && owner != gpu_owner) owner = svm::nobody;
-    svm::errc const e = process::fault_in({request.span, want, owner, request.registration, request.sequence}, out);
+    std::size_t const count = out.size() - (flaw_ == flaw::walks_skip_the_last && out.size() > 1 ? 1 : 0);
+    svm::walk_request<registration> const read{request.span, want, owner, request.registration, request.sequence};
+    svm::errc const e = process::fault_in(read, out.first(count));
+    if (flaw_ == flaw::walks_say_read_only)
+      for (auto& entry : out) entry.writable = false;
     if (flaw_ == flaw::claims_too_much && out.size() > 1)
       for (auto& entry : out) entry.order = out[0].order;
     return e;
@@ -190,6 +218,9 @@ class flawed_mm : public wide::process {
     lock_in(flaw::locks_in_finalize);
     take_back();
     std::vector<page> const there = moved(session);
+    if (flaw_ == flaw::keeps_failed_destinations && session.home != nullptr && there.empty())
+      for (slot const& s : session.slots)
+        if (s.destination_order != svm::page_order{}) ++memory_.block(s.destination).references;
     process::finalize(session);
     if (flaw_ == flaw::leaves_locked)
       for (slot const& s : slots_)
@@ -272,6 +303,12 @@ class flawed_mm : public wide::process {
     return all;
   }
 
+  bool ends_by_itself() const override { return flaw_ != flaw::ends_by_hand_only; }
+  void move(migration& session, std::size_t i, std::size_t count) override {
+    if (flaw_ != flaw::maps_blocks_backwards) return process::move(session, i, count);
+    page const to = session.slots[i].destination;
+    for (std::size_t k = 0; k < count; ++k) move_one(session, i + k, wide::nth(to, count - 1 - k));
+  }
   bool is_within(page p, svm::page_scope const* within) override {
     if (flaw_ == flaw::collects_its_own_pages_only && memory_.of(p).home != this) return false;
     if (flaw_ == flaw::collects_nothing_after_exit && has_exited_) return false;
@@ -324,6 +361,7 @@ class flawed_mm : public wide::process {
       say(flaw::pinned_is_locked, s, pinned, locked);
       say(flaw::shared_is_pinned, s, shared, pinned);
       say(flaw::swapped_is_hole, s, swapped, hole);
+      say(flaw::holes_are_untouched, s, hole, untouched);
       say(flaw::freed_is_elsewhere, s, untouched, elsewhere);
       if (flaw_ == flaw::nothing_follows) s.follows = false;
     }
@@ -441,7 +479,14 @@ TEST_SUITE("conformance/mm") {
   TEST_CASE("an mm that is broken in one way is reported with that promise alone") {
     using enum flaw;
     CHECK(found_in(user_after_exit) == broken(1));
+    CHECK(found_in(counts_no_users) == broken(1));
     CHECK(found_in(first_vma_is_any) == broken(2));
+    CHECK(found_in(extent_is_the_rest) == broken(2));
+    CHECK(found_in(finds_the_next_vma) == broken(2));
+    CHECK(found_in(nothing_may_migrate) == broken(2));
+    CHECK(found_in(snapshots_fault_in) == broken(3));
+    CHECK(found_in(walks_skip_the_last) == broken(3));
+    CHECK(found_in(walks_say_read_only) == broken(3));
     CHECK(found_in(walks_for_reading) == broken(3));
     CHECK(found_in(walks_bring_nothing_back) == broken(3));
     CHECK(found_in(walks_leave_members_only) == broken(3));
@@ -461,12 +506,17 @@ TEST_SUITE("conformance/mm") {
     CHECK(found_in(reaches_everything) == broken(6));
     CHECK(found_in(shared_is_pinned) == broken(6));
     CHECK(found_in(swapped_is_hole) == broken(6));
+    CHECK(found_in(holes_are_untouched) == broken(6));
     CHECK(found_in(nothing_follows) == broken(6));
     CHECK(found_in(halves_are_whole) == broken(6));
     CHECK(found_in(installs_nothing) == broken(7));
     CHECK(found_in(leaves_locked) == broken(7));
     CHECK(found_in(moves_first_page_only) == broken(7));
     CHECK(found_in(splits_silently) == broken(7));
+    CHECK(found_in(split_loses_bytes) == broken(7));
+    CHECK(found_in(maps_blocks_backwards) == broken(7));
+    CHECK(found_in(keeps_failed_destinations) == broken(7));
+    CHECK(found_in(ends_by_hand_only) == broken(7));
     CHECK(found_in(discards_nothing) == broken(8));
     CHECK(found_in(forgets_owner) == broken(8));
     CHECK(found_in(allocates_single_pages) == broken(8));

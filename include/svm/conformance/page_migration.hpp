@@ -19,6 +19,7 @@
 //
 //     CHECK(svm::conformance::page_migration::check_all([] { return std::make_unique<my_bench>(); }) == kept);
 //
+//  2. checked: such a mapping may migrate.
 //  3. checked for device pages, as far as one page goes.
 //  6. checked, with two processes and with CPU faults; under which locks the functions are called, here and below,
 //     shows where the bench tells of locks.
@@ -72,6 +73,7 @@ template <class Make>
   using bench = mm::bench_of<Make>;
   static_assert(address_space::has_all<bench>() && has_all<bench>());
   broken_promises all;
+  all.add(lookups_say_what_may_migrate(*make()));
   all.add(walks_leave_what_is_in_reach(*make()));
   all.add(walks_bring_back_what_is_out_of_reach(*make()));
   all.add(collect_takes_pages_and_holes_out(*make()));
@@ -85,6 +87,7 @@ template <class Make>
   all.add(exited_processes_collect_for_others(*make()));
   all.add(faults_take_their_own_page(*make()));
   all.add(migrations_move_the_mappings(*make()));
+  all.add(holes_are_filled(*make()));
   all.add(page_tables_take_over_destinations(*make()));
   all.add(migrations_move_back(*make()));
   all.add(mappings_of_others_move(*make()));
