@@ -24,6 +24,7 @@ namespace suite = svm::conformance;
 using wide::page;
 
 constexpr svm::page_owner gpu_owner{1, 2};
+constexpr svm::page_owner other_owner{2, 1};
 
 enum class flaw {
   none,
@@ -53,6 +54,8 @@ enum class flaw {
   pinned_is_locked,
   device_is_resident,
   reaches_everything,
+  reaches_every_device,
+  owner_is_of_the_first,
   shared_is_pinned,
   swapped_is_hole,
   holes_are_untouched,
@@ -146,6 +149,8 @@ class flawed_mm : public wide::process {
   void snapshot(svm::va_range span, std::span<svm::page_entry<page>> out) noexcept {
     lock_in(flaw::locks_in_snapshot);
     process::snapshot(span, out);
+    if (flaw_ == flaw::owner_is_of_the_first)
+      for (auto& entry : out) entry.owner = out[0].owner;
     if (flaw_ != flaw::snapshots_fault_in) return;
     for (std::size_t i = 0; i < out.size(); ++i)
       if (out[i].place == svm::page_place::absent) static_cast<void>(process::load(span.start() + page_size * i));
@@ -318,6 +323,9 @@ class flawed_mm : public wide::process {
     if (flaw_ == flaw::scope_is_of_any_space && memory_.of(p).at) read.space = memory_.of(p).home->id();
     return process::is_within(p, &read);
   }
+  bool is_in_reach(page p, svm::page_owner reach) override {
+    return process::is_in_reach(p, reach) || (flaw_ == flaw::reaches_every_device && reach != svm::nobody);
+  }
   unsigned references_of_fault(page first, page faulting) override {
     if (flaw_ == flaw::fault_counts_as_a_pin) return 0;
     if (flaw_ == flaw::default_page_is_a_fault && faulting == page{}) return memory_.of(first).references - 1;
@@ -449,6 +457,8 @@ class bench : private bench_memory, public bench_process {
     for (std::size_t i = 0; i < count; ++i) pages.push_back(memory.add(1, true));
     return pages;
   }
+  std::vector<page> stranger_pages(std::size_t count) { return device_pages(count); }
+  svm::page_owner stranger_owner() { return other_owner; }
   page coherent_page() { return memory.add(1, true); }
   page device_block(svm::page_order order) { return memory.add(order.pages().value, true); }
   page nth(page first, std::size_t i) { return wide::nth(first, i); }
@@ -491,6 +501,7 @@ TEST_SUITE("conformance/mm") {
     CHECK(found_in(walks_bring_nothing_back) == broken(3));
     CHECK(found_in(walks_leave_members_only) == broken(3));
     CHECK(found_in(claims_too_much) == broken(3));
+    CHECK(found_in(owner_is_of_the_first) == broken(3));
     CHECK(found_in(events_after_the_fact) == broken(4));
     CHECK(found_in(events_after_unregister) == broken(4));
     CHECK(found_in(finishes_one_by_one) == broken(4));
@@ -504,6 +515,7 @@ TEST_SUITE("conformance/mm") {
     CHECK(found_in(pinned_is_locked) == broken(6));
     CHECK(found_in(device_is_resident) == broken(6));
     CHECK(found_in(reaches_everything) == broken(6));
+    CHECK(found_in(reaches_every_device) == broken(6));
     CHECK(found_in(shared_is_pinned) == broken(6));
     CHECK(found_in(swapped_is_hole) == broken(6));
     CHECK(found_in(holes_are_untouched) == broken(6));

@@ -184,7 +184,7 @@ class process {
         i += take_hole(session, i);
       } else if (e->second.swapped) {
         slots[i++].state = svm::slot_state::swapped;
-      } else if (page const p = e->second.target; memory_.block(p).is_device && !reach.reaches(memory_.owner(p))) {
+      } else if (page const p = e->second.target; memory_.block(p).is_device && !is_in_reach(p, reach)) {
         slots[i++].state = svm::slot_state::resident;
       } else {
         i += take_out(session, i, p);
@@ -294,6 +294,7 @@ class process {
     frame const& f = memory_.of(p);
     return f.at && (within == nullptr || (within->space == f.home->id() && within->span.contains(*f.at)));
   }
+  [[nodiscard]] virtual bool is_in_reach(page p, svm::page_owner reach) { return reach.reaches(memory_.owner(p)); }
   /// How many references a block of pages may have beside the page table's.
   [[nodiscard]] virtual unsigned references_of_fault(page first, page faulting) {
     return memory_.has(faulting) && memory_.of(faulting).first == first ? 1 : 0;

@@ -230,16 +230,21 @@ template <class Process>
   return slots;
 }
 
-/// Gives each collected slot a device page with the content of its source.
+/// Gives each collected slot one of some device pages, with the content of its source.
 template <class Bench>
-void fill(Bench& b, slots_of<Bench>& slots, svm::device_page_owner<page_of<Bench>>& owner) {
-  auto const fresh = b.device_pages(slots.size());
+void fill_with(Bench& b, slots_of<Bench>& slots, std::vector<page_of<Bench>> const& fresh,
+               svm::device_page_owner<page_of<Bench>>& owner) {
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (!slots[i].is_collected()) continue;
     b.mm().adopt_device_page(fresh[i], svm::page_order{}, owner, false);
     slots[i].destination = fresh[i];
     if (slots[i].state == svm::slot_state::collected) b.poke(fresh[i], b.peek(slots[i].source));
   }
+}
+/// Gives each collected slot a device page with the content of its source.
+template <class Bench>
+void fill(Bench& b, slots_of<Bench>& slots, svm::device_page_owner<page_of<Bench>>& owner) {
+  fill_with(b, slots, b.device_pages(slots.size()), owner);
 }
 /// Gives each collected slot a system page with the content of its source; false when there is none.
 template <class Bench>

@@ -14,6 +14,8 @@
 //       // All of these may be left out.
 //       void share(svm::va_range);                        // some other process maps the pages too from now on
 //       void swap_out(svm::cpu_va);
+//       std::vector<page> stranger_pages(std::size_t);    // of device memory of another group
+//       svm::page_owner stranger_owner();
 //       page coherent_page();                             // a free page of device memory that the CPU reaches
 //       page device_block(svm::page_order);               // a free one; for those who have map_large
 //
@@ -80,6 +82,8 @@ template <class Make>
   all.add(collect_tells_of_the_migration(*make()));
   all.add(collect_refuses_what_is_in_use(*make()));
   all.add(collect_takes_what_is_in_reach(*make()));
+  all.add(each_page_has_its_own_owner(*make()));
+  all.add(collect_leaves_pages_of_strangers(*make()));
   all.add(collect_refuses_what_is_not_its_own(*make()));
   all.add(named_pages_are_taken_or_refused(*make()));
   all.add(scopes_are_of_the_space_that_they_name(*make()));

@@ -281,8 +281,7 @@ template <class Bench>
     all.add(v.result());
     all.add(owners_are_right(b.pagemap(), b.peer_pagemap(), true));
   }
-  if constexpr (requires { b.stranger_pagemap(); })
-    all.add(owners_are_right(b.pagemap(), b.stranger_pagemap(), false));
+  if constexpr (requires { b.stranger_pagemap(); }) all.add(owners_are_right(b.pagemap(), b.stranger_pagemap(), false));
   return all;
 }
 
