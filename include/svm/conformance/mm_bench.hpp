@@ -7,14 +7,13 @@
 // A bench is a process with the pages of its machine. `other()` is a second process of the same machine; a helper that
 // is about a process takes either of the two.
 
+#include <svm/conformance/impl/lock_watch.hpp>
 #include <svm/conformance/verdict.hpp>
 
 #include <svm/base/scope_guard.hpp>
-#include <svm/concepts/lock.hpp>
 #include <svm/concepts/mm.hpp>
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -292,35 +291,5 @@ struct large_mapping {
     for (std::size_t i = 0; i < pages; ++i) static_cast<void>(b.store(page_at<Bench>(span, i), i + 100));
   }
 };
-
-// -- Locks, for benches whose lock policy says what it sees -----------------------------------------------------------
-
-/// True for a bench that tells of locks that are taken out of order.
-template <class Bench>
-concept tells_of_locks = requires(Bench& b) {
-  requires svm::lock<typename Bench::lock_type>;
-  { b.lock_complaints() } -> std::convertible_to<std::size_t>;
-};
-
-/// Holds a lock of a rank for a scope, as the library or a driver may.
-template <class Bench, svm::lock_rank Rank>
-class held_lock {
- public:
-  held_lock() SVM_NO_THREAD_SAFETY_ANALYSIS { lock_.lock(); }
-  ~held_lock() SVM_NO_THREAD_SAFETY_ANALYSIS { lock_.unlock(); }
-  held_lock(held_lock const&) = delete;
-  held_lock& operator=(held_lock const&) = delete;
-
- private:
-  typename Bench::lock_type::template mutex<Rank> lock_;
-};
-
-/// True when the lock policy of a bench complains of nothing in `action`.
-template <class Bench, class Action>
-[[nodiscard]] bool in_order(Bench& b, Action&& action) {
-  std::size_t const before = b.lock_complaints();
-  action();
-  return b.lock_complaints() == before;
-}
 
 }  // namespace svm::inline v0::conformance::mm

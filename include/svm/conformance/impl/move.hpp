@@ -300,34 +300,34 @@ template <class Bench>
 template <class Bench>
 [[nodiscard]] broken_promises migrations_run_under_the_librarys_locks(Bench& b) {
   verdict v{promises};
-  if constexpr (mm::tells_of_locks<Bench>) {
+  if constexpr (tells_of_locks<Bench>) {
     mm::counting_owner<typename Bench::page> behind{b.owner()};
     svm::va_range const span = b.map(1);
     static_cast<void>(b.store(span.start(), 7));
     mm::slots_of<Bench> slots;
     {
-      mm::held_lock<Bench, svm::lock_rank::vm> const vm;
-      mm::held_lock<Bench, svm::lock_rank::range> const range;
+      held_lock<Bench, svm::lock_rank::vm> const vm;
+      held_lock<Bench, svm::lock_rank::range> const range;
       svm::shared_guard const guard{b.mm().map_lock()};
       mm::session_of<Bench> session{};
-      v.expect(6, mm::in_order(b, [&] { static_cast<void>(mm::collect_locked(b, session, span, slots)); }));
-      v.expect(8, mm::in_order(b, [&] { mm::fill(b, slots, behind); }));
-      v.expect(7, mm::in_order(b, [&] { b.mm().install(session); }));
-      v.expect(7, mm::in_order(b, [&] { b.mm().finalize(session); }));
+      v.expect(6, in_order(b, [&] { static_cast<void>(mm::collect_locked(b, session, span, slots)); }));
+      v.expect(8, in_order(b, [&] { mm::fill(b, slots, behind); }));
+      v.expect(7, in_order(b, [&] { b.mm().install(session); }));
+      v.expect(7, in_order(b, [&] { b.mm().finalize(session); }));
     }
     slots = mm::slots_for<Bench>(mm::look(b, span));
     {
-      mm::held_lock<Bench, svm::lock_rank::range> const range;
-      mm::held_lock<Bench, svm::lock_rank::eviction> const eviction;
+      held_lock<Bench, svm::lock_rank::range> const range;
+      held_lock<Bench, svm::lock_rank::eviction> const eviction;
       mm::session_of<Bench> session{};
-      v.expect(6, mm::in_order(b, [&] { mm::collect_pages(b, session, slots); }));
+      v.expect(6, in_order(b, [&] { mm::collect_pages(b, session, slots); }));
       b.mm().finalize(session);
     }
     {
       svm::shared_guard const guard{b.mm().map_lock()};  // as a CPU fault has it
       mm::session_of<Bench> session{};
-      v.expect(6, mm::in_order(b, [&] { mm::collect_pages(b, session, slots); }));
-      v.expect(8, mm::in_order(b, [&] {
+      v.expect(6, in_order(b, [&] { mm::collect_pages(b, session, slots); }));
+      v.expect(8, in_order(b, [&] {
                  if (auto const one = b.mm().allocate_page(svm::page_order{})) b.mm().discard_page(*one);
                }));
       b.mm().finalize(session);
