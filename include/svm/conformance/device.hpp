@@ -32,8 +32,8 @@
 //
 // The addresses at which the suite maps begin at `somewhere`.
 //
-//  1. checked, with blocks where the bench has them; so are an `iova_device`, and a `noncoherent_device` where the bench
-//     can look from both sides. That none of it sleeps is not checked.
+//  1. checked, with blocks where the bench has them; so are an `iova_device`, and a `noncoherent_device` where the
+//     bench can look from both sides. That none of it sleeps is not checked.
 //  2. checked with a span of 3 MiB that lies across the boundaries of common page tables.
 //  3. checked, with parts of blocks, and with the memory of devices where the bench has it; allocation where it is
 //     counted (see verdict.hpp), and locks, here and below, where the bench tells of them.
