@@ -18,6 +18,9 @@
 #include <doctest/doctest.h>
 
 #include <conformance/wide_device.hpp>
+#include <svm/base/scope_guard.hpp>
+#include <svm/mock/machine/rank_checked.hpp>
+#include <svm/std/null_lock.hpp>
 
 namespace {
 
@@ -25,6 +28,7 @@ using svm::conformance::broken_promises;
 using svm::conformance::kept;
 namespace suite = svm::conformance::device;
 using wide::page;
+using lock_policy = svm::mock::rank_checked<svm::null_lock>;
 
 enum class flaw {
   none,
@@ -60,6 +64,12 @@ enum class flaw {
   resumes_nothing,
   stop_allocates,
   stop_loses_mappings,
+  locks_in_dma_map,
+  locks_in_dma_unmap,
+  locks_in_commit,
+  locks_in_invalidate,
+  locks_in_begin,
+  locks_in_stop,
 };
 
 /// The GPU that has everything, with one flaw.
@@ -68,6 +78,7 @@ class flawed_gpu : public wide::gpu {
   flawed_gpu(wide::memory& pages, flaw f, bounce how) : gpu(pages, {1, 2}, how), flaw_(f) {}
 
   svm::result<svm::dma_addr> dma_map(page p, svm::page_order order, svm::dma_direction direction) noexcept {
+    lock_in(flaw::locks_in_dma_map);
     auto const mapped = gpu::dma_map(p, flaw_ == flaw::maps_first_page_only ? svm::page_order{} : order, direction);
     if (mapped) mapped_.push_back(*mapped);
     if (mapped) orders_[mapped->value] = order;
@@ -75,6 +86,7 @@ class flawed_gpu : public wide::gpu {
     return mapped;
   }
   void dma_unmap(svm::dma_addr address, svm::page_order order, svm::dma_direction direction) noexcept {
+    lock_in(flaw::locks_in_dma_unmap);
     if (flaw_ == flaw::unmap_forgets) return;
     if (flaw_ == flaw::unmaps_for_all && peer_ != nullptr) peer_->gpu::dma_unmap(address, order, direction);
     if (flaw_ == flaw::unmap_loses_bytes) direction = svm::dma_direction::to_device;
@@ -118,6 +130,7 @@ class flawed_gpu : public wide::gpu {
   }
   void set_peer(flawed_gpu& other) { peer_ = &other; }
   void commit(svm::va_range span, std::span<svm::device_address const> blocks, svm::mapping_access how) noexcept {
+    lock_in(flaw::locks_in_commit);
     if (flaw_ == flaw::commit_allocates) ::operator delete(::operator new(8));
     if (flaw_ == flaw::commits_writable) how = svm::mapping_access::read_write;
     if (flaw_ == flaw::prepares_one_table && blocks.size() > 512)  // a page table's worth, and no more
@@ -149,12 +162,14 @@ class flawed_gpu : public wide::gpu {
     }
   }
   void begin_invalidate(svm::va_range span) noexcept {
+    lock_in(flaw::locks_in_begin);
     if (flaw_ != flaw::begins_nothing) gpu::begin_invalidate(span);
   }
   void finish_invalidate(svm::va_range span) noexcept {
     if (flaw_ != flaw::finishes_nothing) gpu::finish_invalidate(span);
   }
   void invalidate(svm::va_range span) noexcept {
+    lock_in(flaw::locks_in_invalidate);
     if (flaw_ == flaw::zaps_from_its_first_entry && !prepared_.contains(span.start().value)) return;
     if (flaw_ == flaw::invalidates_for_all && peer_ != nullptr) peer_->gpu::invalidate(span);
     gpu::begin_invalidate(flaw_ == flaw::zaps_one_page ? svm::va_range{span.start(), wide::page_size} : span);
@@ -162,6 +177,7 @@ class flawed_gpu : public wide::gpu {
   }
 
   void stop_queues() noexcept {
+    lock_in(flaw::locks_in_stop);
     if (flaw_ == flaw::stop_allocates) ::operator delete(::operator new(8));
     if (flaw_ == flaw::stop_loses_mappings) invalidate({svm::conformance::device::somewhere, wide::page_size * 2});
     if (flaw_ != flaw::stops_nothing) gpu::stop_queues();
@@ -171,6 +187,10 @@ class flawed_gpu : public wide::gpu {
   }
 
  private:
+  /// Takes a lock of a driver that it may not take here.
+  void lock_in(flaw f) {
+    if (flaw_ == f) svm::exclusive_guard const guard{lock_};
+  }
   /// Commits all of the DMA mapping that a block is a part of.
   bool spreads(svm::va_range span, svm::device_address const& part, svm::mapping_access how) {
     auto const after = orders_.upper_bound(part.address.value);
@@ -184,6 +204,7 @@ class flawed_gpu : public wide::gpu {
   }
 
   flaw const flaw_;
+  lock_policy::mutex<svm::lock_rank::eviction> lock_;
   flawed_gpu* peer_ = nullptr;
   std::set<std::uint64_t> prepared_;
   std::map<std::uint64_t, svm::page_order> orders_;
@@ -198,9 +219,14 @@ class bench {
   using page = wide::page;
   static constexpr svm::byte_count page_size = wide::page_size;
 
+  using lock_type = lock_policy;
+
   explicit bench(flaw f, wide::gpu::bounce how) : gpu_(memory_, f, how), peer_(memory_, flaw::none, how) {
     gpu_.set_peer(peer_);
   }
+
+  ~bench() { static_cast<void>(lock_complaints()); }
+  std::size_t lock_complaints() { return complaints_ += svm::mock::lock_report().take().size(); }
 
   device_type& device() { return gpu_; }
   page system_page(std::uint64_t value) { return system_block({}, value); }
@@ -228,6 +254,7 @@ class bench {
     return {{p.number * wide::page_bytes}, path, {}, svm::dma_direction::bidirectional};
   }
 
+  std::size_t complaints_ = 0;
   wide::memory memory_;
   flawed_gpu gpu_;
   flawed_gpu peer_;
@@ -284,5 +311,15 @@ TEST_SUITE("conformance/device") {
     CHECK(found_in(resumes_nothing) == broken(5));
     CHECK(found_in(stop_allocates) == broken(5));
     CHECK(found_in(stop_loses_mappings) == broken(5));
+  }
+
+  TEST_CASE("a device that takes a lock of its driver under the notifier's is reported with that promise alone") {
+    using enum flaw;
+    CHECK(found_in(locks_in_dma_map) == broken(1));
+    CHECK(found_in(locks_in_dma_unmap) == broken(1));
+    CHECK(found_in(locks_in_commit) == broken(3));
+    CHECK(found_in(locks_in_invalidate) == broken(4));
+    CHECK(found_in(locks_in_begin) == broken(4));
+    CHECK(found_in(locks_in_stop) == broken(5));
   }
 }

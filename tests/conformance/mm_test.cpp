@@ -24,11 +24,19 @@ namespace suite = svm::conformance;
 using wide::page;
 
 constexpr svm::page_owner gpu_owner{1, 2};
+constexpr svm::page_owner other_owner{2, 1};
 
 enum class flaw {
   none,
   user_after_exit,
   first_vma_is_any,
+  counts_no_users,
+  extent_is_the_rest,
+  finds_the_next_vma,
+  nothing_may_migrate,
+  snapshots_fault_in,
+  walks_skip_the_last,
+  walks_say_read_only,
   walks_for_reading,
   walks_bring_nothing_back,
   walks_leave_members_only,
@@ -46,14 +54,21 @@ enum class flaw {
   pinned_is_locked,
   device_is_resident,
   reaches_everything,
+  reaches_every_device,
+  owner_is_of_the_first,
   shared_is_pinned,
   swapped_is_hole,
+  holes_are_untouched,
   nothing_follows,
   halves_are_whole,
   installs_nothing,
   leaves_locked,
   moves_first_page_only,
   splits_silently,
+  split_loses_bytes,
+  maps_blocks_backwards,
+  keeps_failed_destinations,
+  ends_by_hand_only,
   discards_nothing,
   forgets_owner,
   allocates_single_pages,
@@ -97,6 +112,8 @@ class flawed_memory : public wide::memory {
 
  private:
   void tell_of_split(svm::device_page_owner<page>& behind, page first, svm::page_order from) override {
+    if (flaw_ == flaw::split_loses_bytes)
+      for (std::uint64_t i = 0; i < from.pages().value; ++i) of(wide::nth(first, i)).bytes.fill({});
     if (flaw_ != flaw::splits_silently) memory::tell_of_split(behind, first, from);
   }
   void tell_of_end(svm::device_page_owner<page>& behind, page first, svm::page_order order) override {
@@ -113,6 +130,7 @@ class flawed_mm : public wide::process {
 
   bool get_user() noexcept {
     bool const alive = process::get_user();
+    if (alive && flaw_ == flaw::counts_no_users) put_user();
     return alive || flaw_ == flaw::user_after_exit;
   }
   svm::space_id id() const noexcept {
@@ -121,10 +139,21 @@ class flawed_mm : public wide::process {
   }
   svm::result<svm::vma_info> find_vma(svm::cpu_va a) noexcept {
     lock_in(flaw::locks_in_find_vma);
-    return process::find_vma(a);
+    if (flaw_ == flaw::finds_the_next_vma) return process::find_first_vma({a, page_size * 1000});
+    auto found = process::find_vma(a);
+    if (found && flaw_ == flaw::extent_is_the_rest)
+      found->extent = {a, found->extent.size() - (a - found->extent.start())};
+    if (found && flaw_ == flaw::nothing_may_migrate) found->migratable = false;
+    return found;
   }
   void snapshot(svm::va_range span, std::span<svm::page_entry<page>> out) noexcept {
     lock_in(flaw::locks_in_snapshot);
+    process::snapshot(span, out);
+    if (flaw_ == flaw::owner_is_of_the_first)
+      for (auto& entry : out) entry.owner = out[0].owner;
+    if (flaw_ != flaw::snapshots_fault_in) return;
+    for (std::size_t i = 0; i < out.size(); ++i)
+      if (out[i].place == svm::page_place::absent) static_cast<void>(process::load(span.start() + page_size * i));
     process::snapshot(span, out);
   }
   svm::result<svm::vma_info> find_first_vma(svm::va_range span) noexcept {
@@ -138,7 +167,11 @@ class flawed_mm : public wide::process {
     svm::page_owner owner = request.owner;
     if (flaw_ == flaw::walks_bring_nothing_back) owner = gpu_owner;
     if (flaw_ == flaw::walks_leave_members_only && owner != gpu_owner) owner = svm::nobody;
-    svm::errc const e = process::fault_in({request.span, want, owner, request.registration, request.sequence}, out);
+    std::size_t const count = out.size() - (flaw_ == flaw::walks_skip_the_last && out.size() > 1 ? 1 : 0);
+    svm::walk_request<registration> const read{request.span, want, owner, request.registration, request.sequence};
+    svm::errc const e = process::fault_in(read, out.first(count));
+    if (flaw_ == flaw::walks_say_read_only)
+      for (auto& entry : out) entry.writable = false;
     if (flaw_ == flaw::claims_too_much && out.size() > 1)
       for (auto& entry : out) entry.order = out[0].order;
     return e;
@@ -190,6 +223,9 @@ class flawed_mm : public wide::process {
     lock_in(flaw::locks_in_finalize);
     take_back();
     std::vector<page> const there = moved(session);
+    if (flaw_ == flaw::keeps_failed_destinations && session.home != nullptr && there.empty())
+      for (slot const& s : session.slots)
+        if (s.destination_order != svm::page_order{}) ++memory_.block(s.destination).references;
     process::finalize(session);
     if (flaw_ == flaw::leaves_locked)
       for (slot const& s : slots_)
@@ -272,6 +308,12 @@ class flawed_mm : public wide::process {
     return all;
   }
 
+  bool ends_by_itself() const override { return flaw_ != flaw::ends_by_hand_only; }
+  void move(migration& session, std::size_t i, std::size_t count) override {
+    if (flaw_ != flaw::maps_blocks_backwards) return process::move(session, i, count);
+    page const to = session.slots[i].destination;
+    for (std::size_t k = 0; k < count; ++k) move_one(session, i + k, wide::nth(to, count - 1 - k));
+  }
   bool is_within(page p, svm::page_scope const* within) override {
     if (flaw_ == flaw::collects_its_own_pages_only && memory_.of(p).home != this) return false;
     if (flaw_ == flaw::collects_nothing_after_exit && has_exited_) return false;
@@ -280,6 +322,9 @@ class flawed_mm : public wide::process {
     if (flaw_ == flaw::scope_is_of_the_model) read.space = process::id();
     if (flaw_ == flaw::scope_is_of_any_space && memory_.of(p).at) read.space = memory_.of(p).home->id();
     return process::is_within(p, &read);
+  }
+  bool is_in_reach(page p, svm::page_owner reach) override {
+    return process::is_in_reach(p, reach) || (flaw_ == flaw::reaches_every_device && reach != svm::nobody);
   }
   unsigned references_of_fault(page first, page faulting) override {
     if (flaw_ == flaw::fault_counts_as_a_pin) return 0;
@@ -324,6 +369,7 @@ class flawed_mm : public wide::process {
       say(flaw::pinned_is_locked, s, pinned, locked);
       say(flaw::shared_is_pinned, s, shared, pinned);
       say(flaw::swapped_is_hole, s, swapped, hole);
+      say(flaw::holes_are_untouched, s, hole, untouched);
       say(flaw::freed_is_elsewhere, s, untouched, elsewhere);
       if (flaw_ == flaw::nothing_follows) s.follows = false;
     }
@@ -411,6 +457,8 @@ class bench : private bench_memory, public bench_process {
     for (std::size_t i = 0; i < count; ++i) pages.push_back(memory.add(1, true));
     return pages;
   }
+  std::vector<page> stranger_pages(std::size_t count) { return device_pages(count); }
+  svm::page_owner stranger_owner() { return other_owner; }
   page coherent_page() { return memory.add(1, true); }
   page device_block(svm::page_order order) { return memory.add(order.pages().value, true); }
   page nth(page first, std::size_t i) { return wide::nth(first, i); }
@@ -441,11 +489,19 @@ TEST_SUITE("conformance/mm") {
   TEST_CASE("an mm that is broken in one way is reported with that promise alone") {
     using enum flaw;
     CHECK(found_in(user_after_exit) == broken(1));
+    CHECK(found_in(counts_no_users) == broken(1));
     CHECK(found_in(first_vma_is_any) == broken(2));
+    CHECK(found_in(extent_is_the_rest) == broken(2));
+    CHECK(found_in(finds_the_next_vma) == broken(2));
+    CHECK(found_in(nothing_may_migrate) == broken(2));
+    CHECK(found_in(snapshots_fault_in) == broken(3));
+    CHECK(found_in(walks_skip_the_last) == broken(3));
+    CHECK(found_in(walks_say_read_only) == broken(3));
     CHECK(found_in(walks_for_reading) == broken(3));
     CHECK(found_in(walks_bring_nothing_back) == broken(3));
     CHECK(found_in(walks_leave_members_only) == broken(3));
     CHECK(found_in(claims_too_much) == broken(3));
+    CHECK(found_in(owner_is_of_the_first) == broken(3));
     CHECK(found_in(events_after_the_fact) == broken(4));
     CHECK(found_in(events_after_unregister) == broken(4));
     CHECK(found_in(finishes_one_by_one) == broken(4));
@@ -459,14 +515,20 @@ TEST_SUITE("conformance/mm") {
     CHECK(found_in(pinned_is_locked) == broken(6));
     CHECK(found_in(device_is_resident) == broken(6));
     CHECK(found_in(reaches_everything) == broken(6));
+    CHECK(found_in(reaches_every_device) == broken(6));
     CHECK(found_in(shared_is_pinned) == broken(6));
     CHECK(found_in(swapped_is_hole) == broken(6));
+    CHECK(found_in(holes_are_untouched) == broken(6));
     CHECK(found_in(nothing_follows) == broken(6));
     CHECK(found_in(halves_are_whole) == broken(6));
     CHECK(found_in(installs_nothing) == broken(7));
     CHECK(found_in(leaves_locked) == broken(7));
     CHECK(found_in(moves_first_page_only) == broken(7));
     CHECK(found_in(splits_silently) == broken(7));
+    CHECK(found_in(split_loses_bytes) == broken(7));
+    CHECK(found_in(maps_blocks_backwards) == broken(7));
+    CHECK(found_in(keeps_failed_destinations) == broken(7));
+    CHECK(found_in(ends_by_hand_only) == broken(7));
     CHECK(found_in(discards_nothing) == broken(8));
     CHECK(found_in(forgets_owner) == broken(8));
     CHECK(found_in(allocates_single_pages) == broken(8));

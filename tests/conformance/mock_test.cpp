@@ -166,11 +166,17 @@ class mock_bench {
   }
   std::vector<page> device_pages(std::size_t count) {
     std::vector<page> pages;
-    for (auto const& p : allocate(count)) pages.push_back(p.page);
+    for (auto const& p : allocate(memory_, count)) pages.push_back(p.page);
     return pages;
   }
+  std::vector<page> stranger_pages(std::size_t count) {
+    std::vector<page> pages;
+    for (auto const& p : allocate(stranger_memory_, count)) pages.push_back(p.page);
+    return pages;
+  }
+  svm::page_owner stranger_owner() { return stranger_memory_.owner(); }
   page device_block(svm::page_order order) {
-    auto const named = allocate(order.pages().value);
+    auto const named = allocate(memory_, order.pages().value);
     REQUIRE(named[0].order == order);
     return named[0].page;
   }
@@ -232,11 +238,11 @@ class mock_bench {
     who.invalidate(window);
     return seen ? std::optional{value} : std::nullopt;
   }
-  std::vector<svm::device_page<page>> allocate(std::size_t count) {
-    auto memory = memory_.allocate(page_size * count);
+  std::vector<svm::device_page<page>> allocate(pagemap_type& from, std::size_t count) {
+    auto memory = from.allocate(page_size * count);
     REQUIRE(memory);
     std::vector<svm::device_page<page>> named(count);
-    REQUIRE(memory_.pages(*memory, std::span{named}) == svm::errc::ok);
+    REQUIRE(from.pages(*memory, std::span{named}) == svm::errc::ok);
     return named;
   }
 

@@ -14,6 +14,9 @@
 #include <doctest/doctest.h>
 
 #include <conformance/wide_device.hpp>
+#include <svm/base/scope_guard.hpp>
+#include <svm/mock/machine/rank_checked.hpp>
+#include <svm/std/null_lock.hpp>
 
 namespace {
 
@@ -21,6 +24,7 @@ using svm::conformance::broken_promises;
 using svm::conformance::kept;
 namespace suite = svm::conformance::pagemap;
 using wide::page;
+using lock_policy = svm::mock::rank_checked<svm::null_lock>;
 
 enum class flaw {
   none,
@@ -52,6 +56,12 @@ enum class flaw {
   unmap_ends_all_devices,
   owned_by_the_machine,
   owned_by_one_group,
+  locks_in_allocate,
+  locks_in_release,
+  locks_in_copy_to_device,
+  locks_in_copy_to_system,
+  locks_in_map,
+  locks_in_unmap,
 };
 
 /// The device memory that has everything, with one flaw.
@@ -61,6 +71,7 @@ class flawed_vram : public wide::vram {
       : vram(pages, device, wide::page_size * 64), memory_(pages), device_(device), flaw_(f) {}
 
   svm::result<memory> allocate(svm::byte_count size) noexcept {
+    lock_in(flaw::locks_in_allocate, early_);
     if (flaw_ == flaw::wraps_around && size > capacity()) size = wide::page_size;
     auto made = vram::allocate(size);
     if (made && next_ != nullptr) ++next_->allocated_elsewhere_;
@@ -91,6 +102,7 @@ class flawed_vram : public wide::vram {
     return e;
   }
   void release(memory& m) noexcept {
+    lock_in(flaw::locks_in_release, late_);
     if (flaw_ == flaw::releases_nothing && available() == svm::byte_count{}) return;
     svm::byte_count const before = available();
     vram::release(m);
@@ -104,10 +116,12 @@ class flawed_vram : public wide::vram {
     pieces_ += wide::page_size * order.pages().value;
   }
   svm::errc copy_to_device(std::span<svm::copy_block<page> const> job) noexcept {
+    lock_in(flaw::locks_in_copy_to_device, early_);
     copied_ = true;
     return copy(job, [this](auto blocks) { return vram::copy_to_device(blocks); });
   }
   svm::errc copy_to_system(std::span<svm::copy_block<page> const> job) noexcept {
+    lock_in(flaw::locks_in_copy_to_system, early_);
     if (flaw_ == flaw::copies_one_way) return svm::errc::ok;
     svm::errc const e = copy(job, [this](auto blocks) { return vram::copy_to_system(blocks); });
     if (flaw_ == flaw::fails_after_copying && e != svm::errc::ok)
@@ -116,6 +130,7 @@ class flawed_vram : public wide::vram {
   }
   svm::result<svm::device_address> map(wide::gpu& who, page p, svm::page_order order,
                                        svm::dma_direction direction) noexcept {
+    lock_in(flaw::locks_in_map, late_);
     if (first_ == page{}) first_ = p;
     reachable_ = true;
     auto mapped = vram::map(who, flaw_ == flaw::maps_first_page ? first_ : p, order, direction);
@@ -124,6 +139,7 @@ class flawed_vram : public wide::vram {
     return mapped;
   }
   void unmap(wide::gpu& who, svm::device_address const& a) noexcept {
+    lock_in(flaw::locks_in_unmap, late_);
     vram::unmap(who, a);
     if (flaw_ == flaw::unmap_ends_all) reachable_ = false;
     if (&who == &device_) ended_ = true;
@@ -152,6 +168,11 @@ class flawed_vram : public wide::vram {
   }
 
  private:
+  /// Takes a lock of a driver that it may not take here.
+  template <class Lock>
+  void lock_in(flaw f, Lock& lock) {
+    if (flaw_ == f) svm::exclusive_guard const guard{lock};
+  }
   template <class Copy>
   svm::errc copy(std::span<svm::copy_block<page> const> job, Copy&& run) {
     if (flaw_ == flaw::copies_first_block_only) return run(job.first(1));
@@ -164,6 +185,8 @@ class flawed_vram : public wide::vram {
   wide::memory& memory_;
   wide::gpu& device_;
   flaw const flaw_;
+  lock_policy::mutex<svm::lock_rank::range> early_;
+  lock_policy::mutex<svm::lock_rank::page> late_;
   bool asked_once_ = false;
   bool copied_ = false;
   bool reachable_ = false;
@@ -186,10 +209,15 @@ class bench {
   using page = wide::page;
   static constexpr svm::byte_count page_size = wide::page_size;
 
+  using lock_type = lock_policy;
+
   explicit bench(flaw f)
       : vram_(memory_, gpu_, f), peer_vram_(memory_, peer_, f), stranger_vram_(memory_, stranger_, f) {
     vram_.set_next(peer_vram_);
   }
+
+  ~bench() { static_cast<void>(lock_complaints()); }
+  std::size_t lock_complaints() { return complaints_ += svm::mock::lock_report().take().size(); }
 
   pagemap_type& pagemap() { return vram_; }
   wide::gpu& device() { return gpu_; }
@@ -224,6 +252,7 @@ class bench {
     return seen != nullptr ? std::optional{wide::first_word(seen)} : std::nullopt;
   }
 
+  std::size_t complaints_ = 0;
   wide::memory memory_;
   wide::gpu gpu_{memory_, {1, 2}, wide::gpu::bounce::no};
   wide::gpu peer_{memory_, {1, 3}, wide::gpu::bounce::no};
@@ -279,6 +308,16 @@ TEST_SUITE("conformance/pagemap") {
     CHECK(found_in(unmap_ends_all_devices) == broken(5));
     CHECK(found_in(owned_by_the_machine) == broken(6));
     CHECK(found_in(owned_by_one_group) == broken(6));
+  }
+
+  TEST_CASE("a pagemap that takes a lock of its driver too late is reported with that promise alone") {
+    using enum flaw;
+    CHECK(found_in(locks_in_allocate) == broken(1));
+    CHECK(found_in(locks_in_release) == broken(3));
+    CHECK(found_in(locks_in_copy_to_device) == broken(4));
+    CHECK(found_in(locks_in_copy_to_system) == broken(4));
+    CHECK(found_in(locks_in_map) == broken(5));
+    CHECK(found_in(locks_in_unmap) == broken(5));
   }
 
   TEST_CASE("pagemaps of one mm with the same owner, or in one group without a link, are reported") {

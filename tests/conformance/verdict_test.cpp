@@ -56,13 +56,15 @@ class tape {
 }  // namespace
 
 TEST_SUITE("conformance/verdict") {
-  TEST_CASE("a promise that broke is printed once: its concept, number and sentence, and the check that saw it") {
+  TEST_CASE("a promise that broke is printed once: its concept, number and sentence, and the checks that saw it") {
     broken_promises all;
     all.add(glows_at_night());
     all.add(glows_at_night());
     CHECK(printed(all) == "lamp 2: it stays cool (glows_at_night)\n");
     all.add(glows_at_noon(false));
     CHECK(printed(all) == "lamp 2: it stays cool (glows_at_night)\nlamp 1: it glows (glows_at_noon)\n");
+    all.add(lamp, 2, "stays_cool");
+    CHECK(printed(all) == "lamp 2: it stays cool (glows_at_night, stays_cool)\nlamp 1: it glows (glows_at_noon)\n");
   }
 
   TEST_CASE("a model that keeps its promises has nothing broken, and that is printed too") {

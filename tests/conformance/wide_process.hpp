@@ -153,7 +153,7 @@ class process {
     migration(migration const&) = delete;
     migration& operator=(migration const&) = delete;
     ~migration() {
-      if (home != nullptr) home->finalize(*this);
+      if (home != nullptr && home->ends_by_itself()) home->finalize(*this);
     }
     void begin(process& p, std::span<slot> s, page f) {
       home = &p;
@@ -184,7 +184,7 @@ class process {
         i += take_hole(session, i);
       } else if (e->second.swapped) {
         slots[i++].state = svm::slot_state::swapped;
-      } else if (page const p = e->second.target; memory_.block(p).is_device && !reach.reaches(memory_.owner(p))) {
+      } else if (page const p = e->second.target; memory_.block(p).is_device && !is_in_reach(p, reach)) {
         slots[i++].state = svm::slot_state::resident;
       } else {
         i += take_out(session, i, p);
@@ -278,11 +278,23 @@ class process {
   process(process const&) = delete;
   process& operator=(process const&) = delete;
 
+  /// True when the end of a migration's scope finalizes it.
+  [[nodiscard]] virtual bool ends_by_itself() const { return true; }
+  /// Maps the block at a slot's destination where the block of its source was.
+  virtual void move(migration& session, std::size_t i, std::size_t count) {
+    page const to = session.slots[i].destination;
+    for (std::size_t k = 0; k < count; ++k) move_one(session, i + k, nth(to, k));
+  }
+  void move_one(migration& session, std::size_t i, page to) {
+    session.whose[i]->map(session.at[i], to);
+    session.moved[i] = true;
+  }
   /// True when a page is mapped where a scope says.
   [[nodiscard]] virtual bool is_within(page p, svm::page_scope const* within) {
     frame const& f = memory_.of(p);
     return f.at && (within == nullptr || (within->space == f.home->id() && within->span.contains(*f.at)));
   }
+  [[nodiscard]] virtual bool is_in_reach(page p, svm::page_owner reach) { return reach.reaches(memory_.owner(p)); }
   /// How many references a block of pages may have beside the page table's.
   [[nodiscard]] virtual unsigned references_of_fault(page first, page faulting) {
     return memory_.has(faulting) && memory_.of(faulting).first == first ? 1 : 0;
@@ -432,13 +444,6 @@ class process {
     }
     session.slots[i].order = order;
     return order.pages().value;
-  }
-  void move(migration& session, std::size_t i, std::size_t count) {
-    page const to = session.slots[i].destination;
-    for (std::size_t k = 0; k < count; ++k) {
-      session.whose[i + k]->map(session.at[i + k], nth(to, k));
-      session.moved[i + k] = true;
-    }
   }
 
   memory& memory_;

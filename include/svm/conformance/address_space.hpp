@@ -224,23 +224,23 @@ template <class Bench>
 template <class Bench>
 [[nodiscard]] broken_promises walks_run_under_the_map_lock(Bench& b) {
   verdict v{promises};
-  if constexpr (mm::tells_of_locks<Bench>) {
+  if constexpr (tells_of_locks<Bench>) {
     svm::va_range const span = b.map(1);
     mm::watcher<Bench> w{b, span};
-    v.expect(1, mm::in_order(b, [&] {
-               mm::held_lock<Bench, svm::lock_rank::range> const range;
+    v.expect(1, in_order(b, [&] {
+               held_lock<Bench, svm::lock_rank::range> const range;
                static_cast<void>(b.mm().get_user());
              }));
-    v.expect(1, mm::in_order(b, [&] { b.mm().put_user(); }));
+    v.expect(1, in_order(b, [&] { b.mm().put_user(); }));
     std::uint64_t const sequence = b.mm().read_begin(w.registration);
-    mm::held_lock<Bench, svm::lock_rank::vm> const vm;
-    mm::held_lock<Bench, svm::lock_rank::range> const range;
+    held_lock<Bench, svm::lock_rank::vm> const vm;
+    held_lock<Bench, svm::lock_rank::range> const range;
     svm::shared_guard const guard{b.mm().map_lock()};
-    v.expect(1, mm::in_order(b, [&] { static_cast<void>(b.mm().id()); }));
-    v.expect(2, mm::in_order(b, [&] { static_cast<void>(b.mm().find_vma(span.start())); }));
-    v.expect(2, mm::in_order(b, [&] { static_cast<void>(b.mm().find_first_vma(span)); }));
-    v.expect(3, mm::in_order(b, [&] { static_cast<void>(mm::look_locked(b, span)); }));
-    v.expect(3, mm::in_order(b, [&] {
+    v.expect(1, in_order(b, [&] { static_cast<void>(b.mm().id()); }));
+    v.expect(2, in_order(b, [&] { static_cast<void>(b.mm().find_vma(span.start())); }));
+    v.expect(2, in_order(b, [&] { static_cast<void>(b.mm().find_first_vma(span)); }));
+    v.expect(3, in_order(b, [&] { static_cast<void>(mm::look_locked(b, span)); }));
+    v.expect(3, in_order(b, [&] {
                mm::records_of<Bench> found;
                static_cast<void>(mm::walk_locked(b, w, span, sequence, svm::access_kind::read, somebody, found));
              }));

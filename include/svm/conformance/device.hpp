@@ -25,20 +25,25 @@
 //       my_gpu& peer();                                   // another device
 //       std::optional<std::uint64_t> peer_load(svm::cpu_va);
 //       std::size_t peer_dma_mappings();
+//       using lock_type = my_lock;                        // a lock policy that sees who takes locks out of order
+//       std::size_t lock_complaints();                    // how often it did so far
 //     };
 //     CHECK(svm::conformance::device::check_all([] { return std::make_unique<my_bench>(); }) == conformance::kept);
 //
-//  1. checked, with blocks where the bench has them; so are an `iova_device`, and a `noncoherent_device` where the bench
-//     can look from both sides. That none of it sleeps is not checked.
+// The addresses at which the suite maps begin at `somewhere`.
+//
+//  1. checked, with blocks where the bench has them; so are an `iova_device`, and a `noncoherent_device` where the
+//     bench can look from both sides. That none of it sleeps is not checked.
 //  2. checked with a span of 3 MiB that lies across the boundaries of common page tables.
 //  3. checked, with parts of blocks, and with the memory of devices where the bench has it; allocation where it is
-//     counted (see verdict.hpp), the locks where a lock policy checks ranks.
+//     counted (see verdict.hpp), and locks, here and below, where the bench tells of them.
 //  4. checked after an access has filled the caches, in one pass and in two, and over what was never mapped. That
 //     accesses under way have ended needs a device that runs.
 //  5. checked for loads and stores that come after the stop; allocation and locks as in 3.
 
 #include <svm/conformance/impl/device_promises.hpp>
 #include <svm/conformance/impl/dma.hpp>
+#include <svm/conformance/impl/lock_watch.hpp>
 #include <svm/conformance/verdict.hpp>
 
 #include <svm/concepts/device.hpp>
@@ -292,6 +297,40 @@ template <class Bench>
   return v.result();
 }
 
+/// Promises 1 and 3 to 5: what is called with a notifier's lock held takes none that comes before that.
+template <class Bench>
+[[nodiscard]] broken_promises events_run_under_the_notifier_lock(Bench& b) {
+  verdict v{promises};
+  if constexpr (tells_of_locks<Bench>) {
+    constexpr auto both_ways = svm::dma_direction::bidirectional;
+    auto& device = b.device();
+    svm::va_range const span = pages_from<Bench>(somewhere, 1);
+    auto const p = b.system_page(7);
+    if (device.prepare(span) != svm::errc::ok) return v.result();
+    held_lock<Bench, svm::lock_rank::range> const range;
+    held_lock<Bench, svm::lock_rank::notifier> const notifier;
+    std::size_t const before = b.lock_complaints();
+    auto const to = device.dma_map(p, svm::page_order{}, both_ways);
+    v.expect(1, b.lock_complaints() == before);
+    if (!to) return v.result();
+    svm::device_address const block{*to, svm::interconnect::system, svm::page_order{}, both_ways};
+    v.expect(3, in_order(b, [&] { device.commit(span, std::span{&block, 1}, svm::mapping_access::read_only); }));
+    v.expect(4, in_order(b, [&] { device.invalidate(span); }));
+    if constexpr (svm::two_pass_device<typename Bench::device_type>)
+      v.expect(4, in_order(b, [&] {
+                 device.begin_invalidate(span);
+                 device.finish_invalidate(span);
+               }));
+    if constexpr (svm::queue_device<typename Bench::device_type>)
+      v.expect(5, in_order(b, [&] {
+                 device.stop_queues();
+                 device.resume_queues();
+               }));
+    v.expect(1, in_order(b, [&] { device.dma_unmap(*to, svm::page_order{}, both_ways); }));
+  }
+  return v.result();
+}
+
 /// Says what a bench of this suite lacks.
 template <class Bench>
 [[nodiscard]] constexpr bool has_all() {
@@ -337,6 +376,7 @@ template <class Make>
   all.add(invalidation_passes_over_gaps(*make()));
   all.add(two_passes_end_every_access(*make()));
   all.add(queues_stand_still_until_they_are_resumed(*make()));
+  all.add(events_run_under_the_notifier_lock(*make()));
   return all;
 }
 

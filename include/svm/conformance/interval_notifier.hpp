@@ -169,18 +169,18 @@ template <class Bench>
 template <class Bench>
 [[nodiscard]] broken_promises notifiers_run_under_the_librarys_locks(Bench& b) {
   verdict v{promises};
-  if constexpr (mm::tells_of_locks<Bench>) {
+  if constexpr (tells_of_locks<Bench>) {
     svm::va_range const span = b.map(1);
     mm::watcher<Bench> w{b, span};
-    v.expect(4, mm::in_order(b, [&] { w.stop(); }));
-    mm::held_lock<Bench, svm::lock_rank::vm> const vm;
-    mm::held_lock<Bench, svm::lock_rank::range> const range;
-    v.expect(4, mm::in_order(b, [&] { w.start(span); }));
+    v.expect(4, in_order(b, [&] { w.stop(); }));
+    held_lock<Bench, svm::lock_rank::vm> const vm;
+    held_lock<Bench, svm::lock_rank::range> const range;
+    v.expect(4, in_order(b, [&] { w.start(span); }));
     std::uint64_t seen = 0;
-    v.expect(5, mm::in_order(b, [&] { seen = b.mm().read_begin(w.registration); }));
-    mm::held_lock<Bench, svm::lock_rank::notifier> const notifier;
-    v.expect(5, mm::in_order(b, [&] { static_cast<void>(b.mm().read_retry(w.registration, seen)); }));
-    v.expect(5, mm::in_order(b, [&] { b.mm().set_sequence(w.registration, seen); }));
+    v.expect(5, in_order(b, [&] { seen = b.mm().read_begin(w.registration); }));
+    held_lock<Bench, svm::lock_rank::notifier> const notifier;
+    v.expect(5, in_order(b, [&] { static_cast<void>(b.mm().read_retry(w.registration, seen)); }));
+    v.expect(5, in_order(b, [&] { b.mm().set_sequence(w.registration, seen); }));
   }
   return v.result();
 }

@@ -7,14 +7,13 @@
 // A bench is a process with the pages of its machine. `other()` is a second process of the same machine; a helper that
 // is about a process takes either of the two.
 
+#include <svm/conformance/impl/lock_watch.hpp>
 #include <svm/conformance/verdict.hpp>
 
 #include <svm/base/scope_guard.hpp>
-#include <svm/concepts/lock.hpp>
 #include <svm/concepts/mm.hpp>
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -230,16 +229,21 @@ template <class Process>
   return slots;
 }
 
-/// Gives each collected slot a device page with the content of its source.
+/// Gives each collected slot one of some device pages, with the content of its source.
 template <class Bench>
-void fill(Bench& b, slots_of<Bench>& slots, svm::device_page_owner<page_of<Bench>>& owner) {
-  auto const fresh = b.device_pages(slots.size());
+void fill_with(Bench& b, slots_of<Bench>& slots, std::vector<page_of<Bench>> const& fresh,
+               svm::device_page_owner<page_of<Bench>>& owner) {
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (!slots[i].is_collected()) continue;
     b.mm().adopt_device_page(fresh[i], svm::page_order{}, owner, false);
     slots[i].destination = fresh[i];
     if (slots[i].state == svm::slot_state::collected) b.poke(fresh[i], b.peek(slots[i].source));
   }
+}
+/// Gives each collected slot a device page with the content of its source.
+template <class Bench>
+void fill(Bench& b, slots_of<Bench>& slots, svm::device_page_owner<page_of<Bench>>& owner) {
+  fill_with(b, slots, b.device_pages(slots.size()), owner);
 }
 /// Gives each collected slot a system page with the content of its source; false when there is none.
 template <class Bench>
@@ -287,35 +291,5 @@ struct large_mapping {
     for (std::size_t i = 0; i < pages; ++i) static_cast<void>(b.store(page_at<Bench>(span, i), i + 100));
   }
 };
-
-// -- Locks, for benches whose lock policy says what it sees -----------------------------------------------------------
-
-/// True for a bench that tells of locks that are taken out of order.
-template <class Bench>
-concept tells_of_locks = requires(Bench& b) {
-  requires svm::lock<typename Bench::lock_type>;
-  { b.lock_complaints() } -> std::convertible_to<std::size_t>;
-};
-
-/// Holds a lock of a rank for a scope, as the library or a driver may.
-template <class Bench, svm::lock_rank Rank>
-class held_lock {
- public:
-  held_lock() SVM_NO_THREAD_SAFETY_ANALYSIS { lock_.lock(); }
-  ~held_lock() SVM_NO_THREAD_SAFETY_ANALYSIS { lock_.unlock(); }
-  held_lock(held_lock const&) = delete;
-  held_lock& operator=(held_lock const&) = delete;
-
- private:
-  typename Bench::lock_type::template mutex<Rank> lock_;
-};
-
-/// True when the lock policy of a bench complains of nothing in `action`.
-template <class Bench, class Action>
-[[nodiscard]] bool in_order(Bench& b, Action&& action) {
-  std::size_t const before = b.lock_complaints();
-  action();
-  return b.lock_complaints() == before;
-}
 
 }  // namespace svm::inline v0::conformance::mm

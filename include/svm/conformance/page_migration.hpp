@@ -14,11 +14,14 @@
 //       // All of these may be left out.
 //       void share(svm::va_range);                        // some other process maps the pages too from now on
 //       void swap_out(svm::cpu_va);
+//       std::vector<page> stranger_pages(std::size_t);    // of device memory of another group
+//       svm::page_owner stranger_owner();
 //       page coherent_page();                             // a free page of device memory that the CPU reaches
 //       page device_block(svm::page_order);               // a free one; for those who have map_large
 //
 //     CHECK(svm::conformance::page_migration::check_all([] { return std::make_unique<my_bench>(); }) == kept);
 //
+//  2. checked: such a mapping may migrate.
 //  3. checked for device pages, as far as one page goes.
 //  6. checked, with two processes and with CPU faults; under which locks the functions are called, here and below,
 //     shows where the bench tells of locks.
@@ -72,12 +75,15 @@ template <class Make>
   using bench = mm::bench_of<Make>;
   static_assert(address_space::has_all<bench>() && has_all<bench>());
   broken_promises all;
+  all.add(lookups_say_what_may_migrate(*make()));
   all.add(walks_leave_what_is_in_reach(*make()));
   all.add(walks_bring_back_what_is_out_of_reach(*make()));
   all.add(collect_takes_pages_and_holes_out(*make()));
   all.add(collect_tells_of_the_migration(*make()));
   all.add(collect_refuses_what_is_in_use(*make()));
   all.add(collect_takes_what_is_in_reach(*make()));
+  all.add(each_page_has_its_own_owner(*make()));
+  all.add(collect_leaves_pages_of_strangers(*make()));
   all.add(collect_refuses_what_is_not_its_own(*make()));
   all.add(named_pages_are_taken_or_refused(*make()));
   all.add(scopes_are_of_the_space_that_they_name(*make()));
@@ -85,6 +91,7 @@ template <class Make>
   all.add(exited_processes_collect_for_others(*make()));
   all.add(faults_take_their_own_page(*make()));
   all.add(migrations_move_the_mappings(*make()));
+  all.add(holes_are_filled(*make()));
   all.add(page_tables_take_over_destinations(*make()));
   all.add(migrations_move_back(*make()));
   all.add(mappings_of_others_move(*make()));

@@ -25,6 +25,8 @@
 //       my_vram& peer_pagemap();
 //       std::optional<std::uint64_t> peer_read(svm::device_address const&);
 //       my_vram& stranger_pagemap();                      // the memory of a device of another group
+//       using lock_type = my_lock;                        // a lock policy that sees who takes locks out of order
+//       std::size_t lock_complaints();                    // how often it did so far
 //     };
 //     CHECK(svm::conformance::pagemap::check_all([] { return std::make_unique<my_bench>(); }) == conformance::kept);
 //
@@ -32,13 +34,14 @@
 //  2. checked: the pages differ, those of other pagemaps too, and are the same ones in the same order when asked again;
 //     a block that a page begins lies inside the allocation, and is the next pages of it where the bench can tell.
 //     Failure is the model's own.
-//  3. checked: the memory can be had again, and so can the pieces of a `piecewise_pagemap`. Its locks show under a lock
-//     policy that checks ranks.
+//  3. checked: the memory can be had again, and so can the pieces of a `piecewise_pagemap`. Locks, here and below, show
+//     where the bench tells of them.
 //  4. checked in both directions; with blocks, and with the memory of a peer, where the bench has them.
 //  5. checked with single pages, for the own device and for a peer.
 //  6. checked, against other pagemaps where the bench has them; `owners_are_right` compares two of one mm.
 
 #include <svm/conformance/impl/copies.hpp>
+#include <svm/conformance/impl/lock_watch.hpp>
 #include <svm/conformance/impl/pagemap_promises.hpp>
 #include <svm/conformance/verdict.hpp>
 
@@ -281,9 +284,42 @@ template <class Bench>
     all.add(v.result());
     all.add(owners_are_right(b.pagemap(), b.peer_pagemap(), true));
   }
-  if constexpr (requires { b.stranger_pagemap(); })
-    all.add(owners_are_right(b.pagemap(), b.stranger_pagemap(), false));
+  if constexpr (requires { b.stranger_pagemap(); }) all.add(owners_are_right(b.pagemap(), b.stranger_pagemap(), false));
   return all;
+}
+
+/// Promises 1 and 3 to 5: no function takes a lock that comes before one with which it is called.
+template <class Bench>
+[[nodiscard]] broken_promises calls_run_under_the_librarys_locks(Bench& b) {
+  verdict v{promises};
+  if constexpr (tells_of_locks<Bench>) {
+    constexpr auto both_ways = svm::dma_direction::bidirectional;
+    auto const system = b.system_page(7);
+    job_of<Bench> job{{b.dma_address(system, svm::page_order{}), typename Bench::page{}}};
+    held_lock<Bench, svm::lock_rank::range> const range;
+    held_lock<Bench, svm::lock_rank::eviction> const eviction;
+    std::size_t const before = b.lock_complaints();
+    auto memory = b.pagemap().allocate(Bench::page_size);
+    v.expect(1, b.lock_complaints() == before);
+    svm::device_page<typename Bench::page> one{};
+    if (!memory || b.pagemap().pages(*memory, std::span{&one, 1}) != svm::errc::ok) return v.result();
+    job[0].local = one.page;
+    std::span<svm::copy_block<typename Bench::page> const> const all{job};
+    {
+      held_lock<Bench, svm::lock_rank::mm> const map;
+      held_lock<Bench, svm::lock_rank::page> const page;
+      v.expect(4, in_order(b, [&] { static_cast<void>(b.pagemap().copy_to_device(all)); }));
+      v.expect(4, in_order(b, [&] { static_cast<void>(b.pagemap().copy_to_system(all)); }));
+    }
+    held_lock<Bench, svm::lock_rank::notifier> const notifier;
+    v.expect(5, in_order(b, [&] {
+               auto const a = b.pagemap().map(b.device(), one.page, svm::page_order{}, both_ways);
+               if (a) b.pagemap().unmap(b.device(), *a);
+             }));
+    held_lock<Bench, svm::lock_rank::device> const device;
+    v.expect(3, in_order(b, [&] { b.pagemap().release(*memory); }));
+  }
+  return v.result();
 }
 
 /// Says what a bench of this suite lacks.
@@ -340,6 +376,7 @@ template <class Make>
   all.add(maps_make_reachable_for_peers(*make()));
   all.add(owner_is_somebody(*make()));
   all.add(owners_tell_pagemaps_apart(*make()));
+  all.add(calls_run_under_the_librarys_locks(*make()));
   return all;
 }
 

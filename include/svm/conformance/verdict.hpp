@@ -51,7 +51,7 @@ struct broken_promise {
   std::string_view concept_name;
   int number;
   std::string_view sentence;
-  std::string_view check;  ///< the function of the suite that saw it
+  std::vector<std::string_view> checks;  ///< the functions of the suite that saw it
 
   /// True when both are about the same promise, whoever saw it.
   [[nodiscard]] friend bool operator==(broken_promise const& a, broken_promise const& b) {
@@ -72,7 +72,9 @@ class broken_promises {
     auto const known = std::find_if(all.promises.begin(), all.promises.end(),
                                     [number](promise const& p) { return p.number == number; });
     std::string_view const sentence = known != all.promises.end() ? known->sentence : std::string_view{};
-    add({all.concept_name, number, sentence, check});
+    broken_promise one{all.concept_name, number, sentence, {}};
+    if (!check.empty()) one.checks.push_back(check);
+    add(one);
   }
   void add(broken_promises const& more) {
     for (broken_promise const& one : more.list_) add(one);
@@ -83,7 +85,7 @@ class broken_promises {
   [[nodiscard]] friend bool operator==(broken_promises const& a, broken_promises const& b) {
     return std::is_permutation(a.list_.begin(), a.list_.end(), b.list_.begin(), b.list_.end());
   }
-  /// Writes a line a promise: the concept, the number, the sentence, and the check that saw it broken.
+  /// Writes a line a promise: the concept, the number, the sentence, and the checks that saw it broken.
   ///
   /// \param out  takes `std::string_view` and `int` by `<<`
   template <class Stream>
@@ -91,15 +93,25 @@ class broken_promises {
     if (broken.list_.empty()) out << std::string_view{"every promise is kept\n"};
     for (broken_promise const& one : broken.list_) {
       out << one.concept_name << std::string_view{" "} << one.number << std::string_view{": "} << one.sentence;
-      if (!one.check.empty()) out << std::string_view{" ("} << one.check << std::string_view{")"};
-      out << std::string_view{"\n"};
+      for (std::string_view separator{" ("}; std::string_view const check : one.checks) {
+        out << separator << check;
+        separator = ", ";
+      }
+      out << std::string_view{one.checks.empty() ? "\n" : ")\n"};
     }
     return out;
   }
 
  private:
   void add(broken_promise const& one) {
-    if (std::find(list_.begin(), list_.end(), one) == list_.end()) list_.push_back(one);
+    auto const known = std::find(list_.begin(), list_.end(), one);
+    if (known == list_.end()) {
+      list_.push_back(one);
+      return;
+    }
+    for (std::string_view const check : one.checks)
+      if (std::find(known->checks.begin(), known->checks.end(), check) == known->checks.end())
+        known->checks.push_back(check);
   }
 
   std::vector<broken_promise> list_;

@@ -4,6 +4,7 @@
 
 // The checks of page_migration.hpp that are about what is collected: promise 6.
 
+#include <svm/conformance/address_space.hpp>
 #include <svm/conformance/impl/migration_promises.hpp>
 #include <svm/conformance/mm_bench.hpp>
 
@@ -21,14 +22,14 @@ template <class Bench>
   verdict v{promises};
   svm::va_range const span = b.map(3);
   for (std::size_t const i : {0u, 2u}) static_cast<void>(b.store(mm::page_at<Bench>(span, i), i));
-  auto const seen = mm::look(b, span);
+  auto const first = mm::look(b, {span.start(), mm::mm_of<Bench>::page_size})[0].page;
   mm::slots_of<Bench> slots;
   svm::shared_guard const guard{b.mm().map_lock()};
   mm::session_of<Bench> session{};
   v.expect(6, mm::collect_locked(b, session, span, slots) == svm::errc::ok);
   std::array const expected{collected, hole, collected};
   for (std::size_t i = 0; i < slots.size(); ++i) v.expect(6, slots[i].state == expected[i]);
-  v.expect(6, slots[0].source == seen[0].page && slots[2].source == seen[2].page);
+  v.expect(6, slots[0].source == first);
   auto const during = mm::look_locked(b, span);
   v.expect(6, during[0].place == svm::page_place::absent && during[2].place == svm::page_place::absent);
   b.mm().finalize(session);
@@ -108,6 +109,67 @@ template <class Bench>
   }
   v.expect(6, behind.faulted == 0);
   b.unmap(span);
+  return v.result();
+}
+
+/// A mapping of two pages: the first in device memory of the bench, the second in that of a stranger.
+template <class Bench>
+class page_in_each_memory {
+ public:
+  mm::counting_owner<typename Bench::page> own;
+  mm::counting_owner<typename Bench::page> strange;
+  svm::va_range span;
+
+  explicit page_in_each_memory(Bench& b) : own(b.owner()), strange(b.stranger_owner()), span(b.map(2)), bench_(b) {
+    svm::va_range const second{mm::page_at<Bench>(span, 1), mm::mm_of<Bench>::page_size};
+    for (std::size_t i = 0; i < 2; ++i) static_cast<void>(b.store(mm::page_at<Bench>(span, i), i + 7));
+    static_cast<void>(mm::migrate(b, {span.start(), mm::mm_of<Bench>::page_size}, own));
+    mm::slots_of<Bench> slots;
+    svm::shared_guard const guard{b.mm().map_lock()};
+    mm::session_of<Bench> session{};
+    if (mm::collect_locked(b, session, second, slots) != svm::errc::ok) return;
+    mm::fill_with(b, slots, b.stranger_pages(1), strange);
+    b.mm().install(session);
+    b.mm().finalize(session);
+  }
+  page_in_each_memory(page_in_each_memory const&) = delete;
+  page_in_each_memory& operator=(page_in_each_memory const&) = delete;
+  ~page_in_each_memory() { bench_.unmap(span); }
+
+ private:
+  Bench& bench_;
+};
+
+/// Promise 3: of neighbours in the memories of two devices a walk says whose each is.
+template <class Bench>
+[[nodiscard]] broken_promises each_page_has_its_own_owner(Bench& b) {
+  verdict v{address_space::promises};
+  if constexpr (requires { b.stranger_pages(std::size_t{1})[0] == b.device_pages(std::size_t{1})[0]; }) {
+    if (!moves_pages(b)) return v.result();  // promise 7 or 8 is not kept
+    page_in_each_memory<Bench> const both{b};
+    auto const seen = mm::look(b, both.span);
+    v.expect(3, seen[0].owner == b.owner() && seen[0].owner_object == &both.own);
+    v.expect(3, seen[1].owner == b.stranger_owner() && seen[1].owner_object == &both.strange);
+    for (auto const& one : seen) v.expect(3, one.order == svm::page_order{});
+  }
+  return v.result();
+}
+
+/// Promise 6: reach is a matter of each page.
+template <class Bench>
+[[nodiscard]] broken_promises collect_leaves_pages_of_strangers(Bench& b) {
+  using enum svm::slot_state;
+  verdict v{promises};
+  if constexpr (requires { b.stranger_pages(std::size_t{1})[0] == b.device_pages(std::size_t{1})[0]; }) {
+    if (!moves_pages(b)) return v.result();  // promise 7 or 8 is not kept
+    page_in_each_memory<Bench> const both{b};
+    mm::slots_of<Bench> slots;
+    svm::shared_guard const guard{b.mm().map_lock()};
+    mm::session_of<Bench> session{};
+    v.expect(6, mm::collect_locked(b, session, both.span, slots, b.owner()) == svm::errc::ok);
+    v.expect(6, slots[0].state == collected && slots[1].state == resident);
+    b.mm().finalize(session);
+  }
   return v.result();
 }
 
