@@ -6,7 +6,8 @@
     version, config < base < concepts < gpuvm, pagemap < gpusvm < driver < svm.hpp
 
 A layer includes only layers to its left, and gpuvm knows neither pagemap nor gpusvm. std, port, mock and explore stand
-beside: no layer includes them. port, which mock builds on, knows base and concepts alone. Usage: check_layers.py ROOT | --self-test
+beside, and so does the face index.hpp: no layer includes them. port, which mock builds on, knows base and concepts alone.
+Usage: check_layers.py ROOT | --self-test
 """
 
 import re
@@ -30,6 +31,7 @@ MAY_INCLUDE = {
     "driver": _CORE,
     "svm": _CORE,
     "std": _CORE | {"svm", "std"},
+    "index.hpp": _CONCEPTS | {"index", "std"},
     "port": _CONCEPTS | {"port"},
     "mock": _CORE | {"svm", "std", "port", "mock"},
     "explore": _CORE | {"svm", "std", "port", "mock", "explore"},
@@ -60,9 +62,10 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(<([^>\n]*)>|"([^"\n]*)"|\S+)'
 
 
 def layer_of(path: str) -> str:
-    """The layer of `svm/base/units.hpp` is base, that of `svm/svm.hpp` is svm."""
+    """The layer of `svm/base/units.hpp` is base, that of `svm/svm.hpp` is svm. A face that may include more than the
+    folder of its name is a layer of its own."""
     parts = path.split("/")
-    return parts[1] if len(parts) > 2 else parts[1].removesuffix(".hpp")
+    return parts[1] if len(parts) > 2 or parts[1] in MAY_INCLUDE else parts[1].removesuffix(".hpp")
 
 
 def check_header(path: str, text: str) -> list[str]:
@@ -121,6 +124,9 @@ PLANTS = [
     ("svm.hpp includes port", _plant("svm.hpp", "#include <svm/port/notifier_list.hpp>\n"), ["layer svm"]),
     ("port includes mock", _plant("port/a.hpp", "#include <svm/mock/report.hpp>\n"), ["layer port"]),
     ("mock includes port", _plant("mock/a.hpp", "#include <svm/port/notifier_list.hpp>\n"), []),
+    ("a face of the index includes std", _plant("index.hpp", "#include <svm/std/heap.hpp>\n"), []),
+    ("the index includes std", _plant("base/a.hpp", "#include <svm/std/heap.hpp>\n"), ["layer base"]),
+    ("a face includes a driver", _plant("index.hpp", "#include <svm/driver/b.hpp>\n"), ["layer index.hpp"]),
     ("std includes mock", _plant("std.hpp", "#include <svm/mock/mm.hpp>\n"), ["layer std"]),
     ("explore includes mock", _plant("explore/a.hpp", "#include <svm/mock/mm.hpp>\n"), []),
     ("a new directory", _plant("linux/a.hpp", ""), ["no layer is called linux"]),
