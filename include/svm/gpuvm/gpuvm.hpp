@@ -134,8 +134,8 @@ class gpuvm {
 
   /// Calls `function(mapping&)` for every mapping in order.
   ///
-  /// The function may remove any mapping, end its life, and insert others. The walk goes on above the last address of the
-  /// mapping that it was called with.
+  /// The function may remove any mapping, end its life, and insert others. The walk goes on above the last address of
+  /// the mapping that it was called with.
   ///
   /// \complexity O(size), and O(log size) for a call that changes the space
   template <class Function>
@@ -219,10 +219,10 @@ class gpuvm {
   ///
   /// A callback takes its step with `map`, `unmap` or `remap`, or puts it off with `later`, and says ok.
   /// \errors what `check_request` says, no_memory: no callback was called, and the space is unchanged.
-  ///         step_not_taken (a callback said ok, and its step is open), what a callback returns: the request ends there.
-  ///         That step changed nothing unless the callback took it. Those before it stand, and those behind it were not
-  ///         handed out. So the space is what the first `taken()` steps made of it, and unchanged when that is 0. A list
-  ///         is all or nothing.
+  ///         step_not_taken (a callback said ok, and its step is open), what a callback returns: the request ends
+  ///         there. That step changed nothing unless the callback took it. Those before it stand, and those behind it
+  ///         were not handed out. So the space is what the first `taken()` steps made of it, and unchanged when that is
+  ///         0. A list is all or nothing.
   /// \allocs index nodes before the first callback, seldom: what a request needs at most is kept ready
   /// \source drm_gpuvm_sm_map()
   template <class Driver>

@@ -71,8 +71,8 @@ struct gpu_extent {
 
 /// A mapping of a GPU VA space: the base class of the driver's own mapping type, which allocates and frees it.
 ///
-/// The library writes the extent when it inserts, splits or moves a mapping. The base has 64 bytes: a driver's type that
-/// is aligned to a cache line costs a request one miss a mapping, and not two.
+/// The library writes the extent when it inserts, splits or moves a mapping. The base has 64 bytes: a driver's type
+/// that is aligned to a cache line costs a request one miss a mapping, and not two.
 /// Invariants: 1. while it is in a space its extent is a valid one of the space. 2. a linked mapping has the object of
 /// its bo.
 template <class Types>

@@ -115,7 +115,7 @@ class gpuvm_operation {
 
   /// Calls the driver's function for the kind of operation.
   ///
-  /// \errors unsupported (the driver has no function for a prefetch or an operation of its own), what the driver returns
+  /// \errors unsupported (the driver has no function for a prefetch or for its own operations), what the driver returns
   template <class Driver>
   [[nodiscard]] errc dispatch(Driver& driver) {
     switch (kind_) {

@@ -12,7 +12,7 @@
 
 namespace svm::inline v0 {
 
-/// One step of a request, as a callback of `sm_map` or `sm_unmap` gets it: the callback has to take it or to put it off.
+/// One step of a request: a callback of `sm_map` or `sm_unmap` has to take it or to put it off.
 ///
 /// `*step` says what is to be done. `gpuvm::map`, `unmap` and `remap` take a step, and `gpuvm::later` puts it off. A
 /// step neither copies nor moves, so no callback can keep it; `later` gives what may be kept.
