@@ -110,10 +110,10 @@ class gpuvm_op_list {
   /// Applies all operations, or none.
   ///
   /// First the driver gets each operation, in order, while the space is still as it was. It does its part, and names
-  /// the mappings in `map_operation::mapping`, `remap_operation::prev` and `remap_operation::next`. When it refuses one,
-  /// it gets `undo(operation)`, if it has that, for those before it, the last one first. Otherwise the space makes all
-  /// of the changes. The mappings that `operation::released` tells of are out of the space then. They have to live as
-  /// long as the driver wants to be able to revert.
+  /// the mappings in `map_operation::mapping`, `remap_operation::prev` and `remap_operation::next`. When it refuses
+  /// one, it gets `undo(operation)`, if it has that, for those before it, the last one first. Otherwise the space makes
+  /// all of the changes. The mappings that `operation::released` tells of are out of the space then. They have to live
+  /// as long as the driver wants to be able to revert.
   /// \errors stale (the space has changed since the list was planned), what the driver returned, step_not_taken (the
   ///         driver said ok and left out a mapping); the space is unchanged
   /// \allocs none
