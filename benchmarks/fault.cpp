@@ -1,225 +1,143 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-// The fault path, invalidation and migration, on a backend that costs next to nothing; a plain model of the reference
-// and a bare memcpy stand beside them in the same run. Only ratios within one run mean anything.
+// A fault that makes a range, and one that meets a valid range, beside a plain model of the reference; and what a look-up in
+// a std::map of as many ranges costs, by which one sees whether the model is a fair one.
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <memory>
-#include <numeric>
-#include <utility>
+#include <iterator>
+#include <string>
 #include <vector>
 
-#include <benchmark/benchmark.h>
+#include <svm/std.hpp>
 
 #include "support/lean_backend.hpp"
+#include "support/live_slots.hpp"
+#include "support/measure.hpp"
+#include "support/ordered_map.hpp"
 #include "support/reference_model.hpp"
-
-#include <svm/mock/random.hpp>
 
 namespace {
 
-using svm::access;
-using svm::byte_count;
-using svm::cpu_va;
-
-constexpr std::uint64_t base = std::uint64_t{0x7f} << 40;
 constexpr std::uint64_t page_bytes = 4096;
 
-svm::driver_options system_only() {
-  svm::driver_options o;
-  o.migrate = svm::migration_mode::never;
-  o.check_pages_threshold = {};
-  return o;
-}
-
-/// The library with one chunk size, so that the number of pages a range is the benchmark's.
-template <svm::lock Lock>
-auto make_system(std::uint64_t pages, svm::driver_options const& options) {
-  std::vector<byte_count> chunks;
-  if (pages > 1) chunks.push_back({pages * page_bytes});
-  chunks.push_back({page_bytes});
-  return std::make_unique<lean::system<Lock>>(chunks, options);
-}
-
-/// Slots of ranges, `live` of which are there at a time: four times as many slots as live ranges, in random order.
-std::vector<std::uint64_t> shuffled_slots(std::uint64_t live) {
-  std::vector<std::uint64_t> slots(live * 4);
-  std::iota(slots.begin(), slots.end(), 0);
-  svm::mock::random draw{42};
-  for (std::size_t i = slots.size(); i > 1; --i) std::swap(slots[i - 1], slots[draw.below(i)]);
-  return slots;
-}
-
-/// Faults in new ranges in batches, with `live` ranges around them; removing them again is not timed.
-template <class Fault, class Remove>
-void measure_new(benchmark::State& state, std::uint64_t live, std::uint64_t chunk, Fault&& fault, Remove&& remove) {
-  std::vector<std::uint64_t> const slots = shuffled_slots(live);
-  for (std::uint64_t i = 0; i < live; ++i) fault(base + slots[i] * chunk);
-  std::uint64_t const batch = live < 4000 ? (live < 200 ? 100 : live / 2) : 2000;
-  std::uint64_t next = live;
-  for (auto _ : state) {
-    for (std::uint64_t i = 0; i < batch; ++i) fault(base + slots[(next + i) % slots.size()] * chunk);
-    state.PauseTiming();
-    for (std::uint64_t i = 0; i < batch; ++i) remove(base + slots[(next + i) % slots.size()] * chunk);
-    next = live + (next + batch - live) % (slots.size() - live - batch);
-    state.ResumeTiming();
+/// A `System` with live ranges.
+template <class System>
+struct world {
+  world(std::uint64_t pages, std::uint64_t live) : slots(live, pages * page_bytes), system(pages) {
+    for (std::uint64_t const a : slots.live()) bench::require(system.fault(a), "a fault failed");
+    for (std::uint64_t const a : slots.live()) bench::require(system.is_bound(a), "a fault bound nothing");
   }
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * static_cast<std::int64_t>(batch));
-}
+  bench::live_slots slots;
+  System system;
+};
 
-template <svm::lock Lock>
-void fault_new(benchmark::State& state) {
-  auto const pages = static_cast<std::uint64_t>(state.range(0));
-  auto const live = static_cast<std::uint64_t>(state.range(1));
-  auto const s = make_system<Lock>(pages, system_only());
-  auto& svm = s->driver.svm();
-  measure_new(
-      state, live, pages * page_bytes,
-      [&](std::uint64_t a) { benchmark::DoNotOptimize(s->driver.fault(cpu_va{a}, access::write)); },
-      [&](std::uint64_t a) {
-        if (auto r = svm.find(cpu_va{a})) svm.remove(svm.hold(std::move(r)));
-      });
-}
-void baseline_new(benchmark::State& state) {
-  auto const pages = static_cast<std::uint64_t>(state.range(0));
-  baseline::svm model{pages * page_bytes};
-  measure_new(
-      state, static_cast<std::uint64_t>(state.range(1)), pages * page_bytes, [&](std::uint64_t a) { model.fault(a); },
-      [&](std::uint64_t a) { model.remove(a); });
-}
+template <class System>
+constexpr bench::backend runs_on = bench::backend::costless;
+template <>
+constexpr bench::backend runs_on<baseline::svm> = bench::backend::none;
 
-template <class Fault>
-void measure_repeated(benchmark::State& state, std::uint64_t live, std::uint64_t chunk, Fault&& fault) {
-  std::vector<std::uint64_t> const slots = shuffled_slots(live);
-  for (std::uint64_t i = 0; i < live; ++i) fault(base + slots[i] * chunk);
-  svm::mock::random draw{7};
-  for (auto _ : state) fault(base + slots[draw.below(live)] * chunk);
-  state.SetItemsProcessed(state.iterations());
-}
-template <svm::lock Lock>
-void fault_repeated(benchmark::State& state) {
-  auto const s = make_system<Lock>(16, system_only());
-  measure_repeated(state, static_cast<std::uint64_t>(state.range(0)), 16 * page_bytes,
-                   [&](std::uint64_t a) { benchmark::DoNotOptimize(s->driver.fault(cpu_va{a}, access::write)); });
-}
-void baseline_repeated(benchmark::State& state) {
-  baseline::svm model{16 * page_bytes};
-  measure_repeated(state, static_cast<std::uint64_t>(state.range(0)), 16 * page_bytes,
-                   [&](std::uint64_t a) { model.fault(a); });
-}
-
-/// One event over `count` mapped neighbours; mapping them again is not timed.
-template <class Fault, class Invalidate>
-void measure_invalidation(benchmark::State& state, Fault&& fault, Invalidate&& invalidate) {
-  auto const count = static_cast<std::uint64_t>(state.range(0));
-  constexpr std::uint64_t chunk = 16 * page_bytes;
+/// Faults that make ranges, in batches; each is checked and removed again, which is not timed.
+template <class System>
+void fault_new(benchmark::State& state, std::uint64_t pages, std::uint64_t live) {
+  auto& w = bench::kept<world<System>>(pages, live);
+  bench::meter meter{state, runs_on<System>};
+  lean::tally const before = lean::done;
+  std::uint64_t allocations = 0;
+  bool good = true;
   for (auto _ : state) {
-    state.PauseTiming();
-    for (std::uint64_t i = 0; i < count; ++i) fault(base + i * chunk);
-    state.ResumeTiming();
-    invalidate(base, count * chunk);
+    std::vector<std::uint64_t> const& batch = w.slots.fresh();
+    std::uint64_t const calls = lean::done.allocations;
+    meter.time(batch.size(), [&] {
+      for (std::uint64_t const a : batch) good = w.system.fault(a) && good;
+    });
+    allocations += lean::done.allocations - calls;
+    for (std::uint64_t const a : batch) good = w.system.is_bound(a) && w.system.remove(a) && good;
   }
-  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * state.range(0));
-}
-template <svm::lock Lock>
-void invalidate_ranges(benchmark::State& state) {
-  auto const s = make_system<Lock>(16, system_only());
-  measure_invalidation(
-      state, [&](std::uint64_t a) { benchmark::DoNotOptimize(s->driver.fault(cpu_va{a}, access::write)); },
-      [&](std::uint64_t a, std::uint64_t size) {
-        s->mm.invalidate({cpu_va{a}, byte_count{size}}, svm::invalidation_cause::clear);
-      });
-}
-void baseline_invalidate(benchmark::State& state) {
-  baseline::svm model{16 * page_bytes};
-  measure_invalidation(
-      state, [&](std::uint64_t a) { model.fault(a); },
-      [&](std::uint64_t a, std::uint64_t size) { model.invalidate(a, a + size - 1); });
+  if constexpr (runs_on<System> == bench::backend::costless) {
+    good = good && lean::done.bound_pages - before.bound_pages == meter.operations() * pages;
+    good = good && lean::done.bound_blocks - before.bound_blocks == meter.operations();
+    meter.count("allocations", static_cast<double>(allocations) / static_cast<double>(meter.operations()));
+  }
+  if (!good) state.SkipWithError("a fault did not make and bind one range");
 }
 
-/// Migration of a span to the device and back, beside the same bytes copied by memcpy, page by page.
-void migrate(benchmark::State& state) {
-  auto const size = static_cast<std::uint64_t>(state.range(0));
-  auto const s = make_system<svm::null_lock>(1, system_only());
-  std::vector<std::byte> system_bytes(size);
-  std::vector<std::byte> device_bytes(size);
-  s->vram.system_bytes = system_bytes.data();
-  s->vram.device_bytes = device_bytes.data();
+/// Faults on valid ranges: nothing is bound again.
+template <class System>
+void fault_repeated(benchmark::State& state, std::uint64_t pages, std::uint64_t live) {
+  auto& w = bench::kept<world<System>>(pages, live);
+  bench::meter meter{state, runs_on<System>};
+  lean::tally const before = lean::done;
+  bool good = true;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(s->mover.migrate_to_device(s->mm, {cpu_va{}, byte_count{size}}, {}));
-    benchmark::DoNotOptimize(s->mover.evict_all());
+    std::vector<std::uint64_t> const& batch = w.slots.hits();
+    meter.time(batch.size(), [&] {
+      for (std::uint64_t const a : batch) good = w.system.fault(a) && good;
+    });
   }
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) * 2 * state.range(0));
-}
-void baseline_memcpy(benchmark::State& state) {
-  auto const size = static_cast<std::uint64_t>(state.range(0));
-  std::vector<std::byte> system_bytes(size);
-  std::vector<std::byte> device_bytes(size);
-  for (auto _ : state) {
-    for (std::uint64_t done = 0; done < size; done += page_bytes) {
-      std::memcpy(device_bytes.data() + done, system_bytes.data() + done, page_bytes);
-      benchmark::ClobberMemory();
-    }
-    for (std::uint64_t done = 0; done < size; done += page_bytes) {
-      std::memcpy(system_bytes.data() + done, device_bytes.data() + done, page_bytes);
-      benchmark::ClobberMemory();
-    }
-  }
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) * 2 * state.range(0));
+  if (!good || lean::done.bound_pages != before.bound_pages || lean::done.allocations != before.allocations)
+    state.SkipWithError("a fault did not find its range valid");
 }
 
-void pages_and_live(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"pages", "live"});
-  for (int const pages : {1, 16, 512})
-    for (int const live : {100, 1000, 10000})
-      if (pages * live <= 1'000'000) b->Args({pages, live});
+/// As many ranges in a std::map.
+struct mapped {
+  explicit mapped(std::uint64_t live) : slots(live, page_bytes) {
+    for (std::uint64_t const a : slots.live()) map->emplace(a, object{a + page_bytes});
+  }
+  struct object {
+    std::uint64_t end;
+    std::uint64_t payload[23] = {};  // as large as a range
+  };
+  /// The object around an address, or null.
+  [[nodiscard]] object const* find(std::uint64_t address) const {
+    auto const above = map->upper_bound(address);
+    if (above == map->begin()) return nullptr;
+    object const& below = std::prev(above)->second;
+    return address < below.end ? &below : nullptr;
+  }
+  bench::live_slots slots;
+  baseline::pooled_map<object> map;
+};
+
+/// The yardstick: a look-up whose address depends on the one before, since the locks of a fault let nothing overlap.
+void look_up(benchmark::State& state, std::uint64_t live) {
+  auto& w = bench::kept<mapped>(live);
+  bench::meter meter{state, bench::backend::none};
+  std::uint64_t wrong = 0;
+  for (auto _ : state) {
+    std::vector<std::uint64_t> const& batch = w.slots.hits();
+    meter.time(batch.size(), [&] {
+      std::uint64_t nothing = 0;
+      for (std::uint64_t const a : batch) {
+        mapped::object const* const found = w.find(a + nothing);
+        wrong += found == nullptr || found->end != a + page_bytes;
+        nothing = bench::zero_of(found);
+      }
+    });
+  }
+  if (wrong != 0) state.SkipWithError("a look-up found something else");
+}
+
+template <class System>
+void rows(bench::suite& s, std::string const& name, std::uint64_t pages, std::uint64_t live) {
+  std::string const arguments = '/' + name + bench::argument("pages", pages) + bench::argument("live", live);
+  s.row("fault/new" + arguments, [=](benchmark::State& state) { fault_new<System>(state, pages, live); });
+  s.row("fault/repeated" + arguments, [=](benchmark::State& state) { fault_repeated<System>(state, pages, live); });
 }
 
 }  // namespace
 
-BENCHMARK(baseline_new)->Name("fault/new/baseline:one_lock")->Apply(pages_and_live);
-BENCHMARK(fault_new<svm::null_lock>)->Name("fault/new/null_lock")->Apply(pages_and_live);
-BENCHMARK(fault_new<svm::std_lock>)->Name("fault/new/std_lock")->Apply(pages_and_live);
-BENCHMARK(baseline_repeated)
-    ->Name("fault/repeated/baseline:one_lock")
-    ->ArgName("live")
-    ->RangeMultiplier(10)
-    ->Range(100, 100000);
-BENCHMARK(fault_repeated<svm::null_lock>)
-    ->Name("fault/repeated/null_lock")
-    ->ArgName("live")
-    ->RangeMultiplier(10)
-    ->Range(100, 100000);
-BENCHMARK(fault_repeated<svm::std_lock>)
-    ->Name("fault/repeated/std_lock")
-    ->ArgName("live")
-    ->RangeMultiplier(10)
-    ->Range(100, 100000);
-BENCHMARK(baseline_invalidate)
-    ->Name("invalidate/baseline:one_lock")
-    ->ArgName("ranges")
-    ->RangeMultiplier(10)
-    ->Range(1, 1000);
-BENCHMARK(invalidate_ranges<svm::null_lock>)
-    ->Name("invalidate/null_lock")
-    ->ArgName("ranges")
-    ->RangeMultiplier(10)
-    ->Range(1, 1000);
-BENCHMARK(invalidate_ranges<svm::std_lock>)
-    ->Name("invalidate/std_lock")
-    ->ArgName("ranges")
-    ->RangeMultiplier(10)
-    ->Range(1, 1000);
-BENCHMARK(baseline_memcpy)
-    ->Name("migrate/round_trip/baseline:memcpy")
-    ->ArgName("bytes")
-    ->Arg(4 << 10)
-    ->Arg(64 << 10)
-    ->Arg(2 << 20);
-BENCHMARK(migrate)->Name("migrate/round_trip/null_lock")->ArgName("bytes")->Arg(4 << 10)->Arg(64 << 10)->Arg(2 << 20);
-
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  bench::suite s{argc, argv};
+  for (std::uint64_t const live : {100U, 1'000U, 10'000U, 100'000U, 1'000'000U})
+    for (std::uint64_t const pages : {1U, 16U})
+      s.group([&] {
+        if (pages == 1)
+          s.row("fault/look_up/std_map" + bench::argument("live", live),
+                [=](benchmark::State& state) { look_up(state, live); });
+        rows<baseline::svm>(s, "model", pages, live);
+        rows<lean::system<svm::null_lock>>(s, "null_lock", pages, live);
+        rows<lean::system<svm::std_lock>>(s, "std_lock", pages, live);
+      });
+  return s.run();
+}

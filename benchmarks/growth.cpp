@@ -10,17 +10,18 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
-#include <benchmark/benchmark.h>
-
-#include <svm/mock/machine.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/machine.hpp>
+#include <svm/mock/machine/random.hpp>
 #include <svm/std/null_lock.hpp>
+
+#include "support/measure.hpp"
 
 namespace {
 
-using svm::access;
+using svm::access_kind;
 using svm::byte_count;
 using svm::cpu_va;
 using svm::errc;
@@ -64,9 +65,6 @@ class places {
   std::vector<cpu_va> few_;
 };
 
-std::uint64_t count_of(benchmark::State const& state) {
-  return static_cast<std::uint64_t>(state.range(0));
-}
 bool map(machine& m, cpu_va at, std::uint64_t size) {
   return m.process.mmap({size}, protection::read_write, mapping_kind::anon, at).error == sys::ok;
 }
@@ -85,22 +83,20 @@ bool reads(machine& m, cpu_va a, std::uint64_t expected) {
 template <class Prepare, class Work, class Check>
 void measure(benchmark::State& state, machine& m, places const& where, Prepare&& prepare, Work&& work, Check&& check) {
   bool good = true;
-  while (good && state.KeepRunningBatch(static_cast<benchmark::IterationCount>(where.few().size()))) {
-    state.PauseTiming();
+  bench::meter meter{state, bench::backend::mock};
+  for (auto _ : state) {
     for (cpu_va const a : where.few()) good = prepare(a) && good;
-    state.ResumeTiming();
-    for (cpu_va const a : where.few()) good = work(a) && good;
-    state.PauseTiming();
+    meter.time(where.few().size(), [&] {
+      for (cpu_va const a : where.few()) good = work(a) && good;
+    });
     for (cpu_va const a : where.few()) good = check(a) && good;
-    state.ResumeTiming();
   }
   m.check_quiet();
   if (!good || !m.broken.empty()) state.SkipWithError("the operation did not do what it is for");
 }
 
 /// A page is unmapped that one of n notifiers watches.
-void unmap_page(benchmark::State& state) {
-  std::uint64_t const n = count_of(state);
+void unmap_page(benchmark::State& state, std::uint64_t n) {
   auto const m = make_machine(n, svm::migration_mode::never);
   places const where{n, notifier_bytes};
   auto const has_range = [&](cpu_va a) { return static_cast<bool>(m->driver.svm().find(a)); };
@@ -117,8 +113,7 @@ void unmap_page(benchmark::State& state) {
 }
 
 /// An mmap looks for a place beside n mappings.
-void map_anywhere(benchmark::State& state) {
-  std::uint64_t const n = count_of(state);
+void map_anywhere(benchmark::State& state, std::uint64_t n) {
   auto const m = make_machine(n, svm::migration_mode::never);
   places const where{n, 4 << 20};
   bool good = true;
@@ -134,8 +129,7 @@ void map_anywhere(benchmark::State& state) {
 
 /// Times `work` on n pages that are in device memory, each an allocation; it brings the page back.
 template <class Work>
-void measure_on_device(benchmark::State& state, Work&& work) {
-  std::uint64_t const n = count_of(state);
+void measure_on_device(benchmark::State& state, std::uint64_t n, Work&& work) {
   auto const m = make_machine(n, svm::migration_mode::required);
   places const where{n, page_bytes};
   bool good = map(*m, base, n * page_bytes);
@@ -146,19 +140,18 @@ void measure_on_device(benchmark::State& state, Work&& work) {
       state, *m, where, prepare, [&](cpu_va a) { return work(*m, a); },
       [&](cpu_va a) { return !is_on_device(*m, a) && reads(*m, a, a.value); });
 }
-void cpu_fault(benchmark::State& state) {
-  measure_on_device(state, [](machine& m, cpu_va a) { return reads(m, a, a.value); });
+void cpu_fault(benchmark::State& state, std::uint64_t n) {
+  measure_on_device(state, n, [](machine& m, cpu_va a) { return reads(m, a, a.value); });
 }
-void evict(benchmark::State& state) {
-  measure_on_device(state, [](machine& m, cpu_va a) {
+void evict(benchmark::State& state, std::uint64_t n) {
+  measure_on_device(state, n, [](machine& m, cpu_va a) {
     auto const allocation = m.allocation_of(m.process.entry_at(a).target);
     return allocation && m.mover.evict(*allocation) == errc::ok;
   });
 }
 
 /// All of n allocations are evicted; the time of one.
-void evict_all(benchmark::State& state) {
-  std::uint64_t const n = count_of(state);
+void evict_all(benchmark::State& state, std::uint64_t n) {
   auto const m = make_machine(n, svm::migration_mode::required);
   places const where{n, page_bytes};
   bool good = map(*m, base, n * page_bytes);
@@ -173,22 +166,18 @@ void evict_all(benchmark::State& state) {
   fill();
   empty();  // the first time the system gets its memory from the host
   check();
-  while (good && state.KeepRunningBatch(static_cast<benchmark::IterationCount>(n))) {
-    state.PauseTiming();
+  bench::meter meter{state, bench::backend::mock};
+  for (auto _ : state) {
     fill();
-    state.ResumeTiming();
-    empty();
-    state.PauseTiming();
+    meter.time(n, empty);
     check();
-    state.ResumeTiming();
   }
   m->check_quiet();
   if (!good || !m->broken.empty()) state.SkipWithError("not everything came back");
 }
 
 /// A fault on a valid range, where something is said of n other spans.
-void repeated_fault(benchmark::State& state) {
-  std::uint64_t const n = count_of(state);
+void repeated_fault(benchmark::State& state, std::uint64_t n) {
   auto const m = make_machine(n, svm::migration_mode::never);
   places const where{n, 2 * page_bytes};
   bool good = map(*m, base, 2 * n * page_bytes);
@@ -197,25 +186,33 @@ void repeated_fault(benchmark::State& state) {
   if (!good || m->driver.attribute_count() != n) return state.SkipWithError("there are not n spans");
   cpu_va const target = base + byte_count{page_bytes};
   good = write(*m, target, 1);
-  for (auto _ : state) good = m->driver.fault(target, access::write) == errc::ok && good;
+  bench::meter meter{state, bench::backend::mock};
+  for (auto _ : state)
+    meter.time(1000, [&] {
+      for (int i = 0; i < 1000; ++i) good = m->driver.fault(target, access_kind::write) == errc::ok && good;
+    });
   std::uint64_t ranges = 0;
   m->driver.svm().for_each_range({base, {2 * n * page_bytes}}, [&](auto const&) { ++ranges; });
   if (!good || !m->broken.empty() || ranges != 1)
     state.SkipWithError("the fault was not served by the range that is there");
 }
 
-void sizes(benchmark::internal::Benchmark* b) {
-  b->ArgName("n");
-  for (int const n : {100, 1000, 10000, 30000}) b->Arg(n);
-}
-
 }  // namespace
 
-BENCHMARK(unmap_page)->Name("growth/munmap")->Apply(sizes);
-BENCHMARK(map_anywhere)->Name("growth/mmap")->Apply(sizes);
-BENCHMARK(cpu_fault)->Name("growth/cpu_fault")->Apply(sizes);
-BENCHMARK(evict)->Name("growth/evict")->Apply(sizes);
-BENCHMARK(evict_all)->Name("growth/evict_all")->Apply(sizes);
-BENCHMARK(repeated_fault)->Name("growth/repeated_fault")->Apply(sizes);
-
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  bench::suite s{argc, argv};
+  for (std::uint64_t const n : {100U, 1'000U, 10'000U, 30'000U})
+    s.group([&] {
+      auto const row = [&](std::string const& operation, auto function) {
+        s.row("growth/" + operation + "/machine" + bench::argument("n", n),
+              [=](benchmark::State& state) { function(state, n); });
+      };
+      row("munmap", unmap_page);
+      row("mmap", map_anywhere);
+      row("cpu_fault", cpu_fault);
+      row("evict", evict);
+      row("evict_all", evict_all);
+      row("repeated_fault", repeated_fault);
+    });
+  return s.run();
+}

@@ -39,8 +39,8 @@ class mapping_cache {
 };
 
 struct computer {
-  explore::lock::atomic<std::uint32_t> mappings{0};
-  mapping_cache<explore::lock> cache{mappings};
+  explore::lock_policy::atomic<std::uint32_t> mappings{0};
+  mapping_cache<explore::lock_policy> cache{mappings};
 };
 
 // Two GPU faults and an invalidation on the same page, in every order.

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <svm/mock/machine.hpp>
+#include <svm/mock.hpp>
 
 #include <cstdint>
 #include <cstdio>

@@ -2,30 +2,63 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <vector>
 
 #include <svm/std.hpp>
 #include <svm/svm.hpp>
 
+// The costless backend, and all that the benchmarks know of the concepts: what is measured on it is the library.
+
 namespace lean {
 
 inline constexpr svm::byte_count page_size{4096};
 
-/// A page: its address is its name. Device pages have their own numbers, above all addresses.
+/// What this thread asked of the backend; benchmarks check their own work by it.
+struct tally {
+  std::uint64_t bound_pages = 0;    ///< that `commit` was told of
+  std::uint64_t bound_blocks = 0;   ///< that they came in
+  std::uint64_t flushed_bytes = 0;  ///< that `invalidate` was told of
+  std::uint64_t allocations = 0;    ///< from the heap
+  std::int64_t heap_bytes = 0;      ///< that are allocated now
+};
+inline constinit thread_local tally done;
+
+/// The global heap, counted.
+struct counted_heap {
+  [[nodiscard]] std::byte* allocate(std::size_t size, std::size_t alignment) noexcept {
+    ++done.allocations;
+    done.heap_bytes += static_cast<std::int64_t>(size);
+    return heap.allocate(size, alignment);
+  }
+  void deallocate(std::byte* memory, std::size_t size, std::size_t alignment) noexcept {
+    done.heap_bytes -= static_cast<std::int64_t>(size);
+    heap.deallocate(memory, size, alignment);
+  }
+  svm::heap heap;
+};
+
+/// A page: its address is its name. Frames that can migrate, and device pages, have numbers above all addresses.
 struct page {
   std::uint64_t number = 0;
   friend constexpr bool operator==(page, page) = default;
 };
+inline constexpr std::uint64_t frame_bit = std::uint64_t{1} << 59;
 inline constexpr std::uint64_t device_bit = std::uint64_t{1} << 60;
 
-/// An mm in which everything below 2^47 is one VMA and present, so that what is measured is the library.
+/// How the pages of a walk lie in memory.
+enum class placement : std::uint8_t {
+  run,        ///< a span is one contiguous run
+  scattered,  ///< no page lies behind the one before it
+};
+
+/// An mm in which everything below 2^47 is one VMA and present.
 ///
-/// Where `memory` is given, the span from `memory_at` on has real bytes and can migrate.
+/// After `give_frames` a span has frames of its own that can migrate, and come back into other frames.
 template <svm::lock Lock>
 class mm {
  public:
@@ -33,12 +66,13 @@ class mm {
   using page = lean::page;
   struct registration {
     typename Lock::template atomic<std::uint64_t> sequence{1};
-    svm::va_range span{svm::cpu_va{}, svm::byte_count{1}};
     svm::invalidation_target* target = nullptr;
   };
   struct migration {
     mm* home = nullptr;
     std::span<svm::migration_slot<page>> slots;
+    std::size_t first = 0;  ///< of the span's pages, where the slots are of system memory
+    bool installed = false;
     ~migration() {
       if (home != nullptr) home->finalize(*this);
     }
@@ -49,6 +83,7 @@ class mm {
   };
 
   bool get_user() noexcept { return true; }
+  [[nodiscard]] svm::space_id id() const noexcept { return {1}; }
   void put_user() noexcept {}
   no_map_lock& map_lock() noexcept { return map_lock_; }
   svm::result<svm::vma_info> find_vma(svm::cpu_va) noexcept { return whole_; }
@@ -58,8 +93,7 @@ class mm {
     return svm::errc::ok;
   }
   void snapshot(svm::va_range span, std::span<svm::page_entry<page>> out) noexcept { walk(span, out); }
-  svm::errc register_notifier(registration& r, svm::va_range span, svm::invalidation_target& target) noexcept {
-    r.span = span;
+  svm::errc register_notifier(registration& r, svm::va_range, svm::invalidation_target& target) noexcept {
     r.target = &target;
     last_ = &r;
     return svm::errc::ok;
@@ -73,32 +107,51 @@ class mm {
                     svm::page_owner) noexcept {
     session.home = this;
     session.slots = slots;
+    session.first = index_of(span.start());
     invalidate(span, svm::invalidation_cause::migrate);
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      slots[i].source = page{span.start().value + i * page_size.value};
+      slots[i].source = table_[session.first + i];
       slots[i].state = svm::slot_state::collected;
+      slots[i].owner_object = is_device(slots[i].source) ? device_side(slots[i].source).owner_object : nullptr;
     }
     return svm::errc::ok;
   }
-  void collect_pages(migration& session, std::span<svm::migration_slot<page>> slots, svm::va_range const*,
+  void collect_pages(migration& session, std::span<svm::migration_slot<page>> slots, svm::page_scope const*,
                      page) noexcept {
     session.home = this;
     session.slots = slots;
-    for (auto& s : slots) s.state = svm::slot_state::collected;
+    for (auto& s : slots) {
+      s.state = svm::slot_state::collected;
+      s.owner_object = device_side(s.source).owner_object;
+    }
   }
-  void install(migration&) noexcept {}
+  void install(migration& session) noexcept { session.installed = true; }
   void finalize(migration& session) noexcept {
-    for (auto& s : session.slots)
-      if (owner_ != nullptr && s.state == svm::slot_state::collected && (s.source.number & device_bit) != 0)
-        owner_->page_freed(s.source, {});
+    for (std::size_t i = 0; session.installed && i < session.slots.size(); ++i)
+      if (session.slots[i].destination != page{}) move(session.slots[i], session.first + i);
     session.home = nullptr;
   }
   svm::result<page> allocate_page(svm::page_order order) noexcept {
-    if (order != svm::page_order{}) return svm::errc::no_ram;
-    return page{next_free_ += page_size.value};
+    if (order != svm::page_order{} || free_count_ == 0) return svm::errc::no_ram;
+    --free_count_;
+    page const frame = free_[next_free_];
+    next_free_ = next_free_ + 1 == free_.size() ? 0 : next_free_ + 1;
+    return frame;
   }
-  void adopt_device_page(page, svm::page_order, svm::device_page_owner<page>& owner, bool) noexcept { owner_ = &owner; }
-  void discard_page(page) noexcept {}
+  void adopt_device_page(page device, svm::page_order, svm::device_page_owner<page>& owner, bool) noexcept {
+    device_side(device).owner_object = &owner;
+  }
+  void discard_page(page frame) noexcept { put_frame(frame); }
+
+  /// Gives the span from `start` on frames of its own: as many as there are device pages.
+  void give_frames(svm::cpu_va start, std::size_t pages) {
+    frames_start_ = start;
+    for (std::size_t i = 0; i < pages; ++i) table_.push_back({frame_bit + i * page_size.value});
+    free_.resize(pages);
+    device_.resize(pages);
+  }
+  [[nodiscard]] page page_at(svm::cpu_va a) const { return table_[index_of(a)]; }
+  [[nodiscard]] static bool is_device(page p) { return (p.number & device_bit) != 0; }
 
   /// Runs one event over the notifier that was registered last.
   void invalidate(svm::va_range span, svm::invalidation_cause cause) {
@@ -109,22 +162,58 @@ class mm {
       last_->target->finish_invalidation(event);
   }
 
-  /// How many contiguous pages one block of the walk has, as a power of two.
-  svm::page_order block_order{};
+  placement lie = placement::run;
 
  private:
   void walk(svm::va_range span, std::span<svm::page_entry<page>> out) const {
+    bool const is_run = lie == placement::run;
+    svm::page_order const order{is_run ? static_cast<std::uint8_t>(std::bit_width(out.size()) - 1) : std::uint8_t{0}};
+    std::uint64_t const swapped = is_run ? 0 : page_size.value;
     for (std::size_t i = 0; i < out.size(); ++i)
-      out[i] = {
-          page{span.start().value + i * page_size.value}, block_order, svm::page_place::system, true, {}, nullptr};
+      out[i] = {page{(span.start().value + i * page_size.value) ^ swapped},
+                order,
+                svm::page_place::system,
+                true,
+                {},
+                nullptr};
+  }
+
+  [[nodiscard]] std::size_t index_of(svm::cpu_va a) const {
+    return static_cast<std::size_t>((a.value - frames_start_.value) / page_size.value);
+  }
+  struct device_page_state {
+    std::size_t index = 0;  ///< which page of the span it is
+    svm::device_page_owner<page>* owner_object = nullptr;
+  };
+  [[nodiscard]] device_page_state& device_side(page device) {
+    return device_[static_cast<std::size_t>((device.number - device_bit) / page_size.value)];
+  }
+  /// Points the page table at a slot's destination, and frees its source.
+  void move(svm::migration_slot<page> const& s, std::size_t index) {
+    bool const from_device = is_device(s.source);
+    if (from_device) index = device_side(s.source).index;
+    table_[index] = s.destination;
+    if (is_device(s.destination)) device_side(s.destination).index = index;
+    if (from_device)
+      device_side(s.source).owner_object->page_freed(s.source, {});
+    else
+      put_frame(s.source);
+  }
+  void put_frame(page frame) {
+    std::size_t const at = next_free_ + free_count_++;
+    free_[at < free_.size() ? at : at - free_.size()] = frame;
   }
 
   svm::vma_info const whole_{{svm::cpu_va{}, svm::byte_count{std::uint64_t{1} << 47}}, true, true, true};
   no_map_lock map_lock_;
   registration* last_ = nullptr;
-  svm::device_page_owner<page>* owner_ = nullptr;
   std::uint64_t sequence_ = 1;
-  std::uint64_t next_free_ = 0;
+  svm::cpu_va frames_start_{};
+  std::vector<page> table_;  // where each page of the span is
+  std::vector<device_page_state> device_;
+  std::vector<page> free_;  // a ring: who leaves in order finds contiguous frames again
+  std::size_t next_free_ = 0;
+  std::size_t free_count_ = 0;
 };
 
 /// A device that maps a page at its own number and has no page table.
@@ -134,32 +223,34 @@ struct device {
   }
   void dma_unmap(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept {}
   svm::errc prepare(svm::va_range) noexcept { return svm::errc::ok; }
-  void commit(svm::va_range, std::span<svm::device_address const>, svm::mapping_access) noexcept {}
-  void invalidate(svm::va_range) noexcept {}
+  void commit(svm::va_range span, std::span<svm::device_address const> blocks, svm::mapping_access) noexcept {
+    done.bound_pages += span.size().value / page_size.value;
+    done.bound_blocks += blocks.size();
+  }
+  void invalidate(svm::va_range span) noexcept { done.flushed_bytes += span.size().value; }
 };
 
-/// Device memory: real bytes where `bytes` were asked for; a copy moves between them and `system`.
+/// Device memory, and the engine that copies between it and `system_bytes`. Allocations go round in it.
 struct pagemap {
   struct memory {
     std::uint64_t first = 0;
   };
 
-  svm::result<memory> allocate(svm::byte_count) noexcept { return memory{}; }
-  svm::errc pages(memory&, std::span<svm::device_page<page>> out) noexcept {
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = {page{device_bit + i * page_size.value}, {}};
+  svm::result<memory> allocate(svm::byte_count size) noexcept {
+    if (next + size.value > device_bytes.size()) next = 0;
+    return memory{std::exchange(next, next + size.value)};
+  }
+  svm::errc pages(memory& m, std::span<svm::device_page<page>> out) noexcept {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = {page{device_bit + m.first + i * page_size.value}, {}};
     return svm::errc::ok;
   }
   void release(memory&) noexcept {}
   svm::errc copy_to_device(std::span<svm::copy_block<page> const> job) noexcept {
-    for (auto const& block : job)
-      std::memcpy(device_bytes + (block.local.number - device_bit), system_bytes + block.remote.address.value,
-                  page_size.value);
+    for (auto const& block : job) std::memcpy(local(block), remote(block), size_of(block));
     return svm::errc::ok;
   }
   svm::errc copy_to_system(std::span<svm::copy_block<page> const> job) noexcept {
-    for (std::size_t i = 0; auto const& block : job)
-      std::memcpy(system_bytes + page_size.value * i++, device_bytes + (block.local.number - device_bit),
-                  page_size.value);
+    for (auto const& block : job) std::memcpy(remote(block), local(block), size_of(block));
     return svm::errc::ok;
   }
   svm::errc wait_cleared(memory&) noexcept { return svm::errc::ok; }
@@ -171,8 +262,21 @@ struct pagemap {
   svm::byte_count capacity() noexcept { return {std::uint64_t{1} << 40}; }
   svm::byte_count available() noexcept { return capacity(); }
 
-  std::byte* system_bytes = nullptr;
-  std::byte* device_bytes = nullptr;
+  [[nodiscard]] std::byte* bytes_of(page p) {
+    return (p.number & device_bit) != 0 ? device_bytes.data() + (p.number - device_bit)
+                                        : system_bytes.data() + (p.number - frame_bit);
+  }
+
+  std::span<std::byte> system_bytes;
+  std::span<std::byte> device_bytes;
+  std::uint64_t next = 0;
+
+ private:
+  [[nodiscard]] std::byte* local(svm::copy_block<page> const& b) { return bytes_of(b.local); }
+  [[nodiscard]] std::byte* remote(svm::copy_block<page> const& b) { return bytes_of({b.remote.address.value}); }
+  [[nodiscard]] static std::size_t size_of(svm::copy_block<page> const& b) {
+    return b.remote.order.pages().value * page_size.value;
+  }
 };
 
 template <svm::lock Lock>
@@ -182,27 +286,109 @@ struct policies : svm::default_policies {
   using pagemap = lean::pagemap;
   using lock = Lock;
   using clock = svm::steady_clock;
-  using allocator = svm::heap;
+  using allocator = counted_heap;
 };
 
-/// The library on the lean backend.
+/// The library on the lean backend: system memory only, unless somebody migrates by hand.
 template <svm::lock Lock>
-struct system {
-  explicit system(std::span<svm::byte_count const> chunks, svm::driver_options const& options)
-      : mover({mm, gpu, vram, memory, clock, observer}),
-        driver(mover,
-               *svm::geometry::make({svm::cpu_va{}, svm::byte_count{std::uint64_t{1} << 47}},
-                                    svm::byte_count{std::uint64_t{512} << 20}, chunks, page_size),
-               options) {}
+class system {
+ public:
+  /// \param range_pages  of every range
+  explicit system(std::uint64_t range_pages)
+      : mover({mm, gpu, vram, memory, clock, observer}), driver(mover, shape(range_pages), options()) {}
+
+  /// A fault for a write; true when it was served.
+  [[nodiscard]] bool fault(std::uint64_t address) {
+    return driver.fault(svm::cpu_va{address}, svm::access_kind::write) == svm::errc::ok;
+  }
+  /// True when a range around the address is there whose pages are valid and bound.
+  [[nodiscard]] bool is_bound(std::uint64_t address) {
+    auto const r = driver.svm().find(svm::cpu_va{address});
+    return r && r->interval().contains(svm::cpu_va{address}) && r->mapping().has(svm::page_flag::valid) &&
+           r->mapping().has(svm::page_flag::bound);
+  }
+  /// True when a range around the address is there, and the device forgot it.
+  [[nodiscard]] bool is_forgotten(std::uint64_t address) {
+    auto const r = driver.svm().find(svm::cpu_va{address});
+    return r && !r->mapping().has(svm::page_flag::mapped) && !r->mapping().has(svm::page_flag::bound);
+  }
+  /// Makes the range around an address, without pages.
+  [[nodiscard]] bool insert(std::uint64_t address) {
+    return driver.svm().find_or_insert(svm::cpu_va{address}, {.want = svm::access_kind::write}).has_value();
+  }
+  /// The start of the range around an address; 0 when there is none.
+  [[nodiscard]] std::uint64_t find(std::uint64_t address) {
+    auto const r = driver.svm().find(svm::cpu_va{address});
+    return r ? r->interval().start().value : 0;
+  }
+  /// True when there was a range to remove.
+  bool remove(std::uint64_t address) {
+    auto r = driver.svm().find(svm::cpu_va{address});
+    if (!r) return false;
+    driver.svm().remove(driver.svm().lock_range(std::move(r)));
+    return true;
+  }
+  void invalidate(std::uint64_t start, std::uint64_t size) {
+    mm.invalidate({svm::cpu_va{start}, svm::byte_count{size}}, svm::invalidation_cause::clear);
+  }
+  [[nodiscard]] bool migrate_to_device(std::uint64_t start, std::uint64_t size) {
+    return mover.migrate_to_device(mm, {svm::cpu_va{start}, svm::byte_count{size}}, {}) == svm::errc::ok;
+  }
+  [[nodiscard]] bool evict_all() { return mover.evict_all() == svm::errc::ok; }
+  [[nodiscard]] std::size_t notifiers() { return driver.svm().notifier_count(); }
+
+  static constexpr std::size_t range_size = sizeof(svm::range<policies<Lock>>);
+  static constexpr std::size_t notifier_size = sizeof(svm::notifier<policies<Lock>>);
 
   lean::mm<Lock> mm;
   lean::device gpu;
   lean::pagemap vram;
-  svm::heap memory;
+  counted_heap memory;
   svm::steady_clock clock;
   svm::null_observer observer;
   svm::migrator<policies<Lock>> mover;
   svm::svm_driver<policies<Lock>> driver;
+
+ private:
+  static svm::gpusvm_layout shape(std::uint64_t range_pages) {
+    svm::byte_count const chunks[]{page_size * range_pages, page_size};
+    return *svm::gpusvm_layout::make({svm::cpu_va{}, svm::byte_count{std::uint64_t{1} << 47}},
+                                svm::byte_count{std::uint64_t{512} << 20}, std::span{chunks}.subspan(range_pages == 1),
+                                page_size);
+  }
+  static svm::driver_options options() {
+    svm::driver_options o;
+    o.migrate = svm::migration_mode::never;
+    o.check_pages_threshold = {};
+    return o;
+  }
+};
+
+/// What a walk and a mapping of scattered pages cost at least: the same two loops over the same types, by hand.
+class by_hand {
+ public:
+  explicit by_hand(std::size_t pages) : entries_(pages), blocks_(pages) {}
+
+  void map(std::uint64_t start) {
+    for (std::size_t i = 0; i < entries_.size(); ++i)
+      entries_[i] = {
+          page{(start + i * page_size.value) ^ page_size.value}, {}, svm::page_place::system, true, {}, nullptr};
+    for (std::size_t i = 0; i < entries_.size(); ++i)
+      blocks_[i] = {*gpu_.dma_map(entries_[i].page, entries_[i].order, svm::dma_direction::bidirectional),
+                    svm::interconnect::system, entries_[i].order, svm::dma_direction::bidirectional};
+  }
+  [[nodiscard]] std::span<svm::device_address const> blocks() const { return blocks_; }
+  /// True when the blocks are those of the span from `start` on.
+  [[nodiscard]] bool is_right(std::uint64_t start) const {
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+      if (blocks_[i].address.value != ((start + i * page_size.value) ^ page_size.value)) return false;
+    return true;
+  }
+
+ private:
+  device gpu_;
+  std::vector<svm::page_entry<page>> entries_;
+  std::vector<svm::device_address> blocks_;
 };
 
 }  // namespace lean

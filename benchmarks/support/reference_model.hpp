@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <shared_mutex>
 #include <vector>
@@ -16,43 +16,55 @@ namespace baseline {
 /// backend, and no more.
 class svm {
  public:
-  explicit svm(std::uint64_t chunk) : chunk_(chunk) {}
+  explicit svm(std::uint64_t range_pages) : chunk_(range_pages * 4096) {}
 
-  void fault(std::uint64_t address) {
+  /// Serves a fault; true when the range is bound at the end.
+  [[nodiscard]] bool fault(std::uint64_t address) {
     std::scoped_lock const driver{driver_lock_};
     notifier& home = notifier_for(address);
     std::uint64_t const start = address & ~(chunk_ - 1);
+    // The driver's lock keeps the tree; the notifiers' lock keeps it from an invalidation while it changes.
+    auto const next = home.ranges.upper_bound(address);
     range* r = nullptr;
-    {
+    if (next != home.ranges.begin() && std::prev(next)->first + chunk_ > address) {
+      r = &std::prev(next)->second;
+      if (is_valid(*r)) return true;
+    } else {
       std::shared_lock const guard{notifier_lock_};
-      auto const next = home.ranges.upper_bound(address);
-      if (next != home.ranges.begin() && std::prev(next)->first + chunk_ > address) r = std::prev(next)->second.get();
+      r = &home.ranges[start];
     }
-    if (r == nullptr) {
-      auto made = std::make_unique<range>();
-      std::shared_lock const guard{notifier_lock_};
-      r = home.ranges.emplace(start, std::move(made)).first->second.get();
-    }
-    if (!is_valid(*r)) get_pages(home, start, *r);
+    get_pages(home, start, *r);
     std::shared_lock const guard{notifier_lock_};
-    bound_ += r->valid ? 1 : 0;
+    return r->valid;
   }
 
-  void remove(std::uint64_t address) {
+  /// True when there was a range to remove.
+  bool remove(std::uint64_t address) {
     std::scoped_lock const driver{driver_lock_};
     notifier& home = notifier_for(address);
     std::shared_lock const guard{notifier_lock_};
-    home.ranges.erase(address & ~(chunk_ - 1));
+    return home.ranges.erase(address & ~(chunk_ - 1)) == 1;
   }
 
-  void invalidate(std::uint64_t start, std::uint64_t last) {
+  /// True when a valid range is there with the addresses of its pages.
+  [[nodiscard]] bool is_bound(std::uint64_t address) {
+    range const* const r = find(address);
+    return r != nullptr && r->valid && r->addresses.size() == chunk_ / 4096 &&
+           r->addresses.back().address == (address & ~(chunk_ - 1)) + chunk_ - 4096;
+  }
+  /// True when a range is there that is not valid.
+  [[nodiscard]] bool is_forgotten(std::uint64_t address) {
+    range const* const r = find(address);
+    return r != nullptr && !r->valid;
+  }
+
+  void invalidate(std::uint64_t start, std::uint64_t size) {
+    std::uint64_t const last = start + size - 1;
     std::unique_lock const guard{notifier_lock_};
     for (auto& [at, home] : notifiers_)
       for (auto r = home.ranges.lower_bound(start & ~(chunk_ - 1)); r != home.ranges.end() && r->first <= last; ++r)
-        r->second->valid = false;
+        r->second.valid = false;
   }
-
-  [[nodiscard]] std::uint64_t bound() const { return bound_; }
 
  private:
   static constexpr std::uint64_t notifier_size = std::uint64_t{512} << 20;
@@ -67,12 +79,17 @@ class svm {
     char other_state[128] = {};
   };
   struct notifier {
-    std::map<std::uint64_t, std::unique_ptr<range>> ranges;
+    std::map<std::uint64_t, range> ranges;
     std::uint64_t sequence = 1;
   };
 
   notifier& notifier_for(std::uint64_t address) { return notifiers_[address & ~(notifier_size - 1)]; }
 
+  [[nodiscard]] range const* find(std::uint64_t address) {
+    notifier& home = notifier_for(address);
+    auto const found = home.ranges.find(address & ~(chunk_ - 1));
+    return found == home.ranges.end() ? nullptr : &found->second;
+  }
   [[nodiscard]] bool is_valid(range const& r) {
     std::shared_lock const guard{notifier_lock_};
     return r.valid;
@@ -94,7 +111,6 @@ class svm {
   std::mutex driver_lock_;
   std::shared_mutex notifier_lock_;
   std::map<std::uint64_t, notifier> notifiers_;
-  std::uint64_t bound_ = 0;
 };
 
 }  // namespace baseline

@@ -5,9 +5,9 @@
 #include "system.hpp"
 
 #include <svm/base/result.hpp>
-#include <svm/concepts/clock.hpp>
+#include <svm/concepts/time_source.hpp>
 #include <svm/driver/svm_driver.hpp>
-#include <svm/mock/machine.hpp>
+#include <svm/mock/machine/machine.hpp>
 
 #include <cstdint>
 #include <optional>

@@ -8,8 +8,8 @@
 
 namespace svmsh {
 
-std::string text_of(trace_access const& a, svm::access want) {
-  return std::string(want == svm::access::read ? "the load" : "the store") + " of " + std::to_string(a.size) +
+std::string text_of(trace_access const& a, svm::access_kind want) {
+  return std::string(want == svm::access_kind::read ? "the load" : "the store") + " of " + std::to_string(a.size) +
          " bytes at " + hex(a.address);
 }
 

@@ -37,8 +37,8 @@ class replayer {
   /// Serves one access of the trace.
   void access(trace_access const& a, std::uint64_t line) {
     line_ = line;
-    if (a.kind != access_kind::store) perform<svm::access::read>(a);
-    if (a.kind != access_kind::load) perform<svm::access::write>(a);
+    if (a.kind != access_kind::store) perform<svm::access_kind::read>(a);
+    if (a.kind != access_kind::load) perform<svm::access_kind::write>(a);
   }
 
   /// To be called behind the last access, while the machine is still whole.
@@ -73,14 +73,14 @@ class replayer {
     std::uint64_t bytes;
   };
 
-  template <svm::access Want>
+  template <svm::access_kind Want>
   void perform(trace_access const& a) {
-    counts_.loads += Want == svm::access::read ? 1 : 0;
-    counts_.stores += Want == svm::access::write ? 1 : 0;
+    counts_.loads += Want == svm::access_kind::read ? 1 : 0;
+    counts_.stores += Want == svm::access_kind::write ? 1 : 0;
     if (counts_.accesses() > next_pause_) pause();
     if (left_of_turn_ == 0) take_turns();
     --left_of_turn_;
-    if (Want == svm::access::write) make_value(a.size);
+    if (Want == svm::access_kind::write) make_value(a.size);
     if (std::uint64_t const room = page_bytes - a.address % page_bytes; a.size <= room) {
       static_cast<void>(piece<Want>(a, a.address, value_.data(), a.size));
     } else if (a.address + room == 0) {
@@ -91,14 +91,14 @@ class replayer {
   }
 
   /// Serves the part of an access that lies in one page; false when the machine refused it.
-  template <svm::access Want>
+  template <svm::access_kind Want>
   [[nodiscard]] bool piece(trace_access const& whole, std::uint64_t address, std::byte const* value, std::size_t size) {
     page_copy* const copy = find_copy(whole, Want, address);
     if (copy == nullptr) return false;
     if (record_.map != nullptr) record_.map->access(*copy->track);
     std::byte* const expected = copy->bytes.data() + address % page_bytes;
     svm::cpu_va const at{address};
-    if constexpr (Want == svm::access::read) {
+    if constexpr (Want == svm::access_kind::read) {
       std::span<std::byte> const found{found_.data(), size};
       if (on_cpu_ ? !is_served(whole, Want, address, task_.process.load(at, found))
                   : !is_served(whole, Want, address, computer_.gpu_load(task_, gpu, at, found)))
@@ -116,7 +116,7 @@ class replayer {
 
   /// What follows every access of the machine; `Outcome` is svm::errc or svm::mock::sys.
   template <class Outcome>
-  [[nodiscard]] bool is_served(trace_access const& whole, svm::access want, std::uint64_t address, Outcome how) {
+  [[nodiscard]] bool is_served(trace_access const& whole, svm::access_kind want, std::uint64_t address, Outcome how) {
     if (fault_count() != faults_seen_) look_after_faults(address);
     return how == Outcome::ok || refuse(whole, want, how);
   }
@@ -168,7 +168,7 @@ class replayer {
     }
   }
 
-  [[nodiscard]] page_copy* find_copy(trace_access const& whole, svm::access want, std::uint64_t address) {
+  [[nodiscard]] page_copy* find_copy(trace_access const& whole, svm::access_kind want, std::uint64_t address) {
     std::uint64_t const number = address / page_bytes;
     cached_page const& cached = cache_[number % cache_size];
     return cached.number == number ? cached.copy : touch(whole, want, number);
@@ -176,8 +176,8 @@ class replayer {
   [[nodiscard]] std::uint64_t fault_count() const {
     return computer_.stats.count(svm::event_kind::gpu_fault) + task_.process.cpu_faults();
   }
-  [[nodiscard]] page_copy* touch(trace_access const& whole, svm::access want, std::uint64_t number);
-  [[nodiscard]] block* map_block(trace_access const& whole, svm::access want, std::uint64_t number);
+  [[nodiscard]] page_copy* touch(trace_access const& whole, svm::access_kind want, std::uint64_t number);
+  [[nodiscard]] block* map_block(trace_access const& whole, svm::access_kind want, std::uint64_t number);
   void prefill(block& b, std::uint64_t first_page);
   static void fill_pattern(std::span<std::byte, page_bytes> bytes, std::uint64_t page);
   void take_turns();
@@ -195,9 +195,9 @@ class replayer {
   void check_rules();
   void tell_broken_rules();
   // These return false, as the access does.
-  bool refuse(trace_access const& a, svm::access want, svm::errc why);
-  bool refuse(trace_access const& a, svm::access want, svm::mock::sys why);
-  bool refuse(trace_access const& a, svm::access want, std::string_view why);
+  bool refuse(trace_access const& a, svm::access_kind want, svm::errc why);
+  bool refuse(trace_access const& a, svm::access_kind want, svm::mock::sys why);
+  bool refuse(trace_access const& a, svm::access_kind want, std::string_view why);
   void tell_wrong_load(std::uint64_t address, std::byte const* expected, std::size_t size);
 
   static constexpr std::size_t gpu = 0;

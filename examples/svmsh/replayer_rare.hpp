@@ -43,7 +43,7 @@ replayer<PageBytes>::~replayer() {
 
 /// First access to a page: its block is mapped, and it gets its flat copy.
 template <std::size_t PageBytes>
-auto replayer<PageBytes>::touch(trace_access const& whole, svm::access want, std::uint64_t number) -> page_copy* {
+auto replayer<PageBytes>::touch(trace_access const& whole, svm::access_kind want, std::uint64_t number) -> page_copy* {
   block* const home = map_block(whole, want, number);
   if (home == nullptr) return nullptr;
   std::unique_ptr<page_copy>& copy = home->pages[number % block_pages];
@@ -61,7 +61,7 @@ auto replayer<PageBytes>::touch(trace_access const& whole, svm::access want, std
 }
 
 template <std::size_t PageBytes>
-auto replayer<PageBytes>::map_block(trace_access const& whole, svm::access want, std::uint64_t number) -> block* {
+auto replayer<PageBytes>::map_block(trace_access const& whole, svm::access_kind want, std::uint64_t number) -> block* {
   if (auto const known = blocks_.find(number / block_pages); known != blocks_.end()) return &known->second;
   std::uint64_t const first_page = number / block_pages * block_pages;
   auto const mapped = task_.process.mmap(block_size, svm::mock::protection::read_write, svm::mock::mapping_kind::anon,
@@ -239,16 +239,16 @@ void replayer<PageBytes>::tell_broken_rules() {
 }
 
 template <std::size_t PageBytes>
-bool replayer<PageBytes>::refuse(trace_access const& a, svm::access want, svm::errc why) {
+bool replayer<PageBytes>::refuse(trace_access const& a, svm::access_kind want, svm::errc why) {
   svm::errc_text const text = svm::describe(why);
   return refuse(a, want, std::string(text.errno_name) + ", " + text.cause);
 }
 template <std::size_t PageBytes>
-bool replayer<PageBytes>::refuse(trace_access const& a, svm::access want, svm::mock::sys why) {
+bool replayer<PageBytes>::refuse(trace_access const& a, svm::access_kind want, svm::mock::sys why) {
   return refuse(a, want, why == svm::mock::sys::sigbus ? "SIGBUS" : "SIGSEGV");
 }
 template <std::size_t PageBytes>
-bool replayer<PageBytes>::refuse(trace_access const& a, svm::access want, std::string_view why) {
+bool replayer<PageBytes>::refuse(trace_access const& a, svm::access_kind want, std::string_view why) {
   if (++counts_.refused <= replay_engine::complaints_told)
     complain_(line_, text_of(a, want) + " is refused: " + std::string(why));
   return false;

@@ -4,7 +4,7 @@
 
 #include "system.hpp"
 
-#include <svm/mock/machine.hpp>
+#include <svm/mock/machine/machine.hpp>
 #include <svm/std/null_lock.hpp>
 
 #include <cstddef>
@@ -31,7 +31,7 @@ template <std::size_t PageBytes>
       svm::va_range::make(svm::cpu_va{options.vm_start}, svm::byte_count{options.vm_size});
   if (!window) return std::string{"vm_start, vm_size: "} + svm::describe(window.error()).cause;
   svm::mock::machine_options const to = to_mock(options, *window);
-  svm::result<svm::geometry> const shape = shell_machine<PageBytes>::check(to);
+  svm::result<svm::gpusvm_layout> const shape = shell_machine<PageBytes>::check(to);
   if (!shape) return std::string{svm::describe(shape.error()).cause};
   return std::make_unique<shell_machine<PageBytes>>(to, *shape);
 }

@@ -5,7 +5,7 @@
 /// The deterministic explorer: runs threads in every order that matters, and says which one went wrong.
 
 #include <svm/explore/clock.hpp>
-#include <svm/explore/lock.hpp>
+#include <svm/explore/lock_policy.hpp>
 #include <svm/explore/replay.hpp>
 #include <svm/explore/report.hpp>
 #include <svm/explore/scenario.hpp>

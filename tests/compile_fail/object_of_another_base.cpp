@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 // expect-error: an object derives from svm::gpuvm_object<Types>
 #include <svm/gpuvm/objects.hpp>
-#include <svm/mock/reservation.hpp>
+#include <svm/mock/machine/reservation.hpp>
 #include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>
 

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-// expect-first-error: svm: mm needs `==` for two of its `page`
+// expect-first-error: svm: address_space needs `==` for two of its `page`
 // each-with: BY_ASSERTION BY_DRIVER
 #include "../static/archetypes.hpp"
 
@@ -18,7 +18,7 @@ struct my_mm : archetypes::mm {
   svm::errc fault_in(svm::walk_request<registration> const&, std::span<entry>) noexcept;
   void snapshot(svm::va_range, std::span<entry>) noexcept;
   svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept;
-  void collect_pages(migration&, std::span<slot>, svm::va_range const*, page) noexcept;
+  void collect_pages(migration&, std::span<slot>, svm::page_scope const*, page) noexcept;
   svm::result<page> allocate_page(svm::page_order) noexcept;
   void adopt_device_page(page, svm::page_order, svm::device_page_owner<page>&, bool) noexcept;
   void discard_page(page) noexcept;

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <conformance/allocator.hpp>
+#include <svm/conformance/allocator.hpp>
 
 #include <cstddef>
 #include <cstring>
@@ -11,14 +11,14 @@
 #include <doctest/doctest.h>
 
 #include <support/ledger_allocator.hpp>
-#include <svm/mock/counting_allocator.hpp>
+#include <svm/mock/machine/counting_allocator.hpp>
 #include <svm/std/heap.hpp>
 
 namespace {
 
-using conformance::broken_promises;
-using conformance::kept;
-namespace suite = conformance::allocator;
+using svm::conformance::broken_promises;
+using svm::conformance::kept;
+namespace suite = svm::conformance::allocator;
 
 /// The heap with a limit, and with one flaw at a time.
 class flawed_allocator {
@@ -92,6 +92,11 @@ using enum flawed_allocator::flaw;
   return suite::check_all(a);
 }
 
+/// Just this promise.
+[[nodiscard]] broken_promises broken(int number) {
+  return {suite::promises, {number}};
+}
+
 }  // namespace
 
 TEST_SUITE("conformance/allocator") {
@@ -111,11 +116,11 @@ TEST_SUITE("conformance/allocator") {
 
   TEST_CASE("an allocator that is broken in one way is reported with that promise alone") {
     CHECK(found_in(none) == kept);
-    CHECK(found_in(misaligned) == broken_promises{1});
-    CHECK(found_in(overlapping) == broken_promises{1});
-    CHECK(found_in(keeps_all) == broken_promises{2});
-    CHECK(found_in(spills) == broken_promises{2});
-    CHECK(found_in(deaf_to_other_threads) == broken_promises{3});
-    CHECK(found_in(one_arena_a_thread) == broken_promises{3});
+    CHECK(found_in(misaligned) == broken(1));
+    CHECK(found_in(overlapping) == broken(1));
+    CHECK(found_in(keeps_all) == broken(2));
+    CHECK(found_in(spills) == broken(2));
+    CHECK(found_in(deaf_to_other_threads) == broken(3));
+    CHECK(found_in(one_arena_a_thread) == broken(3));
   }
 }

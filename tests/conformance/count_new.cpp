@@ -3,7 +3,7 @@
 
 // Counts the allocations of each thread, for the promises to allocate nothing, and lets them fail.
 
-#include <conformance/conformance.hpp>
+#include <svm/conformance/verdict.hpp>
 
 #include <cstdint>
 #include <cstdlib>
@@ -20,8 +20,8 @@ void* allocate(std::size_t size) noexcept {
 }
 
 [[maybe_unused]] bool const installed = [] {
-  conformance::allocations_so_far = [] { return allocations; };
-  conformance::let_allocations_fail = [](bool now) { fails = now; };
+  svm::conformance::allocations_so_far = [] { return allocations; };
+  svm::conformance::let_allocations_fail = [](bool now) { fails = now; };
   return true;
 }();
 

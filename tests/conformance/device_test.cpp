@@ -1,13 +1,16 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <conformance/device.hpp>
+#include <svm/conformance/device.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <map>
 #include <memory>
 #include <new>
 #include <optional>
+#include <set>
 #include <span>
 #include <utility>
 #include <vector>
@@ -18,9 +21,9 @@
 
 namespace {
 
-using conformance::broken_promises;
-using conformance::kept;
-namespace suite = conformance::device;
+using svm::conformance::broken_promises;
+using svm::conformance::kept;
+namespace suite = svm::conformance::device;
 using wide::page;
 
 enum class flaw {
@@ -42,7 +45,14 @@ enum class flaw {
   commits_first_of_each,
   commits_writable,
   commit_allocates,
+  commits_whole_mappings,
+  commits_aligned_blocks,
+  commits_all_as_system,
+  commits_for_all,
+  invalidates_for_all,
+  unmaps_for_all,
   zaps_one_page,
+  zaps_from_its_first_entry,
   flushes_one_page,
   begins_nothing,
   finishes_nothing,
@@ -60,11 +70,13 @@ class flawed_gpu : public wide::gpu {
   svm::result<svm::dma_addr> dma_map(page p, svm::page_order order, svm::dma_direction direction) noexcept {
     auto const mapped = gpu::dma_map(p, flaw_ == flaw::maps_first_page_only ? svm::page_order{} : order, direction);
     if (mapped) mapped_.push_back(*mapped);
+    if (mapped) orders_[mapped->value] = order;
     if (!mapped && flaw_ == flaw::failed_map_stays) static_cast<void>(gpu::dma_map(p, order, direction));
     return mapped;
   }
   void dma_unmap(svm::dma_addr address, svm::page_order order, svm::dma_direction direction) noexcept {
     if (flaw_ == flaw::unmap_forgets) return;
+    if (flaw_ == flaw::unmaps_for_all && peer_ != nullptr) peer_->gpu::dma_unmap(address, order, direction);
     if (flaw_ == flaw::unmap_loses_bytes) direction = svm::dma_direction::to_device;
     if (flaw_ == flaw::unmap_ends_all)
       for (svm::dma_addr const a : std::exchange(mapped_, {})) gpu::dma_unmap(a, order, direction);
@@ -99,6 +111,12 @@ class flawed_gpu : public wide::gpu {
     if (flaw_ != flaw::syncs_other_way) gpu::sync_for_system(address, order, direction);
   }
 
+  svm::errc prepare(svm::va_range span) noexcept {
+    for (svm::byte_count done{}; done < span.size(); done += wide::page_size)
+      prepared_.insert((span.start() + done).value);
+    return gpu::prepare(span);
+  }
+  void set_peer(flawed_gpu& other) { peer_ = &other; }
   void commit(svm::va_range span, std::span<svm::device_address const> blocks, svm::mapping_access how) noexcept {
     if (flaw_ == flaw::commit_allocates) ::operator delete(::operator new(8));
     if (flaw_ == flaw::commits_writable) how = svm::mapping_access::read_write;
@@ -107,6 +125,18 @@ class flawed_gpu : public wide::gpu {
     if (flaw_ == flaw::commits_backwards) {
       std::vector<svm::device_address> const reversed(blocks.rbegin(), blocks.rend());
       return gpu::commit(span, reversed, how);
+    }
+    if (flaw_ == flaw::commits_whole_mappings && blocks.size() == 1 && spreads(span, blocks[0], how)) return;
+    if (flaw_ == flaw::commits_aligned_blocks && blocks.size() == 1)
+      span = {span.start().align_down(wide::page_size * blocks[0].order.pages().value), span.size()};
+    std::vector<svm::device_address> other_paths;
+    if (flaw_ == flaw::commits_all_as_system) {
+      other_paths.assign(blocks.begin(), blocks.end());
+      for (svm::device_address& block : other_paths) block.path = svm::interconnect::system;
+      blocks = other_paths;
+    }
+    if (flaw_ == flaw::commits_for_all && peer_ != nullptr) {
+      if (peer_->prepare(span) == svm::errc::ok) peer_->gpu::commit(span, blocks, how);
     }
     gpu::commit(span, blocks, how);
     svm::cpu_va at = span.start();
@@ -125,13 +155,15 @@ class flawed_gpu : public wide::gpu {
     if (flaw_ != flaw::finishes_nothing) gpu::finish_invalidate(span);
   }
   void invalidate(svm::va_range span) noexcept {
+    if (flaw_ == flaw::zaps_from_its_first_entry && !prepared_.contains(span.start().value)) return;
+    if (flaw_ == flaw::invalidates_for_all && peer_ != nullptr) peer_->gpu::invalidate(span);
     gpu::begin_invalidate(flaw_ == flaw::zaps_one_page ? svm::va_range{span.start(), wide::page_size} : span);
     gpu::finish_invalidate(flaw_ == flaw::flushes_one_page ? svm::va_range{span.start(), wide::page_size} : span);
   }
 
   void stop_queues() noexcept {
     if (flaw_ == flaw::stop_allocates) ::operator delete(::operator new(8));
-    if (flaw_ == flaw::stop_loses_mappings) invalidate({conformance::device::somewhere, wide::page_size * 2});
+    if (flaw_ == flaw::stop_loses_mappings) invalidate({svm::conformance::device::somewhere, wide::page_size * 2});
     if (flaw_ != flaw::stops_nothing) gpu::stop_queues();
   }
   void resume_queues() noexcept {
@@ -139,7 +171,22 @@ class flawed_gpu : public wide::gpu {
   }
 
  private:
+  /// Commits all of the DMA mapping that a block is a part of.
+  bool spreads(svm::va_range span, svm::device_address const& part, svm::mapping_access how) {
+    auto const after = orders_.upper_bound(part.address.value);
+    if (part.path != svm::interconnect::system || after == orders_.begin()) return false;
+    auto const& [start, order] = *std::prev(after);
+    if (order == part.order) return false;
+    svm::device_address const whole{svm::dma_addr{start}, part.path, order, part.direction};
+    svm::va_range const around{span.start() - (part.address - whole.address), wide::page_size * order.pages().value};
+    if (gpu::prepare(around) == svm::errc::ok) gpu::commit(around, {&whole, 1}, how);
+    return true;
+  }
+
   flaw const flaw_;
+  flawed_gpu* peer_ = nullptr;
+  std::set<std::uint64_t> prepared_;
+  std::map<std::uint64_t, svm::page_order> orders_;
   std::vector<svm::dma_addr> mapped_;
   std::optional<svm::dma_addr> reserved_;
 };
@@ -151,7 +198,9 @@ class bench {
   using page = wide::page;
   static constexpr svm::byte_count page_size = wide::page_size;
 
-  explicit bench(flaw f, wide::gpu::bounce how) : gpu_(memory_, f, how) {}
+  explicit bench(flaw f, wide::gpu::bounce how) : gpu_(memory_, f, how), peer_(memory_, flaw::none, how) {
+    gpu_.set_peer(peer_);
+  }
 
   device_type& device() { return gpu_; }
   page system_page(std::uint64_t value) { return system_block({}, value); }
@@ -163,17 +212,34 @@ class bench {
   std::optional<std::uint64_t> load(svm::cpu_va a) { return gpu_.load(a); }
   bool store(svm::cpu_va a, std::uint64_t value) { return gpu_.store(a, value); }
   std::size_t dma_mappings() { return gpu_.dma_mappings(); }
+  device_type& peer() { return peer_; }
+  std::optional<std::uint64_t> peer_load(svm::cpu_va a) { return peer_.load(a); }
+  std::size_t peer_dma_mappings() { return peer_.dma_mappings(); }
+  svm::device_address local_page(std::uint64_t value) { return device_page(value, svm::interconnect::local); }
+  svm::device_address peer_page(std::uint64_t value) { return device_page(value, svm::interconnect::peer); }
   void fail_dma_map() { gpu_.fail_next_map(); }
   std::uint64_t peek(page p) { return wide::first_word(memory_.of(p).bytes.data()); }
   void poke(page p, std::uint64_t value) { std::memcpy(memory_.of(p).bytes.data(), &value, sizeof value); }
 
  private:
+  svm::device_address device_page(std::uint64_t value, svm::interconnect path) {
+    page const p = memory_.add(1, true);
+    poke(p, value);
+    return {{p.number * wide::page_bytes}, path, {}, svm::dma_direction::bidirectional};
+  }
+
   wide::memory memory_;
   flawed_gpu gpu_;
+  flawed_gpu peer_;
 };
 
 [[nodiscard]] broken_promises found_in(flaw f, wide::gpu::bounce how = wide::gpu::bounce::yes) {
   return suite::check_all([f, how] { return std::make_unique<bench>(f, how); });
+}
+
+/// Just this promise.
+[[nodiscard]] broken_promises broken(int number) {
+  return {suite::promises, {number}};
 }
 
 }  // namespace
@@ -186,30 +252,37 @@ TEST_SUITE("conformance/device") {
 
   TEST_CASE("a device that is broken in one way is reported with that promise alone") {
     using enum flaw;
-    CHECK(found_in(unmap_forgets) == broken_promises{1});
-    CHECK(found_in(unmap_ends_all) == broken_promises{1});
-    CHECK(found_in(failed_map_stays) == broken_promises{1});
-    CHECK(found_in(maps_first_page_only) == broken_promises{1});
-    CHECK(found_in(reserves_one_place) == broken_promises{1});
-    CHECK(found_in(links_one_page) == broken_promises{1});
-    CHECK(found_in(links_without_sync) == broken_promises{1});
-    CHECK(found_in(failed_link_stays) == broken_promises{1});
-    CHECK(found_in(releases_nothing) == broken_promises{1});
-    CHECK(found_in(syncs_one_way) == broken_promises{1});
-    CHECK(found_in(syncs_other_way) == broken_promises{1});
-    CHECK(found_in(unmap_loses_bytes) == broken_promises{1});
-    CHECK(found_in(prepares_one_table) == broken_promises{2});
-    CHECK(found_in(commits_backwards) == broken_promises{3});
-    CHECK(found_in(commits_first_of_each) == broken_promises{3});
-    CHECK(found_in(commits_writable) == broken_promises{3});
-    CHECK(found_in(commit_allocates) == broken_promises{3});
-    CHECK(found_in(zaps_one_page) == broken_promises{4});
-    CHECK(found_in(flushes_one_page) == broken_promises{4});
-    CHECK(found_in(begins_nothing) == broken_promises{4});
-    CHECK(found_in(finishes_nothing) == broken_promises{4});
-    CHECK(found_in(stops_nothing) == broken_promises{5});
-    CHECK(found_in(resumes_nothing) == broken_promises{5});
-    CHECK(found_in(stop_allocates) == broken_promises{5});
-    CHECK(found_in(stop_loses_mappings) == broken_promises{5});
+    CHECK(found_in(unmap_forgets) == broken(1));
+    CHECK(found_in(unmap_ends_all) == broken(1));
+    CHECK(found_in(failed_map_stays) == broken(1));
+    CHECK(found_in(maps_first_page_only) == broken(1));
+    CHECK(found_in(reserves_one_place) == broken(1));
+    CHECK(found_in(links_one_page) == broken(1));
+    CHECK(found_in(links_without_sync) == broken(1));
+    CHECK(found_in(failed_link_stays) == broken(1));
+    CHECK(found_in(releases_nothing) == broken(1));
+    CHECK(found_in(syncs_one_way) == broken(1));
+    CHECK(found_in(syncs_other_way) == broken(1));
+    CHECK(found_in(unmap_loses_bytes) == broken(1));
+    CHECK(found_in(prepares_one_table) == broken(2));
+    CHECK(found_in(commits_backwards) == broken(3));
+    CHECK(found_in(commits_first_of_each) == broken(3));
+    CHECK(found_in(commits_writable) == broken(3));
+    CHECK(found_in(commit_allocates) == broken(3));
+    CHECK(found_in(commits_whole_mappings) == broken(3));
+    CHECK(found_in(commits_aligned_blocks) == broken(3));
+    CHECK(found_in(commits_all_as_system) == broken(3));
+    CHECK(found_in(commits_for_all) == broken(3));
+    CHECK(found_in(invalidates_for_all) == broken(4));
+    CHECK(found_in(unmaps_for_all) == broken(1));
+    CHECK(found_in(zaps_one_page) == broken(4));
+    CHECK(found_in(zaps_from_its_first_entry) == broken(4));
+    CHECK(found_in(flushes_one_page) == broken(4));
+    CHECK(found_in(begins_nothing) == broken(4));
+    CHECK(found_in(finishes_nothing) == broken(4));
+    CHECK(found_in(stops_nothing) == broken(5));
+    CHECK(found_in(resumes_nothing) == broken(5));
+    CHECK(found_in(stop_allocates) == broken(5));
+    CHECK(found_in(stop_loses_mappings) == broken(5));
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <conformance/mm.hpp>
+#include <svm/conformance/mm.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,9 +18,9 @@
 
 namespace {
 
-using conformance::broken_promises;
-using conformance::kept;
-namespace suite = conformance::mm;
+using svm::conformance::broken_promises;
+using svm::conformance::kept;
+namespace suite = svm::conformance;
 using wide::page;
 
 constexpr svm::page_owner gpu_owner{1, 2};
@@ -61,6 +61,34 @@ enum class flaw {
   frees_first_page_only,
   coherent_needs_a_fault,
   freed_is_elsewhere,
+  id_is_of_the_machine,
+  id_changes,
+  tells_every_process,
+  scope_is_of_the_model,
+  scope_is_of_any_space,
+  collects_its_own_pages_only,
+  collects_nothing_after_exit,
+  tells_its_own_watchers_only,
+  fault_counts_as_a_pin,
+  default_page_is_a_fault,
+  fault_frees_its_neighbours,
+  moves_on_nobodys_behalf,
+  installs_with_a_reference,
+  finalizes_with_a_put,
+  puts_what_came_back,
+  locks_in_find_vma,
+  locks_in_find_first_vma,
+  locks_in_snapshot,
+  locks_in_fault_in,
+  locks_in_read_retry,
+  locks_in_set_sequence,
+  locks_in_collect,
+  locks_in_collect_pages,
+  asks_for_a_lock_in_collect_pages,
+  locks_in_install,
+  locks_in_finalize,
+  locks_in_adopt,
+  locks_in_allocate,
 };
 
 class flawed_memory : public wide::memory {
@@ -87,12 +115,26 @@ class flawed_mm : public wide::process {
     bool const alive = process::get_user();
     return alive || flaw_ == flaw::user_after_exit;
   }
+  svm::space_id id() const noexcept {
+    if (flaw_ == flaw::id_is_of_the_machine) return {1};
+    return {process::id().value + (flaw_ == flaw::id_changes && has_exited_ ? 100 : 0)};
+  }
+  svm::result<svm::vma_info> find_vma(svm::cpu_va a) noexcept {
+    lock_in(flaw::locks_in_find_vma);
+    return process::find_vma(a);
+  }
+  void snapshot(svm::va_range span, std::span<svm::page_entry<page>> out) noexcept {
+    lock_in(flaw::locks_in_snapshot);
+    process::snapshot(span, out);
+  }
   svm::result<svm::vma_info> find_first_vma(svm::va_range span) noexcept {
+    lock_in(flaw::locks_in_find_first_vma);
     if (flaw_ == flaw::first_vma_is_any) return find_vma(span.last());
     return process::find_first_vma(span);
   }
   svm::errc fault_in(svm::walk_request<registration> const& request, std::span<svm::page_entry<page>> out) noexcept {
-    svm::access const want = flaw_ == flaw::walks_for_reading ? svm::access::read : request.want;
+    lock_in(flaw::locks_in_fault_in);
+    svm::access_kind const want = flaw_ == flaw::walks_for_reading ? svm::access_kind::read : request.want;
     svm::page_owner owner = request.owner;
     if (flaw_ == flaw::walks_bring_nothing_back) owner = gpu_owner;
     if (flaw_ == flaw::walks_leave_members_only && owner != gpu_owner) owner = svm::nobody;
@@ -106,12 +148,15 @@ class flawed_mm : public wide::process {
     return process::register_notifier(r, span, proxies_.back());
   }
   bool read_retry(registration& r, std::uint64_t seen) noexcept {
+    lock_in(flaw::locks_in_read_retry);
     return flaw_ != flaw::no_retry && process::read_retry(r, seen);
   }
   void set_sequence(registration& r, std::uint64_t value) noexcept {
+    lock_in(flaw::locks_in_set_sequence);
     if (flaw_ != flaw::forgets_sequence) process::set_sequence(r, value);
   }
   svm::errc collect(migration& session, svm::va_range span, std::span<slot> slots, svm::page_owner reach) noexcept {
+    lock_in(flaw::locks_in_collect);
     if (flaw_ == flaw::device_is_resident) reach = svm::nobody;
     if (flaw_ == flaw::reaches_everything) reach = gpu_owner;
     svm::errc const e = process::collect(session, span, slots, reach);
@@ -121,11 +166,14 @@ class flawed_mm : public wide::process {
     slots_ = slots;
     return e;
   }
-  void collect_pages(migration& session, std::span<slot> slots, svm::va_range const* within, page faulting) noexcept {
+  void collect_pages(migration& session, std::span<slot> slots, svm::page_scope const* within, page faulting) noexcept {
+    lock_in(flaw::locks_in_collect_pages);
+    if (flaw_ == flaw::asks_for_a_lock_in_collect_pages) map_lock().assert_held_shared();
     process::collect_pages(session, slots, within, faulting);
     misreport(slots);
   }
   void install(migration& session) noexcept {
+    lock_in(flaw::locks_in_install);
     if (flaw_ == flaw::installs_nothing) return;
     take_back();
     std::vector<page> kept_back(session.slots.size());
@@ -135,20 +183,29 @@ class flawed_mm : public wide::process {
     process::install(session);
     for (std::size_t i = 0; i < session.slots.size(); ++i)
       if (kept_back[i] != page{}) session.slots[i].destination = kept_back[i];
+    if (flaw_ == flaw::installs_with_a_reference)
+      for (page const p : moved(session)) ++memory_.block(p).references;
   }
   void finalize(migration& session) noexcept {
+    lock_in(flaw::locks_in_finalize);
     take_back();
+    std::vector<page> const there = moved(session);
     process::finalize(session);
     if (flaw_ == flaw::leaves_locked)
       for (slot const& s : slots_)
         if (s.state == svm::slot_state::collected && memory_.is_live(s.source)) memory_.block(s.source).locked = true;
+    for (page const p : there)
+      if (flaw_ == flaw::finalizes_with_a_put || (flaw_ == flaw::puts_what_came_back && !memory_.of(p).is_device))
+        memory_.put(p);
     slots_ = {};
   }
   svm::result<page> allocate_page(svm::page_order order) noexcept {
+    lock_in(flaw::locks_in_allocate);
     return process::allocate_page(flaw_ == flaw::allocates_single_pages ? svm::page_order{} : order);
   }
   void adopt_device_page(page p, svm::page_order order, svm::device_page_owner<page>& owner, bool coherent) noexcept {
-    static suite::counting_owner<page> someone_else{gpu_owner};
+    lock_in(flaw::locks_in_adopt);
+    static suite::mm::counting_owner<page> someone_else{gpu_owner};
     process::adopt_device_page(p, flaw_ == flaw::adopts_single_pages ? svm::page_order{} : order,
                                flaw_ == flaw::forgets_owner ? someone_else : owner,
                                coherent && flaw_ != flaw::coherent_needs_a_fault);
@@ -157,6 +214,12 @@ class flawed_mm : public wide::process {
     if (flaw_ != flaw::discards_nothing) process::discard_page(p);
   }
 
+  void exit() {
+    process::exit();
+    has_exited_ = true;
+  }
+  /// Another process, which hears of the events of this one when it should not.
+  void set_neighbour(flawed_mm& other) { neighbour_ = &other; }
   /// After an unmap: what should have come before.
   void after_unmap(svm::va_range span) {
     for (proxy& p : proxies_) p.after_unmap(span);
@@ -197,7 +260,43 @@ class flawed_mm : public wide::process {
     int unmaps_ = 0;
   };
 
+  /// Takes the map lock where it must not.
+  void lock_in(flaw f) {
+    if (flaw_ == f) svm::shared_guard const guard{map_lock()};
+  }
+  /// The destinations that got a mapping.
+  static std::vector<page> moved(migration const& session) {
+    std::vector<page> all;
+    for (std::size_t i = 0; session.home != nullptr && i < session.slots.size(); ++i)
+      if (session.moved[i] && session.slots[i].destination != page{}) all.push_back(session.slots[i].destination);
+    return all;
+  }
+
+  bool is_within(page p, svm::page_scope const* within) override {
+    if (flaw_ == flaw::collects_its_own_pages_only && memory_.of(p).home != this) return false;
+    if (flaw_ == flaw::collects_nothing_after_exit && has_exited_) return false;
+    if (within == nullptr) return process::is_within(p, within);
+    svm::page_scope read = *within;
+    if (flaw_ == flaw::scope_is_of_the_model) read.space = process::id();
+    if (flaw_ == flaw::scope_is_of_any_space && memory_.of(p).at) read.space = memory_.of(p).home->id();
+    return process::is_within(p, &read);
+  }
+  unsigned references_of_fault(page first, page faulting) override {
+    if (flaw_ == flaw::fault_counts_as_a_pin) return 0;
+    if (flaw_ == flaw::default_page_is_a_fault && faulting == page{}) return memory_.of(first).references - 1;
+    if (flaw_ == flaw::fault_frees_its_neighbours && faulting != page{}) return memory_.of(first).references - 1;
+    return process::references_of_fault(first, faulting);
+  }
+  void tell_owner_of(page p, svm::invalidation const& event) override {
+    if (flaw_ == flaw::tells_its_own_watchers_only)
+      static_cast<void>(tell(event));
+    else
+      process::tell_owner_of(p, event);
+  }
   bool tell(svm::invalidation const& event) override {
+    if (flaw_ == flaw::tells_every_process && neighbour_ != nullptr && event.cause == svm::invalidation_cause::unmap)
+      static_cast<void>(neighbour_->process::tell(event));
+    if (flaw_ == flaw::moves_on_nobodys_behalf) return process::tell({event.span, event.cause});
     if (flaw_ != flaw::finishes_backwards && flaw_ != flaw::refusal_ends_all) return process::tell(event);
     std::uint64_t const sequence = next_event();
     std::deque<svm::invalidation_target*> pending;
@@ -236,17 +335,19 @@ class flawed_mm : public wide::process {
 
   wide::memory& memory_;
   flaw const flaw_;
+  bool has_exited_ = false;
+  flawed_mm* neighbour_ = nullptr;
   std::span<slot> slots_;
   std::deque<proxy> proxies_;
 };
 static_assert(svm::mm<flawed_mm>);
 
-class bench {
+/// A process of a bench.
+class bench_process {
  public:
   using mm_type = flawed_mm;
-  using page = wide::page;
 
-  explicit bench(flaw f) : memory_(f), process_(memory_, f) {}
+  bench_process(wide::memory& pages, flaw f) : process_(pages, f) {}
 
   mm_type& mm() { return process_; }
   svm::va_range map(std::size_t pages) { return map_with(pages, {}, true); }
@@ -258,31 +359,11 @@ class bench {
   }
   bool store(svm::cpu_va a, std::uint64_t value) { return process_.store(a, value); }
   std::optional<std::uint64_t> load(svm::cpu_va a) { return process_.load(a); }
-  bool has_vma(svm::cpu_va a) { return process_.find_vma(a).has_value(); }
+  bool has_vma(svm::cpu_va a) { return process_.wide::process::find_vma(a).has_value(); }
   void exit() { process_.exit(); }
   bool clear_without_waiting(svm::va_range span) { return process_.clear_without_waiting(span); }
   void share(svm::va_range span) { process_.share(span); }
   void swap_out(svm::cpu_va a) { process_.swap_out(a); }
-
-  bool is_live(page p) { return memory_.is_live(p); }
-  std::uint64_t peek(page p) { return wide::first_word(memory_.of(p).bytes.data()); }
-  void poke(page p, std::uint64_t value) { std::memcpy(memory_.of(p).bytes.data(), &value, sizeof value); }
-  void set_locked(page p, bool locked) { memory_.block(p).locked = locked; }
-  void set_pinned(page p, bool pinned) {
-    if (pinned)
-      ++memory_.block(p).references;
-    else
-      memory_.put(p);
-  }
-  std::vector<page> device_pages(std::size_t count) {
-    std::vector<page> pages;
-    for (std::size_t i = 0; i < count; ++i) pages.push_back(memory_.add(1, true));
-    return pages;
-  }
-  page coherent_page() { return memory_.add(1, true); }
-  page device_block(svm::page_order order) { return memory_.add(order.pages().value, true); }
-  page nth(page first, std::size_t i) { return wide::nth(first, i); }
-  svm::page_owner owner() { return gpu_owner; }
 
  private:
   svm::va_range map_with(std::size_t pages, svm::page_order order, bool writable) {
@@ -292,13 +373,62 @@ class bench {
     return span;
   }
 
-  flawed_memory memory_;
   flawed_mm process_;
   svm::cpu_va next_{wide::page_bytes * 16};
 };
 
+/// What two processes have in common; made before them.
+struct bench_memory {
+  flawed_memory memory;
+  explicit bench_memory(flaw f) : memory(f) {}
+};
+
+class bench : private bench_memory, public bench_process {
+ public:
+  using page = wide::page;
+  using lock_type = wide::lock_policy;
+
+  explicit bench(flaw f) : bench_memory(f), bench_process(memory, f), other_(memory, f) {
+    other_.mm().set_neighbour(mm());
+  }
+  ~bench() { static_cast<void>(lock_complaints()); }
+
+  bench_process& other() { return other_; }
+  std::size_t lock_complaints() { return complaints_ += svm::mock::lock_report().take().size(); }
+
+  bool is_live(page p) { return memory.is_live(p); }
+  std::uint64_t peek(page p) { return wide::first_word(memory.of(p).bytes.data()); }
+  void poke(page p, std::uint64_t value) { std::memcpy(memory.of(p).bytes.data(), &value, sizeof value); }
+  void set_locked(page p, bool locked) { memory.block(p).locked = locked; }
+  void set_pinned(page p, bool pinned) {
+    if (pinned)
+      ++memory.block(p).references;
+    else
+      memory.put(p);
+  }
+  std::vector<page> device_pages(std::size_t count) {
+    std::vector<page> pages;
+    for (std::size_t i = 0; i < count; ++i) pages.push_back(memory.add(1, true));
+    return pages;
+  }
+  page coherent_page() { return memory.add(1, true); }
+  page device_block(svm::page_order order) { return memory.add(order.pages().value, true); }
+  page nth(page first, std::size_t i) { return wide::nth(first, i); }
+  svm::page_owner owner() { return gpu_owner; }
+
+ private:
+  bench_process other_;
+  std::size_t complaints_ = 0;
+};
+
+/// Just this promise.
+[[nodiscard]] broken_promises broken(int number) {
+  if (number <= 3) return {suite::address_space::promises, {number}};
+  if (number <= 5) return {suite::interval_notifier::promises, {number}};
+  return {suite::page_migration::promises, {number}};
+}
 [[nodiscard]] broken_promises found_in(flaw f) {
-  return suite::check_all([f] { return std::make_unique<bench>(f); });
+  return suite::mm::check_all([f] { return std::make_unique<bench>(f); });
 }
 
 }  // namespace
@@ -310,39 +440,75 @@ TEST_SUITE("conformance/mm") {
 
   TEST_CASE("an mm that is broken in one way is reported with that promise alone") {
     using enum flaw;
-    CHECK(found_in(user_after_exit) == broken_promises{1});
-    CHECK(found_in(first_vma_is_any) == broken_promises{2});
-    CHECK(found_in(walks_for_reading) == broken_promises{3});
-    CHECK(found_in(walks_bring_nothing_back) == broken_promises{3});
-    CHECK(found_in(walks_leave_members_only) == broken_promises{3});
-    CHECK(found_in(claims_too_much) == broken_promises{3});
-    CHECK(found_in(events_after_the_fact) == broken_promises{4});
-    CHECK(found_in(events_after_unregister) == broken_promises{4});
-    CHECK(found_in(finishes_one_by_one) == broken_promises{4});
-    CHECK(found_in(finishes_twice) == broken_promises{4});
-    CHECK(found_in(finishes_backwards) == broken_promises{4});
-    CHECK(found_in(refusal_ends_all) == broken_promises{4});
-    CHECK(found_in(goes_on_when_refused) == broken_promises{4});
-    CHECK(found_in(no_retry) == broken_promises{5});
-    CHECK(found_in(forgets_sequence) == broken_promises{5});
-    CHECK(found_in(silent_migration) == broken_promises{6});
-    CHECK(found_in(pinned_is_locked) == broken_promises{6});
-    CHECK(found_in(device_is_resident) == broken_promises{6});
-    CHECK(found_in(reaches_everything) == broken_promises{6});
-    CHECK(found_in(shared_is_pinned) == broken_promises{6});
-    CHECK(found_in(swapped_is_hole) == broken_promises{6});
-    CHECK(found_in(nothing_follows) == broken_promises{6});
-    CHECK(found_in(halves_are_whole) == broken_promises{6});
-    CHECK(found_in(installs_nothing) == broken_promises{7});
-    CHECK(found_in(leaves_locked) == broken_promises{7});
-    CHECK(found_in(moves_first_page_only) == broken_promises{7});
-    CHECK(found_in(splits_silently) == broken_promises{7});
-    CHECK(found_in(discards_nothing) == broken_promises{8});
-    CHECK(found_in(forgets_owner) == broken_promises{8});
-    CHECK(found_in(allocates_single_pages) == broken_promises{8});
-    CHECK(found_in(adopts_single_pages) == broken_promises{8});
-    CHECK(found_in(frees_first_page_only) == broken_promises{8});
-    CHECK(found_in(coherent_needs_a_fault) == broken_promises{8});
-    CHECK(found_in(freed_is_elsewhere) == broken_promises{9});
+    CHECK(found_in(user_after_exit) == broken(1));
+    CHECK(found_in(first_vma_is_any) == broken(2));
+    CHECK(found_in(walks_for_reading) == broken(3));
+    CHECK(found_in(walks_bring_nothing_back) == broken(3));
+    CHECK(found_in(walks_leave_members_only) == broken(3));
+    CHECK(found_in(claims_too_much) == broken(3));
+    CHECK(found_in(events_after_the_fact) == broken(4));
+    CHECK(found_in(events_after_unregister) == broken(4));
+    CHECK(found_in(finishes_one_by_one) == broken(4));
+    CHECK(found_in(finishes_twice) == broken(4));
+    CHECK(found_in(finishes_backwards) == broken(4));
+    CHECK(found_in(refusal_ends_all) == broken(4));
+    CHECK(found_in(goes_on_when_refused) == broken(4));
+    CHECK(found_in(no_retry) == broken(5));
+    CHECK(found_in(forgets_sequence) == broken(5));
+    CHECK(found_in(silent_migration) == broken(6));
+    CHECK(found_in(pinned_is_locked) == broken(6));
+    CHECK(found_in(device_is_resident) == broken(6));
+    CHECK(found_in(reaches_everything) == broken(6));
+    CHECK(found_in(shared_is_pinned) == broken(6));
+    CHECK(found_in(swapped_is_hole) == broken(6));
+    CHECK(found_in(nothing_follows) == broken(6));
+    CHECK(found_in(halves_are_whole) == broken(6));
+    CHECK(found_in(installs_nothing) == broken(7));
+    CHECK(found_in(leaves_locked) == broken(7));
+    CHECK(found_in(moves_first_page_only) == broken(7));
+    CHECK(found_in(splits_silently) == broken(7));
+    CHECK(found_in(discards_nothing) == broken(8));
+    CHECK(found_in(forgets_owner) == broken(8));
+    CHECK(found_in(allocates_single_pages) == broken(8));
+    CHECK(found_in(adopts_single_pages) == broken(8));
+    CHECK(found_in(frees_first_page_only) == broken(8));
+    CHECK(found_in(coherent_needs_a_fault) == broken(8));
+    CHECK(found_in(freed_is_elsewhere) == broken(9));
+  }
+
+  TEST_CASE("an mm that was read in a wrong way is reported with that promise alone") {
+    using enum flaw;
+    CHECK(found_in(id_is_of_the_machine) == broken(1));
+    CHECK(found_in(id_changes) == broken(1));
+    CHECK(found_in(tells_every_process) == broken(4));
+    CHECK(found_in(scope_is_of_the_model) == broken(6));
+    CHECK(found_in(scope_is_of_any_space) == broken(6));
+    CHECK(found_in(collects_its_own_pages_only) == broken(6));
+    CHECK(found_in(collects_nothing_after_exit) == broken(6));
+    CHECK(found_in(tells_its_own_watchers_only) == broken(6));
+    CHECK(found_in(fault_counts_as_a_pin) == broken(6));
+    CHECK(found_in(default_page_is_a_fault) == broken(6));
+    CHECK(found_in(fault_frees_its_neighbours) == broken(6));
+    CHECK(found_in(moves_on_nobodys_behalf) == broken(6));
+    CHECK(found_in(installs_with_a_reference) == broken(7));
+    CHECK(found_in(finalizes_with_a_put) == broken(7));
+    CHECK(found_in(puts_what_came_back) == broken(7));
+  }
+
+  TEST_CASE("an mm that takes the map lock, or counts on it, where it must not is reported with that promise alone") {
+    using enum flaw;
+    CHECK(found_in(locks_in_find_vma) == broken(2));
+    CHECK(found_in(locks_in_find_first_vma) == broken(2));
+    CHECK(found_in(locks_in_snapshot) == broken(3));
+    CHECK(found_in(locks_in_fault_in) == broken(3));
+    CHECK(found_in(locks_in_read_retry) == broken(5));
+    CHECK(found_in(locks_in_set_sequence) == broken(5));
+    CHECK(found_in(locks_in_collect) == broken(6));
+    CHECK(found_in(locks_in_collect_pages) == broken(6));
+    CHECK(found_in(asks_for_a_lock_in_collect_pages) == broken(6));
+    CHECK(found_in(locks_in_install) == broken(7));
+    CHECK(found_in(locks_in_finalize) == broken(7));
+    CHECK(found_in(locks_in_adopt) == broken(8));
+    CHECK(found_in(locks_in_allocate) == broken(8));
   }
 }

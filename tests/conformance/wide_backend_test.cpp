@@ -53,14 +53,14 @@ struct computer {
   svm::migrator<policies<Coherent>> mover{{program, gpu, device_memory, heap, clock, observer}};
   std::array<svm::byte_count, 2> chunks{64_KiB, page_size};
   svm::svm_driver<policies<Coherent>> driver{
-      mover, *svm::geometry::make({svm::cpu_va{}, 1_TiB}, 2_MiB, chunks, page_size), {}};
+      mover, *svm::gpusvm_layout::make({svm::cpu_va{}, 1_TiB}, 2_MiB, chunks, page_size), {}};
 
   explicit computer(wide::gpu::bounce how) : gpu(memory, {1, 1}, how) {}
 
   std::optional<std::uint64_t> load(svm::cpu_va a) {
     for (int tries = 0; tries < 4; ++tries) {
       if (auto const value = gpu.load(a)) return value;
-      if (driver.fault(a, svm::access::read) != svm::errc::ok) break;
+      if (driver.fault(a, svm::access_kind::read) != svm::errc::ok) break;
     }
     return std::nullopt;
   }

@@ -47,11 +47,11 @@ class gpu {
 
   [[nodiscard]] svm::page_owner who() const { return who_; }
   [[nodiscard]] std::optional<std::uint64_t> load(svm::cpu_va a) {
-    std::byte const* const word = translate(a, svm::access::read);
+    std::byte const* const word = translate(a, svm::access_kind::read);
     return word != nullptr ? std::optional{first_word(word)} : std::nullopt;
   }
   [[nodiscard]] bool store(svm::cpu_va a, std::uint64_t value) {
-    std::byte* const word = translate(a, svm::access::write);
+    std::byte* const word = translate(a, svm::access_kind::write);
     if (word != nullptr) std::memcpy(word, &value, sizeof value);
     return word != nullptr;
   }
@@ -149,7 +149,7 @@ class gpu {
     for (std::uint64_t i = 0; i < count; ++i)
       if (auto const found = iommu_.find((address + page_size * i).value); found != iommu_.end()) visit(found->second);
   }
-  [[nodiscard]] std::byte* translate(svm::cpu_va a, svm::access want) {
+  [[nodiscard]] std::byte* translate(svm::cpu_va a, svm::access_kind want) {
     if (!queues_run_) return nullptr;
     svm::cpu_va const at = a.align_down(page_size);
     if (!cached_.present || cached_at_ != at) {
@@ -158,7 +158,7 @@ class gpu {
       cached_ = found->second;
       cached_at_ = at;
     }
-    if (want == svm::access::write && !cached_.writable) return nullptr;
+    if (want == svm::access_kind::write && !cached_.writable) return nullptr;
     std::byte* const page_start = bytes(cached_.address);
     return page_start != nullptr ? page_start + a.value % page_bytes : nullptr;
   }

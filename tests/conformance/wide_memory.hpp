@@ -37,12 +37,15 @@ struct page {
   return value;
 }
 
+class process;
+
 /// A base page, and in the first page of a block what the pages of the block share.
 struct frame {
   std::array<std::byte, page_bytes> bytes{};
   page first;  ///< of its block
   bool is_device = false;
-  std::optional<svm::cpu_va> at;  ///< where the process maps it
+  process* home = nullptr;        ///< the process that maps it
+  std::optional<svm::cpu_va> at;  ///< and where
 
   svm::page_order order{};
   bool locked = false;
@@ -50,7 +53,7 @@ struct frame {
   bool shared = false;      ///< some other process maps it too
   unsigned references = 0;  ///< one of the page table, one of everybody who works on it; 0: free
   std::uint64_t mapped = 0;
-  svm::device_page_owner<page>* behind = nullptr;
+  svm::device_page_owner<page>* owner_object = nullptr;
 };
 
 /// All pages of the computer.
@@ -86,8 +89,10 @@ class memory {
   [[nodiscard]] frame& block(page p) { return of(of(p).first); }
   [[nodiscard]] bool is_live(page p) { return has(p) && block(p).references != 0; }
   [[nodiscard]] svm::page_owner owner(page p) {
-    return block(p).behind != nullptr ? block(p).behind->owner() : svm::nobody;
+    return block(p).owner_object != nullptr ? block(p).owner_object->owner() : svm::nobody;
   }
+
+  [[nodiscard]] svm::space_id next_space() { return {++spaces_}; }
 
   void put(page p) {
     if (--block(p).references == 0) free(of(p).first);
@@ -109,9 +114,9 @@ class memory {
       f.shared = whole.shared;
       f.mapped = f.at ? 1 : 0;
       f.references = (f.at ? 1u : 0u) + (working ? 1u : 0u) + (f.first == held ? 1u : 0u);
-      f.behind = whole.behind;
+      f.owner_object = whole.owner_object;
     }
-    if (whole.is_device) tell_of_split(*whole.behind, first, whole.order);
+    if (whole.is_device) tell_of_split(*whole.owner_object, first, whole.order);
     for (std::uint64_t i = 0; i < count; ++i)
       if (of(nth(first, i)).references == 0) free(nth(first, i));
   }
@@ -131,14 +136,15 @@ class memory {
       frame& f = of(nth(first, i));
       f.first = nth(first, i);
       f.order = {};
-      f.behind = nullptr;
+      f.owner_object = nullptr;
       if (!b.is_device) remove(f.first);
     }
-    if (b.is_device) tell_of_end(*b.behind, first, b.order);
+    if (b.is_device) tell_of_end(*b.owner_object, first, b.order);
   }
 
   std::unordered_map<std::uint64_t, frame> frames_;
   std::uint64_t next_ = 1;
+  std::uint64_t spaces_ = 0;
 };
 
 }  // namespace wide

@@ -8,6 +8,7 @@
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/mm.hpp>
+#include <svm/mock/machine/rank_checked.hpp>
 #include <svm/std/null_lock.hpp>
 
 #include <algorithm>
@@ -23,7 +24,10 @@
 
 namespace wide {
 
-/// The model of `svm::mm`.
+/// Sees who takes locks out of order.
+using lock_policy = svm::mock::rank_checked<svm::null_lock>;
+
+/// The model of `svm::mm`; several share a memory. No page is mapped twice.
 class process {
   struct table_entry {
     page target;
@@ -43,7 +47,7 @@ class process {
 
   bool migratable = true;  ///< what VMAs say; nobody else here looks at it
 
-  explicit process(memory& pages) : memory_(pages) {}
+  explicit process(memory& pages) : memory_(pages), id_(pages.next_space()) {}
 
   void mmap(svm::va_range span, svm::page_order order = {}, bool writable = true) {
     vmas_.emplace(span.start().value, vma{span, order, writable});
@@ -69,11 +73,11 @@ class process {
   }
   void exit() { put_user(); }
   [[nodiscard]] std::optional<std::uint64_t> load(svm::cpu_va a) {
-    std::byte const* const word = touch(a, svm::access::read);
+    std::byte const* const word = touch(a, svm::access_kind::read);
     return word != nullptr ? std::optional{first_word(word)} : std::nullopt;
   }
   [[nodiscard]] bool store(svm::cpu_va a, std::uint64_t value) {
-    std::byte* const word = touch(a, svm::access::write);
+    std::byte* const word = touch(a, svm::access_kind::write);
     if (word != nullptr) std::memcpy(word, &value, sizeof value);
     return word != nullptr;
   }
@@ -84,6 +88,7 @@ class process {
     tell({{svm::cpu_va{}, svm::byte_count{UINT64_MAX}}, svm::invalidation_cause::release});
     while (!vmas_.empty()) munmap(vmas_.begin()->second.extent.start());
   }
+  [[nodiscard]] svm::space_id id() const noexcept { return id_; }
   [[nodiscard]] auto& map_lock() noexcept { return map_lock_; }
   [[nodiscard]] svm::result<svm::vma_info> find_vma(svm::cpu_va a) noexcept {
     return find_first_vma({a, svm::byte_count{1}});
@@ -103,10 +108,10 @@ class process {
       }
       page const p = e->second.target;
       frame const& b = memory_.block(p);
-      run = run != 0 && out[i + 1].page == nth(p, 1) && out[i + 1].behind == b.behind ? run + 1 : 1;
+      run = run != 0 && out[i + 1].page == nth(p, 1) && out[i + 1].owner_object == b.owner_object ? run + 1 : 1;
       svm::page_order const order{static_cast<std::uint8_t>(std::bit_width(run) - 1)};
       auto const place = b.is_device ? svm::page_place::device : svm::page_place::system;
-      out[i] = {p, order, place, is_writable(span.start() + page_size * i), memory_.owner(p), b.behind};
+      out[i] = {p, order, place, is_writable(span.start() + page_size * i), memory_.owner(p), b.owner_object};
     }
   }
 
@@ -139,6 +144,7 @@ class process {
     process* home = nullptr;
     std::span<slot> slots;
     page faulting;
+    std::vector<process*> whose;  ///< address space
     std::vector<svm::cpu_va> at;
     std::vector<bool> moved;
     std::vector<bool> single;  ///< its block was split by `install`
@@ -153,6 +159,7 @@ class process {
       home = &p;
       slots = s;
       faulting = f;
+      whose.assign(s.size(), &p);
       at.resize(s.size());
       moved.resize(s.size());
       single.resize(s.size());
@@ -186,7 +193,7 @@ class process {
     return svm::errc::ok;
   }
 
-  void collect_pages(migration& session, std::span<slot> slots, svm::va_range const* within, page faulting) noexcept {
+  void collect_pages(migration& session, std::span<slot> slots, svm::page_scope const* within, page faulting) noexcept {
     session.begin(*this, slots, faulting);
     for (std::size_t i = 0; i < slots.size();) {
       page const p = slots[i].source;
@@ -194,14 +201,13 @@ class process {
         ++i;
         continue;
       }
-      std::optional<svm::cpu_va> const at = memory_.of(p).at;
-      if (!at || (within != nullptr && !within->contains(*at))) {
+      if (!is_within(p, within)) {
         slots[i++].state = svm::slot_state::elsewhere;
         continue;
       }
-      tell({{*at, page_size * memory_.block(p).order.pages().value},
-            svm::invalidation_cause::migrate,
-            memory_.owner(p)});
+      tell_owner_of(p, {{*memory_.of(p).at, page_size * memory_.block(p).order.pages().value},
+                        svm::invalidation_cause::migrate,
+                        memory_.owner(p)});
       i += take_out(session, i, p);
     }
   }
@@ -239,7 +245,7 @@ class process {
       }
       if (s.state != svm::slot_state::collected) continue;
       for (std::size_t k = 0; k < unit; ++k) {
-        table_.at(session.at[i + k].value).migrating = false;
+        session.whose[i + k]->table_.at(session.at[i + k].value).migrating = false;
         if (moved) memory_.of(nth(s.source, k)).at.reset();
       }
       frame& b = memory_.block(s.source);
@@ -259,7 +265,7 @@ class process {
   }
   void adopt_device_page(page p, svm::page_order order, svm::device_page_owner<page>& owner, bool coherent) noexcept {
     memory_.join(p, order);
-    memory_.of(p).behind = &owner;
+    memory_.of(p).owner_object = &owner;
     memory_.of(p).coherent = coherent;
   }
   void discard_page(page p) noexcept {
@@ -272,6 +278,17 @@ class process {
   process(process const&) = delete;
   process& operator=(process const&) = delete;
 
+  /// True when a page is mapped where a scope says.
+  [[nodiscard]] virtual bool is_within(page p, svm::page_scope const* within) {
+    frame const& f = memory_.of(p);
+    return f.at && (within == nullptr || (within->space == f.home->id() && within->span.contains(*f.at)));
+  }
+  /// How many references a block of pages may have beside the page table's.
+  [[nodiscard]] virtual unsigned references_of_fault(page first, page faulting) {
+    return memory_.has(faulting) && memory_.of(faulting).first == first ? 1 : 0;
+  }
+  /// Tells those who watch the address space that maps a page.
+  virtual void tell_owner_of(page p, svm::invalidation const& event) { memory_.of(p).home->tell(event); }
   /// Tells everybody who watches; false when somebody refused, which only an event that may not block allows.
   virtual bool tell(svm::invalidation const& event) {
     ++events_;
@@ -307,10 +324,10 @@ class process {
     return next != table_.end() && next->first <= block.last().value ? std::nullopt : std::optional{block};
   }
 
-  [[nodiscard]] svm::errc make_present(svm::cpu_va a, svm::access want, svm::page_owner user, bool by_cpu) {
+  [[nodiscard]] svm::errc make_present(svm::cpu_va a, svm::access_kind want, svm::page_owner user, bool by_cpu) {
     vma const* const v = vma_at(a);
     if (v == nullptr) return svm::errc::no_vma;
-    if (want != svm::access::read && !v->writable) return svm::errc::read_only;
+    if (want != svm::access_kind::read && !v->writable) return svm::errc::read_only;
     svm::cpu_va const at = a.align_down(page_size);
     if (!table_.contains(at.value)) {
       auto const large = empty_block(*v, at);
@@ -327,12 +344,13 @@ class process {
     frame& b = memory_.block(target);
     if (!b.is_device || (by_cpu && b.coherent) || user.reaches(memory_.owner(target))) return svm::errc::ok;
     ++b.references;
-    svm::cpu_fault_answer const answer = b.behind->page_faulted({a, target, v->extent});
+    svm::cpu_fault_answer const answer =
+        b.owner_object->page_faulted({.space = id(), .address = a, .page = target, .vma = v->extent});
     memory_.put(target);
     if (answer.next == svm::cpu_fault_answer::action::fail) return answer.error;
     return memory_.block(e.target).is_device ? svm::errc::busy : svm::errc::ok;
   }
-  [[nodiscard]] std::byte* touch(svm::cpu_va a, svm::access want) {
+  [[nodiscard]] std::byte* touch(svm::cpu_va a, svm::access_kind want) {
     svm::shared_guard const guard{map_lock_};
     if (make_present(a, want, svm::nobody, true) != svm::errc::ok) return nullptr;
     return memory_.of(table_.at(a.align_down(page_size).value).target).bytes.data() + a.value % page_bytes;
@@ -340,6 +358,7 @@ class process {
 
   void map(svm::cpu_va at, page p) {
     table_[at.value].target = p;
+    memory_.of(p).home = this;
     memory_.of(p).at = at;
     ++memory_.block(p).mapped;
   }
@@ -372,14 +391,13 @@ class process {
     page const first = memory_.of(p).first;
     frame const& b = memory_.of(first);
     std::uint64_t const count = b.order.pages().value;
-    bool const has_fault = memory_.has(session.faulting) && memory_.of(session.faulting).first == first;
     auto const refuse = [&](svm::slot_state why) {
       slots[i].state = why;
       return std::size_t{1};
     };
     if (b.shared) return refuse(svm::slot_state::shared);
     if (b.locked) return refuse(svm::slot_state::locked);
-    if (b.references != (has_fault ? 2u : 1u)) return refuse(svm::slot_state::pinned);
+    if (b.references != 1 + references_of_fault(first, session.faulting)) return refuse(svm::slot_state::pinned);
     if (p != first || b.mapped != count || !is_for(session, i, first, count)) {
       memory_.split(first, session.faulting, false);
       return take_block(session, i, p, {});
@@ -407,9 +425,10 @@ class process {
       s.source = p;
       s.state = svm::slot_state::collected;
       s.follows = k != 0;
-      s.behind = b.behind;
+      s.owner_object = b.owner_object;
+      session.whose[i + k] = memory_.of(p).home;
       session.at[i + k] = *memory_.of(p).at;
-      table_.at(session.at[i + k].value).migrating = true;
+      session.whose[i + k]->table_.at(session.at[i + k].value).migrating = true;
     }
     session.slots[i].order = order;
     return order.pages().value;
@@ -417,14 +436,15 @@ class process {
   void move(migration& session, std::size_t i, std::size_t count) {
     page const to = session.slots[i].destination;
     for (std::size_t k = 0; k < count; ++k) {
-      map(session.at[i + k], nth(to, k));
+      session.whose[i + k]->map(session.at[i + k], nth(to, k));
       session.moved[i + k] = true;
     }
   }
 
   memory& memory_;
+  svm::space_id const id_;
   unsigned users_ = 1;
-  svm::null_lock::shared_mutex<svm::lock_rank::mm> map_lock_;
+  lock_policy::shared_mutex<svm::lock_rank::mm> map_lock_;
   std::map<std::uint64_t, vma> vmas_;           // by start
   std::map<std::uint64_t, table_entry> table_;  // by address
   std::vector<registration*> watchers_;

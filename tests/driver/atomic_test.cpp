@@ -28,7 +28,10 @@ errc atomic_add(world& w, cpu_va a, std::uint64_t value) {
 }
 /// What a CPU fault at `a`, in device memory, would be told now.
 svm::cpu_fault_answer::action cpu_fault_at(world& w, cpu_va a) {
-  return allocation_at(w, a)->behind_pages().page_faulted({a, w.process.entry_at(a).target, span(base, chunk)}).next;
+  return allocation_at(w, a)
+      ->live_pages()
+      .page_faulted({w.process.id(), a, w.process.entry_at(a).target, span(base, chunk)})
+      .next;
 }
 
 }  // namespace
@@ -192,7 +195,7 @@ TEST_SUITE("driver, atomics") {
       world w;
       w.map(2 * MiB);
       w.cpu_tag(base, 2 * MiB, 1);
-      if (!said_before) REQUIRE(w.fault(base, access::write) == errc::ok);
+      if (!said_before) REQUIRE(w.fault(base, access_kind::write) == errc::ok);
       REQUIRE(w.range_count() == (said_before ? 0 : 1));
       va_range const middle = span(at(MiB), chunk);
       REQUIRE(w.driver.advise(middle, {.preferred = preferred_place::system, .atomic = atomic_mode::cpu}) == errc::ok);

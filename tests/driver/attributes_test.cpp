@@ -12,7 +12,7 @@
 #include <mock/processes.hpp>
 #include <support/ledger_allocator.hpp>
 #include <support/scripted.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 using namespace support;
 using svm::atomic_mode;
@@ -41,7 +41,7 @@ struct busy_policies : scripted_policies<4096> {
 /// A map of attributes that no driver has, over `pages` pages that are mapped.
 struct scene {
   world w{small_chunks(4 * MiB)};
-  svm::environment<policies> env = w.driver.svm().env();
+  svm::svm_environment<policies> env = w.driver.svm().env();
   svm::attribute_map<policies> map{env};
 
   explicit scene(std::uint64_t pages) { w.map(pages * page_bytes); }
@@ -53,7 +53,7 @@ struct scene {
   void unmap(std::uint64_t first, std::uint64_t count) {
     REQUIRE(w.process.munmap(page_at(first), {count * page_bytes}) == sys::ok);
   }
-  [[nodiscard]] span_attributes said_at(cpu_va a) { return map.at(a, world::everything).said; }
+  [[nodiscard]] span_attributes said_at(cpu_va a) { return map.at(a, world::everything).attributes; }
   /// What holds for each page: `.` nothing, `s` system, `d` device.
   [[nodiscard]] std::string read(std::uint64_t pages) {
     std::string all;
@@ -85,7 +85,7 @@ struct counted_policies : ledger_policies {};
 std::uint64_t spans_asked = 0;
 
 /// A map of attributes on an mm of its own, with a ledger of its memory.
-template <svm::policies P = ledger_policies>
+template <svm::migrating_policies P = ledger_policies>
 struct ledger_scene {
   typename P::mm mm;
   typename P::device device;
@@ -135,7 +135,7 @@ class page_model {
   /// True when the two agree on every page, and the books of the map are right.
   [[nodiscard]] bool same() {
     bool good = s_.map.count() == s_.mm.registered.size();
-    for (std::uint64_t n = 0; n < count; ++n) good = good && may_hold(n, read(n).said);
+    for (std::uint64_t n = 0; n < count; ++n) good = good && may_hold(n, read(n).attributes);
     std::size_t const nodes = s_.memory.outstanding() - s_.map.count();
     return good && (s_.map.count() == 0 ? nodes == 0 : nodes != 0 && nodes <= s_.map.count() / 5 + 1);
   }
@@ -146,10 +146,10 @@ class page_model {
     std::uint64_t const low = n - draw_.below(n + 1);
     std::uint64_t const high = n + draw_.below(count - n);
     va_range const window = pages_from(low, high - low + 1);
-    svm::advice const known = s_.map.at(address(n), window);
+    svm::advised_span const known = s_.map.at(address(n), window);
     if (!window.contains(known.within) || !known.within.contains(address(n))) return false;
     for (std::uint64_t m = low; m <= high; ++m)
-      if (known.within.contains(address(m)) && read(m).said != known.said) return false;
+      if (known.within.contains(address(m)) && read(m).attributes != known.attributes) return false;
     if (pages_[n].word) return true;
     // Where nothing was ever said the answer reaches as far as that is so.
     std::uint64_t from = n, to = n;
@@ -173,7 +173,7 @@ class page_model {
   [[nodiscard]] va_range pages_from(std::uint64_t from, std::uint64_t size) const {
     return span(address(from), size * page_bytes);
   }
-  [[nodiscard]] svm::advice read(std::uint64_t n) { return s_.map.at(address(n), pages_from(0, count)); }
+  [[nodiscard]] svm::advised_span read(std::uint64_t n) { return s_.map.at(address(n), pages_from(0, count)); }
   [[nodiscard]] bool is_exact(page const& p) const { return !p.word || words_[*p.word].cuts <= 8; }
   [[nodiscard]] bool may_hold(std::uint64_t n, span_attributes said) const {
     page const& p = pages_[n];
@@ -215,7 +215,7 @@ class page_model {
   /// Lets every step of the call fail in turn, after which everything is as before, until there is none left to fail.
   void fail_until_set(va_range where, span_attributes said, weakness failing, bool& changed) {
     std::vector<span_attributes> before;
-    for (std::uint64_t n = 0; n < count; ++n) before.push_back(read(n).said);
+    for (std::uint64_t n = 0; n < count; ++n) before.push_back(read(n).attributes);
     std::size_t const blocks = s_.memory.outstanding();
     std::size_t const spans = s_.map.count();
     for (std::uint64_t k = 1;; ++k) {
@@ -232,7 +232,7 @@ class page_model {
       CHECK(s_.memory.outstanding() == blocks);
       CHECK(s_.map.count() == spans);
       CHECK(s_.mm.registered.size() == spans);
-      for (std::uint64_t n = 0; n < count; ++n) CHECK(read(n).said == before[n]);
+      for (std::uint64_t n = 0; n < count; ++n) CHECK(read(n).attributes == before[n]);
     }
   }
 
@@ -363,11 +363,11 @@ TEST_SUITE("driver/attributes") {
     svm::invalidation event{span(base, page_bytes), svm::invalidation_cause::unmap, svm::nobody, false};
     busy_lock::busy = true;
     CHECK_FALSE(mm.invalidate(event));
-    CHECK(map.at(base, world::everything).said == in_system);
+    CHECK(map.at(base, world::everything).attributes == in_system);
     busy_lock::busy = false;
     CHECK(mm.invalidate(event));
-    CHECK(map.at(base, world::everything).said == span_attributes{});
-    CHECK(map.at(page_at(1), world::everything).said == in_system);
+    CHECK(map.at(base, world::everything).attributes == span_attributes{});
+    CHECK(map.at(page_at(1), world::everything).attributes == in_system);
     map.clear();
     CHECK(mm.registered.empty());
   }
@@ -395,12 +395,12 @@ TEST_SUITE("driver/attributes") {
     world w{small_chunks()};
     w.map(2 * chunk);
     REQUIRE(w.driver.advise(span(base, chunk), {.atomic = atomic_mode::cpu}) == errc::ok);
-    CHECK(w.fault(base, access::atomic) == errc::no_atomics);
+    CHECK(w.fault(base, access_kind::atomic) == errc::no_atomics);
     CHECK(w.range_count() == 0);
-    CHECK(w.fault(base, access::write) == errc::ok);
+    CHECK(w.fault(base, access_kind::write) == errc::ok);
     REQUIRE(w.driver.advise(span(base, 2 * chunk),
                             {.preferred = preferred_place::system, .atomic = atomic_mode::global}) == errc::ok);
-    CHECK(w.fault(at(chunk), access::atomic) == errc::ok);
+    CHECK(w.fault(at(chunk), access_kind::atomic) == errc::ok);
     CHECK(w.device_pages(at(chunk), chunk) == chunk_pages);
     w.driver.close();
   }
@@ -464,11 +464,11 @@ TEST_SUITE("driver/attributes") {
     constexpr cpu_va end{UINT64_MAX};
     REQUIRE(s.map.set(span(cpu_va{}, page_bytes), in_system) == errc::ok);
     REQUIRE(s.map.set(span(last, page_bytes), on_device) == errc::ok);
-    CHECK(s.map.at(cpu_va{}, lower).said == in_system);
+    CHECK(s.map.at(cpu_va{}, lower).attributes == in_system);
     CHECK(s.map.at(cpu_va{}, lower).within == span(cpu_va{}, page_bytes));
-    CHECK(s.map.at(end, upper).said == on_device);
+    CHECK(s.map.at(end, upper).attributes == on_device);
     CHECK(s.map.at(end, upper).within == span(last, page_bytes));
-    CHECK(s.map.at(base, upper).said == span_attributes{});
+    CHECK(s.map.at(base, upper).attributes == span_attributes{});
     CHECK(s.map.at(base, upper).within == va_range::from_bounds(cpu_va{page_bytes}, cpu_va{last.value - 1}).value());
     // The two come from one word, and go with one.
     REQUIRE(s.map.set(upper, in_system) == errc::ok);
@@ -476,11 +476,11 @@ TEST_SUITE("driver/attributes") {
     CHECK(s.map.count() == 4);
     CHECK(s.map.at(end, upper).within == va_range::from_bounds(base + byte_count{page_bytes}, end).value());
     s.mm.invalidate(span(last, page_bytes), svm::invalidation_cause::unmap);
-    CHECK(s.map.at(end, upper).said == span_attributes{});
+    CHECK(s.map.at(end, upper).attributes == span_attributes{});
     CHECK(s.map.at(last, upper).within == span(last, page_bytes));
     REQUIRE(s.map.set(lower, {}) == errc::ok);
     CHECK(s.map.count() == 1);
-    CHECK(s.map.at(end, upper).said == span_attributes{});
+    CHECK(s.map.at(end, upper).attributes == span_attributes{});
     CHECK(s.map.at(cpu_va{}, lower).within == lower);
   }
 

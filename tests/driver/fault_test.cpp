@@ -41,12 +41,12 @@ TEST_SUITE("driver/fault") {
       world w{mode(m)};
       w.map(64 * KiB);
       w.cpu_tag(base, 64 * KiB, 1);
-      CHECK(w.fault(at(5 * page_bytes + 3), access::write) == errc::ok);
+      CHECK(w.fault(at(5 * page_bytes + 3), access_kind::write) == errc::ok);
       CHECK(w.gpu_mapped_pages(base, 64 * KiB) == 16);
       CHECK(w.device_pages(base, 64 * KiB) == (m == migration_mode::never ? 0 : 16));
       std::uint64_t const blocks = w.memory.total_blocks();
       std::uint64_t const maps = w.failures.calls(failure::dma_map);
-      CHECK(w.fault(base, access::read) == errc::ok);
+      CHECK(w.fault(base, access_kind::read) == errc::ok);
       CHECK(w.memory.total_blocks() == blocks);
       CHECK(w.failures.calls(failure::dma_map) == maps);
       CHECK(w.count(event_kind::gpu_fault) == 2);
@@ -83,7 +83,7 @@ TEST_SUITE("driver/fault") {
     CHECK(w.fault(at(GiB)) == errc::no_vma);
     CHECK(w.fault(cpu_va{}) == errc::no_vma);
     CHECK(w.fault(cpu_va{svm::mock::user_end}) == errc::outside_window);
-    CHECK(w.fault(cpu_va{UINT64_MAX}, access::write) == errc::outside_window);
+    CHECK(w.fault(cpu_va{UINT64_MAX}, access_kind::write) == errc::outside_window);
     CHECK(w.gpu_mapped_pages(base, 64 * KiB) == 16);
     CHECK(w.count(event_kind::gpu_fault_retry) == 0);
     CHECK(w.complaint() == "");
@@ -96,7 +96,7 @@ TEST_SUITE("driver/fault") {
     for (std::uint64_t const a : areas)
       if (a != 8 * MiB) w.map(64 * KiB, at(a));
     for (std::uint64_t const a : areas)
-      CHECK(w.fault(at(a), access::write) == (a == 8 * MiB ? errc::no_vma : errc::ok));
+      CHECK(w.fault(at(a), access_kind::write) == (a == 8 * MiB ? errc::no_vma : errc::ok));
     for (std::uint64_t const a : areas)
       if (a != 8 * MiB) CHECK(w.gpu_write(at(a), a + 1) == errc::ok);
     for (std::uint64_t const a : areas)
@@ -109,7 +109,7 @@ TEST_SUITE("driver/fault") {
     world w;
     w.map(64 * KiB, base, protection::read);
     w.map(64 * KiB, at(MiB), protection::none);
-    CHECK(w.fault(base, access::write) == errc::read_only);
+    CHECK(w.fault(base, access_kind::write) == errc::read_only);
     CHECK(w.fault(at(MiB)) == errc::no_access);
     CHECK(w.range_count() == 0);
     CHECK(w.notifier_count() == 0);
@@ -124,9 +124,9 @@ TEST_SUITE("driver/fault") {
     })};
     w.map(64 * KiB);
     w.cpu_tag(base, 64 * KiB, 1);
-    CHECK(w.fault(base, access::write) == errc::read_only);
+    CHECK(w.fault(base, access_kind::write) == errc::read_only);
     CHECK(w.range_count() == 0);
-    CHECK(w.fault(base, access::read) == errc::ok);
+    CHECK(w.fault(base, access_kind::read) == errc::ok);
     CHECK(w.range_at(base)->mapping().has(page_flag::read_only));
     CHECK(w.gpu_tags_until(base, 64 * KiB, 1) == 64 * KiB);
     CHECK(w.gpu_write(base, 1) == errc::read_only);
@@ -215,14 +215,14 @@ TEST_SUITE("driver/fault") {
       world w{mode(m)};
       w.map(2 * MiB);
       w.cpu_tag(base, 2 * MiB, 1);
-      REQUIRE(w.fault(base, access::write) == errc::ok);
+      REQUIRE(w.fault(base, access_kind::write) == errc::ok);
       svm::range_ref<policies> const old = w.range_at(base);
       REQUIRE(w.process.mprotect(at(MiB), {64 * KiB}, protection::read) == sys::ok);
       CHECK(w.gpu_mapped_pages(base, 2 * MiB) == 0);
-      CHECK(w.fault(base, access::write) == errc::ok);
+      CHECK(w.fault(base, access_kind::write) == errc::ok);
       CHECK(old->has(svm::range_flag::removed));
       CHECK(w.range_at(base)->interval() == span(base, 64 * KiB));
-      CHECK(w.fault(at(MiB), access::write) == errc::read_only);
+      CHECK(w.fault(at(MiB), access_kind::write) == errc::read_only);
       CHECK(w.gpu_read(at(MiB)) == 1u + 256u);
       CHECK(w.gpu_write(at(MiB), 9) == errc::read_only);
       CHECK(w.gpu_write(at(MiB + 64 * KiB), 9) == errc::ok);
@@ -232,7 +232,7 @@ TEST_SUITE("driver/fault") {
       CHECK(w.complaint() == "");
       // All of it taken away: the fault ends with the reason.
       REQUIRE(w.process.mprotect(base, {2 * MiB}, protection::none) == sys::ok);
-      CHECK(w.fault(base, access::read) == errc::no_access);
+      CHECK(w.fault(base, access_kind::read) == errc::no_access);
       CHECK(w.complaint() == "");
     }
   }
@@ -401,9 +401,10 @@ TEST_SUITE("driver/fault") {
       w.map(64 * KiB);
       bool done = false;
       w.hooks.hook = [&](step s) {
-        if (s == step::registering && !std::exchange(done, true)) CHECK(w.fault(at(other), access::write) == errc::ok);
+        if (s == step::registering && !std::exchange(done, true))
+          CHECK(w.fault(at(other), access_kind::write) == errc::ok);
       };
-      CHECK(w.fault(base, access::write) == errc::ok);
+      CHECK(w.fault(base, access_kind::write) == errc::ok);
       CHECK(done);
       CHECK(w.range_count() == 1);
       CHECK(w.dma.live() == 16);
@@ -445,7 +446,7 @@ TEST_SUITE("driver/fault") {
               w.map(64 * KiB);
               w.cpu_tag(base, 32 * KiB, 1);
             },
-            [](world& w) { return w.fault(base, access::write); },
+            [](world& w) { return w.fault(base, access_kind::write); },
             [](world& w) { return w.cpu_tags_until(base, 32 * KiB, 1) == 32 * KiB && w.cpu_read(at(48 * KiB)) == 0u; });
       }
   }

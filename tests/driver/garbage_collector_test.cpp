@@ -153,8 +153,8 @@ TEST_SUITE("driver/garbage_collector") {
     REQUIRE(w.fault(base) == errc::ok);
     REQUIRE(w.process.munmap(base, {MiB}) == sys::ok);
     {
-      auto held = w.driver.svm().hold(w.range_at(base));
-      CHECK(w.driver.svm().evict(held) == errc::ok);
+      auto held = w.driver.svm().lock_range(w.range_at(base));
+      CHECK(w.driver.evict(held) == errc::ok);
     }
     CHECK(w.device_pages(base, 2 * MiB) == 0);
     CHECK(w.frames.ram_used().value == MiB);  // the hole was not populated
@@ -297,7 +297,7 @@ TEST_SUITE("driver/garbage_collector") {
     REQUIRE(w.fault(base) == errc::ok);
     svm::range_ref<policies> r = w.range_at(base);
     REQUIRE(w.process.munmap(base, {64 * KiB}) == sys::ok);
-    w.driver.svm().remove(w.driver.svm().hold(std::move(r)));
+    w.driver.svm().remove(w.driver.svm().lock_range(std::move(r)));
     CHECK(w.count(event_kind::range_removed) == 1);
     w.driver.collect_garbage();
     CHECK(w.count(event_kind::range_removed) == 1);
@@ -316,8 +316,9 @@ TEST_SUITE("driver/garbage_collector") {
       REQUIRE(old->has(range_flag::removed));
       REQUIRE(w.range_count() == 1);
 
-      svm::garbage_collector<policies> second{w.driver.svm(), rest};
-      second.collect(w.driver.svm().hold(std::move(old)));
+      svm::range_memory<policies> memory{w.mover, w.memory};
+      svm::garbage_collector<policies> second{w.driver.svm(), memory, rest};
+      second.collect(w.driver.svm().lock_range(std::move(old)));
       CHECK(w.range_count() == 1);
       CHECK(w.complaint() == "");
     }

@@ -70,7 +70,7 @@ TEST_SUITE("driver, huge pages") {
       }
       cpu_va const start = far + byte_count{shift};
       for (std::uint64_t done = 0; done < 4 * piece; done += page_bytes)
-        REQUIRE(w.fault(start + byte_count{done}, access::write) == errc::ok);
+        REQUIRE(w.fault(start + byte_count{done}, access_kind::write) == errc::ok);
 
       std::uint64_t mapped = 0;
       w.driver.svm().for_each_range(span(far, 2 * MiB), [&](auto const& r) {
@@ -104,7 +104,7 @@ TEST_SUITE("driver, huge pages") {
           MiB, [&](auto& o) { o.driver.migrate = on_device ? o.driver.migrate : svm::migration_mode::never; })};
       w.map(3 * chunk);
       w.cpu_tag(base, 3 * chunk, 1);
-      for (std::uint64_t n = 0; n < 3; ++n) REQUIRE(w.fault(at(n * chunk), access::write) == errc::ok);
+      for (std::uint64_t n = 0; n < 3; ++n) REQUIRE(w.fault(at(n * chunk), access_kind::write) == errc::ok);
       auto const faults = w.count(svm::event_kind::gpu_fault);
       REQUIRE(w.process.munmap(at(chunk), {chunk}) == sys::ok);
       w.driver.collect_garbage();

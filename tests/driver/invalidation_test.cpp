@@ -95,7 +95,7 @@ TEST_SUITE("driver/invalidation") {
     world w{small_chunks()};
     w.map(192 * KiB);
     for (std::uint64_t offset = 0; offset < 192 * KiB; offset += 64 * KiB)
-      REQUIRE(w.fault(at(offset), access::write) == errc::ok);
+      REQUIRE(w.fault(at(offset), access_kind::write) == errc::ok);
     svm::range_ref<policies> const hit = w.range_at(at(64 * KiB));
     REQUIRE(w.process.munmap(at(64 * KiB), {64 * KiB}) == sys::ok);
     CHECK(hit->has(range_flag::unmapped));
@@ -111,7 +111,7 @@ TEST_SUITE("driver/invalidation") {
   TEST_CASE("UNM-25 an unmap that ends at a range's start or begins at its end leaves it untouched") {
     world w{small_chunks()};
     w.map(192 * KiB);
-    REQUIRE(w.fault(at(64 * KiB), access::write) == errc::ok);
+    REQUIRE(w.fault(at(64 * KiB), access_kind::write) == errc::ok);
     svm::range_ref<policies> const between = w.range_at(at(64 * KiB));
     REQUIRE(w.process.munmap(base, {64 * KiB}) == sys::ok);
     REQUIRE(w.process.munmap(at(128 * KiB), {64 * KiB}) == sys::ok);
@@ -130,7 +130,7 @@ TEST_SUITE("driver/invalidation") {
     })};
     w.map(512 * KiB);
     std::vector<std::uint64_t> const faulted{0, 64 * KiB, 192 * KiB, 256 * KiB, 384 * KiB, 448 * KiB};
-    for (std::uint64_t const offset : faulted) REQUIRE(w.fault(at(offset), access::write) == errc::ok);
+    for (std::uint64_t const offset : faulted) REQUIRE(w.fault(at(offset), access_kind::write) == errc::ok);
     REQUIRE(w.notifier_count() == 2);
     // From the middle of the second range to the middle of the last but one.
     REQUIRE(w.process.munmap(at(96 * KiB), {320 * KiB}) == sys::ok);
@@ -154,7 +154,7 @@ TEST_SUITE("driver/invalidation") {
   TEST_CASE("INV-05 a second event over the same pages finds nothing to do") {
     world w{small_chunks()};
     w.map(64 * KiB);
-    REQUIRE(w.fault(base, access::write) == errc::ok);
+    REQUIRE(w.fault(base, access_kind::write) == errc::ok);
     invalidation const event{span(base, 64 * KiB), invalidation_cause::clear};
     CHECK(w.process.invalidate_only(event));
     std::uint64_t const flushes = w.device.tlb_flushes();
@@ -194,7 +194,7 @@ TEST_SUITE("driver/invalidation") {
     w.map(64 * KiB);
     {
       greedy client{w};
-      svm::gpusvm<policies> svm{w.mover, w.driver.svm().shape(), client};
+      svm::gpusvm<policies> svm{w.mover.env(), w.driver.svm().shape(), client};
       REQUIRE(svm.find_or_insert(base, {}));
       CHECK(svm::mock::lock_report().empty());
       CHECK(w.process.invalidate_only({span(base, 4 * KiB), invalidation_cause::clear}));
@@ -240,7 +240,7 @@ TEST_SUITE("driver/invalidation") {
     cpu_va const start = at(GiB);
     w.map(8 * MiB, start);
     for (std::uint64_t i = 0; i < 100; ++i)
-      REQUIRE(w.fault(start + byte_count{(i + i / 4) * 64 * KiB}, access::write) == errc::ok);
+      REQUIRE(w.fault(start + byte_count{(i + i / 4) * 64 * KiB}, access_kind::write) == errc::ok);
     REQUIRE(w.range_count() == 100);
     REQUIRE(w.notifier_count() == 1);
     std::uint64_t const flushes = w.device.tlb_flushes();
@@ -258,7 +258,7 @@ TEST_SUITE("driver/invalidation") {
     auto found = w.driver.svm().find_or_insert(base, {});
     REQUIRE(found.has_value());
     {
-      auto held = w.driver.svm().hold(std::move(found->range));
+      auto held = w.driver.svm().lock_range(std::move(found->range));
       REQUIRE(w.driver.svm().get_pages(held, {}) == errc::ok);
     }
     REQUIRE(w.dma.live() == 16);

@@ -8,7 +8,7 @@
 #include <string>
 
 #include <support/world.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 using namespace support;
 

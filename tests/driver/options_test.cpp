@@ -59,7 +59,7 @@ TEST_SUITE("driver/svm_driver, options") {
     CHECK_FALSE(w.range_at(base)->mapping().has(page_flag::mapped));
     CHECK(w.device_pages(base, chunk) == chunk_pages);  // the memory stays
     CHECK(w.fault(base) == errc::retry);
-    CHECK(w.fault(at(chunk), access::write) == errc::retry);
+    CHECK(w.fault(at(chunk), access_kind::write) == errc::retry);
     CHECK(w.driver.prefetch(span(base, 2 * chunk), prefetch_place::device) == errc::retry);
     CHECK_FALSE(w.device.has_mappings());
     CHECK(w.complaint() == "");
@@ -153,7 +153,7 @@ TEST_SUITE("driver/svm_driver, options") {
     CHECK(w.fault(at(chunk)) == errc::ok);
     CHECK(w.fault(at(2 * chunk)) == errc::quota_exceeded);
     CHECK(w.driver.prefetch(span(base, 4 * chunk), prefetch_place::as_fault) == errc::quota_exceeded);
-    CHECK(w.fault(base, access::write) == errc::ok);  // one that is there
+    CHECK(w.fault(base, access_kind::write) == errc::ok);  // one that is there
     CHECK(w.range_count() == 2);
     CHECK(w.complaint() == "");
     REQUIRE(w.process.munmap(base, {chunk}) == sys::ok);
@@ -217,7 +217,9 @@ TEST_SUITE("driver/svm_driver, options") {
       REQUIRE(to_device(w, at(chunk), chunk) == errc::ok);
       REQUIRE(to_device(w, at(2 * chunk), chunk) == errc::ok);
     };
-    auto const fault = [](world& w, svm::cancellation const* by) { return w.driver.fault(base, access::write, by); };
+    auto const fault = [](world& w, svm::cancellation const* by) {
+      return w.driver.fault(base, access_kind::write, by);
+    };
     CHECK(cancel_at_every_round(calm, fault) >= 3);
     CHECK(cancel_at_every_round(storm, fault) >= 6);
     CHECK(cancel_at_every_round(crowd, fault) >= 4);

@@ -70,7 +70,7 @@ TEST_SUITE("driver/prefetch") {
     CHECK(w.complaint() == "");
     w.map(64 * KiB);
     REQUIRE(w.process.mprotect(at(64 * KiB), {64 * KiB}, protection::read_write) == sys::ok);
-    CHECK(w.fault(base, access::write) == errc::ok);
+    CHECK(w.fault(base, access_kind::write) == errc::ok);
     CHECK(w.gpu_write(at(64 * KiB), 3) == errc::ok);
     CHECK(w.cpu_read(at(64 * KiB)) == 3u);
     CHECK(w.complaint() == "");

@@ -14,7 +14,7 @@
 #include <mock/processes.hpp>
 #include <support/cancel_after.hpp>
 #include <support/failures.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 using namespace support;
 using svm::event_kind;
@@ -569,8 +569,7 @@ TEST_SUITE("driver/queue_driver") {
     };
     CHECK(w.queues.restore() == errc::busy);
     w.hooks.hook = nullptr;
-    CHECK(w.count(event_kind::interfered_retry) - before <=
-          svm::retry_budget<svm::mock::virtual_clock>::interfered_rounds);
+    CHECK(w.count(event_kind::interfered_retry) - before <= svm::retry_budget<svm::mock::virtual_clock>::event_rounds);
     CHECK(binds >= 16);
     CHECK(w.look(base) == stands_still);
     CHECK(w.complaint() == "");

@@ -138,18 +138,18 @@ TEST_SUITE("driver/regression") {
       REQUIRE(w.gpu_write(base, 1) == errc::ok);
       svm::range_ref<policies> const r = w.range_at(base);
       auto& svm = w.driver.svm();
-      by_close ? w.driver.close() : svm.remove(svm.hold(r));
+      by_close ? w.driver.close() : svm.remove(svm.lock_range(r));
       // Its addresses belong to others now, whose memory stays where it is.
       if (!by_close) REQUIRE(w.fault(base) == errc::ok);
       for (bool const exited : {false, true}) {
         CAPTURE(exited);
         if (exited) w.process.exit();
-        auto held = svm.hold(r);
+        auto held = svm.lock_range(r);
         CHECK(held.mm_alive() == !exited);
-        CHECK(svm.evict(held) == errc::gone);
+        CHECK(w.driver.evict(held) == errc::gone);
         CHECK(svm.get_pages(held, {}) == errc::gone);
         CHECK(svm.bind(held) == errc::gone);
-        CHECK(svm.migrate_to_device(held, {}) == errc::gone);
+        CHECK(w.driver.migrate_to_device(held, {}) == errc::gone);
         if (!exited) CHECK(w.device_pages(base, 2 * MiB) == 512);
       }
     }
@@ -157,8 +157,8 @@ TEST_SUITE("driver/regression") {
 
   TEST_CASE("a range whose process has exited answers mm_gone, and no page table is looked at (EVC-07)") {
     svm::byte_count const chunks[] = {byte_count{64 * KiB}, byte_count{page_bytes}};
-    auto const shape =
-        svm::geometry::make({cpu_va{}, byte_count{svm::mock::user_end}}, byte_count{2 * MiB}, chunks, {page_bytes});
+    auto const shape = svm::gpusvm_layout::make({cpu_va{}, byte_count{svm::mock::user_end}}, byte_count{2 * MiB},
+                                                chunks, {page_bytes});
     REQUIRE(shape);
     scripted<> s{*shape};
     s.mm.add_vma(base, 64 * KiB);
@@ -167,16 +167,16 @@ TEST_SUITE("driver/regression") {
       ++looks;
       scripted_mm<4096>::fill(where, out);
     };
-    auto const found = s.svm.find_or_insert(base, {access::read, true, false, {}});
+    auto const found = s.svm.find_or_insert(base, {access_kind::read, true, false, {}});
     REQUIRE(found);
     std::uint64_t const before = looks;
     s.mm.users = 0;
     {
-      auto held = s.svm.hold(found->range);
+      auto held = s.svm.lock_range(found->range);
       CHECK_FALSE(held.mm_alive());
-      CHECK(s.svm.evict(held) == errc::mm_gone);
+      CHECK(s.range_memory.evict(held) == errc::mm_gone);
       CHECK(s.svm.get_pages(held, {}) == errc::mm_gone);
-      CHECK(s.svm.migrate_to_device(held, {}) == errc::mm_gone);
+      CHECK(s.range_memory.migrate_to_device(held, {}) == errc::mm_gone);
       CHECK(s.svm.scan(held) != svm::residence::here);
       CHECK_FALSE(s.svm.is_scattered(held));
     }
@@ -184,16 +184,16 @@ TEST_SUITE("driver/regression") {
     CHECK(s.mm.walks == 0);
     s.mm.users = 1;
     {
-      auto held = s.svm.hold(found->range);
-      CHECK(s.svm.evict(held) == errc::ok);
+      auto held = s.svm.lock_range(found->range);
+      CHECK(s.range_memory.evict(held) == errc::ok);
     }
     CHECK(looks > before);
   }
 
   TEST_CASE("a fault that the device has no room for leaves the range, unmapped") {
     svm::byte_count const chunks[] = {byte_count{64 * KiB}, byte_count{page_bytes}};
-    auto const shape =
-        svm::geometry::make({cpu_va{}, byte_count{svm::mock::user_end}}, byte_count{2 * MiB}, chunks, {page_bytes});
+    auto const shape = svm::gpusvm_layout::make({cpu_va{}, byte_count{svm::mock::user_end}}, byte_count{2 * MiB},
+                                                chunks, {page_bytes});
     REQUIRE(shape);
     scripted_mm<4096> mm;
     full_device device;
@@ -205,7 +205,7 @@ TEST_SUITE("driver/regression") {
       svm::migrator<full_device_policies> mover{{mm, device, pagemap, memory, clock, stats}};
       svm::svm_driver<full_device_policies> driver{mover, *shape, {migration_mode::never, {}, {}, false}};
       mm.add_vma(base, 64 * KiB);
-      CHECK(driver.fault(base, access::write) == errc::no_memory);
+      CHECK(driver.fault(base, access_kind::write) == errc::no_memory);
       CHECK(stats.count(event_kind::gpu_fault_retry) == 0);
       REQUIRE(driver.svm().find(base));
       CHECK_FALSE(driver.svm().find(base)->mapping().has(page_flag::valid));
@@ -213,7 +213,7 @@ TEST_SUITE("driver/regression") {
       CHECK(device.live.empty());
       CHECK(device.commits == 0);
       device.full = false;
-      CHECK(driver.fault(base, access::write) == errc::ok);
+      CHECK(driver.fault(base, access_kind::write) == errc::ok);
       CHECK(driver.svm().find(base)->mapping().has(page_flag::valid));
       CHECK(device.commits == 1);
     }
@@ -247,7 +247,7 @@ TEST_SUITE("driver/regression") {
     w.device.plant_stale_entry(base);
     REQUIRE(w.process.mprotect(base, {64 * KiB}, protection::read) == sys::ok);
     REQUIRE(w.gpu_read(base) == 1);  // the same page, mapped for reading
-    REQUIRE(w.fault(base, access::write) == errc::read_only);
+    REQUIRE(w.fault(base, access_kind::write) == errc::read_only);
     REQUIRE(w.complaint() == "");
     w.device.spring_stale_entry();
     CHECK(w.complaint() == "O-01: the TLB and the GPU's page table disagree");
@@ -260,8 +260,8 @@ TEST_SUITE("driver/regression") {
     world w;
     w.map(64 * KiB, at(GiB));
     w.failures.arm(failure::notifier, 1, svm::mock::failure_plan::repeat::from_then_on);
-    CHECK(w.fault(base, access::read) == errc::no_vma);
-    CHECK(w.fault(base, access::write) == errc::no_vma);
+    CHECK(w.fault(base, access_kind::read) == errc::no_vma);
+    CHECK(w.fault(base, access_kind::write) == errc::no_vma);
     CHECK(w.failures.calls(failure::notifier) == 0);
     CHECK(w.process.watchers().registered() == 0);
     CHECK(w.memory.total_blocks() == 0);

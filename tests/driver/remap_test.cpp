@@ -37,7 +37,7 @@ void move_two_megabytes(remap_case const& how, bool cpu_first) {
   w.map(2 * MiB);
   w.cpu_tag(base, 2 * MiB, 1);
   REQUIRE(order_at(w, base) == (how.thp ? 9 : 0));
-  if (how.migrated) REQUIRE(w.fault(base, access::write) == errc::ok);
+  if (how.migrated) REQUIRE(w.fault(base, access_kind::write) == errc::ok);
   REQUIRE(w.device_pages(base, 2 * MiB) == (how.migrated ? 512 : 0));
 
   REQUIRE(move(w, base, 2 * MiB, to, how.dont_unmap) == sys::ok);
@@ -84,7 +84,7 @@ TEST_SUITE("driver, mremap") {
         REQUIRE(w.gpu_write(base, 100) == errc::ok);
         svm::range_ref<policies> const old = w.range_at(base);
         REQUIRE(move(w, base, chunk, far, dont_unmap) == sys::ok);
-        for (auto const want : {access::read, access::write})
+        for (auto const want : {access_kind::read, access_kind::write})
           CHECK(w.fault(base, want) == (dont_unmap ? errc::ok : errc::no_vma));
         CHECK(old->has(svm::range_flag::removed));
         CHECK_FALSE(old->mapping().has(svm::page_flag::mapped));

@@ -216,13 +216,13 @@ TEST_SUITE("driver/several GPUs") {
       // A migration under way has memory of the device, and gives it back when it sees the end.
       bool const has_memory = when == step::collecting || when == step::finalized;
       interfere(w, when, [&] { CHECK(w.gpu_card(1).mover.unbind() == (has_memory ? errc::busy : errc::ok)); });
-      errc const e = driver(w, 1).fault(base, access::write);
+      errc const e = driver(w, 1).fault(base, access_kind::write);
       w.hooks.hook = nullptr;
       CHECK((e == errc::ok || e == errc::device_gone));
       CHECK(w.device_pages(base, chunk) == 0);
       CHECK(w.complaint() == "");
       CHECK(w.unplug(1) == errc::ok);
-      CHECK(driver(w, 1).fault(base, access::write) == errc::gone);
+      CHECK(driver(w, 1).fault(base, access_kind::write) == errc::gone);
       CHECK(w.cpu_tags_until(base, chunk, 1) == chunk);
     }
   }

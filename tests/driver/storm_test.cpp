@@ -16,7 +16,7 @@ using svm::retry_budget;
 
 namespace {
 
-constexpr auto rounds = static_cast<std::uint64_t>(retry_budget<policies::clock>::interfered_rounds);
+constexpr auto rounds = static_cast<std::uint64_t>(retry_budget<policies::clock>::event_rounds);
 constexpr auto passes = static_cast<std::uint64_t>(svm::svm_driver<policies>::max_passes);
 
 /// A machine on which, once `rage` was called, an event over everything comes at each step. Steps have no end: one more
@@ -66,7 +66,7 @@ TEST_SUITE("driver/storm") {
     REQUIRE(made);
     w.rage();
     {
-      auto held = w.driver.svm().hold(made->range);
+      auto held = w.driver.svm().lock_range(made->range);
       CHECK(w.driver.svm().get_pages(held, {}) == errc::busy);
     }
     CHECK(w.retries() == rounds);
@@ -84,7 +84,7 @@ TEST_SUITE("driver/storm") {
       w.process.invalidate_only({span(base, chunk), invalidation_cause::clear});
     };
     {
-      auto held = w.driver.svm().hold(made->range);
+      auto held = w.driver.svm().lock_range(made->range);
       CHECK(w.driver.svm().get_pages(held, {}) == errc::busy);
     }
     CHECK(w.retries() == 3);
@@ -96,18 +96,18 @@ TEST_SUITE("driver/storm") {
     auto made = w.driver.svm().find_or_insert(base, {.devmem_possible = true});
     REQUIRE(made);
     {
-      auto held = w.driver.svm().hold(made->range);
+      auto held = w.driver.svm().lock_range(made->range);
       REQUIRE(w.driver.svm().get_pages(held, {}) == errc::ok);
       w.rage();
       CHECK(w.driver.svm().bind(held) == errc::retry);
       CHECK(w.driver.svm().scan(held) == svm::residence::system);
       w.driver.svm().sync(held, true);
-      errc const moved = w.driver.svm().migrate_to_device(held, {});
+      errc const moved = w.driver.migrate_to_device(held, {});
       CHECK((moved == errc::ok || moved == errc::busy));
-      CHECK(w.driver.svm().evict(held) == errc::ok);
+      CHECK(w.driver.evict(held) == errc::ok);
       w.driver.svm().unmap_pages(held);
     }
-    w.driver.svm().remove(w.driver.svm().hold(made->range));
+    w.driver.svm().remove(w.driver.svm().lock_range(made->range));
     made->range = {};
     CHECK(w.events < 20);
     w.calm();
@@ -136,7 +136,7 @@ TEST_SUITE("driver/storm") {
             o.driver.rest = rest;
           })};
           w.rage(cause);
-          errc const e = w.fault(base, access::write);
+          errc const e = w.fault(base, access_kind::write);
           CHECK(e != errc::ok);
           CHECK(w.count(event_kind::gpu_fault_retry) < passes);
           CHECK(w.retries() <= 2 * passes * rounds);
@@ -149,7 +149,7 @@ TEST_SUITE("driver/storm") {
       stormy_world w{small_chunks(2 * chunk, [&](auto& o) { o.driver.mixed = mixed; })};
       REQUIRE(to_device(w, base, chunk / 2) == errc::ok);
       w.rage();
-      CHECK(w.fault(base, access::atomic) != errc::ok);
+      CHECK(w.fault(base, access_kind::atomic) != errc::ok);
       CHECK(w.count(event_kind::gpu_fault_retry) < passes);
       w.calm();
     }

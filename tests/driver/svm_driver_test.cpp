@@ -64,8 +64,8 @@ TEST_SUITE("driver/svm_driver") {
       CAPTURE(process_first);
       world w;
       w.map(4 * MiB);
-      REQUIRE(w.fault(base, access::write) == errc::ok);
-      REQUIRE(w.fault(at(2 * MiB), access::write) == errc::ok);
+      REQUIRE(w.fault(base, access_kind::write) == errc::ok);
+      REQUIRE(w.fault(at(2 * MiB), access_kind::write) == errc::ok);
       if (!process_first) w.driver.close();
       w.process.exit();
       if (process_first) w.driver.close();
@@ -78,7 +78,7 @@ TEST_SUITE("driver/svm_driver") {
   TEST_CASE("an unmap after the close is nobody's business, and closing again does nothing") {
     world w;
     w.map(2 * MiB);
-    REQUIRE(w.fault(base, access::write) == errc::ok);
+    REQUIRE(w.fault(base, access_kind::write) == errc::ok);
     svm::range_ref<policies> const kept = w.range_at(base);
     w.driver.close();
     REQUIRE(w.process.munmap(base, {2 * MiB}) == sys::ok);

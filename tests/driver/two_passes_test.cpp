@@ -92,7 +92,7 @@ TEST_SUITE("driver/invalidation in two passes") {
     scene s;
     CHECK(s.event(invalidation_cause::clear, [&] {
       for (machine::view* const v : {&s.a, &s.b}) {
-        auto held = v->driver.svm().hold(v->driver.svm().find(base));
+        auto held = v->driver.svm().lock_range(v->driver.svm().find(base));
         CHECK(v->driver.svm().bind(held) == errc::retry);
         CHECK(s.entries(*v) == 0);
       }
@@ -104,10 +104,10 @@ TEST_SUITE("driver/invalidation in two passes") {
     for (bool const removed : {false, true}) {
       scene s;
       CHECK(s.event(invalidation_cause::clear, [&] {
-        auto held = s.a.driver.svm().hold(s.a.driver.svm().find(base));
+        auto held = s.a.driver.svm().lock_range(s.a.driver.svm().find(base));
         s.a.driver.svm().unmap_pages(held);
       }));
-      if (removed) s.a.driver.svm().remove(s.a.driver.svm().hold(s.a.driver.svm().find(base)));
+      if (removed) s.a.driver.svm().remove(s.a.driver.svm().lock_range(s.a.driver.svm().find(base)));
       CHECK(s.live() == 0);
       CHECK(s.w.complaint() == "");
     }

@@ -126,9 +126,9 @@ TEST_SUITE("driver, waits") {
       CHECK(w.cpu_write(page_at(1), 20) == sys::ok);  // nobody else is kept from anything
       svm::range_ref<policies> r = w.range_at(base);
       REQUIRE(r);
-      static_cast<void>(w.driver.svm().hold(std::move(r)));
+      static_cast<void>(w.driver.svm().lock_range(std::move(r)));
     };
-    CHECK(w.fault(base, access::write) == errc::in_use);
+    CHECK(w.fault(base, access_kind::write) == errc::in_use);
     CHECK(retries == 0);
     CHECK(w.waited() == svm::milliseconds(20));
     ends.push_back(w.clock.now().nanoseconds);
@@ -138,7 +138,7 @@ TEST_SUITE("driver, waits") {
       wanted = wanted * 2 < 1'000'000 ? wanted * 2 : 1'000'000;
     }
     w.process.pin(page_at(3), false);
-    CHECK(w.fault(base, access::write) == errc::ok);
+    CHECK(w.fault(base, access_kind::write) == errc::ok);
   }
 
   TEST_CASE("a page that is only in the way is waited for: mixed memory that others hold is gathered afterwards") {
@@ -207,7 +207,7 @@ TEST_SUITE("driver, waits") {
       bool set = false;
     } cancelled;
     meanwhile = [&](time_point) { cancelled.set = w.waits == 4; };
-    CHECK(w.driver.fault(base, access::write, &cancelled) == errc::interrupted);
+    CHECK(w.driver.fault(base, access_kind::write, &cancelled) == errc::interrupted);
     CHECK(w.waits == 4);
     w.process.pin(page_at(3), false);
   }

@@ -11,7 +11,7 @@
 
 #include <explore/toys.hpp>
 #include <support/sanitized.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 using namespace svm::explore;
 
@@ -55,8 +55,8 @@ struct counts {
 struct machine {
   std::array<toys::word, 2> shared;
   std::array<toys::range_mutex, 2> locks;
-  std::array<svm::explore::lock::shared_mutex<svm::lock_rank::mm>, 2> shared_locks;
-  svm::explore::lock::event second_ended;
+  std::array<svm::explore::lock_policy::shared_mutex<svm::lock_rank::mm>, 2> shared_locks;
+  svm::explore::lock_policy::event second_ended;
   toys::range_mutex end_lock;
   bool has_second_ended = false;
   std::array<std::uint32_t, 2> guarded{};

@@ -13,12 +13,12 @@ using namespace svm::explore;
 
 namespace {
 
-using notifier_mutex = svm::explore::lock::shared_mutex<svm::lock_rank::notifier>;
+using notifier_mutex = svm::explore::lock_policy::shared_mutex<svm::lock_rank::notifier>;
 
 struct guarded {
   notifier_mutex both;
   toys::range_mutex one;
-  svm::explore::lock::event changed;
+  svm::explore::lock_policy::event changed;
   std::uint32_t readers = 0;
   std::uint32_t writers = 0;
   bool met = false;

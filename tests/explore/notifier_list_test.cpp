@@ -16,7 +16,7 @@ using svm::invalidation_answer;
 
 namespace {
 
-using list = svm::notifier_list<explore::lock>;
+using list = svm::port::notifier_list<explore::lock_policy>;
 
 constexpr svm::va_range first_page{{0}, {1}};
 constexpr svm::va_range both_pages{{0}, {2}};
@@ -27,7 +27,7 @@ struct process;
 struct device final : svm::invalidation_target {
   process* home = nullptr;
   list::registration registration;
-  explore::lock::mutex<svm::lock_rank::notifier> lock;
+  explore::lock_policy::mutex<svm::lock_rank::notifier> lock;
   bool maps = false;
   std::uint32_t page = 0;  // that it maps
   bool registered = false;
@@ -43,7 +43,7 @@ struct device final : svm::invalidation_target {
 
 struct process {
   list notifiers;
-  explore::lock::atomic<std::uint32_t> page{1};  // each event replaces it
+  explore::lock_policy::atomic<std::uint32_t> page{1};  // each event replaces it
   device one, two;
 
   process() {

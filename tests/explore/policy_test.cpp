@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-// Another lock policy, made of the atomics of a policy below it: on `explore::lock` its own steps are explored.
+// Another lock policy, made of the atomics of a policy below it: on `explore::lock_policy` its own steps are explored.
 
 #include <cstdint>
 #include <string>
@@ -58,7 +58,7 @@ class spin_lock {
 
 template <flaw Flaw>
 struct hall {
-  spin_lock<svm::explore::lock, Flaw> door;
+  spin_lock<svm::explore::lock_policy, Flaw> door;
   std::uint32_t readers = 0;
   std::uint32_t writers = 0;
 };

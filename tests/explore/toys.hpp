@@ -16,9 +16,9 @@ namespace toys {
 
 namespace explore = svm::explore;
 using svm::lock_rank;
-using word = explore::lock::atomic<std::uint32_t>;
-using range_mutex = explore::lock::mutex<lock_rank::range>;
-using mm_mutex = explore::lock::mutex<lock_rank::mm>;
+using word = explore::lock_policy::atomic<std::uint32_t>;
+using range_mutex = explore::lock_policy::mutex<lock_rank::range>;
+using mm_mutex = explore::lock_policy::mutex<lock_rank::mm>;
 
 /// One of each kind of strategy, for searches that must find the same thing.
 class all_strategies {
@@ -145,7 +145,7 @@ class too_polite : public explore::scenario<doorway> {
 
 struct mailbox {
   range_mutex guard;
-  explore::lock::event arrived;
+  explore::lock_policy::event arrived;
   word full{0};
 };
 

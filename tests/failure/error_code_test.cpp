@@ -114,7 +114,7 @@ TEST_SUITE("failure/error_codes") {
     world w{small_chunks(MiB, [](auto& o) { o.driver.migrate = svm::migration_mode::never; })};
     w.map(chunk);
     w.failures.arm(failure::ram, 3, repeat::from_then_on);
-    CHECK(w.fault(base, access::write) == errc::no_ram);
+    CHECK(w.fault(base, access_kind::write) == errc::no_ram);
     w.failures.disarm();
     CHECK(w.gpu_mapped_pages(base, chunk) == 0);
     CHECK(w.dma.live() == 0);

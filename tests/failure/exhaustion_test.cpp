@@ -55,7 +55,7 @@ TEST_SUITE("failure/exhaustion") {
         if (s == step::walked && ++walks <= k)
           CHECK(w.process.invalidate_only({span(base, chunk), svm::invalidation_cause::clear}));
       };
-      CHECK(w.fault(base, access::write) == errc::ok);
+      CHECK(w.fault(base, access_kind::write) == errc::ok);
       CHECK(walks == k + 1);
       CHECK(w.gpu_mapped_pages(base, chunk) == chunk_pages);
       CHECK(w.device_pages(base, chunk) == chunk_pages);
@@ -75,7 +75,7 @@ TEST_SUITE("failure/exhaustion") {
       w.hooks.hook = [&](step s) {
         if (s == step::preparing && ++binds <= k) as_another_thread([&] { CHECK(w.cpu_read(base) == 1u); });
       };
-      CHECK(w.fault(base, access::write) == errc::ok);
+      CHECK(w.fault(base, access_kind::write) == errc::ok);
       CHECK(w.count(svm::event_kind::gpu_fault_retry) == k);
       CHECK(w.device_pages(base, chunk) == chunk_pages);
       CHECK(w.complaint() == "");

@@ -31,7 +31,7 @@ operation const all_operations[] = {
     {"evict_span", 2, both_on_device, [](world& w) { return w.mover.evict_span(w.process, span(base, chunk)); }, true},
     {"evict_all", 2, both_on_device, [](world& w) { return w.mover.evict_all(); }},
     {"make_room", 2, both_on_device, [](world& w) { return w.mover.make_room({2 * chunk}); }},
-    {"fault", 1, other_on_device, [](world& w) { return w.fault(base, svm::access::write); }},
+    {"fault", 1, other_on_device, [](world& w) { return w.fault(base, svm::access_kind::write); }},
     {"prefetch to device", 1, other_on_device,
      [](world& w) { return w.driver.prefetch(span(base, chunk), prefetch_place::device); }},
     {"prefetch to system", 2, first_on_device,

@@ -8,8 +8,8 @@
 #include <svm/gpuvm/objects.hpp>
 #include <svm/gpuvm/op_list.hpp>
 
-#include <svm/mock/counting_allocator.hpp>
-#include <svm/mock/reservation.hpp>
+#include <svm/mock/machine/counting_allocator.hpp>
+#include <svm/mock/machine/reservation.hpp>
 
 #include <failure/failure_loop.hpp>
 #include <failure/trace.hpp>

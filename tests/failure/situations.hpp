@@ -119,7 +119,7 @@ inline void two_on_device(stage& w) {
 }
 inline void mapped_on_device(stage& w) {
   written(w);
-  REQUIRE(w.fault(base, access::write) == errc::ok);
+  REQUIRE(w.fault(base, access_kind::write) == errc::ok);
 }
 /// The range no longer fits the VMA, and its memory is in device memory.
 inline void stale(stage& w) {
@@ -137,15 +137,15 @@ inline void half_unmapped_alone(stage& w, partial_unmap rest) {
   written(w);
   {
     REQUIRE(w.alone->svm.find_or_insert(base, {.devmem_possible = true}).has_value());
-    auto held = w.alone->svm.hold(w.alone->svm.find(base));
-    REQUIRE(w.alone->svm.migrate_to_device(held, {}) == errc::ok);
+    auto held = w.alone->svm.lock_range(w.alone->svm.find(base));
+    REQUIRE(w.alone->memory.migrate_to_device(held, {}) == errc::ok);
   }
   REQUIRE(w.process.munmap(at(chunk / 2), {chunk / 2}) == sys::ok);
 }
 inline void second_half_unmapped(stage& w) {
   w.second = std::make_unique<stage::second_driver>(w);
   written(w);
-  REQUIRE(w.second->driver->fault(base, access::write) == errc::ok);
+  REQUIRE(w.second->driver->fault(base, access_kind::write) == errc::ok);
   REQUIRE(w.process.munmap(at(chunk / 2), {chunk / 2}) == sys::ok);
 }
 template <void (*SetUp)(stage&)>

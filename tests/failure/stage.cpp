@@ -78,7 +78,7 @@ void run(situation const& before, call const& made, plan const& p, reference con
     CHECK(made.act(w) == errc::ok);
     CHECK(state{w}.difference_from({&wanted.never_failed}, before.loose | set_of(part::frames)) == "");
   }
-  if (auto* const account = w.svm().account()) CHECK(account->used() == w.device_memory.used());
+  if (auto* const account = w.driver.account()) CHECK(account->used() == w.device_memory.used());
   w.end_extras();
   CHECK(w.complaint() == "");
   check_words(w, content);

@@ -32,7 +32,7 @@ class stage : public world {
   /// A mapping to attach to a range.
   struct guest : viewer {
     using viewer::viewer;
-    svm::pages<policies> mapping{env};
+    svm::device_mapping<policies> mapping{env};
   };
   /// Memory that a device maps by itself.
   struct user : viewer {
@@ -43,8 +43,9 @@ class stage : public world {
   struct bare final : viewer, svm::invalidation_client<policies> {
     bare(stage& home, svm::partial_unmap rest)
         : viewer(home, 0),
-          svm(home.mover, env, home.driver.svm().shape(), *this),
-          collector(std::in_place, svm, rest) {}
+          svm(env, home.driver.svm().shape(), *this),
+          memory(home.mover, home.memory),
+          collector(std::in_place, svm, memory, rest) {}
     ~bare() {
       collector.reset();
       svm.close();
@@ -57,6 +58,7 @@ class stage : public world {
       svm::finish_invalidating(owner, event, *collector);
     }
     svm::gpusvm<policies> svm;
+    svm::range_memory<policies> memory;
     std::optional<svm::garbage_collector<policies>> collector;
   };
   /// A driver that a call may end.
@@ -83,9 +85,9 @@ class stage : public world {
 
   [[nodiscard]] svm::gpusvm<policies>& svm() { return driver.svm(); }
   /// The range at an address, to work on; made where there is none.
-  [[nodiscard]] svm::range_hold<policies> hold(cpu_va a = base) {
+  [[nodiscard]] svm::locked_range<policies> hold(cpu_va a = base) {
     if (!svm().find(a)) REQUIRE(svm().find_or_insert(a, {.devmem_possible = true}).has_value());
-    return svm().hold(svm().find(a));
+    return svm().lock_range(svm().find(a));
   }
   /// Moves a span to the memory of a GPU.
   void move_to(std::size_t gpu, cpu_va a, std::uint64_t size = chunk) {

@@ -10,7 +10,8 @@
 #include <initializer_list>
 #include <string>
 
-#include <svm/base/index_node.hpp>
+#include <svm/index/chunk_node.hpp>
+#include <svm/index/index_node.hpp>
 
 #include <support/world.hpp>
 
@@ -135,13 +136,21 @@ class state {
       mix(part::mappings, m.at.value | (m.writable ? 1 : 0) | static_cast<std::uint64_t>(m.path) << 1);
     });
     mix(part::attributes, v.driver.attribute_count());
-    if (auto* const account = svm.account()) mix(part::vram, account->used().value);
+    if (auto* const account = v.driver.account()) mix(part::vram, account->used().value);
   }
 
   /// True when the bookkeeping memory is what it was, but for index nodes that wait in a pool for the next insertion.
   [[nodiscard]] bool owes_only_nodes(state const& before) const {
     constexpr std::uint64_t node = sizeof(svm::index_node<16>);
-    return blocks_ >= before.blocks_ && bytes_ - before.bytes_ == (blocks_ - before.blocks_) * node;
+    constexpr std::uint64_t bucket = sizeof(svm::chunk_bucket<svm::readers_lock>);
+    constexpr std::uint64_t table = sizeof(svm::chunk_table<svm::readers_lock>);
+    if (blocks_ < before.blocks_ || bytes_ < before.bytes_) return false;
+    std::uint64_t const blocks = blocks_ - before.blocks_;
+    std::uint64_t const bytes = bytes_ - before.bytes_;
+    for (std::uint64_t tables = 0; tables <= blocks; ++tables)
+      for (std::uint64_t buckets = 0; buckets <= blocks - tables; ++buckets)
+        if (tables * table + buckets * bucket + (blocks - tables - buckets) * node == bytes) return true;
+    return false;
   }
 
   std::array<std::uint64_t, parts> hash_{};

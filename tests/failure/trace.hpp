@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/mock/failure.hpp>
+#include <svm/mock/machine/failure.hpp>
 
 namespace support {
 

@@ -45,7 +45,7 @@ constexpr situation to_serve[] = {
     {"half unmapped", plain, half_unmapped, placement},
     {"half unmapped, to be split", splits, half_unmapped, placement | ranges_made},
 };
-[[nodiscard]] errc fault_at(stage& w, cpu_va a, svm::access want) {
+[[nodiscard]] errc fault_at(stage& w, cpu_va a, svm::access_kind want) {
   errc const e = w.fault(a, want);
   if (svm::range_ref<policies> const left = w.range_at(a); left && e != errc::ok)
     CHECK_FALSE(left->mapping().has(svm::page_flag::mapped));
@@ -54,9 +54,9 @@ constexpr situation to_serve[] = {
 // One that fails leaves the range, unmapped. A fault that cannot migrate maps memory where it is. What a prefetch has
 // done before the failure stays. Of several errors on the way the last one counts.
 constexpr call serving[] = {
-    {"fault", [](stage& w) { return fault_at(w, page_at(3), svm::access::read); }, placement, ranges_made, placement,
-     false, false},
-    {"write fault", [](stage& w) { return fault_at(w, page_at(3), svm::access::write); }, placement, ranges_made,
+    {"fault", [](stage& w) { return fault_at(w, page_at(3), svm::access_kind::read); }, placement, ranges_made,
+     placement, false, false},
+    {"write fault", [](stage& w) { return fault_at(w, page_at(3), svm::access_kind::write); }, placement, ranges_made,
      placement, false, false},
     {"prefetch as a fault", [](stage& w) { return w.driver.prefetch(span(base, chunk), prefetch_place::as_fault); },
      placement | ranges_made, 0, placement, false, false},
@@ -121,7 +121,7 @@ constexpr situation to_look_up[] = {
 constexpr call looking_up[] = {
     {"find_or_insert",
      [](stage& w) {
-       return w.svm().find_or_insert(page_at(3), {.want = svm::access::write, .devmem_possible = true}).error();
+       return w.svm().find_or_insert(page_at(3), {.want = svm::access_kind::write, .devmem_possible = true}).error();
      },
      0, 0, 0},
 };
@@ -193,10 +193,10 @@ constexpr situation to_migrate[] = {
 /// One that fails has moved nothing; the eviction that makes room may be done, and is of another's memory.
 [[nodiscard]] errc migrate_range(stage& w, svm::migrate_options<policies> const& how) {
   auto held = w.hold();
-  return w.svm().migrate_to_device(held, how);
+  return w.driver.migrate_to_device(held, how);
 }
 [[nodiscard]] errc migrate_span(stage& w, svm::migrate_options<policies> how) {
-  how.account = w.svm().account();
+  how.account = w.driver.account();
   if (w.device_pages(base, chunk) == chunk_pages && w.frames.gpu_of(w.process.entry_at(base).target) == 0)
     return errc::ok;
   return w.mover.migrate_to_device(w.process, span(base, chunk), how);
@@ -227,7 +227,7 @@ constexpr call evicting_ranges[] = {
     {"gpusvm::evict",
      [](stage& w) {
        auto held = w.hold();
-       return w.svm().evict(held);
+       return w.driver.evict(held);
      },
      gpu_side, 0, 0, true},
     {"evict_span", [](stage& w) { return w.mover.evict_span(w.process, span(base, chunk)); }, gpu_side, 0, 0, true},
@@ -266,7 +266,7 @@ constexpr call evicting_all[] = {
   svm::cpu_fault_answer answer{};
   {
     svm::shared_guard const guard{w.process.map_lock()};
-    answer = w.mover.bring_back(*home, {page_at(5), page, span(base, chunk)});
+    answer = w.mover.bring_back(*home, {w.process.id(), page_at(5), page, span(base, chunk)});
   }
   w.process.pin(page_at(5), false);
   return answer.error;
@@ -313,7 +313,7 @@ constexpr situation to_reap[] = {
     {"a range and attributes", stays_in_system,
      [](stage& w) {
        advised(w);
-       REQUIRE(w.fault(base, access::write) == errc::ok);
+       REQUIRE(w.fault(base, access_kind::write) == errc::ok);
      }},
     {"a buffer", stays_in_system, buffer_with_pages},
 };
@@ -344,13 +344,13 @@ constexpr call collecting_alone[] = {
      0, 0, placement | ranges_made},
     {"garbage_collector::collect",
      [](stage& w) {
-       w.alone->collector->collect(w.alone->svm.hold(w.alone->svm.find(base)));
+       w.alone->collector->collect(w.alone->svm.lock_range(w.alone->svm.find(base)));
        return errc::ok;
      },
      0, 0, placement | ranges_made},
     {"gpusvm::split",
      [](stage& w) {
-       w.alone->svm.split(w.alone->svm.hold(w.alone->svm.find(base)));
+       w.alone->svm.split(w.alone->svm.lock_range(w.alone->svm.find(base)));
        return errc::ok;
      },
      0, 0, placement | ranges_made},

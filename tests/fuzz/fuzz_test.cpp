@@ -6,7 +6,7 @@
 #include "target.hpp"
 
 #include <support/sanitized.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 #include <doctest/doctest.h>
 

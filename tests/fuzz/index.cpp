@@ -5,7 +5,7 @@
 
 #include "target.hpp"
 
-#include <svm/base/interval_index.hpp>
+#include <svm/index/interval_index.hpp>
 #include <svm/std/null_lock.hpp>
 
 #include "support/ledger_allocator.hpp"
@@ -64,9 +64,9 @@ svm::va_range span(std::uint64_t first, std::uint64_t last) {
   return svm::va_range::from_bounds({first}, {last}).value();
 }
 
-template <unsigned Fanout>
+template <unsigned Fanout, svm::index_memory Memory>
 class program {
-  using tested = svm::interval_index<traits, svm::null_lock, support::ledger_allocator, Fanout>;
+  using tested = svm::interval_index<traits, svm::null_lock, support::ledger_allocator, Fanout, Memory>;
   using model = std::map<std::uint64_t, object*>;
   using place = model::iterator;
 
@@ -250,10 +250,10 @@ class program {
   std::vector<object*> spare_;
 };
 
-template <unsigned Fanout>
+template <unsigned Fanout, svm::index_memory Memory>
 void execute(input& in) {
   swarm const present(in, kinds);
-  program<Fanout> p;
+  program<Fanout, Memory> p;
   while (!in.at_end()) {
     operation const o = decode(in, present);
     tell_operation(o);
@@ -261,15 +261,23 @@ void execute(input& in) {
   }
 }
 
+template <svm::index_memory Memory>
+void execute(unsigned fanout, input& in) {
+  if (fanout == 0)
+    execute<4, Memory>(in);
+  else if (fanout == 1)
+    execute<16, Memory>(in);
+  else
+    execute<32, Memory>(in);
+}
+
 int run(bytes all) {
   input in(all);
-  unsigned const fanout = in.below(3);
-  if (fanout == 0)
-    execute<4>(in);
-  else if (fanout == 1)
-    execute<16>(in);
+  unsigned const kind_of_index = in.below(6);
+  if (kind_of_index < 3)
+    execute<svm::index_memory::none>(kind_of_index, in);
   else
-    execute<32>(in);
+    execute<svm::index_memory::last_leaf>(kind_of_index - 3, in);
   return 0;
 }
 

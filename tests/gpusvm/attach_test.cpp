@@ -3,7 +3,7 @@
 
 // Mappings of other devices on a range: gpusvm::attach and detach.
 
-#include <svm/gpusvm/get_pages.hpp>
+#include <svm/gpusvm/impl/get_pages.hpp>
 
 #include <cstdint>
 
@@ -15,7 +15,7 @@ using svm::page_flag;
 
 namespace {
 
-using pages = svm::pages<policies>;
+using pages = svm::device_mapping<policies>;
 
 /// The view of another GPU on a range of the first one: a page table of its own, and a mapping to attach.
 struct guest {
@@ -66,8 +66,8 @@ struct shared_range {
   }
 
   [[nodiscard]] svm::gpusvm<policies>& svm() { return w.driver.svm(); }
-  [[nodiscard]] svm::range_hold<policies> hold() { return svm().hold(range); }
-  [[nodiscard]] errc use(svm::range_hold<policies>& held, guest& g) {
+  [[nodiscard]] svm::locked_range<policies> hold() { return svm().lock_range(range); }
+  [[nodiscard]] errc use(svm::locked_range<policies>& held, guest& g) {
     errc const e = svm().get_pages(held, g.mapping, {});
     return e == errc::ok ? svm().bind(held, g.mapping) : e;
   }
@@ -138,7 +138,7 @@ TEST_SUITE("gpusvm/attach") {
       s.svm().unmap_pages(held);
     }
     {
-      auto held = s.svm().hold(s.w.range_at(at(chunk)));
+      auto held = s.svm().lock_range(s.w.range_at(at(chunk)));
       CHECK(s.svm().attach(held, s.one.mapping) == errc::exists);
     }
     {

@@ -26,16 +26,17 @@ class counting_world : public world {
 
 }  // namespace
 
-TEST_SUITE("gpusvm/pages, bound") {
+TEST_SUITE("gpusvm/device_mapping, bound") {
   TEST_CASE("a fault on a range that is mapped writes no page-table entry again") {
     for (bool const migrate : {false, true}) {
       counting_world w{small_chunks(MiB, [=](auto& o) {
         if (!migrate) o.driver.migrate = svm::migration_mode::never;
       })};
-      REQUIRE(w.fault(base, access::write) == errc::ok);
+      REQUIRE(w.fault(base, access_kind::write) == errc::ok);
       REQUIRE(w.binds == 1);
       CHECK(w.range_at(base)->mapping().has(page_flag::bound));
-      for (support::access const want : {access::write, access::read}) CHECK(w.fault(page_at(3), want) == errc::ok);
+      for (support::access_kind const want : {access_kind::write, access_kind::read})
+        CHECK(w.fault(page_at(3), want) == errc::ok);
       CHECK(w.driver.prefetch(span(base, chunk), svm::prefetch_place::as_fault) == errc::ok);
       CHECK(w.binds == 1);
       CHECK(w.gpu_tags_until(base, chunk, 1) == chunk);
@@ -44,12 +45,12 @@ TEST_SUITE("gpusvm/pages, bound") {
 
   TEST_CASE("whatever ends the mapping ends its being bound, and the next fault binds again") {
     counting_world w;
-    REQUIRE(w.fault(base, access::write) == errc::ok);
+    REQUIRE(w.fault(base, access_kind::write) == errc::ok);
     std::uint64_t binds = w.binds;
     auto const binds_again = [&](char const* after) {
       CAPTURE(std::string{after});
       CHECK_FALSE(w.range_at(base)->mapping().has(page_flag::bound));
-      CHECK(w.fault(base, access::write) == errc::ok);
+      CHECK(w.fault(base, access_kind::write) == errc::ok);
       CHECK(w.binds == ++binds);
       CHECK(w.range_at(base)->mapping().has(page_flag::bound));
       CHECK(w.gpu_mapped_pages(base, chunk) == chunk_pages);
@@ -62,7 +63,7 @@ TEST_SUITE("gpusvm/pages, bound") {
     binds_again("a migration back");
     svm::range_ref<policies> r = w.range_at(base);
     {
-      svm::range_hold<policies> held = w.driver.svm().hold(std::move(r));
+      svm::locked_range<policies> held = w.driver.svm().lock_range(std::move(r));
       w.driver.svm().unmap_pages(held);
     }
     binds_again("an unmap by choice");
@@ -70,9 +71,9 @@ TEST_SUITE("gpusvm/pages, bound") {
 
   TEST_CASE("pages that were got and not bound are not bound, and a bind with another access writes the entries") {
     counting_world w;
-    REQUIRE(w.fault(base, access::write) == errc::ok);
+    REQUIRE(w.fault(base, access_kind::write) == errc::ok);
     auto const found = w.driver.svm().find_or_insert(base, {});
-    svm::range_hold<policies> held = w.driver.svm().hold(found->range);
+    svm::locked_range<policies> held = w.driver.svm().lock_range(found->range);
     svm::gpusvm<policies>& svm = w.driver.svm();
     std::uint64_t const binds = w.binds;
     CHECK(svm.bind(held) == errc::ok);

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-#include <svm/gpusvm/fetch_pages.hpp>
+#include <svm/gpusvm/impl/fetch_pages.hpp>
 
 #include <cstdint>
 
@@ -28,7 +28,7 @@ svm::range_ref<policies> make_range(world& w) {
   return std::move(made->range);
 }
 errc get_pages(world& w, svm::page_options const& wanted) {
-  auto held = w.driver.svm().hold(make_range(w));
+  auto held = w.driver.svm().lock_range(make_range(w));
   return w.driver.svm().get_pages(held, wanted);
 }
 
@@ -93,7 +93,7 @@ TEST_SUITE("gpusvm/fetch_pages") {
   TEST_CASE("to drop the pages of a range that has none flushes nothing") {
     world w{two_gpus()};
     w.map(chunk);
-    auto held = w.driver.svm().hold(make_range(w));
+    auto held = w.driver.svm().lock_range(make_range(w));
     std::uint64_t const flushes = w.device.tlb_flushes();
     w.driver.svm().unmap_pages(held);
     CHECK(w.device.tlb_flushes() == flushes);
@@ -114,7 +114,7 @@ TEST_SUITE("gpusvm/fetch_pages") {
     for (auto const kind : {failure::dma_map, failure::alloc})
       fail_each(
           o, kind, {errc::dma_map_failed, errc::no_memory}, set_up,
-          [](world& w) { return w.fault(base, access::write); },
+          [](world& w) { return w.fault(base, access_kind::write); },
           [](world& w) {
             bool const mapped = w.range_count() != 0 && w.range_at(base)->mapping().has(page_flag::mapped);
             return w.dma.reservations() == (mapped ? 1u : 0u) && w.cpu_read(page_at(3)) == 4u;

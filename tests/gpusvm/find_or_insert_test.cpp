@@ -28,14 +28,14 @@ va_range found_at(world& w, cpu_va a, lookup_options const& o = {}) {
 }
 
 using script = scripted<4096>;
-svm::geometry shape_of(va_range window, std::uint64_t notifier_size, std::vector<byte_count> const& chunks,
-                       std::uint64_t page = 4096) {
-  return *svm::geometry::make(window, {notifier_size}, chunks, {page});
+svm::gpusvm_layout shape_of(va_range window, std::uint64_t notifier_size, std::vector<byte_count> const& chunks,
+                            std::uint64_t page = 4096) {
+  return *svm::gpusvm_layout::make(window, {notifier_size}, chunks, {page});
 }
-svm::geometry small_shape() {
+svm::gpusvm_layout small_shape() {
   return shape_of(span(cpu_va{}, std::uint64_t{1} << 47), 2 * MiB, {{64 * KiB}, {4 * KiB}});
 }
-constexpr int rounds = retry_budget<svm::mock::virtual_clock>::interfered_rounds;
+constexpr int rounds = retry_budget<svm::mock::virtual_clock>::event_rounds;
 
 }  // namespace
 
@@ -106,7 +106,7 @@ TEST_SUITE("gpusvm/find_or_insert") {
     REQUIRE(first.has_value());
     std::uint64_t const blocks = w.memory.total_blocks();
     for (cpu_va const a : {base, at(MiB + 1), at(2 * MiB - 1)}) {
-      auto const again = look(w, a, {access::write});
+      auto const again = look(w, a, {access_kind::write});
       REQUIRE(again.has_value());
       CHECK(again->what == kind::existing);
       CHECK(again->range.get() == first->range.get());
@@ -119,7 +119,7 @@ TEST_SUITE("gpusvm/find_or_insert") {
     world w;
     w.map(MiB);
     w.map(MiB, at(MiB), protection::read);
-    CHECK(found_at(w, at(MiB - 1), {access::write}) == span(at(MiB - 64 * KiB), 64 * KiB));
+    CHECK(found_at(w, at(MiB - 1), {access_kind::write}) == span(at(MiB - 64 * KiB), 64 * KiB));
     CHECK(found_at(w, at(MiB)) == span(at(MiB), 64 * KiB));
     CHECK(w.complaint() == "");
   }
@@ -148,9 +148,9 @@ TEST_SUITE("gpusvm/find_or_insert") {
     world w;
     w.map(64 * KiB, base, protection::read);
     w.map(64 * KiB, at(MiB), protection::none);
-    CHECK(look(w, base, {access::write}).error() == errc::read_only);
+    CHECK(look(w, base, {access_kind::write}).error() == errc::read_only);
     CHECK(w.notifier_count() == 0);
-    CHECK(look(w, base, {access::read}).has_value());
+    CHECK(look(w, base, {access_kind::read}).has_value());
     CHECK(look(w, at(MiB)).error() == errc::no_access);
     CHECK(w.range_count() == 1);
     CHECK(w.complaint() == "");
@@ -160,12 +160,12 @@ TEST_SUITE("gpusvm/find_or_insert") {
     world w;
     w.map(64 * KiB, base, protection::read_write, mapping_kind::shared);
     w.map(64 * KiB, at(MiB));
-    CHECK(look(w, base, {access::read, true, true}).error() == errc::not_migratable);
+    CHECK(look(w, base, {access_kind::read, true, true}).error() == errc::not_migratable);
     CHECK(w.notifier_count() == 0);
-    auto const anonymous = look(w, at(MiB), {access::read, true, true});
+    auto const anonymous = look(w, at(MiB), {access_kind::read, true, true});
     REQUIRE(anonymous.has_value());
     CHECK(anonymous->range->is_migratable());
-    auto const shared = look(w, base, {access::read, true, false});
+    auto const shared = look(w, base, {access_kind::read, true, false});
     REQUIRE(shared.has_value());
     CHECK_FALSE(shared->range->is_migratable());
   }
@@ -267,8 +267,8 @@ TEST_SUITE("gpusvm/find_or_insert") {
       CHECK(s.svm.check());
     }
     SUBCASE("a chunk of 4 KiB is not the page where pages have 64 KiB") {
-      CHECK(svm::geometry::make(span(cpu_va{}, GiB), {2 * MiB}, std::array{byte_count{64 * KiB}, byte_count{4 * KiB}},
-                                {65536})
+      CHECK(svm::gpusvm_layout::make(span(cpu_va{}, GiB), {2 * MiB},
+                                     std::array{byte_count{64 * KiB}, byte_count{4 * KiB}}, {65536})
                 .error() == errc::last_chunk_not_page);
     }
     SUBCASE("a table of the page alone") {
@@ -290,7 +290,7 @@ TEST_SUITE("gpusvm/find_or_insert") {
     CHECK(found->range->interval().size() == byte_count{64 * KiB});
     CHECK(found->range->owner().interval() == span(cpu_va{0 - 2 * MiB}, 2 * MiB));
     {
-      auto held = s.svm.hold(s.svm.find(last));
+      auto held = s.svm.lock_range(s.svm.find(last));
       CHECK(s.svm.get_pages(held, {}) == errc::ok);
     }
     s.mm.invalidate(span(cpu_va{0 - 4 * KiB}, 4 * KiB));
@@ -315,7 +315,7 @@ TEST_SUITE("gpusvm/find_or_insert") {
     auto found = look(w, base);
     REQUIRE(found.has_value());
     CHECK(found->what == kind::stale);
-    w.driver.svm().remove(w.driver.svm().hold(std::move(found->range)));
+    w.driver.svm().remove(w.driver.svm().lock_range(std::move(found->range)));
     CHECK(found_at(w, base) == span(base, 64 * KiB));
     CHECK(w.complaint() == "");
   }

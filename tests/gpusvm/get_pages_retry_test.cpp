@@ -18,7 +18,7 @@ using svm::page_place;
 
 namespace {
 
-constexpr int rounds = svm::retry_budget<svm::mock::virtual_clock>::interfered_rounds;
+constexpr int rounds = svm::retry_budget<svm::mock::virtual_clock>::event_rounds;
 
 svm::mock::machine_options system_only() {
   return options([](auto& o) { o.driver.migrate = svm::migration_mode::never; });
@@ -26,19 +26,19 @@ svm::mock::machine_options system_only() {
 errc get(world& w, cpu_va a) {
   auto found = w.driver.svm().find_or_insert(a, {});
   REQUIRE(found.has_value());
-  auto held = w.driver.svm().hold(std::move(found->range));
+  auto held = w.driver.svm().lock_range(std::move(found->range));
   return w.driver.svm().get_pages(held, {});
 }
 
 using script = scripted<4096>;
-svm::geometry small_shape() {
-  return *svm::geometry::make(span(cpu_va{}, std::uint64_t{1} << 47), {2 * MiB},
-                              std::vector<byte_count>{{64 * KiB}, {4 * KiB}}, {4096});
+svm::gpusvm_layout small_shape() {
+  return *svm::gpusvm_layout::make(span(cpu_va{}, std::uint64_t{1} << 47), {2 * MiB},
+                                   std::vector<byte_count>{{64 * KiB}, {4 * KiB}}, {4096});
 }
-svm::range_hold<script::policies> hold_at(script& s, cpu_va a) {
+svm::locked_range<script::policies> hold_at(script& s, cpu_va a) {
   auto found = s.svm.find_or_insert(a, {});
   REQUIRE(found.has_value());
-  return s.svm.hold(std::move(found->range));
+  return s.svm.lock_range(std::move(found->range));
 }
 
 }  // namespace
@@ -89,16 +89,16 @@ TEST_SUITE("gpusvm/get_pages") {
     using budget = svm::retry_budget<svm::mock::virtual_clock>;
     svm::mock::virtual_clock clock;
     budget rounds_out{clock};
-    for (int i = 1; i < budget::interfered_rounds; ++i) CHECK(rounds_out.interfered());
-    CHECK_FALSE(rounds_out.interfered());
-    for (int i = 1; i < budget::undisturbed_rounds; ++i) CHECK(rounds_out.undisturbed());
-    CHECK_FALSE(rounds_out.undisturbed());
+    for (int i = 1; i < budget::event_rounds; ++i) CHECK(rounds_out.after_event());
+    CHECK_FALSE(rounds_out.after_event());
+    for (int i = 1; i < budget::unexplained_rounds; ++i) CHECK(rounds_out.unexplained());
+    CHECK_FALSE(rounds_out.unexplained());
     budget time_out{clock};
-    CHECK(time_out.interfered());
-    CHECK(time_out.undisturbed());
+    CHECK(time_out.after_event());
+    CHECK(time_out.unexplained());
     clock.advance(budget::patience);
-    CHECK_FALSE(time_out.interfered());
-    CHECK_FALSE(time_out.undisturbed());
+    CHECK_FALSE(time_out.after_event());
+    CHECK_FALSE(time_out.unexplained());
   }
 
   TEST_CASE("pages that are missing though no event came are asked for three times, and reported as such") {
@@ -122,7 +122,7 @@ TEST_SUITE("gpusvm/get_pages") {
     s.mm.walk = [&](script::request const& r, std::span<script::entry> out) {
       for (script::entry const& e : out)
         clean = clean && e.place == page_place::absent && e.order.value == 0 && e.page.number == 0 && !e.writable &&
-                e.behind == nullptr;
+                e.owner_object == nullptr;
       if (++walks == 1) {
         // Garbage of every kind, and then an event, so that it must be thrown away.
         for (script::entry& e : out) e = {{12345}, {9}, page_place::device, true};
@@ -147,7 +147,7 @@ TEST_SUITE("gpusvm/get_pages") {
     bool clean = true;
     s.mm.show = [&](va_range, std::span<script::entry> out) {
       for (script::entry& e : out) {
-        clean = clean && e.place == page_place::absent && e.behind == nullptr;
+        clean = clean && e.place == page_place::absent && e.owner_object == nullptr;
         e = {{12345}, {9}, page_place::absent, true};
       }
     };

@@ -15,7 +15,7 @@ using svm::page_options;
 
 namespace {
 
-using hold = svm::range_hold<policies>;
+using hold = svm::locked_range<policies>;
 constexpr page_options read_only{true, false};
 constexpr page_options writable{false, false};
 constexpr page_options device_only{false, true};
@@ -25,9 +25,9 @@ svm::mock::machine_options system_only() {
 }
 /// The range around `a`, made when there is none, ready to be worked on.
 hold hold_at(world& w, cpu_va a) {
-  auto found = w.driver.svm().find_or_insert(a, {access::read, true});
+  auto found = w.driver.svm().find_or_insert(a, {access_kind::read, true});
   REQUIRE(found.has_value());
-  return w.driver.svm().hold(std::move(found->range));
+  return w.driver.svm().lock_range(std::move(found->range));
 }
 errc get(world& w, cpu_va a, page_options const& o = writable) {
   hold held = hold_at(w, a);
@@ -102,7 +102,7 @@ TEST_SUITE("gpusvm/get_pages") {
     world w{system_only()};
     w.map(2 * MiB);
     for (std::uint64_t page = 0; page < 512; ++page) REQUIRE(w.cpu_read(at(page * page_bytes)) == 0u);
-    CHECK(w.fault(at(MiB), access::write) == errc::ok);
+    CHECK(w.fault(at(MiB), access_kind::write) == errc::ok);
     CHECK(w.gpu_mapped_pages(base, 2 * MiB) == 512);
     CHECK(w.complaint() == "");
   }
@@ -166,7 +166,7 @@ TEST_SUITE("gpusvm/get_pages") {
         hold held = hold_at(w, base);
         CHECK(w.driver.svm().is_scattered(held));
         CHECK(w.driver.svm().scan(held) != svm::residence::here);
-        REQUIRE(w.driver.svm().evict(held) == errc::ok);
+        REQUIRE(w.driver.evict(held) == errc::ok);
         CHECK_FALSE(w.driver.svm().is_scattered(held));
       }
       CHECK(get(w, base) == errc::ok);
@@ -187,7 +187,7 @@ TEST_SUITE("gpusvm/get_pages") {
       CHECK(w.driver.svm().scan(held) == svm::residence::here);
       CHECK(w.driver.svm().get_pages(held, writable) == errc::mixed_placement);
       CHECK_FALSE(held->mapping().has(page_flag::mapped));
-      REQUIRE(w.driver.svm().evict(held) == errc::ok);
+      REQUIRE(w.driver.evict(held) == errc::ok);
       CHECK(w.driver.svm().get_pages(held, writable) == errc::ok);
       CHECK_FALSE(held->mapping().has(page_flag::device));
     }
@@ -258,7 +258,7 @@ TEST_SUITE("gpusvm/get_pages") {
     w.map(64 * KiB);
     w.cpu_tag(base, 64 * KiB, 7);
     for (int i = 0; i < 3; ++i) {
-      hold held = w.driver.svm().hold(old);
+      hold held = w.driver.svm().lock_range(old);
       CHECK(w.driver.svm().get_pages(held, writable) == errc::unmapped);
       CHECK(w.driver.svm().get_pages(held, read_only) == errc::unmapped);
       CHECK(w.driver.svm().bind(held) == errc::retry);
@@ -360,7 +360,7 @@ TEST_SUITE("gpusvm/get_pages") {
     REQUIRE(w.cpu_write(base, 1) == sys::ok);
     REQUIRE(w.gpu_write(base, 2) == errc::ok);
     auto const sync = [&](bool to_device) {
-      auto held = w.driver.svm().hold(w.range_at(base));
+      auto held = w.driver.svm().lock_range(w.range_at(base));
       w.driver.svm().sync(held, to_device);
     };
     CHECK(w.cpu_read(base) == 1u);
@@ -379,12 +379,12 @@ TEST_SUITE("gpusvm/get_pages") {
     w.map(64 * KiB, at(64 * KiB));
     {
       hold held = hold_at(w, base);
-      CHECK(w.driver.svm().migrate_to_device(held, {}) == errc::not_migratable);
+      CHECK(w.driver.migrate_to_device(held, {}) == errc::not_migratable);
     }
     {
       hold held = hold_at(w, at(64 * KiB));
       CHECK_FALSE(w.driver.svm().is_scattered(held));
-      REQUIRE(w.driver.svm().migrate_to_device(held, {}) == errc::ok);
+      REQUIRE(w.driver.migrate_to_device(held, {}) == errc::ok);
       CHECK(w.driver.svm().scan(held) == svm::residence::here);
       REQUIRE(w.cpu_read(at(64 * KiB)) == 0u);  // brings the whole allocation back
       CHECK_FALSE(w.driver.svm().is_scattered(held));
@@ -398,7 +398,7 @@ TEST_SUITE("gpusvm/get_pages") {
     static_cast<void>(hold_at(w, base));
     REQUIRE(w.process.mprotect(base, {64 * KiB}, protection::none) == sys::ok);
     {
-      auto held = w.driver.svm().hold(w.range_at(base));
+      auto held = w.driver.svm().lock_range(w.range_at(base));
       CHECK(w.driver.svm().get_pages(held, read_only) == errc::no_access);
     }
     REQUIRE(w.process.mprotect(base, {64 * KiB}, protection::read) == sys::ok);

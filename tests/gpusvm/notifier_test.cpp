@@ -91,7 +91,7 @@ TEST_SUITE("gpusvm/notifier") {
     world w{system_only()};
     w.map(8 * MiB);
     for (std::uint64_t const offset : {std::uint64_t{0}, 2 * MiB - 64 * KiB, 2 * MiB, 4 * MiB, 6 * MiB})
-      REQUIRE(w.fault(at(offset), access::write) == errc::ok);
+      REQUIRE(w.fault(at(offset), access_kind::write) == errc::ok);
     REQUIRE(w.notifier_count() == 4);
     std::uint64_t const before = w.count(svm::event_kind::invalidated);
     std::vector<va_range> events;
@@ -164,7 +164,7 @@ TEST_SUITE("gpusvm/notifier") {
   TEST_CASE("NOT-14 an event that may not block is refused while the notifier is in use, and nothing has changed") {
     world w{system_only()};
     w.map(64 * KiB);
-    REQUIRE(w.fault(base, access::write) == errc::ok);
+    REQUIRE(w.fault(base, access_kind::write) == errc::ok);
     REQUIRE(w.gpu_write(base, 5) == errc::ok);
     std::uint64_t const flushes = w.device.tlb_flushes();
     invalidation const event{span(base, 64 * KiB), invalidation_cause::clear, svm::nobody, false};
@@ -251,7 +251,7 @@ TEST_SUITE("gpusvm/notifier") {
       svm::mock::gpu<lock> device{w.frames, dma, w.broken, w.hooks};
       svm::migrator<policies> mover{{w.process, device, w.device_memory, w.memory, w.clock, w.stats}};
       svm::svm_driver<policies> driver{mover, w.driver.svm().shape(), {.migrate = svm::migration_mode::never}};
-      REQUIRE(driver.fault(base, access::read) == errc::ok);
+      REQUIRE(driver.fault(base, access_kind::read) == errc::ok);
       REQUIRE(w.process.watchers().registered() == 2);
       REQUIRE(device.has_mappings());
       std::uint64_t const before = w.count(svm::event_kind::invalidated);

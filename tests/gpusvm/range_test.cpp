@@ -10,7 +10,7 @@
 #include <support/scripted.hpp>
 #include <support/world.hpp>
 
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 using namespace support;
 using svm::page_flag;
@@ -24,7 +24,7 @@ svm::range_ref<policies> insert(world& w, cpu_va a) {
   return found->range;
 }
 void remove(world& w, svm::range_ref<policies> r) {
-  w.driver.svm().remove(w.driver.svm().hold(std::move(r)));
+  w.driver.svm().remove(w.driver.svm().lock_range(std::move(r)));
 }
 
 }  // namespace
@@ -70,7 +70,7 @@ TEST_SUITE("gpusvm/range") {
     w.map(64 * KiB);
     svm::range_ref<policies> r = insert(w, base);
     {
-      auto const held = w.driver.svm().hold(r);
+      auto const held = w.driver.svm().lock_range(r);
       CHECK(held.mm_alive());
       w.process.exit();
       CHECK(w.process.users() == 1);
@@ -78,10 +78,10 @@ TEST_SUITE("gpusvm/range") {
     }
     CHECK(w.process.users() == 0);
     CHECK(w.process.vmas().all().empty());
-    auto held = w.driver.svm().hold(std::move(r));
+    auto held = w.driver.svm().lock_range(std::move(r));
     CHECK_FALSE(held.mm_alive());
     CHECK(w.driver.svm().get_pages(held, {}) == errc::mm_gone);
-    CHECK(w.driver.svm().migrate_to_device(held, {}) == errc::mm_gone);
+    CHECK(w.driver.migrate_to_device(held, {}) == errc::mm_gone);
     w.driver.svm().remove(std::move(held));
     CHECK(w.range_count() == 0);
   }
@@ -90,7 +90,7 @@ TEST_SUITE("gpusvm/range") {
     world w;
     w.map(64 * KiB);
     {
-      auto first = w.driver.svm().hold(insert(w, base));
+      auto first = w.driver.svm().lock_range(insert(w, base));
       auto const second = std::move(first);
       CHECK(second->interval() == span(base, 64 * KiB));
       CHECK(w.process.users() == 2);
@@ -105,8 +105,8 @@ TEST_SUITE("gpusvm/range") {
       CAPTURE(seed);
       svm::mock::random draw{seed};
       std::vector<svm::range_ref<script::policies>> kept;
-      script s{*svm::geometry::make(span(cpu_va{}, GiB), {64 * KiB}, std::vector<byte_count>{{16 * KiB}, {4 * KiB}},
-                                    {4096})};
+      script s{*svm::gpusvm_layout::make(span(cpu_va{}, GiB), {64 * KiB},
+                                         std::vector<byte_count>{{16 * KiB}, {4 * KiB}}, {4096})};
       s.mm.add_vma(cpu_va{}, MiB);
       std::set<svm::range<script::policies> const*> known;
       for (int i = 0; i < 1000; ++i) {
@@ -120,7 +120,7 @@ TEST_SUITE("gpusvm/range") {
             break;
           }
           case 2:
-            if (auto r = s.svm.find(a)) s.svm.remove(s.svm.hold(std::move(r)));
+            if (auto r = s.svm.find(a)) s.svm.remove(s.svm.lock_range(std::move(r)));
             break;
           case 3:
             if (!kept.empty()) kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(draw.below(kept.size())));

@@ -19,7 +19,7 @@ svm::mock::machine_options system_only() {
   return options([](auto& o) { o.driver.migrate = svm::migration_mode::never; });
 }
 void remove(world& w, cpu_va a) {
-  w.driver.svm().remove(w.driver.svm().hold(w.range_at(a)));
+  w.driver.svm().remove(w.driver.svm().lock_range(w.range_at(a)));
 }
 
 }  // namespace
@@ -56,7 +56,7 @@ TEST_SUITE("gpusvm/remove") {
     svm::range_ref<policies> const r = w.range_at(base);
     remove(w, base);
     REQUIRE(w.fault(base) == errc::ok);  // another range at the same place
-    w.driver.svm().remove(w.driver.svm().hold(r));
+    w.driver.svm().remove(w.driver.svm().lock_range(r));
     CHECK(w.count(svm::event_kind::range_removed) == 1);
     CHECK(w.range_count() == 1);
     CHECK(w.gpu_mapped_pages(base, 64 * KiB) == 16);
@@ -75,12 +75,12 @@ TEST_SUITE("gpusvm/remove") {
       svm::range_ref<policies> const r = w.range_at(base);
       by_close ? w.driver.svm().close() : remove(w, base);
       {
-        auto held = w.driver.svm().hold(r);
+        auto held = w.driver.svm().lock_range(r);
         CHECK(w.driver.svm().get_pages(held, {}) == errc::gone);
         CHECK(w.driver.svm().get_pages(held, {true, false}) == errc::gone);
         CHECK(w.driver.svm().bind(held) == errc::gone);
-        CHECK(w.driver.svm().migrate_to_device(held, {}) == errc::gone);
-        CHECK(w.driver.svm().evict(held) == errc::gone);
+        CHECK(w.driver.migrate_to_device(held, {}) == errc::gone);
+        CHECK(w.driver.evict(held) == errc::gone);
         CHECK_FALSE(svm::gpusvm<policies>::pages_valid(*held, {true, false}));
         w.driver.svm().unmap_pages(held);
         CHECK_FALSE(held->mapping().has(page_flag::mapped));
@@ -111,15 +111,15 @@ TEST_SUITE("gpusvm/remove") {
   }
 
   TEST_CASE("close reaches the ranges above 2^63 and at the very top (TRD-03)") {
-    scripted<4096> s{*svm::geometry::make({cpu_va{4096}, byte_count{0 - std::uint64_t{4096}}}, {2 * MiB},
-                                          std::vector<byte_count>{{64 * KiB}, {4 * KiB}}, {4096})};
+    scripted<4096> s{*svm::gpusvm_layout::make({cpu_va{4096}, byte_count{0 - std::uint64_t{4096}}}, {2 * MiB},
+                                               std::vector<byte_count>{{64 * KiB}, {4 * KiB}}, {4096})};
     std::vector<cpu_va> const starts{
         {MiB}, {(std::uint64_t{1} << 63) - 64 * KiB}, {std::uint64_t{1} << 63}, {0 - 64 * KiB}};
     for (cpu_va const a : starts) {
       s.mm.add_vma(a, 64 * KiB);
       auto found = s.svm.find_or_insert(a, {});
       REQUIRE(found.has_value());
-      auto held = s.svm.hold(std::move(found->range));
+      auto held = s.svm.lock_range(std::move(found->range));
       REQUIRE(s.svm.get_pages(held, {}) == errc::ok);
     }
     CHECK(s.mm.registered.size() == 4);
@@ -174,7 +174,7 @@ TEST_SUITE("gpusvm/remove") {
     REQUIRE(w.fault(base) == errc::ok);
     svm::range_ref<policies> const r = w.range_at(base);
     for (int i = 0; i < 2; ++i) {
-      auto held = w.driver.svm().hold(r);
+      auto held = w.driver.svm().lock_range(r);
       w.driver.svm().unmap_pages(held);
     }
     CHECK(w.gpu_mapped_pages(base, 64 * KiB) == 0);

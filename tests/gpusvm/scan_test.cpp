@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-#include <svm/gpusvm/scan.hpp>
+#include <svm/gpusvm/impl/scan.hpp>
 
 #include <cstdint>
 #include <string>
@@ -30,12 +30,12 @@ svm::range_ref<policies> make_range(world& w, std::size_t n) {
 }
 residence scan(world& w, std::size_t n = 0) {
   auto& svm = w.first().views[n]->driver.svm();
-  auto held = svm.hold(make_range(w, n));
+  auto held = svm.lock_range(make_range(w, n));
   return svm.scan(held);
 }
 bool is_scattered(world& w, std::size_t n = 0) {
   auto& svm = w.first().views[n]->driver.svm();
-  auto held = svm.hold(make_range(w, n));
+  auto held = svm.lock_range(make_range(w, n));
   return svm.is_scattered(held);
 }
 
@@ -119,7 +119,7 @@ TEST_SUITE("gpusvm/scan") {
     svm::range_ref<policies> const kept = make_range(w, 0);
     w.exit(w.first());
     auto& svm = w.driver.svm();
-    auto held = svm.hold(kept);
+    auto held = svm.lock_range(kept);
     CHECK(svm.scan(held) == residence::unpopulated);
     CHECK_FALSE(svm.is_scattered(held));
     CHECK(svm::mock::this_thread_locks.depth() == 1);  // that of `held`
@@ -131,7 +131,7 @@ TEST_SUITE("gpusvm/scan") {
     svm::range_ref<policies> const kept = make_range(w, 0);
     for (auto const p : {protection::read, protection::none}) {
       REQUIRE(w.process.mprotect(base, {chunk}, p) == sys::ok);
-      auto held = w.driver.svm().hold(kept);
+      auto held = w.driver.svm().lock_range(kept);
       CHECK(w.driver.svm().scan(held) == residence::mixed_device);
     }
   }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-#include <svm/gpusvm/split.hpp>
+#include <svm/gpusvm/impl/split.hpp>
 
 #include <cstdint>
 #include <string>
@@ -251,10 +251,10 @@ TEST_SUITE("gpusvm/split") {
     w.driver.collect_garbage();
     CHECK(old->has(range_flag::removed));
     {
-      auto held = w.driver.svm().hold(old);
+      auto held = w.driver.svm().lock_range(old);
       CHECK(w.driver.svm().get_pages(held, {}) == errc::gone);
     }
-    w.driver.svm().split(w.driver.svm().hold(w.range_at(page_at(1))));  // one that is whole is made again
+    w.driver.svm().split(w.driver.svm().lock_range(w.range_at(page_at(1))));  // one that is whole is made again
     CHECK(w.range_at(page_at(1)));
   }
 

@@ -6,7 +6,7 @@
 
 #include <support/world.hpp>
 
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 using namespace support;
 

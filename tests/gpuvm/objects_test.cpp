@@ -4,7 +4,7 @@
 
 #include <svm/gpuvm/exec.hpp>
 #include <svm/gpuvm/op_list.hpp>
-#include <svm/mock/rank_checked.hpp>
+#include <svm/mock/machine/rank_checked.hpp>
 #include <svm/std/null_lock.hpp>
 
 #include "gpuvm/reservations.hpp"

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/mock/reservation.hpp>
+#include <svm/mock/machine/reservation.hpp>
 #include <svm/std/std_reservation.hpp>
 
 namespace bind_test {

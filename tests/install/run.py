@@ -65,6 +65,16 @@ class Consumers:
         installed = {path.relative_to(self.prefix / "include") for path in self.prefix.rglob("include/**/*") if path.is_file()}
         expect(installed == headers, f"installed and expected headers differ: {sorted(map(str, installed ^ headers))}")
 
+    def a_port_of_ones_own_is_checked_by_the_installed_suites(self) -> None:
+        program = self.work / "integrated_gpu"
+        source = self.root / "tests/install/integrated_gpu.cpp"
+        run(*self.compiler, "-std=c++20", "-pthread", f"-I{self.prefix / 'include'}", source, "-o", program)
+        expect(run(program) == "every promise is kept\n", "the suites find a fault in a port that has none")
+        broken = subprocess.run([program, "broken"], capture_output=True, text=True)
+        lines = broken.stdout.splitlines()
+        expect(broken.returncode == 1, f"a port with a defect ends with {broken.returncode}:\n{broken.stdout}")
+        expect(len(lines) == 1 and lines[0].startswith("mm 4: a target is told"), f"another verdict:\n{broken.stdout}")
+
     def the_headers_alone_need_no_build_system(self) -> None:
         target = self._consumer("copied")
         shutil.copytree(self.root / "include/svm", target / "svm")

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-#include <svm/mock/block_pool.hpp>
+#include <svm/mock/machine/block_pool.hpp>
 
 #include <cstdint>
 #include <cstring>
@@ -10,7 +10,7 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 TEST_SUITE("mock/block_pool") {
   TEST_CASE("blocks of every size are aligned, apart from each other, and keep what is written into them") {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include <svm/mock/reservation.hpp>
+#include <svm/mock/machine/reservation.hpp>
 
 #include <pagemap/scene.hpp>
 

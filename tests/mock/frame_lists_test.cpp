@@ -9,12 +9,12 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/advice_map.hpp>
-#include <svm/mock/backing.hpp>
-#include <svm/mock/device_blocks.hpp>
-#include <svm/mock/free_frames.hpp>
-#include <svm/mock/random.hpp>
-#include <svm/mock/swap_device.hpp>
+#include <svm/mock/cpu/advice_map.hpp>
+#include <svm/mock/cpu/backing.hpp>
+#include <svm/mock/gpu/device_blocks.hpp>
+#include <svm/mock/cpu/free_frames.hpp>
+#include <svm/mock/machine/random.hpp>
+#include <svm/mock/cpu/swap_device.hpp>
 
 using svm::byte_count;
 using svm::cpu_va;

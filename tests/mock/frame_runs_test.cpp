@@ -9,8 +9,8 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/frame_runs.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/gpu/frame_runs.hpp>
+#include <svm/mock/machine/random.hpp>
 
 using svm::mock::frame_runs;
 

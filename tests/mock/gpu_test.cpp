@@ -114,7 +114,7 @@ TEST_SUITE("mock/gpu") {
     world w{small_chunks()};
     w.map(chunk);
     REQUIRE(w.cpu_write(base, 5) == sys::ok);
-    REQUIRE(w.fault(base, access::write) == errc::ok);
+    REQUIRE(w.fault(base, access_kind::write) == errc::ok);
     CHECK(w.device.atomic_add(base, 3, old));
     CHECK(old == 5);
     CHECK(w.gpu_read(base) == 8u);

@@ -9,8 +9,8 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/holes.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/cpu/holes.hpp>
+#include <svm/mock/machine/random.hpp>
 
 using svm::byte_count;
 using svm::cpu_va;

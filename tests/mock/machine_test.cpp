@@ -105,10 +105,10 @@ TEST_SUITE("mock/machine, teardown") {
     CHECK(r->interval() == span(base, chunk));
     {
       auto& svm = w.driver.svm();
-      auto held = svm.hold(r);
+      auto held = svm.lock_range(r);
       CHECK(svm.get_pages(held, {}) == errc::gone);
       CHECK(svm.bind(held) == errc::gone);
-      CHECK(svm.migrate_to_device(held, {}) == errc::gone);
+      CHECK(w.driver.migrate_to_device(held, {}) == errc::gone);
       svm.unmap_pages(held);
       svm.remove(std::move(held));
     }
@@ -151,7 +151,7 @@ TEST_SUITE("mock/machine, teardown") {
       w.map(chunk);
       {
         svm::svm_driver<policies> driver{w.mover, shape, {}};
-        REQUIRE(driver.fault(base, svm::access::write) == errc::ok);
+        REQUIRE(driver.fault(base, svm::access_kind::write) == errc::ok);
       }
       REQUIRE(w.process.munmap(base, {chunk}) == sys::ok);
     };

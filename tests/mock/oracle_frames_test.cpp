@@ -126,7 +126,7 @@ TEST_SUITE("mock/oracle_frames") {
       world w{small_chunks()};
       w.map(chunk);
       REQUIRE(w.fault(base) == errc::ok);
-      auto& behind = w.frames.of(w.process.entry_at(base).target).behind;
+      auto& behind = w.frames.of(w.process.entry_at(base).target).owner_object;
       auto* const owner = std::exchange(behind, nullptr);
       w.check_quiet();
       auto const lines = w.broken.take();
@@ -160,9 +160,9 @@ TEST_SUITE("mock/oracle_frames") {
     REQUIRE(w.fault(base) == errc::ok);
     auto const allocation = allocation_at(w, base);
     auto const p = w.process.entry_at(base).target;
-    allocation->behind_pages().page_split(p, {1}, {0});
+    allocation->live_pages().page_split(p, {1}, {0});
     CHECK(found(w, "O-29") == 1);
-    allocation->behind_pages().page_freed(p, {});
+    allocation->live_pages().page_freed(p, {});
     CHECK(w.complaint() == "");
   }
 
@@ -247,7 +247,7 @@ TEST_SUITE("mock/oracle_frames") {
     REQUIRE(w.fault(base) == errc::ok);
     auto const p = w.process.entry_at(base).target;
     auto& f = w.frames.of(p);
-    w.process.adopt_device_page(p, {}, *f.behind, false);
+    w.process.adopt_device_page(p, {}, *f.owner_object, false);
     CHECK(said(w, "O-33") == 1);
     f.locked = false;
     CHECK(w.complaint() == "");

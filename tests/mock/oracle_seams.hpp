@@ -30,18 +30,18 @@ namespace {
 template <auto Retired, auto Pages>
 struct open_private {
   friend bool& retired(svm::notifier<policies>& n) { return n.*Retired; }
-  friend svm::pages<policies>& pages_of(svm::range<policies>& r) { return r.*Pages; }
+  friend svm::device_mapping<policies>& pages_of(svm::range<policies>& r) { return r.*Pages; }
 };
 bool& retired(svm::notifier<policies>& n);
-svm::pages<policies>& pages_of(svm::range<policies>& r);
+svm::device_mapping<policies>& pages_of(svm::range<policies>& r);
 template struct open_private<&svm::notifier<policies>::retired_, &svm::range<policies>::pages_>;
 
 template <auto Count>
 struct open_count {
-  friend std::size_t& block_count(svm::pages<policies>& p) { return p.*Count; }
+  friend std::size_t& block_count(svm::device_mapping<policies>& p) { return p.*Count; }
 };
-std::size_t& block_count(svm::pages<policies>& p);
-template struct open_count<&svm::pages<policies>::count_>;
+std::size_t& block_count(svm::device_mapping<policies>& p);
+template struct open_count<&svm::device_mapping<policies>::count_>;
 
 template <auto Allocations>
 struct open_memory {
@@ -66,17 +66,18 @@ template struct open_intervals<&svm::range<policies>::interval_, &svm::notifier<
 
 template <auto Flags>
 struct open_flags {
-  friend void set_flags(svm::pages<policies>& p, std::uint32_t flags) { (p.*Flags).store(flags); }
+  friend void set_flags(svm::device_mapping<policies>& p, std::uint32_t flags) { (p.*Flags).store(flags); }
 };
-void set_flags(svm::pages<policies>& p, std::uint32_t flags);
-template struct open_flags<&svm::pages<policies>::flags_>;
+void set_flags(svm::device_mapping<policies>& p, std::uint32_t flags);
+template struct open_flags<&svm::device_mapping<policies>::flags_>;
 
 template <auto List, auto Sequence>
 struct open_sequence {
   friend svm::interval_sequence& sequence_of(svm::mock::notifiers<lock_policy>& n) { return (n.*List).*Sequence; }
 };
 svm::interval_sequence& sequence_of(svm::mock::notifiers<lock_policy>& n);
-template struct open_sequence<&svm::mock::notifiers<lock_policy>::list_, &svm::notifier_list<lock_policy>::sequence_>;
+template struct open_sequence<&svm::mock::notifiers<lock_policy>::list_,
+                              &svm::port::notifier_list<lock_policy>::sequence_>;
 
 /// The entry's permission, which only an explicit instantiation reaches.
 template <auto Table>

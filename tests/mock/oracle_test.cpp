@@ -94,7 +94,7 @@ TEST_SUITE("mock/oracle") {
     });
     CHECK(found(w, "O-08") == 1);
     auto const r = w.range_at(base);
-    auto held = w.driver.svm().hold(r);
+    auto held = w.driver.svm().lock_range(r);
     w.driver.svm().remove(std::move(held));
   }
 
@@ -292,7 +292,7 @@ TEST_SUITE("mock/oracle") {
     }
     CHECK(said(w, "O-37") == 1);
     silent_target target;
-    CHECK(w.process.fault_in({span(base, page_bytes), svm::access::read, svm::nobody, target.registration, 0},
+    CHECK(w.process.fault_in({span(base, page_bytes), svm::access_kind::read, svm::nobody, target.registration, 0},
                              {&entry, 1}) == errc::ok);
     CHECK(said(w, "O-37") == 2);  // the walk, and its snapshot
   }

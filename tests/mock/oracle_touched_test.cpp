@@ -115,7 +115,7 @@ TEST_SUITE("mock/oracle_spans, what changed") {
   TEST_CASE("O-05 a GPU that may write where the CPU may not, and where only the VMA forbids it") {
     exact w{in_system};
     w.cpu_tag(base, chunk, 1);
-    REQUIRE(w.fault(base, access::write) == errc::ok);
+    REQUIRE(w.fault(base, access_kind::write) == errc::ok);
     writable(w.process, base) = false;
     check_all_find(w, first_chunk, "O-05");
     writable(w.process, base) = true;
@@ -169,11 +169,11 @@ TEST_SUITE("mock/oracle_spans, what changed") {
     --f.mapped;
     REQUIRE(w.fault(base) == errc::ok);
     auto& device = w.frames.of(w.process.entry_at(base).target);
-    auto* const owner = std::exchange(device.behind, nullptr);
+    auto* const owner = std::exchange(device.owner_object, nullptr);
     CHECK(at_step(w, first_chunk) == "O-11");
     CHECK(near(w, first_chunk) == "O-11 O-29");  // the allocation has a live page less
     CHECK(far(w) == "O-11 O-29");
-    device.behind = owner;
+    device.owner_object = owner;
     check_all_find(w, first_chunk, "");
   }
 
@@ -280,7 +280,7 @@ TEST_SUITE("mock/oracle_spans, what changed") {
     REQUIRE(w.fault(base) == errc::ok);
     w.driver.collector().enqueue(range_of(w));
     check_all_find(w, first_chunk, "O-21");
-    w.driver.svm().remove(w.driver.svm().hold(w.range_at(base)));
+    w.driver.svm().remove(w.driver.svm().lock_range(w.range_at(base)));
     CHECK(near(w, first_chunk) == "");
     CHECK(far(w) == "O-21");
     w.driver.collect_garbage();
@@ -369,7 +369,7 @@ TEST_SUITE("mock/oracle_frames, what changed") {
     w.driver.reset();
     mark_unmapped(w);
     w.driver.collector().enqueue(range_of(w));
-    w.driver.svm().remove(w.driver.svm().hold(w.range_at(base)));
+    w.driver.svm().remove(w.driver.svm().lock_range(w.range_at(base)));
     check_all_find(w, span(base, 2 * chunk), "");
     w.driver.collect_garbage();
     check_all_find(w, span(base, 2 * chunk), "");
@@ -379,7 +379,7 @@ TEST_SUITE("mock/oracle_frames, what changed") {
     exact w;
     REQUIRE(w.fault(base) == errc::ok);
     auto const p = w.process.entry_at(base).target;
-    auto* const behind = w.frames.of(p).behind;
+    auto* const behind = w.frames.of(p).owner_object;
     behind->page_split(p, {1}, {0});
     CHECK(near(w, first_chunk) == "O-29");
     CHECK(far(w) == "O-29");

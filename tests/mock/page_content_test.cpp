@@ -14,8 +14,8 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/page_content.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/cpu/page_content.hpp>
+#include <svm/mock/machine/random.hpp>
 
 using svm::mock::page_content;
 

@@ -106,7 +106,7 @@ TEST_SUITE("mock/physical_memory") {
     CHECK(owner.freed == 0);
     frames.put(p);
     CHECK(owner.freed == 1);
-    CHECK(f.behind == nullptr);
+    CHECK(f.owner_object == nullptr);
     CHECK(frames.live_device_pages(0) == 0);
     CHECK(broken.empty());
   }

@@ -114,12 +114,12 @@ TEST_SUITE("mock/mm, protection and kinds of memory") {
     for (std::size_t i = 0; i < 7; ++i) {
       CAPTURE(i);
       CHECK(entries[i].place == places[i]);
-      CHECK((entries[i].behind != nullptr) == (places[i] == device));
+      CHECK((entries[i].owner_object != nullptr) == (places[i] == device));
       CHECK(entries[i].order == svm::page_order{});
     }
     CHECK_FALSE(entries[1].writable);  // the zero page
     CHECK(entries[2].writable);
-    CHECK(entries[4].behind != entries[5].behind);
+    CHECK(entries[4].owner_object != entries[5].owner_object);
     CHECK(w.process.entry_at(page_at(0)).is_none());  // nothing was faulted in
   }
 

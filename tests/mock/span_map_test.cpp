@@ -7,8 +7,8 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/random.hpp>
-#include <svm/mock/span_map.hpp>
+#include <svm/mock/machine/random.hpp>
+#include <svm/mock/cpu/span_map.hpp>
 
 using svm::mock::span_map;
 

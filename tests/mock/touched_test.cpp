@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/touched.hpp>
+#include <svm/mock/machine/touched.hpp>
 
 using svm::mock::touched;
 

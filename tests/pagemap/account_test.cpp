@@ -35,8 +35,8 @@ TEST_SUITE("pagemap/account") {
     auto const migrate_range = [&](cpu_va a, account* payer) {
       auto found = w.driver.svm().find_or_insert(a, {.devmem_possible = true});
       REQUIRE(found);
-      auto held = w.driver.svm().hold(std::move(found->range));
-      return w.driver.svm().migrate_to_device(held, {.account = payer});
+      auto held = w.driver.svm().lock_range(std::move(found->range));
+      return w.driver.migrate_to_device(held, {.account = payer});
     };
     CHECK(migrate_range(base, who.get()) == errc::ok);
     CHECK(who->used() == byte_count{chunk});

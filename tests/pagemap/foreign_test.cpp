@@ -3,8 +3,8 @@
 
 // Device pages of another driver, which the library finds in a process and must leave alone.
 
-#include <svm/pagemap/evict.hpp>
-#include <svm/pagemap/migrate.hpp>
+#include <svm/pagemap/impl/evict.hpp>
+#include <svm/pagemap/impl/migrate.hpp>
 
 #include <cstdint>
 #include <cstring>

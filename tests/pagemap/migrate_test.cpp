@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-#include <svm/pagemap/migrate.hpp>
+#include <svm/pagemap/impl/migrate.hpp>
 
 #include <cstdint>
 #include <string>

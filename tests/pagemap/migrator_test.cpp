@@ -74,7 +74,7 @@ TEST_SUITE("pagemap/migrator") {
     CHECK(errno_name(errc::spans_vmas) == doctest::String{"EINVAL"});
     REQUIRE(w.process.mprotect(base, {chunk / 2}, protection::none) == sys::ok);
     CHECK(w.driver.prefetch(span(base, chunk / 2), prefetch_place::device) == errc::no_access);
-    CHECK(w.fault(base, access::write) == errc::read_only);
+    CHECK(w.fault(base, access_kind::write) == errc::read_only);
     CHECK(pages_behind(w, base, chunk / 2) == before);
     CHECK(w.device_memory.used() == byte_count{});
     CHECK(w.range_count() == 0);
@@ -153,14 +153,14 @@ TEST_SUITE("pagemap/migrator") {
     auto& svm = w.driver.svm();
     auto const r = w.range_at(base);
     {
-      auto held = svm.hold(r);
-      CHECK(svm.migrate_to_device(held, {}) == errc::not_migratable);
+      auto held = svm.lock_range(r);
+      CHECK(w.driver.migrate_to_device(held, {}) == errc::not_migratable);
     }
     CHECK(w.gpu_mapped_pages(base, 2 * MiB) == 512);
     CHECK(w.count(svm::event_kind::invalidated) == 0);
-    svm.remove(svm.hold(r));
-    auto held = svm.hold(r);
-    CHECK(svm.migrate_to_device(held, {}) == errc::gone);
+    svm.remove(svm.lock_range(r));
+    auto held = svm.lock_range(r);
+    CHECK(w.driver.migrate_to_device(held, {}) == errc::gone);
   }
 
   TEST_CASE("a range over an address space that has exited does not migrate") {
@@ -170,8 +170,8 @@ TEST_SUITE("pagemap/migrator") {
     w.process.exit();
     auto const r = w.range_at(base);
     REQUIRE(r);
-    auto held = w.driver.svm().hold(r);
-    CHECK(w.driver.svm().migrate_to_device(held, {}) == errc::mm_gone);
+    auto held = w.driver.svm().lock_range(r);
+    CHECK(w.driver.migrate_to_device(held, {}) == errc::mm_gone);
   }
 
   TEST_CASE("device memory that cannot copy one way is no pagemap, so no migration begins (MIG-13)") {
@@ -188,7 +188,7 @@ TEST_SUITE("pagemap/migrator") {
     REQUIRE(w.gpu_mapped_pages(base, chunk) == 0);
     CHECK(w.driver.prefetch(span(base, chunk), prefetch_place::device) == errc::ok);
     REQUIRE(w.process.invalidate_only({span(base, chunk), svm::invalidation_cause::clear}));
-    CHECK(w.fault(page_at(3), access::write) == errc::ok);
+    CHECK(w.fault(page_at(3), access_kind::write) == errc::ok);
     CHECK(pages_behind(w, base, chunk) == before);
     CHECK(w.failures.calls(failure::copy) == 1);
     CHECK(w.failures.calls(failure::populate) == 1);
@@ -275,9 +275,9 @@ TEST_SUITE("pagemap/migrator") {
     w.map(chunk);
     w.cpu_tag(base, chunk, 1);
     w.process.pin(base, true);
-    REQUIRE(w.fault(base, access::write) == errc::ok);
+    REQUIRE(w.fault(base, access_kind::write) == errc::ok);
     auto const populated = w.failures.calls(failure::populate);
-    CHECK(w.fault(page_at(7), access::write) == errc::ok);
+    CHECK(w.fault(page_at(7), access_kind::write) == errc::ok);
     CHECK(w.failures.calls(failure::populate) == populated);
     w.process.pin(base, false);
     CHECK(w.fault(page_at(8)) == errc::ok);

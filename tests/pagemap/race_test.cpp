@@ -43,7 +43,7 @@ TEST_SUITE("pagemap, races") {
       CHECK(w.move_in() == errc::busy);
       CHECK(w.process.entry_at(page_at(5)).is_none());
       CHECK(w.device_pages(base, chunk) == chunk_pages - 1);
-      CHECK(allocation_at(w, base)->behind_pages().live() == chunk_pages - 1);
+      CHECK(allocation_at(w, base)->live_pages().live() == chunk_pages - 1);
       CHECK(w.count(svm::event_kind::migrated_to_device) == 0);
       CHECK(w.complaint() == "");
       CHECK(w.cpu_read(page_at(5)) == 0u);

@@ -72,7 +72,7 @@ TEST_SUITE("pagemap/migrator, touch") {
     auto& other = w.first().views[1]->driver;
     svm::result<svm::lookup<policies>> found = other.svm().find_or_insert(nth(1), {});
     REQUIRE(found);
-    svm::range_hold<policies> held = other.svm().hold(std::move(found->range));
+    svm::locked_range<policies> held = other.svm().lock_range(std::move(found->range));
     REQUIRE(other.svm().get_pages(held, {}) == errc::ok);  // over the link
     CHECK(held->mapping().has(svm::page_flag::peer));
     REQUIRE(w.device_pages(nth(1), chunk) == chunk_pages);

@@ -13,18 +13,18 @@ TEST_SUITE("pagemap/zdd") {
     w.cpu_tag(base, chunk, 1);
     REQUIRE(to_device(w, base, chunk) == errc::ok);
     auto const kept = allocation_at(w, base);
-    CHECK(kept->behind_pages().live() == chunk_pages);
-    interfere(w, step::copying, [&] { while_copying = kept->behind_pages().live(); });
+    CHECK(kept->live_pages().live() == chunk_pages);
+    interfere(w, step::copying, [&] { while_copying = kept->live_pages().live(); });
     REQUIRE(w.mover.evict_span(w.process, span(base, chunk / 4)) == errc::ok);
     CHECK(while_copying == chunk_pages);
-    CHECK(kept->behind_pages().live() == chunk_pages * 3 / 4);
+    CHECK(kept->live_pages().live() == chunk_pages * 3 / 4);
     REQUIRE(w.process.munmap(at(chunk / 4), {chunk / 4}) == sys::ok);
-    CHECK(kept->behind_pages().live() == chunk_pages / 2);
+    CHECK(kept->live_pages().live() == chunk_pages / 2);
     REQUIRE(w.process.madvise_dontneed(at(chunk / 2), {chunk / 4}) == sys::ok);
-    CHECK(kept->behind_pages().live() == chunk_pages / 4);
+    CHECK(kept->live_pages().live() == chunk_pages / 4);
     CHECK_FALSE(kept->is_detached());
     CHECK(w.cpu_read(at(chunk - page_bytes)) == chunk_pages);
-    CHECK(kept->behind_pages().live() == 0);
+    CHECK(kept->live_pages().live() == 0);
     CHECK(kept->is_detached());
     CHECK(w.complaint() == "");
   }
@@ -34,9 +34,9 @@ TEST_SUITE("pagemap/zdd") {
     w.map(chunk);
     REQUIRE(to_device(w, base, chunk) == errc::ok);
     auto const kept = allocation_at(w, base);
-    for (auto const& p : kept->pages()) CHECK(w.frames.of(p.page).behind == &kept->behind_pages());
+    for (auto const& p : kept->pages()) CHECK(w.frames.of(p.page).owner_object == &kept->live_pages());
     REQUIRE(w.mover.evict(*kept) == errc::ok);
-    for (auto const& p : kept->pages()) CHECK(w.frames.of(p.page).behind == nullptr);
+    for (auto const& p : kept->pages()) CHECK(w.frames.of(p.page).owner_object == nullptr);
   }
 
   TEST_CASE("an allocation that is still being built is not evicted, and not found") {

@@ -13,10 +13,10 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 #include <svm/std/null_lock.hpp>
 
-#include <conformance/conformance.hpp>
+#include <svm/conformance/verdict.hpp>
 #include <support/death.hpp>
 
 using svm::invalidation;
@@ -30,7 +30,7 @@ struct counted {
   inline static std::uint64_t nodes = 0;
   static void looked() { ++nodes; }
 };
-using list = svm::notifier_list<svm::null_lock, counted>;
+using list = svm::port::notifier_list<svm::null_lock, counted>;
 
 constexpr std::uint64_t top = UINT64_MAX;
 
@@ -244,7 +244,7 @@ TEST_SUITE("port/notifier_list") {
   }
 
   TEST_CASE("a port may look at each call, and at the moment between the passes") {
-    struct log : svm::plain_notifier_calls {
+    struct log : svm::port::plain_notifier_calls {
       std::string text;
       invalidation_answer tell(list::registration& r, invalidation const& event, std::uint64_t sequence) {
         text += "[";
@@ -272,9 +272,9 @@ TEST_SUITE("port/notifier_list") {
     scene s{1200};
     s.told.reserve(4 * s.count);
     s.finished.reserve(4 * s.count);
-    bool const somebody_counts = conformance::allocations_so_far != nullptr;
+    bool const somebody_counts = svm::conformance::allocations_so_far != nullptr;
     REQUIRE(somebody_counts);
-    std::uint64_t const allocations = conformance::allocations_in([&] {
+    std::uint64_t const allocations = svm::conformance::allocations_in([&] {
       for (std::size_t i = 0; i < s.count; ++i) {
         s.targets[i].answer = invalidation_answer::pending;
         if (i != 7) s.insert(i, i, 5000);

@@ -27,7 +27,7 @@ inline constexpr auto answer = svm::on_missing::answer;
 template <class A>
 inline constexpr bool allocator = both(svm::allocator<A>, svm::explain_allocator<A, answer>());
 template <class C>
-inline constexpr bool clock = both(svm::clock<C>, svm::explain_clock<C, answer>());
+inline constexpr bool time_source = both(svm::time_source<C>, svm::explain_time_source<C, answer>());
 template <class O>
 inline constexpr bool observer = both(svm::observer<O>, svm::explain_observer<O, answer>());
 template <class L>
@@ -39,7 +39,9 @@ inline constexpr bool device = both(svm::device<D, Page>, svm::explain_device<D,
 template <class P, class Page, class Device>
 inline constexpr bool pagemap = both(svm::pagemap<P, Page, Device>, svm::explain_pagemap<P, Page, Device, answer>());
 template <class P>
-inline constexpr bool policies = both(svm::policies<P>, svm::explain<P, answer>());
+inline constexpr bool policies = both(svm::complete_policies<P>, svm::explain<P, answer>());
+template <class P>
+inline constexpr bool migrating_policies = both(svm::migrating_policies<P>, svm::explain_migrating<P, answer>());
 
 template <class D>
 inline constexpr bool two_pass_device = part(svm::two_pass_device<D>, svm::claims_two_pass<D>,

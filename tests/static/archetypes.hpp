@@ -144,6 +144,7 @@ struct mm : rigid {
 
   [[nodiscard]] bool get_user() noexcept;
   void put_user() noexcept;
+  [[nodiscard]] svm::space_id id() const noexcept;
   [[nodiscard]] shared_lock& map_lock();
   [[nodiscard]] svm::result<svm::vma_info> find_vma(exactly<svm::cpu_va>) noexcept;
   [[nodiscard]] svm::result<svm::vma_info> find_first_vma(exactly<svm::va_range>) noexcept;
@@ -156,7 +157,7 @@ struct mm : rigid {
   void set_sequence(registration&, exactly<std::uint64_t>) noexcept;
   [[nodiscard]] svm::errc collect(migration&, exactly<svm::va_range>, exactly<std::span<slot>>,
                                   exactly<svm::page_owner>) noexcept;
-  void collect_pages(migration&, exactly<std::span<slot>>, svm::va_range const*, exactly<page>) noexcept;
+  void collect_pages(migration&, exactly<std::span<slot>>, svm::page_scope const*, exactly<page>) noexcept;
   void install(migration&) noexcept;
   void finalize(migration&) noexcept;
   [[nodiscard]] svm::result<page> allocate_page(exactly<svm::page_order>) noexcept;
@@ -271,7 +272,7 @@ struct gpuvm_types {
 
 static_assert(svm::lock<lock>);
 static_assert(svm::allocator<allocator>);
-static_assert(svm::clock<clock>);
+static_assert(svm::time_source<clock>);
 static_assert(svm::observer<observer>);
 static_assert(svm::mm<mm>);
 static_assert(svm::device<device, page>);
@@ -282,7 +283,7 @@ static_assert(svm::two_pass_device<full_device> && svm::iova_device<full_device,
 static_assert(svm::pagemap<pagemap, page, device>);
 static_assert(!svm::coherent_pagemap<pagemap> && !svm::piecewise_pagemap<pagemap, page>);
 static_assert(svm::coherent_pagemap<full_pagemap> && svm::piecewise_pagemap<full_pagemap, page>);
-static_assert(svm::policies<policies> && svm::policies<full_policies>);
+static_assert(svm::migrating_policies<policies> && svm::migrating_policies<full_policies>);
 static_assert(svm::gpuvm_types<gpuvm_types>);
 
 }  // namespace archetypes

@@ -123,8 +123,8 @@ static_assert(!is_whole<archetypes::device, halves::coherent_by_a_function>);
 static_assert(!is_whole<archetypes::device, halves::coherent_not_constant>);
 
 // Half a part leaves a model of the concept: nobody but the explanation says a word of it.
-static_assert(svm::policies<with<halves::begin_alone>>);
-static_assert(svm::policies<with<archetypes::device, halves::release_pages_may_throw>>);
+static_assert(svm::migrating_policies<with<halves::begin_alone>>);
+static_assert(svm::migrating_policies<with<archetypes::device, halves::release_pages_may_throw>>);
 
 static_assert(svm::explain<support::policies>());
 static_assert(svm::optional_parts<archetypes::full_policies>()[0].recognised);

@@ -28,7 +28,8 @@ using archetypes::full_pagemap;
 using archetypes::pagemap;
 
 static_assert(agreed::lock<archetypes::lock> && agreed::allocator<archetypes::allocator> &&
-              agreed::clock<archetypes::clock> && agreed::observer<archetypes::observer> && agreed::mm<archetypes::mm>);
+              agreed::time_source<archetypes::clock> && agreed::observer<archetypes::observer> &&
+              agreed::mm<archetypes::mm>);
 static_assert(agreed::device<device, page> && agreed::pagemap<pagemap, page, device>);
 static_assert(agreed::two_pass_device<full_device> && agreed::queue_device<full_device> &&
               agreed::iova_device<full_device, page> && agreed::noncoherent_device<full_device> &&
@@ -50,11 +51,11 @@ static_assert(!agreed::allocator<allocator_deallocate>);
 struct clock_now : archetypes::clock {
   svm::time_point now() noexcept = delete;
 };
-static_assert(!agreed::clock<clock_now>);
+static_assert(!agreed::time_source<clock_now>);
 struct clock_wait_until : archetypes::clock {
   void wait_until(svm::time_point) noexcept = delete;
 };
-static_assert(!agreed::clock<clock_wait_until>);
+static_assert(!agreed::time_source<clock_wait_until>);
 struct observer_record : archetypes::observer {
   void record(svm::event const&) noexcept = delete;
 };
@@ -67,6 +68,10 @@ struct mm_put_user : archetypes::mm {
   void put_user() noexcept = delete;
 };
 static_assert(!agreed::mm<mm_put_user>);
+struct mm_id : archetypes::mm {
+  svm::space_id id() const noexcept = delete;
+};
+static_assert(!agreed::mm<mm_id>);
 struct mm_find_vma : archetypes::mm {
   svm::result<svm::vma_info> find_vma(svm::cpu_va) noexcept = delete;
 };
@@ -108,7 +113,7 @@ struct mm_collect : archetypes::mm {
 };
 static_assert(!agreed::mm<mm_collect>);
 struct mm_collect_pages : archetypes::mm {
-  void collect_pages(migration&, std::span<slot>, svm::va_range const*, page) noexcept = delete;
+  void collect_pages(migration&, std::span<slot>, svm::page_scope const*, page) noexcept = delete;
 };
 static_assert(!agreed::mm<mm_collect_pages>);
 struct mm_install : archetypes::mm {
@@ -256,11 +261,11 @@ static_assert(!agreed::allocator<allocator_deallocate>);
 struct clock_now : archetypes::clock {
   svm::time_point now();
 };
-static_assert(!agreed::clock<clock_now>);
+static_assert(!agreed::time_source<clock_now>);
 struct clock_wait_until : archetypes::clock {
   void wait_until(svm::time_point);
 };
-static_assert(!agreed::clock<clock_wait_until>);
+static_assert(!agreed::time_source<clock_wait_until>);
 struct observer_record : archetypes::observer {
   void record(svm::event const&);
 };
@@ -273,6 +278,10 @@ struct mm_put_user : archetypes::mm {
   void put_user();
 };
 static_assert(!agreed::mm<mm_put_user>);
+struct mm_id : archetypes::mm {
+  svm::space_id id() const;
+};
+static_assert(!agreed::mm<mm_id>);
 struct mm_find_vma : archetypes::mm {
   svm::result<svm::vma_info> find_vma(svm::cpu_va);
 };
@@ -314,7 +323,7 @@ struct mm_collect : archetypes::mm {
 };
 static_assert(!agreed::mm<mm_collect>);
 struct mm_collect_pages : archetypes::mm {
-  void collect_pages(migration&, std::span<slot>, svm::va_range const*, page);
+  void collect_pages(migration&, std::span<slot>, svm::page_scope const*, page);
 };
 static_assert(!agreed::mm<mm_collect_pages>);
 struct mm_install : archetypes::mm {
@@ -461,11 +470,11 @@ static_assert(!agreed::allocator<allocator_deallocate>);
 struct clock_now : archetypes::clock {
   std::uint8_t now() noexcept;
 };
-static_assert(!agreed::clock<clock_now>);
+static_assert(!agreed::time_source<clock_now>);
 struct clock_wait_until : archetypes::clock {
   int wait_until(svm::time_point) noexcept;
 };
-static_assert(!agreed::clock<clock_wait_until>);
+static_assert(!agreed::time_source<clock_wait_until>);
 struct observer_record : archetypes::observer {
   int record(svm::event const&) noexcept;
 };
@@ -478,6 +487,10 @@ struct mm_put_user : archetypes::mm {
   int put_user() noexcept;
 };
 static_assert(!agreed::mm<mm_put_user>);
+struct mm_id : archetypes::mm {
+  std::uint64_t id() const noexcept;
+};
+static_assert(!agreed::mm<mm_id>);
 struct mm_find_vma : archetypes::mm {
   void find_vma(svm::cpu_va) noexcept;
 };
@@ -519,7 +532,7 @@ struct mm_collect : archetypes::mm {
 };
 static_assert(!agreed::mm<mm_collect>);
 struct mm_collect_pages : archetypes::mm {
-  int collect_pages(migration&, std::span<slot>, svm::va_range const*, page) noexcept;
+  int collect_pages(migration&, std::span<slot>, svm::page_scope const*, page) noexcept;
 };
 static_assert(!agreed::mm<mm_collect_pages>);
 struct mm_install : archetypes::mm {
@@ -722,7 +735,8 @@ struct policies_pagemap : archetypes::policies {
  private:
   using pagemap = archetypes::pagemap;
 };
-static_assert(!agreed::policies<policies_pagemap>);
+static_assert(agreed::policies<policies_pagemap>);  // of a GPU without memory of its own
+static_assert(!agreed::migrating_policies<policies_pagemap>);
 struct policies_lock : archetypes::policies {
  private:
   using lock = archetypes::lock;
@@ -781,7 +795,7 @@ struct with_page : archetypes::mm {
   svm::errc fault_in(svm::walk_request<registration> const&, std::span<svm::page_entry<Page>>) noexcept;
   void snapshot(svm::va_range, std::span<svm::page_entry<Page>>) noexcept;
   svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept;
-  void collect_pages(migration&, std::span<slot>, svm::va_range const*, Page const&) noexcept;
+  void collect_pages(migration&, std::span<slot>, svm::page_scope const*, Page const&) noexcept;
   svm::result<Page> allocate_page(svm::page_order) noexcept;
   void adopt_device_page(Page const&, svm::page_order, svm::device_page_owner<Page>&, bool) noexcept;
   void discard_page(Page const&) noexcept;
@@ -807,7 +821,7 @@ template <class Migration>
 struct with_migration : archetypes::mm {
   using migration = Migration;
   svm::errc collect(Migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept;
-  void collect_pages(Migration&, std::span<slot>, svm::va_range const*, page) noexcept;
+  void collect_pages(Migration&, std::span<slot>, svm::page_scope const*, page) noexcept;
   void install(Migration&) noexcept;
   void finalize(Migration&) noexcept;
 };

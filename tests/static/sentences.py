@@ -19,19 +19,22 @@ ASSERTION = re.compile(r"static_assert\(!agreed::(\w+)<(\w+)([^;]*)>\);")
 # The concept, how it is explained, and the part that a sentence is about.
 EXPLAINED = {
     "allocator": ("explain_allocator", "allocator"),
-    "clock": ("explain_clock", "clock"),
+    "time_source": ("explain_time_source", "clock"),
     "observer": ("explain_observer", "observer"),
     "lock": ("explain_lock", "lock"),
-    "mm": ("explain_mm", "mm"),
+    "mm": ("explain_mm", "(?:address_space|interval_notifier|page_migration)"),
     "device": ("explain_device", "device"),
     "pagemap": ("explain_pagemap", "pagemap"),
     "policies": ("explain", "policies"),
+    "migrating_policies": ("explain_migrating", "policies"),
     "two_pass_device": ("explain_two_pass", "device"),
     "queue_device": ("explain_queues", "device"),
     "iova_device": ("explain_iova", "device"),
     "noncoherent_device": ("explain_noncoherent", "device"),
     "piecewise_pagemap": ("explain_pieces", "pagemap"),
 }
+# How the names of the non-models begin, where it is not the part.
+PREFIX = {"mm": "mm"}
 BY_FUNCTION = {"missing", "throwing", "mistyped"}
 UNCLAIMED = ("missing", "pagemap_release_pages")  # the only function of its part: who lacks it makes no mistake
 MM_PARTS = {
@@ -71,7 +74,8 @@ def main() -> int:
         if found := ASSERTION.match(line):
             concept, name, more = found.groups()
             explanation, part = EXPLAINED[concept]
-            if missing := named_after(namespace, part, name):
+            prefix = PREFIX.get(concept, part)
+            if missing := named_after(namespace, prefix, name):
                 expected.append((f"{namespace}::{name}", rf"^{part} needs? .*{missing}"))
                 line = f"static_assert(svm::{explanation}<{name}{more}>());"
         lines.append(line)

@@ -6,7 +6,7 @@
 #include <svm/std/std_reservation.hpp>
 
 #include <doctest/doctest.h>
-#include <conformance/conformance.hpp>
+#include <svm/conformance/verdict.hpp>
 #include <support/assertions.hpp>
 
 using svm::errc;
@@ -16,9 +16,9 @@ namespace {
 /// What an action returns while nothing can be allocated.
 template <class Action>
 [[nodiscard]] auto without_memory(Action&& action) {
-  conformance::let_allocations_fail(true);
+  svm::conformance::let_allocations_fail(true);
   auto const answer = action();
-  conformance::let_allocations_fail(false);
+  svm::conformance::let_allocations_fail(false);
   return answer;
 }
 
@@ -26,7 +26,7 @@ template <class Action>
 
 TEST_SUITE("std/std_reservation, memory") {
   TEST_CASE("a reservation without memory for fences says so, keeps what it has, and may be asked again") {
-    bool const is_replaced = conformance::let_allocations_fail != nullptr;
+    bool const is_replaced = svm::conformance::let_allocations_fail != nullptr;
     REQUIRE(is_replaced);
     svm::std_reservation r;
     svm::std_reservation::ticket t;
@@ -40,12 +40,12 @@ TEST_SUITE("std/std_reservation, memory") {
             return r.reserve_fences(2);
           }) == errc::ok);
     CHECK(without_memory([&] { return r.reserve_fences(1000); }) == errc::no_memory);
-    CHECK(conformance::allocations_in([&] {
+    CHECK(svm::conformance::allocations_in([&] {
             r.add_fence(fence, svm::fence_usage::read);
             r.add_fence(fence, svm::fence_usage::read);
           }) == 0);
     CHECK(r.reserve_fences(1000) == errc::ok);
-    CHECK(conformance::allocations_in([&] {
+    CHECK(svm::conformance::allocations_in([&] {
             for (int i = 0; i < 1000; ++i) r.add_fence(fence, svm::fence_usage::kernel);
           }) == 0);
     r.unlock(t);

@@ -15,7 +15,7 @@
 #include <support/operation_runner.hpp>
 #include <support/sanitized.hpp>
 #include <support/world.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 using namespace support;
 using programs::kind;

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include <svm/mock/report.hpp>
+#include <svm/mock/machine/report.hpp>
 
 namespace support {
 

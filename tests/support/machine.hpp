@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/mock/machine.hpp>
+#include <svm/mock/machine/machine.hpp>
 #include <svm/svm.hpp>
 
 namespace support {
@@ -24,8 +24,8 @@ extern template class svm::mock::physical_memory<support::lock_policy>;
 extern template class svm::gpusvm<support::policies>;
 extern template class svm::notifier<support::policies>;
 extern template class svm::range<support::policies>;
-extern template class svm::range_hold<support::policies>;
-extern template class svm::pages<support::policies>;
+extern template class svm::locked_range<support::policies>;
+extern template class svm::device_mapping<support::policies>;
 extern template class svm::migrator<support::policies>;
 extern template class svm::devmem<support::policies>;
 extern template class svm::zdd<support::policies>;
@@ -41,4 +41,4 @@ extern template class svm::attribute_span<support::policies>;
 extern template class svm::device_account<support::policies>;
 extern template class svm::migrator_cache<support::policies>;
 extern template class svm::migrator_shrinker<support::policies>;
-extern template class svm::to_system<support::policies>;
+extern template class svm::migration_to_system<support::policies>;

@@ -510,7 +510,7 @@ void basic_runner<Machine>::access(operation const& o, cpu_va a, bool write) {
     auto const once = [&] {
       return write ? machine_.gpu_store(t, gpu_of(o), a, word) : machine_.gpu_load(t, gpu_of(o), a, word);
     };
-    if (!try_on_gpu(o, a, write ? svm::access::write : svm::access::read, once)) return;
+    if (!try_on_gpu(o, a, write ? svm::access_kind::write : svm::access_kind::read, once)) return;
     if (write) show_write(o.process, a, &t.views[gpu_of(o)]->device);
   }
   if (at != nullptr) compare_word(o.process, a, write, word, known);
@@ -547,19 +547,20 @@ bool basic_runner<Machine>::judge_cpu(sys got, page const* at, bool write) {
 
 /// How an access ends that may not be.
 template <class Machine>
-errc basic_runner<Machine>::denial(operation const& o, page const* at, cpu_va a, svm::access want) const {
+errc basic_runner<Machine>::denial(operation const& o, page const* at, cpu_va a, svm::access_kind want) const {
   auto const& how = setting_.options.driver;
-  bool const write = want != svm::access::read;
+  bool const write = want != svm::access_kind::read;
   if (unplugged_[gpu_of(o)]) return errc::device_gone;
   if (write && how.read_only) return errc::read_only;
   if (!setting_.options.window.contains(a)) return errc::outside_window;
   svm::span_attributes const said = driver(o).attributes_at(a);
-  if (want == svm::access::atomic && said.atomic == svm::atomic_mode::cpu) return errc::no_atomics;
+  if (want == svm::access_kind::atomic && said.atomic == svm::atomic_mode::cpu) return errc::no_atomics;
   if (at == nullptr) return errc::no_vma;
   if (write && at->allowed != protection::read_write) return errc::read_only;
   if (at->allowed == protection::none) return errc::no_access;
   bool const may_move = at->kind == mapping_kind::anon;
-  if (want == svm::access::atomic && (!may_move || how.migrate == svm::migration_mode::never)) return errc::no_atomics;
+  if (want == svm::access_kind::atomic && (!may_move || how.migrate == svm::migration_mode::never))
+    return errc::no_atomics;
   bool const required = how.migrate == svm::migration_mode::required && said.preferred != svm::preferred_place::system;
   if (required && !may_move) return errc::not_migratable;
   if (suspended_[o.process][gpu_of(o)]) return errc::retry;
@@ -569,8 +570,8 @@ errc basic_runner<Machine>::denial(operation const& o, page const* at, cpu_va a,
 
 /// True for an access that system memory does not serve.
 template <class Machine>
-bool basic_runner<Machine>::needs_device(operation const& o, cpu_va a, svm::access want) const {
-  if (want == svm::access::atomic) return true;
+bool basic_runner<Machine>::needs_device(operation const& o, cpu_va a, svm::access_kind want) const {
+  if (want == svm::access_kind::atomic) return true;
   return setting_.options.driver.migrate == svm::migration_mode::required &&
          driver(o).attributes_at(a).preferred != svm::preferred_place::system;
 }
@@ -588,7 +589,7 @@ bool basic_runner<Machine>::is_pinned_near(std::size_t p, cpu_va a) {
 
 /// True when an access that nothing forbids cannot be served for as long as the memory is as it is.
 template <class Machine>
-bool basic_runner<Machine>::has_reason(operation const& o, errc got, page const& at, cpu_va a, svm::access want) {
+bool basic_runner<Machine>::has_reason(operation const& o, errc got, page const& at, cpu_va a, svm::access_kind want) {
   auto const& how = setting_.options;
   // A neighbour that is not there keeps a range from being mapped, and one that is lost the memory around it from moving.
   bool const near_end = model_.any_near(o.process, page_of(a), [&](page const& p) { return model_.is_beyond_end(p); });
@@ -604,7 +605,7 @@ bool basic_runner<Machine>::has_reason(operation const& o, errc got, page const&
   if (!is_elsewhere) return false;
   // What the program wants to stay elsewhere, or a reader shares with another process, is not in this device's memory.
   bool const stays =
-      want != svm::access::atomic && driver(o).attributes_at(a).policy == svm::migration_policy::system_pages_only;
+      want != svm::access_kind::atomic && driver(o).attributes_at(a).policy == svm::migration_policy::system_pages_only;
   bool const is_only_read = at.allowed == protection::read || how.driver.read_only;
   return stays || (is_only_read && tasks_.size() > 1);
 }
@@ -612,7 +613,7 @@ bool basic_runner<Machine>::has_reason(operation const& o, errc got, page const&
 /// Executes an access once, and again when it fails without a reason: that cannot last while nothing else is under way.
 template <class Machine>
 template <class Once>
-bool basic_runner<Machine>::try_on_gpu(operation const& o, cpu_va a, svm::access want, Once&& once) {
+bool basic_runner<Machine>::try_on_gpu(operation const& o, cpu_va a, svm::access_kind want, Once&& once) {
   page const* const at = model_.find(o.process, page_of(a));
   bool const is_allowed = denial(o, at, a, want) == errc::ok && model_.is_there(*at);
   for (int n = 1;; ++n) {
@@ -626,7 +627,7 @@ bool basic_runner<Machine>::try_on_gpu(operation const& o, cpu_va a, svm::access
 
 /// A queue reaches what is mapped, and what is kept is; it waits for nobody, so an access that fails is over.
 template <class Machine>
-bool basic_runner<Machine>::judge_queue(operation const& o, errc got, bool excused, cpu_va a, svm::access want) {
+bool basic_runner<Machine>::judge_queue(operation const& o, errc got, bool excused, cpu_va a, svm::access_kind want) {
   auto const& how = setting_.options.driver;
   page const* const at = model_.find(o.process, page_of(a));
   errc const denied = denial(o, at, a, want);
@@ -638,7 +639,7 @@ bool basic_runner<Machine>::judge_queue(operation const& o, errc got, bool excus
   // A neighbour that is lost keeps the range around it from being mapped.
   bool const any_lost = model_.any_near(o.process, page_of(a), [](page const& p) { return p.lost; });
   // Atomic accesses need device memory, which a restore does not demand.
-  bool const must_work = is_kept && denied == errc::ok && want != svm::access::atomic && model_.is_there(*at) &&
+  bool const must_work = is_kept && denied == errc::ok && want != svm::access_kind::atomic && model_.is_there(*at) &&
                          !any_lost && how.migrate != svm::migration_mode::required && !excused &&
                          !(limited && got == errc::quota_exceeded);
   if (got != errc::ok && must_work && !has_reason(o, got, *at, a, want))
@@ -647,7 +648,7 @@ bool basic_runner<Machine>::judge_queue(operation const& o, errc got, bool excus
 }
 
 template <class Machine>
-bool basic_runner<Machine>::judge_gpu(operation const& o, errc got, bool excused, cpu_va a, svm::access want) {
+bool basic_runner<Machine>::judge_gpu(operation const& o, errc got, bool excused, cpu_va a, svm::access_kind want) {
   if (setting_.options.faults == svm::mock::page_faults::fatal) return judge_queue(o, got, excused, a, want);
   auto const& how = setting_.options.driver;
   page const* const at = model_.find(o.process, page_of(a));
@@ -673,7 +674,7 @@ void basic_runner<Machine>::atomic(operation const& o) {
   cpu_va const a = place_of(o);
   std::uint64_t old = 0;
   auto const once = [&] { return machine_.gpu_atomic_add(*tasks_[o.process], gpu_of(o), a, o.value, old); };
-  if (!try_on_gpu(o, a, svm::access::atomic, once) || model_.find(o.process, o.first) == nullptr) return;
+  if (!try_on_gpu(o, a, svm::access_kind::atomic, once) || model_.find(o.process, o.first) == nullptr) return;
   note(old);
   expect(old == model_.word(o.process, a.value), "an atomic access finds another value");
   model_.set_word(o.process, a.value, old + o.value);
@@ -783,7 +784,7 @@ void basic_runner<Machine>::attach(operation const& o) {
   if (!range) return;
   auto made = std::make_unique<guest>(machine_, *tasks_[o.process], gpu, o.process, gpu_of(o), std::move(range));
   errc const e = [&] {
-    auto held = made->svm().hold(made->range);
+    auto held = made->svm().lock_range(made->range);
     return made->svm().attach(held, made->mapping);
   }();
   note(static_cast<std::uint64_t>(e));
@@ -794,13 +795,13 @@ void basic_runner<Machine>::attach(operation const& o) {
 /// Maps the pages of a range for one more device.
 template <class Machine>
 errc basic_runner<Machine>::get_attached(guest& g, bool write, bool mixed) {
-  auto held = g.svm().hold(g.range);
+  auto held = g.svm().lock_range(g.range);
   bool const was_removed = held->has(svm::range_flag::removed) || held->has(svm::range_flag::unmapped);
   errc e = errc::ok;
   for (int pass = 0; pass < 3; ++pass) {
     e = g.svm().get_pages(held, g.mapping, {.read_only = !write, .allow_mixed = mixed});
     if (e != errc::mixed_placement && e != errc::unsupported) break;
-    static_cast<void>(g.svm().evict(held));
+    static_cast<void>(g.driver().evict(held));
   }
   if (was_removed) {
     expect(e != errc::ok, "a range that was unmapped has pages");

@@ -56,7 +56,7 @@ class basic_runner {
   using task = typename Machine::task;
   using gpu_type = typename Machine::gpu_type;
   using policies_type = typename Machine::policies_type;
-  using pages_type = svm::pages<policies_type>;
+  using pages_type = svm::device_mapping<policies_type>;
   using buffer = user_buffer<Machine>;
   using guest = attached_mapping<Machine>;
 
@@ -115,14 +115,15 @@ class basic_runner {
   void atomic(operation const& o);
   void compare_word(std::size_t p, svm::cpu_va a, bool write, std::span<std::byte const, 8> word, std::uint64_t known);
   [[nodiscard]] bool judge_cpu(svm::mock::sys got, page const* at, bool write);
-  [[nodiscard]] bool judge_gpu(operation const& o, svm::errc got, bool excused, svm::cpu_va a, svm::access want);
-  [[nodiscard]] bool judge_queue(operation const& o, svm::errc got, bool excused, svm::cpu_va a, svm::access want);
+  [[nodiscard]] bool judge_gpu(operation const& o, svm::errc got, bool excused, svm::cpu_va a, svm::access_kind want);
+  [[nodiscard]] bool judge_queue(operation const& o, svm::errc got, bool excused, svm::cpu_va a, svm::access_kind want);
   template <class Once>
-  [[nodiscard]] bool try_on_gpu(operation const& o, svm::cpu_va a, svm::access want, Once&& once);
-  [[nodiscard]] svm::errc denial(operation const& o, page const* at, svm::cpu_va a, svm::access want) const;
-  [[nodiscard]] bool needs_device(operation const& o, svm::cpu_va a, svm::access want) const;
+  [[nodiscard]] bool try_on_gpu(operation const& o, svm::cpu_va a, svm::access_kind want, Once&& once);
+  [[nodiscard]] svm::errc denial(operation const& o, page const* at, svm::cpu_va a, svm::access_kind want) const;
+  [[nodiscard]] bool needs_device(operation const& o, svm::cpu_va a, svm::access_kind want) const;
   [[nodiscard]] bool is_pinned_near(std::size_t p, svm::cpu_va a);
-  [[nodiscard]] bool has_reason(operation const& o, svm::errc got, page const& at, svm::cpu_va a, svm::access want);
+  [[nodiscard]] bool has_reason(operation const& o, svm::errc got, page const& at, svm::cpu_va a,
+                                svm::access_kind want);
 
   // Mappings beside those of the drivers.
   void open_buffer(operation const& o);

@@ -53,18 +53,19 @@ struct attached_mapping : page_table_user<Machine> {
         range(std::move(on)),
         mapping(this->env) {}
   ~attached_mapping() {
-    auto held = svm().hold(range);
+    auto held = svm().lock_range(range);
     svm().detach(held, mapping);
   }
   attached_mapping(attached_mapping const&) = delete;
   attached_mapping& operator=(attached_mapping const&) = delete;
 
-  [[nodiscard]] svm_type& svm() const { return this->owner.views[host]->in_charge().svm(); }
+  [[nodiscard]] auto& driver() const { return this->owner.views[host]->in_charge(); }
+  [[nodiscard]] svm_type& svm() const { return driver().svm(); }
 
   std::size_t const process;
   std::size_t const host;
   svm::range_ref<policies_type> range;
-  svm::pages<policies_type> mapping;
+  svm::device_mapping<policies_type> mapping;
 };
 
 }  // namespace support::programs

@@ -12,10 +12,11 @@
 
 #include <doctest/doctest.h>
 
+#include <svm/driver/range_memory.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
-#include <svm/mock/rank_checked.hpp>
-#include <svm/mock/statistics.hpp>
-#include <svm/mock/virtual_clock.hpp>
+#include <svm/mock/machine/rank_checked.hpp>
+#include <svm/mock/machine/statistics.hpp>
+#include <svm/mock/machine/virtual_clock.hpp>
 #include <svm/std/heap.hpp>
 
 namespace support {
@@ -75,6 +76,7 @@ struct scripted_mm {
 
   [[nodiscard]] bool get_user() noexcept { return users != 0 && ++users != 0; }
   void put_user() noexcept { --users; }
+  [[nodiscard]] svm::space_id id() const noexcept { return {1}; }
   [[nodiscard]] auto& map_lock() noexcept { return map_lock_; }
   [[nodiscard]] svm::result<svm::vma_info> find_vma(svm::cpu_va a) noexcept {
     for (svm::vma_info const& v : vmas)
@@ -107,7 +109,7 @@ struct scripted_mm {
   [[nodiscard]] svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept {
     return svm::errc::busy;
   }
-  void collect_pages(migration&, std::span<slot>, svm::va_range const*, page) noexcept {}
+  void collect_pages(migration&, std::span<slot>, svm::page_scope const*, page) noexcept {}
   void install(migration&) noexcept {}
   void finalize(migration&) noexcept {}
   [[nodiscard]] svm::result<page> allocate_page(svm::page_order) noexcept { return svm::errc::no_ram; }
@@ -241,10 +243,12 @@ struct scripted : svm::invalidation_client<scripted_policies<PageBytes>> {
   scripted_allocator memory;
   svm::mock::virtual_clock clock;
   svm::mock::statistics stats;
-  svm::migrator<policies> mover{{mm, device, pagemap, memory, clock, stats}};
+  svm::environment<policies> env{mm, device, pagemap, memory, clock, stats};
+  svm::migrator<policies> mover{env};
+  svm::range_memory<policies> range_memory{mover, memory};
   svm::gpusvm<policies> svm;
 
-  explicit scripted(svm::geometry const& shape) : svm(mover, shape, *this) {}
+  explicit scripted(svm::gpusvm_layout const& shape) : svm(env, shape, *this) {}
   ~scripted() {
     svm.close();
     CHECK(device.live.size() == 0);
@@ -278,14 +282,14 @@ struct scripted : svm::invalidation_client<scripted_policies<PageBytes>> {
 extern template class svm::gpusvm<support::scripted_policies<4096>>;
 extern template class svm::notifier<support::scripted_policies<4096>>;
 extern template class svm::range<support::scripted_policies<4096>>;
-extern template class svm::range_hold<support::scripted_policies<4096>>;
-extern template class svm::pages<support::scripted_policies<4096>>;
+extern template class svm::locked_range<support::scripted_policies<4096>>;
+extern template class svm::device_mapping<support::scripted_policies<4096>>;
 extern template class svm::migrator<support::scripted_policies<4096>>;
 extern template struct support::scripted<4096>;
 extern template class svm::gpusvm<support::scripted_policies<65536>>;
 extern template class svm::notifier<support::scripted_policies<65536>>;
 extern template class svm::range<support::scripted_policies<65536>>;
-extern template class svm::range_hold<support::scripted_policies<65536>>;
-extern template class svm::pages<support::scripted_policies<65536>>;
+extern template class svm::locked_range<support::scripted_policies<65536>>;
+extern template class svm::device_mapping<support::scripted_policies<65536>>;
 extern template class svm::migrator<support::scripted_policies<65536>>;
 extern template struct support::scripted<65536>;

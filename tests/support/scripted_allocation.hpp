@@ -21,7 +21,7 @@ template <class Policies>
 [[nodiscard]] svm::page_entry<typename Policies::mm::page> device_page(std::uint64_t number,
                                                                        scripted_allocation<Policies>& of,
                                                                        std::uint8_t order = 0) {
-  svm::zdd<Policies>& behind = of.allocation.behind_pages();
+  svm::zdd<Policies>& behind = of.allocation.live_pages();
   return {{number}, {order}, svm::page_place::device, true, behind.owner(), &behind};
 }
 

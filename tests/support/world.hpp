@@ -39,7 +39,7 @@ inline std::ostream& operator<<(std::ostream& out, sys s) {
 
 namespace support {
 
-using svm::access;
+using svm::access_kind;
 using svm::byte_count;
 using svm::cpu_va;
 using svm::errc;
@@ -155,7 +155,7 @@ class world : public machine {
       if (gpu_read(a + byte_count{done}) != tag++) return done;
     return size;
   }
-  [[nodiscard]] errc fault(cpu_va a, access want = access::read) { return driver.fault(a, want); }
+  [[nodiscard]] errc fault(cpu_va a, access_kind want = access_kind::read) { return driver.fault(a, want); }
 
   // What is there now.
 

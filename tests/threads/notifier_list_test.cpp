@@ -14,12 +14,12 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 #include <svm/std/std_lock.hpp>
 
 namespace {
 
-using list = svm::notifier_list<svm::std_lock>;
+using list = svm::port::notifier_list<svm::std_lock>;
 
 constexpr std::uint64_t universe = 1024;
 

@@ -12,7 +12,7 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 #include <threads/world.hpp>
 
 using namespace real_threads;

@@ -21,12 +21,12 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/machine.hpp>
+#include <svm/mock/machine/machine.hpp>
 #include <svm/std/std_lock.hpp>
 
 namespace {
 
-using svm::access;
+using svm::access_kind;
 using svm::byte_count;
 using svm::cpu_va;
 using svm::errc;
@@ -232,7 +232,7 @@ TEST_SUITE("threads/regression") {
         w.driver.collect_garbage();
       }};
       taken.wait();
-      CHECK(w.driver.fault(base, access::read) == errc::ok);
+      CHECK(w.driver.fault(base, access_kind::read) == errc::ok);
       CHECK(w.stats.count(event_kind::gpu_fault_retry) == 1);
       CHECK(w.stats.count(event_kind::range_removed) == 1);
       go_on.give();
@@ -319,7 +319,7 @@ TEST_SUITE("threads/regression") {
             copying.give();
             evicted.wait();
           };
-          CHECK(w.driver.fault(other, access::read) == errc::ok);
+          CHECK(w.driver.fault(other, access_kind::read) == errc::ok);
           copying.give();
         }};
         copying.wait();
@@ -353,7 +353,7 @@ TEST_SUITE("threads/regression") {
             meanwhile([&] { CHECK(w.process.madvise_dontneed(base, {page_bytes}) == sys::ok); });
           };
         };
-        CHECK(w.driver.fault(base, access::write) == errc::ok);
+        CHECK(w.driver.fault(base, access_kind::write) == errc::ok);
       });
       CHECK(dropped);
       w.check_quiet();
@@ -411,7 +411,7 @@ TEST_SUITE("threads/regression") {
         evicting.give();
         blocked.wait();
       };
-      CHECK(w.driver.fault(page(1), access::read) == errc::ok);
+      CHECK(w.driver.fault(page(1), access_kind::read) == errc::ok);
     }};
     std::thread second{[&] {
       here.before_block = [&](lock_rank rank) {
@@ -420,7 +420,7 @@ TEST_SUITE("threads/regression") {
         first_done.wait();
       };
       evicting.wait();
-      CHECK(w.driver.fault(page(2), access::read) == errc::ok);
+      CHECK(w.driver.fault(page(2), access_kind::read) == errc::ok);
       blocked.give();
     }};
     first.join();

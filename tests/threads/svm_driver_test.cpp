@@ -17,14 +17,14 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 #include <threads/world.hpp>
 
 using namespace real_threads;
 
 namespace {
 
-using svm::access;
+using svm::access_kind;
 using svm::va_range;
 using svm::mock::step;
 
@@ -142,7 +142,7 @@ TEST_SUITE("threads/svm_driver") {
       std::uint64_t const n = draw.below(pages);
       cpu_va const a = base + byte_count{n * page_bytes};
       static_cast<void>(w.process.invalidate_only({everything, svm::invalidation_cause::clear}));  // else it is a hit
-      errc const e = w.driver.fault(a, access::write);
+      errc const e = w.driver.fault(a, access_kind::write);
       if (e == errc::busy || e == errc::retry)
         ++exhausted;  // sixteen rounds or ten passes met an event each: bounded, and said so
       else if (e != errc::ok)

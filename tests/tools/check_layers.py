@@ -3,10 +3,13 @@
 # SPDX-License-Identifier: MIT
 """Checks that the headers keep to their layers.
 
-    version, config < base < concepts < gpuvm, pagemap < gpusvm < driver < svm.hpp
+    version, config < base < index < concepts < gpusvm, pagemap, gpuvm < driver < svm.hpp
+                      base < placement                                 < driver
 
-A layer includes only layers to its left, and gpuvm knows neither pagemap nor gpusvm. std, port, mock and explore stand
-beside, and so does the face index.hpp: no layer includes them. port, which mock builds on, knows base and concepts alone.
+A layer includes only layers to its left; gpusvm, pagemap and gpuvm know nothing of each other, and placement knows base
+alone. std, port, conformance, mock and explore stand beside, and so does
+the face index.hpp: no layer includes them. conformance knows base, index and
+concepts alone, and so does port, which mock builds on. What is in impl/ is included only from the folder beside.
 Usage: check_layers.py ROOT | --self-test
 """
 
@@ -17,22 +20,25 @@ from pathlib import Path
 from checking import line_of, report, self_test, without_comments, without_comments_and_strings
 
 _BASE = {"version", "config", "base"}
-_CONCEPTS = _BASE | {"concepts"}
-_GPUSVM = _CONCEPTS | {"gpuvm", "pagemap", "gpusvm"}
-_CORE = _GPUSVM | {"driver"}
+_INDEX = _BASE | {"index"}
+_CONCEPTS = _INDEX | {"concepts"}
+_CORE = _CONCEPTS | {"gpuvm", "pagemap", "gpusvm", "placement", "driver"}
 MAY_INCLUDE = {
     "version": set(),
     "config": {"version"},
     "base": _BASE,
+    "index": _INDEX,
     "concepts": _CONCEPTS,
     "gpuvm": _CONCEPTS | {"gpuvm"},
     "pagemap": _CONCEPTS | {"pagemap"},
-    "gpusvm": _GPUSVM,
+    "gpusvm": _CONCEPTS | {"gpusvm"},
+    "placement": _BASE | {"placement"},
     "driver": _CORE,
     "svm": _CORE,
     "std": _CORE | {"svm", "std"},
     "index.hpp": _CONCEPTS | {"index", "std"},
     "port": _CONCEPTS | {"port"},
+    "conformance": _CONCEPTS | {"conformance"},
     "mock": _CORE | {"svm", "std", "port", "mock"},
     "explore": _CORE | {"svm", "std", "port", "mock", "explore"},
 }
@@ -68,6 +74,15 @@ def layer_of(path: str) -> str:
     return parts[1] if len(parts) > 2 or parts[1] in MAY_INCLUDE else parts[1].removesuffix(".hpp")
 
 
+def is_body(path: str) -> bool:
+    return "/impl/" in path
+
+
+def room_of(path: str) -> str:
+    """The folder of a header; that of a body is the one of its class."""
+    return str(Path(path).parent).removesuffix("/impl")
+
+
 def check_header(path: str, text: str) -> list[str]:
     layer = layer_of(path)
     if layer not in MAY_INCLUDE:
@@ -80,6 +95,8 @@ def check_header(path: str, text: str) -> list[str]:
         if target is None:
             found.append(f"{where}: #include {include[1]} is not in angle brackets")
         elif target.startswith("svm/"):
+            if is_body(target) and room_of(path) != room_of(target):
+                found.append(f"{where}: only the headers of {room_of(target)}/ may include <{target}>")
             if layer_of(target) not in MAY_INCLUDE[layer]:
                 found.append(f"{where}: layer {layer} may not include <{target}>")
         elif layer in CORE and target in COSTLY:
@@ -111,24 +128,35 @@ def _plant(layer_path: str, text: str) -> dict[str, str]:
 
 
 PLANTS = [
-    ("left layers are allowed", _plant("gpusvm/a.hpp", "#include <svm/pagemap/b.hpp>\n#include <svm/base/c.hpp>\n"), []),
+    ("left layers are allowed", _plant("driver/a.hpp", "#include <svm/pagemap/b.hpp>\n#include <svm/base/c.hpp>\n"), []),
     ("base includes concepts", _plant("base/a.hpp", "\n#include <svm/concepts/lock.hpp>\n"), ["base/a.hpp:2: layer base"]),
+    ("base includes index", _plant("base/a.hpp", "#include <svm/index/b.hpp>\n"), ["layer base"]),
+    ("index includes concepts", _plant("index/a.hpp", "#include <svm/concepts/lock.hpp>\n"), ["layer index"]),
+    ("gpuvm includes index", _plant("gpuvm/a.hpp", "#include <svm/index/b.hpp>\n"), []),
     ("config includes base", _plant("config.hpp", "#include <svm/base/units.hpp>\n"), ["layer config"]),
     ("gpuvm includes pagemap", _plant("gpuvm/a.hpp", "#include <svm/pagemap/b.hpp>\n"), ["layer gpuvm"]),
+    ("gpusvm includes pagemap", _plant("gpusvm/a.hpp", "#include <svm/pagemap/b.hpp>\n"), ["layer gpusvm"]),
+    ("pagemap includes gpusvm", _plant("pagemap/a.hpp", "#include <svm/gpusvm/b.hpp>\n"), ["layer pagemap"]),
     ("gpuvm includes gpusvm", _plant("gpuvm/a.hpp", "#include <svm/gpusvm/b.hpp>\n"), ["layer gpuvm"]),
     ("pagemap includes gpuvm", _plant("pagemap/a.hpp", "#include <svm/gpuvm/b.hpp>\n"), ["layer pagemap"]),
     ("gpusvm includes driver", _plant("gpusvm/a.hpp", "#include <svm/driver/b.hpp>\n"), ["layer gpusvm"]),
+    ("placement includes concepts", _plant("placement/a.hpp", "#include <svm/concepts/lock.hpp>\n"), ["layer placement"]),
+    ("placement includes gpusvm", _plant("placement/a.hpp", "#include <svm/gpusvm/b.hpp>\n"), ["layer placement"]),
+    ("gpusvm includes placement", _plant("gpusvm/a.hpp", "#include <svm/placement/b.hpp>\n"), ["layer gpusvm"]),
+    ("driver includes placement", _plant("driver/a.hpp", "#include <svm/placement/b.hpp>\n"), []),
     ("a layer includes svm.hpp", _plant("driver/a.hpp", "#include <svm/svm.hpp>\n"), ["layer driver"]),
     ("a layer includes std", _plant("driver/a.hpp", "#include <svm/std/heap.hpp>\n"), ["layer driver"]),
-    ("svm.hpp includes mock", _plant("svm.hpp", "#include <svm/mock/mm.hpp>\n"), ["layer svm"]),
+    ("svm.hpp includes mock", _plant("svm.hpp", "#include <svm/mock/cpu/mm.hpp>\n"), ["layer svm"]),
     ("svm.hpp includes port", _plant("svm.hpp", "#include <svm/port/notifier_list.hpp>\n"), ["layer svm"]),
-    ("port includes mock", _plant("port/a.hpp", "#include <svm/mock/report.hpp>\n"), ["layer port"]),
+    ("port includes mock", _plant("port/a.hpp", "#include <svm/mock/machine/report.hpp>\n"), ["layer port"]),
     ("mock includes port", _plant("mock/a.hpp", "#include <svm/port/notifier_list.hpp>\n"), []),
     ("a face of the index includes std", _plant("index.hpp", "#include <svm/std/heap.hpp>\n"), []),
     ("the index includes std", _plant("base/a.hpp", "#include <svm/std/heap.hpp>\n"), ["layer base"]),
     ("a face includes a driver", _plant("index.hpp", "#include <svm/driver/b.hpp>\n"), ["layer index.hpp"]),
-    ("std includes mock", _plant("std.hpp", "#include <svm/mock/mm.hpp>\n"), ["layer std"]),
-    ("explore includes mock", _plant("explore/a.hpp", "#include <svm/mock/mm.hpp>\n"), []),
+    ("std includes mock", _plant("std.hpp", "#include <svm/mock/cpu/mm.hpp>\n"), ["layer std"]),
+    ("explore includes mock", _plant("explore/a.hpp", "#include <svm/mock/cpu/mm.hpp>\n"), []),
+    ("a body in its room", _plant("gpusvm/a.hpp", "#include <svm/gpusvm/impl/b.hpp>\n"), []),
+    ("a body elsewhere", _plant("driver/a.hpp", "#include <svm/gpusvm/impl/b.hpp>\n"), ["only the headers of svm/gpusvm/"]),
     ("a new directory", _plant("linux/a.hpp", ""), ["no layer is called linux"]),
     ("quotes", _plant("mock/a.hpp", '#include "b.hpp"\n'), ["not in angle brackets"]),
     ("an include in a comment", _plant("base/a.hpp", "// #include <mutex>\n/*\n#include <map>\n*/\n"), []),

@@ -70,8 +70,8 @@ OPERATIONS = {
 
 # Parts of the library that it does not hand out, or that only work for the classes that it does.
 INTERNAL = {
-    "transfer", "to_system", "move_in", "devmem", "device_allocation", "pages", "room", "range", "range_hold",
-    "candidate", "attribute_span", "zdd", "notifier", "mapping_index", "lists_held",
+    "transfer", "migration_to_system", "migration_to_device", "devmem", "device_allocation", "device_mapping", "room", "range", "locked_range",
+    "candidate", "attribute_span", "zdd", "notifier", "lists_held",
 }  # fmt: skip
 UPCALLS = {"zdd::page_faulted", "notifier::invalidate", "attribute_span::invalidate", "mapped_buffer::invalidate"}
 
@@ -288,7 +288,7 @@ def exercised(program: Program, failures, calls) -> Counter:
 
 
 def kinds_of(root: Path) -> list[str]:
-    text = without_comments((root / "include/svm/mock/failure.hpp").read_text())
+    text = without_comments((root / "include/svm/mock/machine/failure.hpp").read_text())
     return re.findall(r"\w+", re.search(r"enum class failure : std::uint8_t \{(.*?)\}", text, re.DOTALL)[1])
 
 

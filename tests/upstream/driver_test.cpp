@@ -14,7 +14,7 @@
 
 #include <svm/gpuvm/gpuvm.hpp>
 #include <svm/gpuvm/objects.hpp>
-#include <svm/mock/reservation.hpp>
+#include <svm/mock/machine/reservation.hpp>
 
 using namespace support;
 using svm::event_kind;
@@ -87,7 +87,7 @@ class opened_space {
     svm_ = svm::construct<driver_type>(memory_, world_.mover, world_.driver.svm().env(), world_.driver.svm().shape(),
                                        world_.driver.options());
     if (svm_ == nullptr) return errc::no_memory;
-    if (errc const e = svm_->fault(base, access::write); e != errc::ok) return e;
+    if (errc const e = svm_->fault(base, access_kind::write); e != errc::ok) return e;
     reservation_ = svm::construct<svm::mock::reservation>(memory_);
     if (reservation_ == nullptr) return errc::no_memory;
     space_ = svm::construct<svm::gpuvm<bind_types>>(memory_, *svm::gpuvm_layout::make({0}, {GiB}), memory_);
@@ -128,7 +128,7 @@ TEST_SUITE("upstream") {
         CAPTURE(push);
         CAPTURE(mixed);
         interleaved w{push, mixed};
-        REQUIRE(w.fault(page_at(3), access::write) == errc::ok);
+        REQUIRE(w.fault(page_at(3), access_kind::write) == errc::ok);
         CHECK(w.copied_bytes() == chunk);
         CHECK(w.device_memory.used() == byte_count{chunk});
         CHECK(w.gpu_card(1).memory.used() + w.gpu_card(2).memory.used() == byte_count{});
@@ -152,7 +152,7 @@ TEST_SUITE("upstream") {
             CAPTURE(k);
             interleaved w{push, mixed};
             w.failures.arm(kind, k);
-            errc const e = w.fault(page_at(3), access::write);
+            errc const e = w.fault(page_at(3), access_kind::write);
             bool const struck = w.failures.struck() != 0;
             w.failures.disarm();
             CHECK((e == errc::ok || struck));

@@ -3,7 +3,7 @@
 
 // What the reference fixed on the way back to system memory.
 
-#include <svm/pagemap/evict.hpp>
+#include <svm/pagemap/impl/evict.hpp>
 
 #include <cstdint>
 #include <string>

@@ -3,7 +3,7 @@
 
 // What the reference fixed where pages are mapped for a device.
 
-#include <svm/gpusvm/map_pages.hpp>
+#include <svm/gpusvm/impl/map.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -40,8 +40,8 @@ void place(world& w, bool system_first) {
 
 /// Who hears that nobody refers to a migrator any more.
 template <class Policies>
-struct counted_idle final : svm::migrator_keeper<Policies> {
-  void idle(svm::migrator<Policies>&) noexcept override { ++calls; }
+struct counted_last_puts final : svm::migrator_owner<Policies> {
+  void on_last_put(svm::migrator<Policies>&) noexcept override { ++calls; }
   int calls = 0;
 };
 
@@ -121,14 +121,14 @@ TEST_SUITE("upstream") {
     svm::mock::virtual_clock clock;
     svm::mock::statistics stats;
     svm::environment<scripted_types> env{mm, device, pagemap, memory, clock, stats};
-    counted_idle<scripted_types> keeper;
+    counted_last_puts<scripted_types> keeper;
     svm::migrator<scripted_types> mover{env, &keeper};
     auto allocation = std::make_optional<scripted_allocation<scripted_types>>(mover);
-    svm::pages<scripted_types> mapping{env};
+    svm::device_mapping<scripted_types> mapping{env};
     {
-      svm::pages<scripted_types>::room room{env};
+      svm::device_mapping<scripted_types>::room room{env};
       REQUIRE(room.reserve(1, false, false) == errc::ok);
-      svm::pages<scripted_types>::entry const found[] = {device_page(5, *allocation)};
+      svm::device_mapping<scripted_types>::entry const found[] = {device_page(5, *allocation)};
       REQUIRE(mapping.map(found, {}, room) == errc::ok);
     }
     mover.put();

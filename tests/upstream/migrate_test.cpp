@@ -3,7 +3,7 @@
 
 // What the reference fixed in migrations to a device.
 
-#include <svm/pagemap/migrate.hpp>
+#include <svm/pagemap/impl/migrate.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -241,7 +241,7 @@ TEST_SUITE("upstream") {
       w.map(2 * MiB, a);
       w.cpu_tag(a, 2 * MiB, 1000 * round);
       REQUIRE(order_at(w, a) == 9);  // of the only 2 MiB that there are
-      REQUIRE(w.fault(a, access::write) == errc::ok);
+      REQUIRE(w.fault(a, access_kind::write) == errc::ok);
       CHECK(w.frames.ram_used() == byte_count{});
       CHECK(order_at(w, a) == 9);
       CHECK(w.complaint() == "");

@@ -11,7 +11,7 @@ namespace svm::inline v0 {
 
 /// Memory for bookkeeping objects, which may run out.
 ///
-/// A model also promises (tests/conformance/allocator.hpp checks it):
+/// A model also promises (svm/conformance/allocator.hpp checks it):
 ///  1. `allocate(size, alignment)` returns `size` bytes of its own, aligned, or null; it never throws. `size` is not 0
 ///     and `alignment` is a power of two of at most 64;
 ///  2. `deallocate` takes back what `allocate` returned, with the same size and alignment, and cannot fail;

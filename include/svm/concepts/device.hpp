@@ -40,7 +40,7 @@ enum class mapping_access : std::uint8_t {
 
 /// A GPU that mirrors part of a CPU address space.
 ///
-/// A model also promises (tests/conformance/device.hpp checks it):
+/// A model also promises (svm/conformance/device.hpp checks it):
 ///  1. `dma_map` makes 2^order pages from `page` on reachable for DMA or changes nothing; every address is valid,
 ///     0 too. `dma_unmap` undoes exactly one `dma_map`. Both may be called with a notifier lock held and neither
 ///     sleeps;

@@ -6,7 +6,7 @@
 #include <concepts>
 
 #include <svm/concepts/allocator.hpp>
-#include <svm/concepts/clock.hpp>
+#include <svm/concepts/time_source.hpp>
 #include <svm/concepts/device.hpp>
 #include <svm/concepts/lock.hpp>
 #include <svm/concepts/mm.hpp>
@@ -15,6 +15,12 @@
 #include <svm/concepts/pagemap.hpp>
 
 namespace svm::inline v0 {
+
+/// A bundle that names a pagemap is of a GPU that has memory.
+template <class P>
+concept claims_device_memory = requires {
+  typename P::pagemap;
+};
 
 // clang-format off
 /// Explains what a bundle lacks of its optional parts: half of one is a mistake, since none of it would be used.
@@ -28,13 +34,26 @@ template <class P, on_missing How = on_missing::error>
     return false;
   else if constexpr (!explain_noncoherent<typename P::device, How>())
     return false;
+  else if constexpr (!claims_device_memory<P>)
+    return true;
   else if constexpr (!explain_coherent<typename P::pagemap, How>())
     return false;
   else
     return explain_pieces<typename P::pagemap, typename P::mm::page, How>();
 }
 
-/// Explains what a bundle lacks to be a model of `policies`: the first error of the compiler begins with one sentence
+/// Explains what the mm and the pagemap of a bundle lack for memory to move; true for one without a pagemap.
+template <class P, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_memory() {
+  if constexpr (!claims_device_memory<P>)
+    return true;
+  else if constexpr (!explain_page_migration<typename P::mm, How>())
+    return false;
+  else
+    return explain_pagemap<typename P::pagemap, typename P::mm::page, typename P::device, How>();
+}
+
+/// Explains what a bundle lacks to be a model of `svm_policies`, and of `migrating_policies` when it names a pagemap: the first error of the compiler begins with one sentence
 /// that names the first thing that is missing, in the order of the concepts. Write it beside a new bundle:
 ///
 ///     static_assert(svm::explain<my_policies>());
@@ -44,15 +63,15 @@ template <class P, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain() {
   if constexpr (!requires { typename P::mm; })
     static_assert(How == on_missing::answer, "svm: policies need a type `mm`");
-  else if constexpr (!explain_mm<typename P::mm, How>())
+  else if constexpr (!explain_address_space<typename P::mm, How>())
+    return false;
+  else if constexpr (!explain_interval_notifier<typename P::mm, How>())
     return false;
   else if constexpr (!requires { typename P::device; })
     static_assert(How == on_missing::answer, "svm: policies need a type `device`");
   else if constexpr (!explain_device<typename P::device, typename P::mm::page, How>())
     return false;
-  else if constexpr (!requires { typename P::pagemap; })
-    static_assert(How == on_missing::answer, "svm: policies need a type `pagemap`");
-  else if constexpr (!explain_pagemap<typename P::pagemap, typename P::mm::page, typename P::device, How>())
+  else if constexpr (!explain_memory<P, How>())
     return false;
   else if constexpr (!requires { typename P::lock; })
     static_assert(How == on_missing::answer, "svm: policies need a type `lock`");
@@ -60,7 +79,7 @@ template <class P, on_missing How = on_missing::error>
     return false;
   else if constexpr (!requires { typename P::clock; })
     static_assert(How == on_missing::answer, "svm: policies need a type `clock`");
-  else if constexpr (!explain_clock<typename P::clock, How>())
+  else if constexpr (!explain_time_source<typename P::clock, How>())
     return false;
   else if constexpr (!requires { typename P::allocator; })
     static_assert(How == on_missing::answer, "svm: policies need a type `allocator`");
@@ -82,6 +101,16 @@ template <class P, on_missing How = on_missing::error>
     return explain_parts<P, How>();
   return false;
 }
+
+/// The same for `migrating_policies`.
+template <class P, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_migrating() {
+  if constexpr (!claims_device_memory<P>)
+    static_assert(How == on_missing::answer, "svm: policies need a type `pagemap`, for memory to move");
+  else
+    return explain<P, How>();
+  return false;
+}
 // clang-format on
 
 /// An optional part of a device or pagemap, and whether a bundle has it.
@@ -94,13 +123,18 @@ struct optional_part {
 template <class P>
 [[nodiscard]] constexpr std::array<optional_part, 6> optional_parts() {
   using page = typename P::mm::page;
+  bool coherent = false, piecewise = false;
+  if constexpr (claims_device_memory<P>) {
+    coherent = coherent_pagemap<typename P::pagemap>;
+    piecewise = piecewise_pagemap<typename P::pagemap, page>;
+  }
   return {{
       {"two_pass_device", two_pass_device<typename P::device>},
       {"queue_device", queue_device<typename P::device>},
       {"iova_device", iova_device<typename P::device, page>},
       {"noncoherent_device", noncoherent_device<typename P::device>},
-      {"coherent_pagemap", coherent_pagemap<typename P::pagemap>},
-      {"piecewise_pagemap", piecewise_pagemap<typename P::pagemap, page>},
+      {"coherent_pagemap", coherent},
+      {"piecewise_pagemap", piecewise},
   }};
 }
 

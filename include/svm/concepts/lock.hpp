@@ -43,7 +43,7 @@ concept atomic_like = std::constructible_from<A, T> && requires(A& a, A const& c
 
 /// The family of synchronisation types that all parts of the library use; the library names no other.
 ///
-/// A model also promises (tests/conformance/lock.hpp checks it):
+/// A model also promises (svm/conformance/lock.hpp checks it):
 ///  1. a `mutex` is held by one thread at a time, a `shared_mutex` by one writer or any number of readers;
 ///  2. `try_lock` and `try_lock_shared` return at once, and change nothing when they return false;
 ///  3. what a thread wrote before an unlock is seen by the thread that locks next;

@@ -14,7 +14,7 @@
 
 namespace svm::inline v0 {
 
-enum class access : std::uint8_t {
+enum class access_kind : std::uint8_t {
   read,
   write,
   atomic,  ///< a write that needs device memory, exclusively for a while; an mm sees it as `write`
@@ -41,7 +41,7 @@ struct page_entry {
   page_owner owner{};     ///< whose device page it is
   /// What stands behind a device page, so that pages of one allocation can be told from those of another; else null.
   /// It is alive as long as the page is known to be.
-  device_page_owner<Page>* behind = nullptr;
+  device_page_owner<Page>* owner_object = nullptr;
 };
 
 /// What became of one page of a migration.
@@ -68,10 +68,10 @@ struct migration_slot {
   Page source{};       ///< the base page
   Page destination{};  ///< the first page of a block
   slot_state state = slot_state::untouched;
-  bool follows = false;                       ///< the block began at an earlier slot
-  page_order order{};                         ///< of the block of sources that begins here
-  page_order destination_order{};             ///< of the block at `destination`
-  device_page_owner<Page>* behind = nullptr;  ///< of a source in device memory that is collected
+  bool follows = false;                             ///< the block began at an earlier slot
+  page_order order{};                               ///< of the block of sources that begins here
+  page_order destination_order{};                   ///< of the block at `destination`
+  device_page_owner<Page>* owner_object = nullptr;  ///< of a source in device memory that is collected
 
   [[nodiscard]] bool is_collected() const { return state == slot_state::collected || state == slot_state::hole; }
   /// True when others held the page, so that it may move once they let go.
@@ -82,7 +82,7 @@ struct migration_slot {
 template <class Registration>
 struct walk_request {
   va_range span;
-  access want;
+  access_kind want;
   page_owner owner;            ///< device pages of those whom it reaches stay where they are, others come back
   Registration& registration;  ///< of a notifier that covers the span
   std::uint64_t sequence;      ///< from `read_begin`; when it is out of date the walk may stop with errc::busy
@@ -90,12 +90,12 @@ struct walk_request {
 
 /// One CPU address space.
 ///
-/// A model also promises (tests/conformance/mm.hpp checks it):
+/// A model also promises (svm/conformance/mm.hpp checks it):
 ///  1. `get_user()` is false once the address space has exited; while a user reference is held it does not exit. The
 ///     last `put_user()` may run the exit, so it comes with no lock of the library held. Everything below that looks at
 ///     VMAs or page tables is called only with a user reference held. `collect_pages`, `install`, `finalize`,
 ///     `allocate_page`, `adopt_device_page` and `discard_page` are about pages of the machine, whichever address spaces
-///     map them, and need none;
+///     map them, and need none. `id()` is the same from the beginning to the end, and no other address space has it;
 ///  2. `find_vma` and `find_first_vma` see one consistent state while the map lock is held shared;
 ///  3. `fault_in` makes every page of the span present and readable, and writable for `want == write`, or fails with
 ///     no_vma, no_access, read_only, busy, in_use (others keep a page locked or pinned) or no_ram; device pages that the request's owner reaches stay where they are, unless a
@@ -110,29 +110,38 @@ struct walk_request {
 ///     `read_retry` false, no page that a walk reported since then is freed;
 ///  6. `collect` takes each page of the span that is in system memory, in device memory that `reach` reaches, or a hole, out of
 ///     every page table after an event with cause migrate; `collect_pages` does so for the device pages named in the
-///     slots that this address space maps inside `within` (that any maps, when null). While a CPU fault on `faulting`
-///     is under way, `within` is about the address space of the fault. A page that is locked or pinned by others is
-///     refused, with the reason. Both look at physical memory first, so `collect_pages` neither needs nor takes the map
-///     lock;
+///     slots that the address space `within->space` maps inside `within->span` (that any maps, when null), whichever
+///     address space of the machine it is called on. `faulting` is the page of a CPU fault under way, on whose block
+///     the mm holds one more reference; without a fault it is a default page, which no live page equals. A page that is
+///     locked or pinned by others is refused, with the reason. Both look at physical memory first, so `collect_pages`
+///     neither needs nor takes the map lock;
 ///  7. `install` moves the mappings of every collected slot that has a destination; `finalize` (which the destructor of
 ///     the migration calls too) points the page tables at the destination where that happened and at the source where
-///     not, and unlocks and puts every other page of the slots, so that nothing stays locked;
+///     not, and unlocks and puts every other page of the slots, so that nothing stays locked. The page tables take over
+///     the reference with which a destination came: nobody puts a destination that got a mapping;
 ///  8. `allocate_page` returns a locked block of 2^order contiguous system pages with one reference; `adopt_device_page`
 ///     makes a block of device memory so, with `owner` behind it until its last put; where it is `coherent` the CPU
 ///     reaches it without a fault. `discard_page` unlocks and puts such a block that no slot got;
 ///  9. handles of pages are plain values: copying one takes no reference, and one of a freed page is recognised.
+///
+/// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
+///  * put_user, unregister_notifier: none; get_user: one of rank range. id: any;
+///  * register_notifier, read_begin: those of the ranks vm and range;
+///  * find_vma, find_first_vma, snapshot, fault_in, collect: the same, and the map lock shared, which is always held;
+///  * read_retry: those of find_vma but the map lock, and the notifier's. set_sequence: the notifier's, exclusive, and
+///    whatever the mm holds around an event;
+///  * collect_pages: those of the ranks range and eviction; during a CPU fault the map lock too;
+///  * allocate_page, adopt_device_page, discard_page, install, finalize: those of the session's `collect` or
+///    `collect_pages`, and what that took.
 // clang-format off
 template <class M>
-concept mm = std::regular<typename M::page> && std::default_initializable<typename M::registration> &&
-    std::default_initializable<typename M::migration> && std::same_as<decltype(M::page_size), byte_count const> &&
-    std::bool_constant<M::page_size.is_power_of_two()>::value &&
-    requires(M& m, cpu_va a, va_range span, typename M::registration& registration, invalidation_target& target,
-             std::uint64_t sequence, typename M::migration& session, va_range const* within,
-             walk_request<typename M::registration> const& request, typename M::page page,
-             std::span<page_entry<typename M::page>> entries, std::span<migration_slot<typename M::page>> slots,
-             device_page_owner<typename M::page>& owner, page_owner reach, page_order order, bool coherent) {
+concept address_space = std::regular<typename M::page> && std::default_initializable<typename M::registration> &&
+    std::same_as<decltype(M::page_size), byte_count const> && std::bool_constant<M::page_size.is_power_of_two()>::value &&
+    requires(M& m, M const& seen, cpu_va a, va_range span, walk_request<typename M::registration> const& request,
+             std::span<page_entry<typename M::page>> entries) {
   { m.get_user() } noexcept -> std::same_as<bool>;
   { m.put_user() } noexcept -> std::same_as<void>;
+  { seen.id() } noexcept -> std::same_as<space_id>;
   requires std::is_lvalue_reference_v<decltype(m.map_lock())>;
   m.map_lock().lock_shared();
   m.map_lock().unlock_shared();
@@ -140,11 +149,26 @@ concept mm = std::regular<typename M::page> && std::default_initializable<typena
   { m.find_first_vma(span) } noexcept -> std::same_as<result<vma_info>>;
   { m.fault_in(request, entries) } noexcept -> std::same_as<errc>;
   { m.snapshot(span, entries) } noexcept -> std::same_as<void>;
+};
+
+/// Who hears of changes of an address space; its promises are 4 and 5 of `mm`.
+template <class M>
+concept interval_notifier = std::default_initializable<typename M::registration> &&
+    requires(M& m, va_range span, typename M::registration& registration, invalidation_target& target,
+             std::uint64_t sequence) {
   { m.register_notifier(registration, span, target) } noexcept -> std::same_as<errc>;
   { m.unregister_notifier(registration) } noexcept -> std::same_as<void>;
   { m.read_begin(registration) } noexcept -> std::same_as<std::uint64_t>;
   { m.read_retry(registration, sequence) } noexcept -> std::same_as<bool>;
   { m.set_sequence(registration, sequence) } noexcept -> std::same_as<void>;
+};
+
+/// How pages move between system and device memory; its promises are 6 to 8 of `mm`.
+template <class M>
+concept page_migration = std::regular<typename M::page> && std::default_initializable<typename M::migration> &&
+    requires(M& m, va_range span, typename M::migration& session, page_scope const* within, typename M::page page,
+             std::span<migration_slot<typename M::page>> slots, device_page_owner<typename M::page>& owner,
+             page_owner reach, page_order order, bool coherent) {
   { m.collect(session, span, slots, reach) } noexcept -> std::same_as<errc>;
   { m.collect_pages(session, slots, within, page) } noexcept -> std::same_as<void>;
   { m.install(session) } noexcept -> std::same_as<void>;
@@ -154,120 +178,162 @@ concept mm = std::regular<typename M::page> && std::default_initializable<typena
   { m.discard_page(page) } noexcept -> std::same_as<void>;
 };
 
-/// Explains what a type lacks to be an mm.
+/// An address space whose memory may move to devices.
+template <class M>
+concept mm = address_space<M> && interval_notifier<M> && page_migration<M>;
+
+/// Explains what a type lacks to be an address space; likewise the next two.
 template <class M, on_missing How = on_missing::error>
-[[nodiscard]] constexpr bool explain_mm() {
+[[nodiscard]] constexpr bool explain_address_space() {
   if constexpr (!requires { typename M::page; })
-    static_assert(How == on_missing::answer, "svm: mm needs a type `page`, the handle of a page");
+    static_assert(How == on_missing::answer, "svm: address_space needs a type `page`, the handle of a page");
   else if constexpr (!std::semiregular<typename M::page>)
     static_assert(How == on_missing::answer,
-                  "svm: mm needs a `page` that is made without arguments, copied and assigned");
+                  "svm: address_space needs a `page` that is made without arguments, copied and assigned");
   else if constexpr (!std::equality_comparable<typename M::page>)
-    static_assert(How == on_missing::answer, "svm: mm needs `==` for two of its `page`");
+    static_assert(How == on_missing::answer, "svm: address_space needs `==` for two of its `page`");
   else if constexpr (!requires { typename M::registration; })
-    static_assert(How == on_missing::answer, "svm: mm needs a type `registration`, of a notifier");
+    static_assert(How == on_missing::answer, "svm: address_space needs a type `registration`, of a notifier");
   else if constexpr (!std::default_initializable<typename M::registration>)
-    static_assert(How == on_missing::answer, "svm: mm needs a `registration` that is made without arguments");
-  else if constexpr (!requires { typename M::migration; })
-    static_assert(How == on_missing::answer, "svm: mm needs a type `migration`, the state of one");
-  else if constexpr (!std::default_initializable<typename M::migration>)
-    static_assert(How == on_missing::answer, "svm: mm needs a `migration` that is made without arguments");
+    static_assert(How == on_missing::answer, "svm: address_space needs a `registration` that is made without arguments");
   else if constexpr (!requires { requires std::same_as<decltype(M::page_size), byte_count const>; })
-    static_assert(How == on_missing::answer, "svm: mm needs `static constexpr byte_count page_size`");
+    static_assert(How == on_missing::answer, "svm: address_space needs `static constexpr byte_count page_size`");
   else if constexpr (!requires { typename std::bool_constant<M::page_size.is_power_of_two()>; })
-    static_assert(How == on_missing::answer, "svm: mm needs a `page_size` that is constexpr");
+    static_assert(How == on_missing::answer, "svm: address_space needs a `page_size` that is constexpr");
   else if constexpr (!std::bool_constant<M::page_size.is_power_of_two()>::value)
-    static_assert(How == on_missing::answer, "svm: mm needs a `page_size` that is a power of two");
+    static_assert(How == on_missing::answer, "svm: address_space needs a `page_size` that is a power of two");
   else if constexpr (!requires(M& m) { { m.get_user() } noexcept -> std::same_as<bool>; })
-    static_assert(How == on_missing::answer, "svm: mm needs `bool get_user() noexcept`");
+    static_assert(How == on_missing::answer, "svm: address_space needs `bool get_user() noexcept`");
   else if constexpr (!requires(M& m) { { m.put_user() } noexcept -> std::same_as<void>; })
-    static_assert(How == on_missing::answer, "svm: mm needs `void put_user() noexcept`");
+    static_assert(How == on_missing::answer, "svm: address_space needs `void put_user() noexcept`");
+  else if constexpr (!requires(M const& m) { { m.id() } noexcept -> std::same_as<space_id>; })
+    static_assert(How == on_missing::answer, "svm: address_space needs `space_id id() const noexcept`");
   else if constexpr (!requires(M& m) { requires std::is_lvalue_reference_v<decltype(m.map_lock())>; })
-    static_assert(How == on_missing::answer, "svm: mm needs `map_lock()`, which returns a reference");
+    static_assert(How == on_missing::answer, "svm: address_space needs `map_lock()`, which returns a reference");
   else if constexpr (!requires(M& m) { m.map_lock().lock_shared(); })
-    static_assert(How == on_missing::answer, "svm: mm needs `lock_shared()` in what `map_lock()` returns");
+    static_assert(How == on_missing::answer, "svm: address_space needs `lock_shared()` in what `map_lock()` returns");
   else if constexpr (!requires(M& m) { m.map_lock().unlock_shared(); })
-    static_assert(How == on_missing::answer, "svm: mm needs `unlock_shared()` in what `map_lock()` returns");
+    static_assert(How == on_missing::answer, "svm: address_space needs `unlock_shared()` in what `map_lock()` returns");
   else if constexpr (!requires(M& m, cpu_va a) { { m.find_vma(a) } noexcept -> std::same_as<result<vma_info>>; })
-    static_assert(How == on_missing::answer, "svm: mm needs `result<vma_info> find_vma(cpu_va) noexcept`");
+    static_assert(How == on_missing::answer, "svm: address_space needs `result<vma_info> find_vma(cpu_va) noexcept`");
   else if constexpr (!requires(M& m, va_range span) {
     { m.find_first_vma(span) } noexcept -> std::same_as<result<vma_info>>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `result<vma_info> find_first_vma(va_range) noexcept`");
+    static_assert(How == on_missing::answer, "svm: address_space needs `result<vma_info> find_first_vma(va_range) noexcept`");
   else if constexpr (!requires(M& m, walk_request<typename M::registration> const& request,
                                std::span<page_entry<typename M::page>> entries) {
     { m.fault_in(request, entries) } noexcept -> std::same_as<errc>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `errc fault_in(walk_request<registration> const&, std::span<page_entry<page>>) "
+                  "svm: address_space needs `errc fault_in(walk_request<registration> const&, std::span<page_entry<page>>) "
                   "noexcept`");
   else if constexpr (!requires(M& m, va_range span, std::span<page_entry<typename M::page>> entries) {
     { m.snapshot(span, entries) } noexcept -> std::same_as<void>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `void snapshot(va_range, std::span<page_entry<page>>) noexcept`");
+                  "svm: address_space needs `void snapshot(va_range, std::span<page_entry<page>>) noexcept`");
+  else
+    return true;
+  return false;
+}
+
+template <class M, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_interval_notifier() {
+  if constexpr (!requires { typename M::registration; })
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs a type `registration`, of a notifier");
+  else if constexpr (!std::default_initializable<typename M::registration>)
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs a `registration` that is made without arguments");
   else if constexpr (!requires(M& m, typename M::registration& registration, va_range span,
                                invalidation_target& target) {
     { m.register_notifier(registration, span, target) } noexcept -> std::same_as<errc>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `errc register_notifier(registration&, va_range, invalidation_target&) noexcept`");
+                  "svm: interval_notifier needs `errc register_notifier(registration&, va_range, invalidation_target&) noexcept`");
   else if constexpr (!requires(M& m, typename M::registration& registration) {
     { m.unregister_notifier(registration) } noexcept -> std::same_as<void>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `void unregister_notifier(registration&) noexcept`");
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs `void unregister_notifier(registration&) noexcept`");
   else if constexpr (!requires(M& m, typename M::registration& registration) {
     { m.read_begin(registration) } noexcept -> std::same_as<std::uint64_t>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `std::uint64_t read_begin(registration&) noexcept`");
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs `std::uint64_t read_begin(registration&) noexcept`");
   else if constexpr (!requires(M& m, typename M::registration& registration, std::uint64_t sequence) {
     { m.read_retry(registration, sequence) } noexcept -> std::same_as<bool>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `bool read_retry(registration&, std::uint64_t) noexcept`");
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs `bool read_retry(registration&, std::uint64_t) noexcept`");
   else if constexpr (!requires(M& m, typename M::registration& registration, std::uint64_t sequence) {
     { m.set_sequence(registration, sequence) } noexcept -> std::same_as<void>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `void set_sequence(registration&, std::uint64_t) noexcept`");
+                  "svm: interval_notifier needs `void set_sequence(registration&, std::uint64_t) noexcept`");
+  else
+    return true;
+  return false;
+}
+
+template <class M, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_page_migration() {
+  if constexpr (!requires { typename M::page; })
+    static_assert(How == on_missing::answer, "svm: page_migration needs a type `page`, the handle of a page");
+  else if constexpr (!std::semiregular<typename M::page>)
+    static_assert(How == on_missing::answer,
+                  "svm: page_migration needs a `page` that is made without arguments, copied and assigned");
+  else if constexpr (!std::equality_comparable<typename M::page>)
+    static_assert(How == on_missing::answer, "svm: page_migration needs `==` for two of its `page`");
+  else if constexpr (!requires { typename M::migration; })
+    static_assert(How == on_missing::answer, "svm: page_migration needs a type `migration`, the state of one");
+  else if constexpr (!std::default_initializable<typename M::migration>)
+    static_assert(How == on_missing::answer, "svm: page_migration needs a `migration` that is made without arguments");
   else if constexpr (!requires(M& m, typename M::migration& session, va_range span,
                                std::span<migration_slot<typename M::page>> slots, page_owner reach) {
     { m.collect(session, span, slots, reach) } noexcept -> std::same_as<errc>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `errc collect(migration&, va_range, std::span<migration_slot<page>>, page_owner) "
+                  "svm: page_migration needs `errc collect(migration&, va_range, std::span<migration_slot<page>>, page_owner) "
                   "noexcept`");
   else if constexpr (!requires(M& m, typename M::migration& session, std::span<migration_slot<typename M::page>> slots,
-                               va_range const* within, typename M::page page) {
+                               page_scope const* within, typename M::page page) {
     { m.collect_pages(session, slots, within, page) } noexcept -> std::same_as<void>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `void collect_pages(migration&, std::span<migration_slot<page>>, va_range const*, "
+                  "svm: page_migration needs `void collect_pages(migration&, std::span<migration_slot<page>>, page_scope const*, "
                   "page) noexcept`");
   else if constexpr (!requires(M& m, typename M::migration& session) {
     { m.install(session) } noexcept -> std::same_as<void>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `void install(migration&) noexcept`");
+    static_assert(How == on_missing::answer, "svm: page_migration needs `void install(migration&) noexcept`");
   else if constexpr (!requires(M& m, typename M::migration& session) {
     { m.finalize(session) } noexcept -> std::same_as<void>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `void finalize(migration&) noexcept`");
+    static_assert(How == on_missing::answer, "svm: page_migration needs `void finalize(migration&) noexcept`");
   else if constexpr (!requires(M& m, page_order order) {
     { m.allocate_page(order) } noexcept -> std::same_as<result<typename M::page>>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `result<page> allocate_page(page_order) noexcept`");
+    static_assert(How == on_missing::answer, "svm: page_migration needs `result<page> allocate_page(page_order) noexcept`");
   else if constexpr (!requires(M& m, typename M::page page, page_order order,
                                device_page_owner<typename M::page>& owner, bool coherent) {
     { m.adopt_device_page(page, order, owner, coherent) } noexcept -> std::same_as<void>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `void adopt_device_page(page, page_order, device_page_owner<page>&, bool) noexcept`");
+                  "svm: page_migration needs `void adopt_device_page(page, page_order, device_page_owner<page>&, bool) noexcept`");
   else if constexpr (!requires(M& m, typename M::page page) {
     { m.discard_page(page) } noexcept -> std::same_as<void>;
   })
-    static_assert(How == on_missing::answer, "svm: mm needs `void discard_page(page) noexcept`");
+    static_assert(How == on_missing::answer, "svm: page_migration needs `void discard_page(page) noexcept`");
   else
     return true;
   return false;
+}
+
+/// Explains what a type lacks to be an mm, part by part.
+template <class M, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_mm() {
+  if constexpr (!explain_address_space<M, How>())
+    return false;
+  else if constexpr (!explain_interval_notifier<M, How>())
+    return false;
+  else
+    return explain_page_migration<M, How>();
 }
 // clang-format on
 

@@ -40,7 +40,7 @@ struct event {
 
 /// Where the library tells what it does.
 ///
-/// A model also promises (tests/conformance/observer.hpp checks it):
+/// A model also promises (svm/conformance/observer.hpp checks it):
 ///  1. `record` returns soon, allocates nothing, takes no lock of a rank below leaf_statistics, and calls nothing of
 ///     the library: it may come with any lock held and from any thread.
 // clang-format off

@@ -31,7 +31,7 @@ struct device_page {
 
 /// The memory of a device, as pages that CPU page tables can name.
 ///
-/// A model also promises (tests/conformance/pagemap.hpp checks it):
+/// A model also promises (svm/conformance/pagemap.hpp checks it):
 ///  1. `allocate(size)` takes `size` bytes, a multiple of the page size, or fails with no_device_memory (device_gone,
 ///     when the device was unplugged) and changes nothing. What it hands out reads as zero, all of it, once
 ///     `wait_cleared(memory)` or a `copy_to_device` into it has returned. `available()` falls and rises

@@ -6,7 +6,7 @@
 
 #include <svm/base/interval.hpp>
 #include <svm/base/result.hpp>
-#include <svm/concepts/clock.hpp>
+#include <svm/concepts/time_source.hpp>
 
 namespace svm::inline v0 {
 
@@ -20,6 +20,19 @@ struct page_owner {
   [[nodiscard]] constexpr bool reaches(page_owner other) const { return group != 0 && group == other.group; }
 };
 inline constexpr page_owner nobody{};
+
+/// Names one address space of the machine. It never changes, and no other address space gets it while anybody may still
+/// have it; a number that only grows will do. The default names none.
+struct space_id {
+  std::uint64_t value = 0;
+  friend constexpr bool operator==(space_id, space_id) = default;
+};
+
+/// The pages that one address space maps in a span.
+struct page_scope {
+  space_id space;
+  va_range span;
+};
 
 /// Why the CPU's mappings change.
 enum class invalidation_cause : std::uint8_t {
@@ -63,6 +76,7 @@ class invalidation_target {
 /// A CPU access that met a page in device memory.
 template <class Page>
 struct cpu_fault {
+  space_id space;  ///< whose access it was
   cpu_va address;
   Page page;     ///< the base page, in device memory; the mm holds a reference on its block and no lock
   va_range vma;  ///< the extent of the VMA around `address`

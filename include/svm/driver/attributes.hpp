@@ -7,7 +7,7 @@
 
 #include <svm/config.hpp>
 #include <svm/base/construct.hpp>
-#include <svm/base/interval_index.hpp>
+#include <svm/index/interval_index.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
@@ -44,8 +44,8 @@ struct span_attributes {
 };
 
 /// What holds at an address, and a span around it in which the same holds everywhere.
-struct advice {
-  span_attributes said{};
+struct advised_span {
+  span_attributes attributes{};
   va_range within;
 };
 
@@ -61,24 +61,25 @@ struct advice {
 /// A span with attributes that watches the CPU's mappings, so that what is unmapped is forgotten.
 ///
 /// Locks: `lock_` (notifier) guards what was unmapped.
-template <policies P>
+template <svm_policies P>
 class attribute_span final : public invalidation_target, public list_hook<attribute_span<P>> {
  public:
-  attribute_span(environment<P>& env, va_range span, span_attributes said) : env_(env), span_(span), said_(said) {}
+  attribute_span(svm_environment<P>& env, va_range span, span_attributes attributes)
+      : env_(env), span_(span), attributes_(attributes) {}
 
   [[nodiscard]] va_range interval() const { return span_; }
   /// The attributes that the program gave the span; parts of it may be forgotten since.
-  [[nodiscard]] span_attributes said() const { return said_; }
+  [[nodiscard]] span_attributes attributes() const { return attributes_; }
   /// What holds at `a`, and where around it inside `window` the same holds.
   ///
   /// \pre the span and `window` hold `a`
-  [[nodiscard]] advice at(cpu_va a, va_range window) {
-    advice known{said_, window.intersection(span_)};
+  [[nodiscard]] advised_span at(cpu_va a, va_range window) {
+    advised_span known{attributes_, window.intersection(span_)};
     shared_guard const guard{lock_};
     for (std::size_t i = 0; i < cuts_; ++i) {
       bool const forgotten = cut_[i].contains(a);
       known.within = forgotten ? known.within.intersection(cut_[i]) : part_outside(cut_[i], known.within, a);
-      if (forgotten) known.said = {};
+      if (forgotten) known.attributes = {};
     }
     return known;
   }
@@ -143,16 +144,16 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
     }
   };
 
-  environment<P>& env_;
+  svm_environment<P>& env_;
   va_range const span_;
-  span_attributes const said_;
+  span_attributes const attributes_;
   typename P::lock::template shared_mutex<lock_rank::notifier> lock_;
   cut_span cut_[kept_cuts] SVM_GUARDED_BY(lock_);
   std::size_t cuts_ SVM_GUARDED_BY(lock_) = 0;
   typename P::mm::registration registration_{};
 };
 
-/// The attributes of an address space's memory, by span; what was never said, or was unmapped since, is the default.
+/// The attributes of an address space's memory, by span; what was never attributes, or was unmapped since, is the default.
 ///
 /// Splits of ranges and VMAs change nothing. Any function may be called from any thread.
 ///
@@ -160,10 +161,10 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
 /// nodes of the index are all that it has allocated beside the spans.
 /// Locks: `lock_` (vm) guards the index. Spans are registered with it held, and unregistered with none.
 /// \source the attributes of xe_vma as madvise sets them, with auto-reset
-template <policies P>
+template <svm_policies P>
 class attribute_map {
  public:
-  explicit attribute_map(environment<P>& env) : env_(env), nodes_(env.memory), spans_(nodes_) {}
+  explicit attribute_map(svm_environment<P>& env) : env_(env), nodes_(env.memory), spans_(nodes_) {}
   attribute_map(attribute_map const&) = delete;
   attribute_map& operator=(attribute_map const&) = delete;
   ~attribute_map() { clear(); }
@@ -172,7 +173,7 @@ class attribute_map {
   ///
   /// \pre `window` holds `a`
   /// \complexity O(log spans)
-  [[nodiscard]] advice at(cpu_va a, va_range window) {
+  [[nodiscard]] advised_span at(cpu_va a, va_range window) {
     shared_guard const guard{lock_};
     auto const [below, above] = spans_.around(a);
     if (below != nullptr && below->interval().contains(a)) return below->at(a, window);
@@ -188,13 +189,13 @@ class attribute_map {
   /// \errors no_memory, registration_failed: nothing has changed
   /// \allocs at most three spans, and the nodes of the index that two more entries need: most often none
   /// \complexity O((1 + spans met) * log spans)
-  [[nodiscard]] errc set(va_range span, span_attributes said, bool* changed = nullptr) {
+  [[nodiscard]] errc set(va_range span, span_attributes attributes, bool* changed = nullptr) {
     span_list old;
     errc e = errc::ok;
     {
       exclusive_guard const guard{lock_};
-      if (is_said(span, said)) return errc::ok;
-      e = replace(span, said, old);
+      if (already_has(span, attributes)) return errc::ok;
+      e = replace(span, attributes, old);
     }
     end_all(old);
     if (changed != nullptr) *changed = e == errc::ok;
@@ -251,25 +252,25 @@ class attribute_map {
   };
 
   /// True when `said` holds in all of `span`; what was forgotten since it was said counts as another word.
-  [[nodiscard]] bool is_said(va_range span, span_attributes said) SVM_REQUIRES(lock_) {
+  [[nodiscard]] bool already_has(va_range span, span_attributes attributes) SVM_REQUIRES(lock_) {
     std::uint64_t same = 0;
     for (attribute_span<P>* s = spans_.first_overlap(span); s != nullptr; s = next_in(span, *s)) {
       va_range const part = s->interval().intersection(span);
-      if (s->said() != said || s->forgets_of(part)) return false;
+      if (s->attributes() != attributes || s->forgets_of(part)) return false;
       same += part.size().value;
     }
-    return same == (said == span_attributes{} ? 0 : span.size().value);
+    return same == (attributes == span_attributes{} ? 0 : span.size().value);
   }
 
-  /// Says `said` of a span. Those that the caller has to end are put into `old`, also when it fails.
-  [[nodiscard]] errc replace(va_range span, span_attributes said, span_list& old) SVM_REQUIRES(lock_) {
+  /// Says `attributes` of a span. Those that the caller has to end are put into `old`, also when it fails.
+  [[nodiscard]] errc replace(va_range span, span_attributes attributes, span_list& old) SVM_REQUIRES(lock_) {
     replacement r;
     for (attribute_span<P>* s = spans_.first_overlap(span); s != nullptr; s = next_in(span, *s)) {
       if (r.met++ == 0) r.first = s;
       r.last = s;
     }
     typename span_index::reservation nodes;
-    errc e = make(span, said, r);
+    errc e = make(span, attributes, r);
     if (e == errc::ok) e = reserve(r, nodes);
     if (e == errc::ok) {
       publish(span, r, nodes, old);
@@ -281,20 +282,21 @@ class attribute_map {
   }
 
   /// Makes the spans that come in place of others.
-  [[nodiscard]] errc make(va_range span, span_attributes said, replacement& r) {
+  [[nodiscard]] errc make(va_range span, span_attributes attributes, replacement& r) {
     if (r.first != nullptr && r.first->interval().start() < span.start()) {
       va_range const low{r.first->interval().start(), span.start() - r.first->interval().start()};
-      if (errc const e = make(low, r.first->said(), r.first, r.low); e != errc::ok) return e;
+      if (errc const e = make(low, r.first->attributes(), r.first, r.low); e != errc::ok) return e;
     }
-    if (said != span_attributes{})
-      if (errc const e = make(span, said, nullptr, r.middle); e != errc::ok) return e;
+    if (attributes != span_attributes{})
+      if (errc const e = make(span, attributes, nullptr, r.middle); e != errc::ok) return e;
     if (r.last == nullptr || r.last->interval().last() <= span.last()) return errc::ok;
     va_range const high = *va_range::from_bounds(span.last() + byte_count{1}, r.last->interval().last());
-    return make(high, r.last->said(), r.last, r.high);
+    return make(high, r.last->attributes(), r.last, r.high);
   }
   /// Makes a span and registers it; `part_of` is the one that it is cut out of, or null.
-  [[nodiscard]] errc make(va_range span, span_attributes said, attribute_span<P>* part_of, attribute_span<P>*& made) {
-    attribute_span<P>* const s = construct<attribute_span<P>>(env_.memory, env_, span, said);
+  [[nodiscard]] errc make(va_range span, span_attributes attributes, attribute_span<P>* part_of,
+                          attribute_span<P>*& made) {
+    attribute_span<P>* const s = construct<attribute_span<P>>(env_.memory, env_, span, attributes);
     if (s == nullptr) return errc::no_memory;
     if (errc const e = s->open(); e != errc::ok) {
       destroy(env_.memory, s);
@@ -361,7 +363,7 @@ class attribute_map {
     nodes_.trim();
   }
 
-  environment<P>& env_;
+  svm_environment<P>& env_;
   typename span_index::pool nodes_;
   typename P::lock::template shared_mutex<lock_rank::vm> lock_;
   span_index spans_ SVM_GUARDED_BY(lock_);

@@ -6,6 +6,7 @@
 
 #include <svm/driver/attributes.hpp>
 #include <svm/driver/garbage_collector.hpp>
+#include <svm/driver/range_memory.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
 
 namespace svm::inline v0 {
@@ -20,6 +21,12 @@ enum class migration_mode : std::uint8_t {
 /// Where a prefetch wants the memory to be.
 enum class prefetch_place : std::uint8_t { as_fault, system, device };
 
+/// What the ranges of one driver may have; see gpusvm_limits.
+struct driver_limits {
+  std::uint64_t ranges = UINT64_MAX;
+  byte_count device_memory{UINT64_MAX};
+};
+
 struct driver_options {
   migration_mode migrate = migration_mode::where_possible;
   byte_count check_pages_threshold{64 << 10};  ///< see lookup_options
@@ -28,7 +35,7 @@ struct driver_options {
   partial_unmap rest = partial_unmap::evict;   ///< what becomes of a range that was unmapped in part
   bool mixed = false;       ///< system and device pages may stand in one range; a migration moves only what differs
   bool peers_push = false;  ///< in a migration between devices the source copies
-  gpusvm_limits limits{};
+  driver_limits limits{};
 };
 
 /// What a prefetch did, beside how it ended.
@@ -45,7 +52,7 @@ struct prefetch_report {
 /// no pass is used up. Any function may be called from any thread. A class derived from this one answers the
 /// invalidations, and calls `close` before it ends.
 /// \source drivers/gpu/drm/xe/xe_svm.c
-template <policies P>
+template <svm_policies P>
 class driver_base : public invalidation_client<P> {
  public:
   static constexpr int max_passes = 10;
@@ -55,7 +62,18 @@ class driver_base : public invalidation_client<P> {
   driver_base& operator=(driver_base const&) = delete;
 
   [[nodiscard]] gpusvm<P>& svm() { return svm_; }
-  [[nodiscard]] migrator<P>& memory() { return migrator_; }
+  /// The migrator of the GPU's memory.
+  [[nodiscard]] auto& memory() requires migrating_policies<P> { return memory_.memory_mover(); }
+  /// The account of the device memory; null before the first range, and where there is no limit.
+  [[nodiscard]] auto* account() const requires migrating_policies<P> { return memory_.account(); }
+  /// Moves a range's memory to the device; see range_memory.
+  [[nodiscard]] errc migrate_to_device(locked_range<P>& held, typename range_memory<P>::options const& how) {
+    return memory_.migrate_to_device(held, how);
+  }
+  /// Brings every device page in a range's span back to system memory; see range_memory.
+  [[nodiscard]] errc evict(locked_range<P>& held, cancellation const* cancel = nullptr) {
+    return memory_.evict(held, cancel);
+  }
   [[nodiscard]] garbage_collector<P>& collector() { return collector_; }
   [[nodiscard]] driver_options const& options() const { return options_; }
 
@@ -76,9 +94,9 @@ class driver_base : public invalidation_client<P> {
   /// \pre    no lock of the library held
   /// \errors misaligned; those of attribute_map::set: nothing has changed
   /// \source xe_vm_madvise.c
-  [[nodiscard]] errc advise(va_range span, span_attributes said);
+  [[nodiscard]] errc advise(va_range span, span_attributes attributes);
   [[nodiscard]] span_attributes attributes_at(cpu_va a) {
-    return attributes_.at(a, aligned_block(a, P::mm::page_size)).said;
+    return attributes_.at(a, aligned_block(a, P::mm::page_size)).attributes;
   }
   /// How many spans something is said of; each has a registration with the mm.
   [[nodiscard]] std::size_t attribute_count() { return attributes_.count(); }
@@ -115,26 +133,34 @@ class driver_base : public invalidation_client<P> {
  protected:
   /// \param migrator  of the GPU's memory
   /// \param env       the address space, and the GPU as it sees it
-  driver_base(migrator<P>& migrator, environment<P> const& env, geometry const& shape, driver_options const& options)
+  driver_base(typename range_memory<P>::mover& migrator, svm_environment<P> const& env, gpusvm_layout const& shape,
+              driver_options const& options) requires migrating_policies<P>
       : options_(options),
-        migrator_(migrator),
-        svm_(migrator, env, shape, *this, options.limits),
-        collector_(svm_, options.rest),
+        memory_(migrator, env.memory, options.limits.device_memory),
+        svm_(env, shape, *this, {options.limits.ranges}),
+        collector_(svm_, memory_, options.rest),
+        attributes_(svm_.env()) {}
+  /// For a GPU without memory of its own.
+  driver_base(svm_environment<P> const& env, gpusvm_layout const& shape,
+              driver_options const& options) requires(!migrating_policies<P>)
+      : options_(options),
+        svm_(env, shape, *this, {options.limits.ranges}),
+        collector_(svm_, memory_, options.rest),
         attributes_(svm_.env()) {}
   ~driver_base() = default;
 
   /// What one fault or one range of a prefetch asks for.
-  struct demand {
+  struct access_request {
     cpu_va at;
-    access want;
+    access_kind want;
     prefetch_place where;
     bool is_fault;
     cancellation const* cancel;
-    advice known;
+    advised_span advice;
     int pass = 0;
   };
 
-  [[nodiscard]] errc serve(demand d, va_range& served);
+  [[nodiscard]] errc handle(access_request request, va_range& mapped_span);
   [[nodiscard]] bool is_suspended() const { return suspended_.load() != 0; }
 
   /// Called around what takes mappings from the device although no event of the mm asked for it, with a range's lock
@@ -143,37 +169,37 @@ class driver_base : public invalidation_client<P> {
   virtual void end_unmapping() {}
 
  private:
-  [[nodiscard]] bool requires_device(demand const& d) const {
-    if (d.want == access::atomic) return true;
-    return options_.migrate == migration_mode::required && d.where != prefetch_place::system;
+  [[nodiscard]] bool requires_device(access_request const& request) const {
+    if (request.want == access_kind::atomic) return true;
+    return options_.migrate == migration_mode::required && request.where != prefetch_place::system;
   }
-  [[nodiscard]] static bool takes_from_others(demand const& d) {
-    return d.known.said.policy == migration_policy::all_pages || d.want == access::atomic;
+  [[nodiscard]] static bool takes_from_others(access_request const& request) {
+    return request.advice.attributes.policy == migration_policy::all_pages || request.want == access_kind::atomic;
   }
-  [[nodiscard]] page_options wanted_pages(demand const& d, bool read_only) const {
-    bool const required = requires_device(d);
-    return {read_only, required, options_.mixed && !required, nullptr, d.cancel};
+  [[nodiscard]] page_options wanted_pages(access_request const& request, bool read_only) const {
+    bool const required = requires_device(request);
+    return {read_only, required, options_.mixed && !required, nullptr, request.cancel};
   }
-  [[nodiscard]] result<lookup<P>> look_up(demand const& d);
+  [[nodiscard]] result<lookup<P>> look_up(access_request const& request);
   /// How one pass over a range ended, and whether another may do better.
   struct pass_result {
     errc error;
     bool try_again;
   };
-  [[nodiscard]] pass_result run_pass(demand& d, prefetch_place asked, va_range& served);
-  [[nodiscard]] pass_result serve_range(demand const& d, range_hold<P>& held, bool read_only);
-  [[nodiscard]] bool is_placed(demand const& d, range_hold<P>& held);
-  [[nodiscard]] errc place(demand const& d, range_hold<P>& held, bool& in_use);
-  [[nodiscard]] bool may_migrate(demand const& d, range_hold<P>& held);
-  [[nodiscard]] migrate_options<P> how_to_migrate(demand const& d, int attempt) const;
+  [[nodiscard]] pass_result run_pass(access_request& request, prefetch_place asked, va_range& mapped_span);
+  [[nodiscard]] pass_result handle_range(access_request const& request, locked_range<P>& held, bool read_only);
+  [[nodiscard]] bool is_placed(access_request const& request, locked_range<P>& held);
+  [[nodiscard]] errc place(access_request const& request, locked_range<P>& held, bool& in_use);
+  [[nodiscard]] bool may_migrate(access_request const& request, locked_range<P>& held);
+  [[nodiscard]] typename range_memory<P>::options how_to_migrate(access_request const& request, int attempt) const;
   void unmap_all(va_range span);
-  void unmap_failed(range_hold<P>& held);
-  void remove_stale(range_hold<P> held);
+  void unmap_failed(locked_range<P>& held);
+  void remove_stale(locked_range<P> held);
   [[nodiscard]] result<cpu_va> next_mapped(va_range rest);
-  void count(va_range served, prefetch_place where, prefetch_report& report);
+  void count(va_range mapped_span, prefetch_place where, prefetch_report& report);
 
   driver_options const options_;
-  migrator<P>& migrator_;
+  range_memory<P> memory_;
   gpusvm<P> svm_;
   garbage_collector<P> collector_;
   attribute_map<P> attributes_;
@@ -183,5 +209,5 @@ class driver_base : public invalidation_client<P> {
 
 }  // namespace svm::inline v0
 
-#include <svm/driver/fault.hpp>
-#include <svm/driver/prefetch.hpp>
+#include <svm/driver/impl/fault.hpp>
+#include <svm/driver/impl/prefetch.hpp>

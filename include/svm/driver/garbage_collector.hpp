@@ -4,6 +4,7 @@
 
 #include <svm/config.hpp>
 #include <svm/base/intrusive_list.hpp>
+#include <svm/driver/range_memory.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
 
 namespace svm::inline v0 {
@@ -22,10 +23,11 @@ enum class partial_unmap : std::uint8_t {
 /// Invariants: 1. a range stands in the queue at most once. 2. it is marked unmapped. 3. the queue holds a reference on
 /// it.
 /// \source drivers/gpu/drm/xe/xe_svm.c, xe_svm_garbage_collector(); it evicts what a partial unmap left (erratum 3.4.4)
-template <policies P>
+template <svm_policies P>
 class garbage_collector {
  public:
-  explicit garbage_collector(gpusvm<P>& svm, partial_unmap rest = partial_unmap::evict) : svm_(svm), rest_(rest) {}
+  garbage_collector(gpusvm<P>& svm, range_memory<P>& memory, partial_unmap rest = partial_unmap::evict)
+      : svm_(svm), memory_(memory), rest_(rest) {}
   garbage_collector(garbage_collector const&) = delete;
   garbage_collector& operator=(garbage_collector const&) = delete;
   ~garbage_collector() { run(); }
@@ -55,7 +57,7 @@ class garbage_collector {
     std::size_t most = 0;  // known with the first one
     while (range_ref<P> r = pop(waiting)) {
       if (done == 0) most = waiting + more;
-      collect(svm_.hold(std::move(r)));
+      collect(svm_.lock_range(std::move(r)));
       if (++done > most) return;
     }
   }
@@ -72,13 +74,13 @@ class garbage_collector {
   /// Removes one range that is marked unmapped, whoever found it first; doing it twice does nothing.
   ///
   /// \pre no lock of the library held but the one that `held` brings
-  void collect(range_hold<P> held) {
+  void collect(locked_range<P> held) {
     bool const partial = held->has(range_flag::partial_unmap) && !held->has(range_flag::removed);
     if (partial && rest_ == partial_unmap::split) {
       svm_.split(std::move(held));
       return;
     }
-    if (partial) static_cast<void>(svm_.evict(held));
+    if (partial) static_cast<void>(memory_.evict(held));
     svm_.remove(std::move(held));
   }
 
@@ -93,6 +95,7 @@ class garbage_collector {
   }
 
   gpusvm<P>& svm_;
+  range_memory<P>& memory_;
   partial_unmap const rest_;
   typename P::lock::template mutex<lock_rank::leaf_collector> lock_;
   intrusive_list<range<P>> queue_ SVM_GUARDED_BY(lock_);

@@ -10,7 +10,7 @@ namespace svm::inline v0 {
 /// Ends the DMA mappings of the ranges that an event met; an unmap also marks them and queues them for collection.
 ///
 /// \pre the notifier's lock is held exclusive, and the devices have forgotten the ranges
-template <policies P>
+template <svm_policies P>
 void end_ranges(notifier<P>& owner, invalidation const& event, garbage_collector<P>& collector) {
   owner.for_each_range_locked(event.span, [&](range<P>& r) {
     owner.unmap_pages_locked(r);
@@ -31,7 +31,7 @@ void end_ranges(notifier<P>& owner, invalidation const& event, garbage_collector
 /// \allocs none
 /// \complexity O(log ranges + ranges met + their blocks)
 /// \source xe_svm_invalidate(); the flush covers the whole of every range it met (erratum 3.4.1)
-template <policies P>
+template <svm_policies P>
 [[nodiscard]] invalidation_answer invalidate_ranges(notifier<P>& owner, invalidation const& event,
                                                     garbage_collector<P>& collector, invalidation_passes passes) {
   typename P::device& device = owner.env().device;
@@ -39,7 +39,7 @@ template <policies P>
   va_range touched = event.span;
   owner.for_each_range_locked(event.span, [&](range<P>& r) {
     owner.invalidate_pages_locked(r);
-    r.for_each_mapping_locked([&](pages<P>& p) {
+    r.for_each_mapping_locked([&](device_mapping<P>& p) {
       if (!p.has(page_flag::mapped)) return;
       if (&p.env().device != &device) {
         p.env().device.invalidate(r.interval());
@@ -64,7 +64,7 @@ template <policies P>
 /// Waits for the flush that `invalidate_ranges` left pending, then ends the DMA mappings.
 ///
 /// \pre the notifier's lock is held exclusive
-template <policies P>
+template <svm_policies P>
 void finish_invalidating(notifier<P>& owner, invalidation const& event, garbage_collector<P>& collector) {
   if constexpr (two_pass_device<typename P::device>) {
     owner.env().device.finish_invalidate(owner.end_pending_locked());

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include <svm/base/construct.hpp>
-#include <svm/base/interval_index.hpp>
+#include <svm/index/interval_index.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 
@@ -17,7 +17,7 @@ namespace svm::inline v0 {
 ///
 /// Invariants: 1. spans are disjoint, and no two touch.
 /// Locks: `lock_` (vm) guards the index and the spans.
-template <policies P>
+template <svm_policies P>
 class kept_spans {
  public:
   explicit kept_spans(typename P::allocator& memory) : memory_(memory), nodes_(memory), index_(nodes_) {}

@@ -15,7 +15,7 @@ namespace svm::inline v0 {
 
 /// Policies whose device has queues that stop.
 template <class P>
-concept queue_policies = policies<P> && queue_device<typename P::device>;
+concept queue_policies = complete_policies<P> && queue_device<typename P::device>;
 
 /// Explains what a bundle lacks for a driver of queues, as `explain` does.
 template <class P, on_missing How = on_missing::error>
@@ -59,8 +59,13 @@ class queue_driver final : public driver_base<P> {
  public:
   /// \param migrator  of the GPU's memory
   /// \param env       the address space, and the GPU as it sees it
-  queue_driver(migrator<P>& migrator, environment<P> const& env, geometry const& shape, driver_options const& options)
+  queue_driver(typename range_memory<P>::mover& migrator, svm_environment<P> const& env, gpusvm_layout const& shape,
+               driver_options const& options) requires migrating_policies<P>
       : driver_base<P>(migrator, env, shape, options), kept_(env.memory) {}
+  /// For a GPU without memory of its own.
+  queue_driver(svm_environment<P> const& env, gpusvm_layout const& shape,
+               driver_options const& options) requires(!migrating_policies<P>)
+      : driver_base<P>(env, shape, options), kept_(env.memory) {}
   ~queue_driver() { close(); }
 
   /// Keeps a span of addresses mapped from the next restore on: the memory that is there, and what comes there.
@@ -95,7 +100,7 @@ class queue_driver final : public driver_base<P> {
   /// \errors retry (suspended), gone (closed), mm_gone; busy (events came each time); interrupted; those of a fault for
   ///         want of memory. What was mapped stays, and queues that were stopped stay so: another restore tries again
   /// \complexity O(ranges and VMAs of what is kept) a round, beside what is mapped; at most
-  ///         retry_budget::interfered_rounds rounds, and a second before the last begins
+  ///         retry_budget::event_rounds rounds, and a second before the last begins
   [[nodiscard]] errc restore(cancellation const* cancel = nullptr);
   /// True while the queues are stopped.
   [[nodiscard]] bool needs_restore() {
@@ -165,4 +170,4 @@ class queue_driver final : public driver_base<P> {
 
 }  // namespace svm::inline v0
 
-#include <svm/driver/restore.hpp>
+#include <svm/driver/impl/restore.hpp>

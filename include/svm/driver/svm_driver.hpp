@@ -16,11 +16,17 @@ class svm_driver final : public driver_base<P> {
  public:
   /// \param migrator  of the GPU's memory
   /// \param env       the address space, and the GPU as it sees it
-  svm_driver(migrator<P>& migrator, environment<P> const& env, geometry const& shape, driver_options const& options)
+  svm_driver(typename range_memory<P>::mover& migrator, svm_environment<P> const& env, gpusvm_layout const& shape,
+             driver_options const& options) requires migrating_policies<P>
       : driver_base<P>(migrator, env, shape, options) {}
   /// On the address space that the migrator knows.
-  svm_driver(migrator<P>& migrator, geometry const& shape, driver_options const& options)
+  svm_driver(typename range_memory<P>::mover& migrator, gpusvm_layout const& shape,
+             driver_options const& options) requires migrating_policies<P>
       : svm_driver(migrator, migrator.env(), shape, options) {}
+  /// For a GPU without memory of its own.
+  svm_driver(svm_environment<P> const& env, gpusvm_layout const& shape,
+             driver_options const& options) requires(!migrating_policies<P>)
+      : driver_base<P>(env, shape, options) {}
   ~svm_driver() { this->close(); }
 
   /// Serves a GPU fault: afterwards the GPU's page table allows the access, unless an event came in between.
@@ -32,7 +38,7 @@ class svm_driver final : public driver_base<P> {
   ///         or removed, but for what the collector found. retry (suspended). After ten passes, or for want of memory,
   ///         the last error of a pass, or interrupted: the range stays, unmapped
   /// \source xe_svm_handle_pagefault(); every retry is bounded and no error is swallowed (errata 3.1.17, 3.4.2, 3.4.3)
-  [[nodiscard]] errc fault(cpu_va at, access want, cancellation const* cancel = nullptr);
+  [[nodiscard]] errc fault(cpu_va at, access_kind want, cancellation const* cancel = nullptr);
 
   [[nodiscard]] invalidation_answer invalidate(notifier<P>& owner, invalidation const& event,
                                                invalidation_passes passes) noexcept override {
@@ -44,14 +50,14 @@ class svm_driver final : public driver_base<P> {
 };
 
 template <explained_policies P>
-errc svm_driver<P>::fault(cpu_va at, access want, cancellation const* cancel) {
+errc svm_driver<P>::fault(cpu_va at, access_kind want, cancellation const* cancel) {
   va_range const where = aligned_block(at, P::mm::page_size);
   auto& observer = this->svm().env().observer;
   observer.record({event_kind::gpu_fault, where});
-  va_range served = where;
-  errc const e = this->options().read_only && want != access::read
+  va_range mapped_span = where;
+  errc const e = this->options().read_only && want != access_kind::read
                      ? errc::read_only
-                     : this->serve({at, want, prefetch_place::as_fault, true, cancel, {{}, where}}, served);
+                     : this->handle({at, want, prefetch_place::as_fault, true, cancel, {{}, where}}, mapped_span);
   observer.record({event_kind::gpu_fault_end, where, {}, e});
   return e;
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/concepts/clock.hpp>
+#include <svm/concepts/time_source.hpp>
 #include <svm/explore/scheduler.hpp>
 
 namespace svm::inline v0::explore {
@@ -20,6 +20,6 @@ struct clock {
     if (scheduler* const s = scheduler::of_this_thread()) s->wait_until(t);
   }
 };
-static_assert(svm::clock<clock>);
+static_assert(svm::time_source<clock>);
 
 }  // namespace svm::inline v0::explore

@@ -11,7 +11,7 @@ namespace svm::inline v0::explore {
 
 /// One thing that steps read and write, by a number that is the same in every execution.
 ///
-/// The locks and words of `explore::lock` have numbers of their own, with the highest bit set. A program numbers what
+/// The locks and words of `explore::lock_policy` have numbers of their own, with the highest bit set. A program numbers what
 /// else it shares as it likes below that; `object{"page", 7}` makes a number from a kind and a number.
 struct object {
   std::uint64_t id = 0;
@@ -29,7 +29,7 @@ struct object {
   static constexpr std::uint64_t own = std::uint64_t{1} << 63;
 };
 
-enum class access : std::uint8_t { read, write };
+enum class access_kind : std::uint8_t { read, write };
 
 /// What a step reads and writes: two steps that conflict may not change places.
 ///
@@ -41,12 +41,12 @@ class footprint {
 
   constexpr footprint() = default;
   constexpr footprint(std::initializer_list<object> reads, std::initializer_list<object> writes) {
-    for (object const o : reads) add(o, access::read);
-    for (object const o : writes) add(o, access::write);
+    for (object const o : reads) add(o, access_kind::read);
+    for (object const o : writes) add(o, access_kind::write);
   }
 
-  constexpr void add(object o, access how) {
-    (how == access::write ? writes_ : reads_) |= class_of(o);
+  constexpr void add(object o, access_kind how) {
+    (how == access_kind::write ? writes_ : reads_) |= class_of(o);
     for (std::size_t i = 0; i < size_; ++i)
       if (objects_[i] == o) return set(i, how);
     if (size_ == capacity) {
@@ -84,8 +84,8 @@ class footprint {
     return std::uint64_t{1} << ((o.id * 0x9e3779b97f4a7c15) >> 58);
   }
 
-  constexpr void set(std::size_t i, access how) {
-    if (how == access::write) written_ = static_cast<std::uint16_t>(written_ | 1U << i);
+  constexpr void set(std::size_t i, access_kind how) {
+    if (how == access_kind::write) written_ = static_cast<std::uint16_t>(written_ | 1U << i);
   }
 
   std::uint64_t reads_ = 0;

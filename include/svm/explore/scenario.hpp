@@ -97,7 +97,7 @@ class basic_scenario {
 
 /// What shall be explored: a state that is made anew for each execution, and threads that work on it.
 ///
-///     struct account { explore::lock::atomic<std::uint32_t> balance{0}; };
+///     struct account { explore::lock_policy::atomic<std::uint32_t> balance{0}; };
 ///     explore::scenario<account> s{"deposits"};
 ///     s.thread("a").does("deposit", [](account& a) { a.balance.store(a.balance.load() + 1); });
 ///     s.thread("b").does("deposit", [](account& a) { a.balance.store(a.balance.load() + 1); });
@@ -107,7 +107,7 @@ class basic_scenario {
 /// Rules:
 ///  1. an operation does the same thing each time, given the same results of its visible steps: it reads no clock but
 ///     `explore::clock`, draws no random number but from `explore::seed()`, and looks at no address;
-///  2. what threads share is a lock or a word of `explore::lock`, is guarded by one, or is published with `point`;
+///  2. what threads share is a lock or a word of `explore::lock_policy`, is guarded by one, or is published with `point`;
 ///  3. up to its first visible step a thread runs before the first choice, so that it must touch only its own there;
 ///  4. checks see the state between two steps, on no thread; they take no step and must not wait;
 ///  5. operations and checks throw nothing;

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include <svm/concepts/clock.hpp>
+#include <svm/concepts/time_source.hpp>
 #include <svm/config.hpp>
 #include <svm/explore/fibre.hpp>
 #include <svm/explore/footprint.hpp>
@@ -38,7 +38,9 @@ struct lock_state {
   std::uint8_t writer = unheld;  ///< a thread; `nobody` for code outside of threads
   thread_set readers = 0;        ///< a bit more than threads: the last is for code outside of them
 
-  [[nodiscard]] bool can_take(access how) const { return writer == unheld && (how == access::read || readers == 0); }
+  [[nodiscard]] bool can_take(access_kind how) const {
+    return writer == unheld && (how == access_kind::read || readers == 0);
+  }
 };
 
 /// How often an event was notified.
@@ -50,7 +52,7 @@ struct event_state {
 /// What must be so before a step can be taken; all that is set.
 struct condition {
   lock_state const* lock = nullptr;
-  access how = access::write;
+  access_kind how = access_kind::write;
   event_state const* event = nullptr;
   std::uint64_t seen = 0;  ///< the event was notified more often than this
   bool timed = false;
@@ -116,11 +118,11 @@ class scheduler {
     threads_[current_].seen = seen;
   }
   /// Adds to what the step of this moment touches.
-  void touch(object o, access how) { threads_[current_].touched.add(o, how); }
+  void touch(object o, access_kind how) { threads_[current_].touched.add(o, how); }
   /// Says better what the step of this moment touches, before anything else is added.
   void touch_only(footprint const& what) { threads_[current_].touched = what; }
   /// A lock was given up.
-  void released(lock_state const& lock, access how) {
+  void released(lock_state const& lock, access_kind how) {
     touch(lock.id, how);
     if (options_.release == releases::own_step && !draining_)
       visible({"unlocked", lock.kind, lock.id}, {}, {{lock.id}, {}});
@@ -228,4 +230,4 @@ class scheduler {
 
 }  // namespace svm::inline v0::explore
 
-#include <svm/explore/scheduler_run.hpp>
+#include <svm/explore/impl/scheduler_run.hpp>

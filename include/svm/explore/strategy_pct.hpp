@@ -10,7 +10,7 @@
 
 #include <svm/config.hpp>
 #include <svm/explore/strategy.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 namespace svm::inline v0::explore {
 

@@ -9,7 +9,7 @@
 #include <string>
 
 #include <svm/explore/strategy.hpp>
-#include <svm/mock/random.hpp>
+#include <svm/mock/machine/random.hpp>
 
 namespace svm::inline v0::explore {
 

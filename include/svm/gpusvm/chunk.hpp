@@ -18,7 +18,7 @@ namespace svm::inline v0 {
 ///
 /// The smallest chunk, one page, needs no acceptance: nothing else can serve the fault.
 ///
-/// \param chunks  as `geometry` checked them
+/// \param chunks  as `gpusvm_layout` checked them
 /// \param bounds  the part that the VMA, the notifier and the window share; holds the page of `fault`
 /// \param accept  called with a candidate above the smallest size, largest first
 /// \complexity O(chunks) and one call of `accept` each

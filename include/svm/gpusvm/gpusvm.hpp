@@ -8,22 +8,21 @@
 
 #include <svm/config.hpp>
 #include <svm/base/construct.hpp>
-#include <svm/base/interval_index.hpp>
+#include <svm/index/chunk_index.hpp>
 #include <svm/base/quota.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/gpusvm/chunk.hpp>
-#include <svm/gpusvm/geometry.hpp>
+#include <svm/gpusvm/layout.hpp>
 #include <svm/gpusvm/notifier.hpp>
 #include <svm/gpusvm/range.hpp>
 #include <svm/gpusvm/retry_budget.hpp>
-#include <svm/pagemap/migrator.hpp>
 
 namespace svm::inline v0 {
 
 /// What a caller of `find_or_insert` is about to do with the range.
 struct lookup_options {
-  access want = access::read;
+  access_kind want = access_kind::read;
   bool devmem_possible = false;  ///< a new range over migratable memory may go to device memory
   bool devmem_only = false;      ///< memory that cannot migrate is refused
   byte_count
@@ -36,7 +35,6 @@ struct lookup_options {
 /// What one gpusvm may have, so that a hostile program on the GPU cannot exhaust the host.
 struct gpusvm_limits {
   std::uint64_t ranges = UINT64_MAX;
-  byte_count device_memory{UINT64_MAX};
 };
 
 /// Where the memory of a range is now.
@@ -50,7 +48,7 @@ enum class residence : std::uint8_t {
 };
 
 /// What `find_or_insert` found.
-template <policies P>
+template <svm_policies P>
 struct lookup {
   enum class kind : std::uint8_t {
     existing,
@@ -70,7 +68,7 @@ struct lookup {
 ///     ranges                [2M)[64K)[4K)                        [2M)                  chunks of the table
 ///
 /// Every public function may be called from any thread, unless it says otherwise; what must exclude each other does.
-/// The object neither moves nor copies, and outlives its callers; the policy objects and the migrator outlive it.
+/// The object neither moves nor copies, and outlives its callers; the policy objects outlive it.
 ///
 /// Invariants (`check`): 1. notifiers are disjoint, aligned, of the configured size and registered. 2. each has a
 /// range. 3. ranges lie inside their notifier and the window, have a size of the table, and are aligned to it.
@@ -82,36 +80,24 @@ class gpusvm {
  public:
   using page = typename P::mm::page;
 
-  /// \param migrator  of the device's memory; it may serve other address spaces too
-  /// \param env       the address space, and the device as it sees it
-  gpusvm(migrator<P>& migrator, environment<P> const& env, geometry const& shape, invalidation_client<P>& client,
+  /// \param env  the address space, and the device as it sees it
+  gpusvm(svm_environment<P> const& env, gpusvm_layout const& shape, invalidation_client<P>& client,
          gpusvm_limits const& limits = {})
       : env_(env),
-        migrator_(migrator),
         shape_(shape),
         client_(client),
         limits_(limits),
         range_quota_(limits.ranges),
-        range_nodes_(env_.memory),
-        notifier_nodes_(env_.memory),
-        notifiers_(notifier_nodes_) {}
-  /// On the address space that the migrator knows.
-  gpusvm(migrator<P>& migrator, geometry const& shape, invalidation_client<P>& client)
-      : gpusvm(migrator, migrator.env(), shape, client) {}
+        range_nodes_(env_.memory, shape.range_layout()),
+        notifier_nodes_(env_.memory, shape.notifier_layout()),
+        notifiers_(notifier_nodes_, shape.window().start()) {}
   gpusvm(gpusvm const&) = delete;
   gpusvm& operator=(gpusvm const&) = delete;
   /// \pre no call is under way
-  ~gpusvm() {
-    close();
-    if (account_ != nullptr) account_->put();
-  }
+  ~gpusvm() { close(); }
 
-  /// The account of the device memory; null before the first range, and where there is no limit.
-  ///
-  /// Locks: none for who has a range, since it was set before.
-  [[nodiscard]] device_account<P>* account() const SVM_NO_THREAD_SAFETY_ANALYSIS { return account_; }
-  [[nodiscard]] geometry const& shape() const { return shape_; }
-  [[nodiscard]] environment<P>& env() { return env_; }
+  [[nodiscard]] gpusvm_layout const& shape() const { return shape_; }
+  [[nodiscard]] svm_environment<P>& env() { return env_; }
 
   /// Returns the range that covers `fault`, inserting one (and its notifier) when there is none.
   ///
@@ -124,11 +110,9 @@ class gpusvm {
   /// \errors outside_window; mm_gone; no_vma; read_only (write wanted where the CPU may not write), no_access (the CPU
   ///         may not even read), not_migratable (devmem_only); registration_failed; no_memory; quota_exceeded; busy
   ///         (the mappings changed under every try); interrupted; gone (after `close`). On error nothing was inserted
-  /// \allocs at most one notifier, one range and nodes of both indexes; once the account of the device memory, where
-  ///         that has a limit. A call that fails frees notifier and range. Nodes, at most nodes_per_insert an index, and
+  /// \allocs at most one notifier, one range and nodes of both indexes. A call that fails frees notifier and range. Nodes, at most nodes_per_insert an index, and
   ///         the account stay for later calls: `close` gives the nodes back, the destructor the account
-  /// \complexity O(log notifiers + log ranges of the notifier), and a page walk of at most the threshold for each chunk
-  ///         size
+  /// \complexity O(levels of the indexes' layouts), and a page walk of at most the threshold for each chunk size
   /// \source drm_gpusvm_range_find_or_insert(); unlike it, the end of the window is outside (3.1.1), a stale range is
   ///         told from a good one (3.1.16), a shortage of memory never shrinks a range (3.1.21)
   [[nodiscard]] result<lookup<P>> find_or_insert(cpu_va fault, lookup_options const& options);
@@ -136,7 +120,7 @@ class gpusvm {
   /// The right to work on a range's pages; waits for whoever has it.
   ///
   /// \pre no lock of rank range or later held
-  [[nodiscard]] range_hold<P> hold(range_ref<P> r) { return range_hold<P>{env_.mm, std::move(r)}; }
+  [[nodiscard]] locked_range<P> lock_range(range_ref<P> r) { return locked_range<P>{env_.mm, std::move(r)}; }
 
   /// Makes the range's pages present and maps them for the device, or finds them so.
   ///
@@ -149,28 +133,29 @@ class gpusvm {
   /// \complexity O(pages)
   /// \source drm_gpusvm_range_get_pages(); a failure unmaps what it mapped (3.1.3, 3.1.4), retries are bounded (3.1.7),
   ///         a mapping that does not serve the request is made anew (3.1.12)
-  [[nodiscard]] errc get_pages(range_hold<P>& held, page_options const& options) {
+  [[nodiscard]] errc get_pages(locked_range<P>& held, page_options const& options) {
     return get_pages(held, held->pages_, options);
   }
   /// The same for a mapping that was attached: of another device.
-  [[nodiscard]] errc get_pages(range_hold<P>& held, pages<P>& mapping, page_options const& options);
+  [[nodiscard]] errc get_pages(locked_range<P>& held, device_mapping<P>& mapping, page_options const& options);
 
   /// Lets a range keep the mapping of another device too: its pages, and its part in every invalidation.
   ///
   /// \param mapping  not mapped, of a device on the same address space; outlives the range's membership, `detach`
   /// \errors gone, exists (attached to a range already)
-  [[nodiscard]] errc attach(range_hold<P>& held, pages<P>& mapping);
+  [[nodiscard]] errc attach(locked_range<P>& held, device_mapping<P>& mapping);
   /// Unmaps such a mapping and lets it go; does nothing for one that is not attached.
-  void detach(range_hold<P>& held, pages<P>& mapping);
+  void detach(locked_range<P>& held, device_mapping<P>& mapping);
 
   /// Points the device's page table at the range's pages; writes nothing where it does so already, with this access.
   ///
-  /// \param most  what the device may do, where the pages allow it
+  /// \param permitted  what the device may do, where the pages allow it
   /// \errors retry (an invalidation came first: get the pages again), gone; what `device::prepare` returns
-  [[nodiscard]] errc bind(range_hold<P>& held, mapping_access most = mapping_access::read_write) {
-    return bind(held, held->pages_, most);
+  [[nodiscard]] errc bind(locked_range<P>& held, mapping_access permitted = mapping_access::read_write) {
+    return bind(held, held->pages_, permitted);
   }
-  [[nodiscard]] errc bind(range_hold<P>& held, pages<P>& mapping, mapping_access most = mapping_access::read_write);
+  [[nodiscard]] errc bind(locked_range<P>& held, device_mapping<P>& mapping,
+                          mapping_access permitted = mapping_access::read_write);
 
   /// True when the range has a mapping that serves the request now. Advisory, unless the notifier's lock is held.
   [[nodiscard]] static bool pages_valid(range<P> const& r, page_options const& options) {
@@ -178,20 +163,7 @@ class gpusvm {
   }
 
   /// Makes the device forget the range and ends its DMA mappings; the range stays.
-  void unmap_pages(range_hold<P>& held);
-
-  /// Moves the range's memory to the device.
-  ///
-  /// \errors not_migratable, gone, mm_gone, and those of migrator::migrate_to_device
-  [[nodiscard]] errc migrate_to_device(range_hold<P>& held, migrate_options<P> options);
-
-  /// Brings every device page in the range's span back to system memory; the range stays.
-  ///
-  /// \errors gone, mm_gone, and those of migrator::evict_span
-  [[nodiscard]] errc evict(range_hold<P>& held, cancellation const* cancel = nullptr) {
-    if (held->has(range_flag::removed)) return errc::gone;
-    return held.mm_alive() ? migrator_.evict_span(env_.mm, held->interval(), cancel) : errc::mm_gone;
-  }
+  void unmap_pages(locked_range<P>& held);
 
   /// Where the range's memory is now; unpopulated also when the address space has exited. Advisory.
   ///
@@ -199,21 +171,21 @@ class gpusvm {
   /// \allocs none
   /// \complexity O(pages)
   /// \source drm_gpusvm_scan_mm(); takes and drops its locks in one scope (3.1.25), and system pages are nobody's memory
-  [[nodiscard]] residence scan(range_hold<P>& held);
+  [[nodiscard]] residence scan(locked_range<P>& held);
   /// True when some of the range's memory is in that of a device, and not all in that of one. Advisory.
   ///
   /// \pre takes mm (shared)
-  [[nodiscard]] bool is_scattered(range_hold<P>& held);
+  [[nodiscard]] bool is_scattered(locked_range<P>& held);
 
   /// Makes what the CPU wrote visible to a device that is not coherent, or the reverse.
-  void sync(range_hold<P>& held, bool to_device);
+  void sync(locked_range<P>& held, bool to_device);
 
   /// Takes the range out: unmaps it and drops it from its notifier, and the notifier too when it was the last.
   ///
   /// Whoever still has a reference finds `gone`. Removing twice does nothing.
   /// \pre no lock of the library held but the one that `held` brings
   /// \source drm_gpusvm_range_remove()
-  void remove(range_hold<P> held);
+  void remove(locked_range<P> held);
 
   /// Takes a range out that was unmapped in part, and puts ranges along the chunk table over what the CPU still maps in
   /// its span. Device pages stay where they are; the new ranges are mapped at the next fault.
@@ -222,7 +194,7 @@ class gpusvm {
   /// \pre    as `remove`
   /// \allocs a range, and nodes of the index, for each chunk
   /// \source the reference destroys the range and evicts its pages; it names splitting as future work
-  void split(range_hold<P> held);
+  void split(locked_range<P> held);
 
   /// The range that contains `a`, or nothing.
   [[nodiscard]] range_ref<P> find(cpu_va a) { return first_in({a, byte_count{1}}); }
@@ -270,7 +242,7 @@ class gpusvm {
     static va_range interval_of(notifier<P> const& n) { return n.interval(); }
   };
   using range_index = typename notifier<P>::range_index;
-  using notifier_index = interval_index<notifier_traits, typename P::lock, typename P::allocator>;
+  using notifier_index = chunk_index<notifier_traits, typename P::lock, typename P::allocator, chunk_sparse::tables>;
 
   /// A notifier that `find_or_insert` works with; one that is not in the index yet is unregistered again at the end.
   class candidate {
@@ -307,7 +279,7 @@ class gpusvm {
   struct census {
     std::uint64_t absent = 0, system = 0, here = 0, first_other = 0, further = 0;
   };
-  [[nodiscard]] census count_pages(range_hold<P>& held);
+  [[nodiscard]] census count_pages(locked_range<P>& held);
   [[nodiscard]] bool all_present_locked(va_range span);
   template <class Visit>
   void for_each_piece(va_range span, Visit&& visit);
@@ -318,14 +290,12 @@ class gpusvm {
   [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reservation& room, range<P>& made,
                                    std::uint64_t sequence);
   void unmap_locked(range<P>& r);
-  void take_out(range_hold<P> held, bool& last);
+  void take_out(locked_range<P> held, bool& last);
   [[nodiscard]] errc insert_rest(notifier<P>& home, va_range chunk, bool migratable, std::uint64_t sequence);
   void drop_if_empty(notifier<P>& n);
-  [[nodiscard]] errc open_account();
 
-  environment<P> env_;
-  migrator<P>& migrator_;
-  geometry const shape_;
+  svm_environment<P> env_;
+  gpusvm_layout const shape_;
   invalidation_client<P>& client_;
   gpusvm_limits const limits_;
   quota<typename P::lock::template atomic<std::uint64_t>> range_quota_;
@@ -334,14 +304,13 @@ class gpusvm {
   typename P::lock::template shared_mutex<lock_rank::vm> lock_;
   notifier_index notifiers_ SVM_GUARDED_BY(lock_);
   bool closed_ SVM_GUARDED_BY(lock_) = false;
-  device_account<P>* account_ SVM_GUARDED_BY(lock_) = nullptr;  // set before the first range is
 };
 
 }  // namespace svm::inline v0
 
-#include <svm/gpusvm/find_or_insert.hpp>
-#include <svm/gpusvm/get_pages.hpp>
-#include <svm/gpusvm/remove.hpp>
-#include <svm/gpusvm/scan.hpp>
-#include <svm/gpusvm/split.hpp>
-#include <svm/gpusvm/visit.hpp>
+#include <svm/gpusvm/impl/find_or_insert.hpp>
+#include <svm/gpusvm/impl/get_pages.hpp>
+#include <svm/gpusvm/impl/remove.hpp>
+#include <svm/gpusvm/impl/scan.hpp>
+#include <svm/gpusvm/impl/split.hpp>
+#include <svm/gpusvm/impl/visit.hpp>

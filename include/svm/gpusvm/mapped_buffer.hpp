@@ -6,8 +6,8 @@
 
 #include <svm/config.hpp>
 #include <svm/base/scope_guard.hpp>
-#include <svm/gpusvm/fetch_pages.hpp>
-#include <svm/gpusvm/pages.hpp>
+#include <svm/gpusvm/impl/fetch_pages.hpp>
+#include <svm/gpusvm/device_mapping.hpp>
 
 namespace svm::inline v0 {
 
@@ -20,17 +20,17 @@ namespace svm::inline v0 {
 /// Locks: `lock_` (range) for getting and dropping pages; `notifier_lock_` (notifier) as a notifier's. Any function may be
 /// called from any thread.
 /// \source struct drm_gpusvm_pages as xe_userptr.c uses it, with the "pages only" mode of drm_gpusvm_init()
-template <policies P>
+template <svm_policies P>
 class mapped_buffer final : public invalidation_target {
  public:
   /// \param env  the device, and the address space of the span; outlives the buffer
-  mapped_buffer(environment<P>& env, va_range span) : env_(env), span_(span), pages_(env) {}
+  mapped_buffer(svm_environment<P>& env, va_range span) : env_(env), span_(span), pages_(env) {}
   mapped_buffer(mapped_buffer const&) = delete;
   mapped_buffer& operator=(mapped_buffer const&) = delete;
   ~mapped_buffer() { close(); }
 
   [[nodiscard]] va_range interval() const { return span_; }
-  [[nodiscard]] pages<P> const& mapping() const { return pages_; }
+  [[nodiscard]] device_mapping<P> const& mapping() const { return pages_; }
 
   /// Starts watching the span; nothing else works before.
   ///
@@ -108,12 +108,12 @@ class mapped_buffer final : public invalidation_target {
   void finish_invalidation(invalidation const&) noexcept override {}
 
  private:
-  environment<P>& env_;
+  svm_environment<P>& env_;
   va_range const span_;
   typename P::lock::template mutex<lock_rank::range> lock_;
   typename P::lock::template shared_mutex<lock_rank::notifier> notifier_lock_;
   bool open_ SVM_GUARDED_BY(lock_) = false;
-  pages<P> pages_;
+  device_mapping<P> pages_;
   typename P::mm::registration registration_{};
 };
 

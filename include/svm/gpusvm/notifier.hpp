@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include <svm/config.hpp>
-#include <svm/base/interval_index.hpp>
+#include <svm/index/chunk_index.hpp>
 #include <svm/base/refcount.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
@@ -17,7 +17,7 @@ namespace svm::inline v0 {
 enum class invalidation_passes : bool { one, two };
 
 /// Who decides what an invalidation does to the ranges of a notifier: the driver.
-template <policies P>
+template <svm_policies P>
 class invalidation_client {
  public:
   /// Ends every device access to what `event` covers before it returns `done`; or, where two passes are allowed, starts
@@ -45,7 +45,7 @@ class invalidation_client {
 /// Invariants: 1. ranges are disjoint and inside the span. 2. in the gpusvm's index => registered with the mm.
 /// 3. retired => never again in the gpusvm's index, and without ranges.
 /// \source struct drm_gpusvm_notifier; the lock is per notifier, which the reference names as future work
-template <policies P>
+template <svm_policies P>
 class notifier final : public invalidation_target {
  public:
   struct range_traits {
@@ -54,16 +54,16 @@ class notifier final : public invalidation_target {
     static va_range interval_of(range<P> const& r) { return r.interval(); }
   };
   using lock_type = typename P::lock::template shared_mutex<lock_rank::notifier>;
-  using range_index = interval_index<range_traits, typename P::lock, typename P::allocator>;
+  using range_index = chunk_index<range_traits, typename P::lock, typename P::allocator>;
 
-  notifier(environment<P> const& env, invalidation_client<P>& client, va_range interval,
+  notifier(svm_environment<P> const& env, invalidation_client<P>& client, va_range interval,
            typename range_index::pool& nodes)
-      : env_(env), client_(client), interval_(interval), ranges_(nodes) {}
+      : env_(env), client_(client), interval_(interval), ranges_(nodes, interval.start()) {}
   notifier(notifier const&) = delete;
   notifier& operator=(notifier const&) = delete;
 
   [[nodiscard]] va_range interval() const { return interval_; }
-  [[nodiscard]] environment<P>& env() { return env_; }
+  [[nodiscard]] svm_environment<P>& env() { return env_; }
   [[nodiscard]] lock_type& lock() { return lock_; }
 
   /// How many references there are: the index's, one of each range, and those of users. Advisory.
@@ -85,8 +85,7 @@ class notifier final : public invalidation_target {
   template <class Visit>
   void for_each_range_locked(va_range span, Visit&& visit) {
     lock_.assert_held_shared();
-    for (range<P>* r = ranges_.first_overlap(span); r != nullptr && r->interval().overlaps(span); r = ranges_.next(*r))
-      visit(*r);
+    ranges_.for_each_overlap(span, visit);
   }
 
   /// Clears `valid` of every mapping of a range, so that nothing is bound from it any more.
@@ -94,7 +93,7 @@ class notifier final : public invalidation_target {
   /// \pre `lock()` is held exclusive, or shared together with the range's lock
   void invalidate_pages_locked(range<P>& r) {
     lock_.assert_held_shared();
-    r.for_each_mapping_locked([](pages<P>& p) { p.invalidate(); });
+    r.for_each_mapping_locked([](device_mapping<P>& p) { p.invalidate(); });
   }
 
   /// Ends the DMA mappings of a range, for all its devices.
@@ -103,7 +102,7 @@ class notifier final : public invalidation_target {
   /// \source drm_gpusvm_range_unmap_pages()
   void unmap_pages_locked(range<P>& r) {
     lock_.assert_held_shared();
-    r.for_each_mapping_locked([](pages<P>& p) { p.unmap(); });
+    r.for_each_mapping_locked([](device_mapping<P>& p) { p.unmap(); });
   }
 
   /// Remembers, for the second pass of an invalidation, that the device was told to forget `span`.
@@ -165,19 +164,19 @@ class notifier final : public invalidation_target {
   // Out of line: it is rare, and g++ 12 takes a second put of a plain count for a use after free when it sees both.
   [[gnu::noinline]] void end() { destroy(env_.memory, this); }
 
-  environment<P> env_;
+  svm_environment<P> env_;
   invalidation_client<P>& client_;
   va_range const interval_;
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
-  lock_type lock_;
-  range_index ranges_ SVM_GUARDED_BY(lock_);
   bool retired_ SVM_GUARDED_BY(lock_) = false;
   bool pending_ SVM_GUARDED_BY(lock_) = false;  // an invalidation is between its passes
+  lock_type lock_;
+  range_index ranges_ SVM_GUARDED_BY(lock_);
   va_range pending_span_ SVM_GUARDED_BY(lock_){cpu_va{}, byte_count{1}};
   typename P::mm::registration registration_{};
 };
 
-template <policies P>
+template <svm_policies P>
 using notifier_ref = counted_ref<notifier<P>>;
 
 }  // namespace svm::inline v0

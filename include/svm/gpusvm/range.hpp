@@ -8,11 +8,11 @@
 #include <svm/base/refcount.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
-#include <svm/gpusvm/pages.hpp>
+#include <svm/gpusvm/device_mapping.hpp>
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <svm_policies P>
 class notifier;
 template <explained_policies P>
 class gpusvm;
@@ -30,17 +30,17 @@ enum class range_flag : std::uint32_t {
 /// and whether it may migrate never change.
 ///
 /// Invariants: 1. not removed => it stands in the index of its notifier. 2. unmapped or removed => never mapped again.
-/// Locks: `lock_` (range) covers getting, dropping and evicting its pages; the pages' own rule is in pages.hpp; flags
+/// Locks: `lock_` (range) covers getting, dropping and evicting its pages; the pages' own rule is in device_mapping.hpp; flags
 /// are set with the notifier lock exclusive.
 ///
 /// The reference's driver owns the pages of a range and may have several, one a device; here the range has those of the
 /// gpusvm's device itself, and `gpusvm::attach` adds others.
 /// \source struct drm_gpusvm_range
-template <policies P>
+template <svm_policies P>
 class range : public list_hook<range<P>> {
  public:
   /// \param env  of the gpusvm; outlives the range
-  range(environment<P>& env, notifier<P>& owner, va_range interval, bool migratable)
+  range(svm_environment<P>& env, notifier<P>& owner, va_range interval, bool migratable)
       : owner_(owner), interval_(interval), migratable_(migratable), pages_(env) {
     owner_.get();
   }
@@ -52,14 +52,14 @@ class range : public list_hook<range<P>> {
 
   [[nodiscard]] bool has(range_flag flag) const { return (flags_.load() & static_cast<std::uint32_t>(flag)) != 0; }
   /// The mapping for the device of the gpusvm.
-  [[nodiscard]] pages<P> const& mapping() const { return pages_; }
+  [[nodiscard]] device_mapping<P> const& mapping() const { return pages_; }
   /// Calls `visit(pages&)` for the mapping of the gpusvm's device, then for those of other devices.
   ///
   /// \pre the notifier's lock is held
   template <class Visit>
   void for_each_mapping_locked(Visit&& visit) {
     visit(pages_);
-    for (pages<P>* other = others_.front(); other != nullptr; other = others_.next(*other)) visit(*other);
+    for (device_mapping<P>* other = others_.front(); other != nullptr; other = others_.next(*other)) visit(*other);
   }
 
   /// How many references there are: the index's, the collector's queue's, and those of users. Advisory.
@@ -81,17 +81,17 @@ class range : public list_hook<range<P>> {
  private:
   friend class notifier<P>;
   friend class gpusvm<P>;
-  template <policies Q>
-  friend class range_hold;
+  template <svm_policies Q>
+  friend class locked_range;
 
   /// Adds a mapping for another device, or takes it away.
   ///
   /// \pre the notifier's lock is held exclusive
-  void attach_locked(pages<P>& other) {
+  void attach_locked(device_mapping<P>& other) {
     owner_.lock().assert_held();
     others_.push_back(other);
   }
-  void detach_locked(pages<P>& other) {
+  void detach_locked(device_mapping<P>& other) {
     owner_.lock().assert_held();
     others_.erase(other);
   }
@@ -103,27 +103,27 @@ class range : public list_hook<range<P>> {
   typename P::lock::template atomic<std::uint32_t> flags_{0};
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
   typename P::lock::template mutex<lock_rank::range> lock_;
-  pages<P> pages_;
-  intrusive_list<pages<P>> others_;  // under the notifier's lock, exclusive to change
+  device_mapping<P> pages_;
+  intrusive_list<device_mapping<P>> others_;  // under the notifier's lock, exclusive to change
 };
 
-template <policies P>
+template <svm_policies P>
 using range_ref = counted_ref<range<P>>;
 
 /// The right to work on a range's pages: its lock, a reference on it, and a user reference on the mm.
 ///
 /// Everything that must exclude each other on one range takes one of these as an argument, so it cannot be forgotten.
 /// Moves; ends in the order lock, range reference, mm reference.
-template <policies P>
-class [[nodiscard]] range_hold {
+template <svm_policies P>
+class [[nodiscard]] locked_range {
  public:
-  range_hold(typename P::mm& mm, range_ref<P> held) : mm_(&mm), alive_(mm.get_user()), range_(std::move(held)) {
+  locked_range(typename P::mm& mm, range_ref<P> held) : mm_(&mm), alive_(mm.get_user()), range_(std::move(held)) {
     range_->lock_.lock();
   }
-  range_hold(range_hold&& other) noexcept
+  locked_range(locked_range&& other) noexcept
       : mm_(std::exchange(other.mm_, nullptr)), alive_(other.alive_), range_(std::move(other.range_)) {}
-  range_hold& operator=(range_hold&&) = delete;
-  ~range_hold() {
+  locked_range& operator=(locked_range&&) = delete;
+  ~locked_range() {
     if (mm_ == nullptr) return;
     range_->lock_.unlock();
     range_ = {};
@@ -134,6 +134,7 @@ class [[nodiscard]] range_hold {
   [[nodiscard]] range<P>* operator->() const { return range_.get(); }
   /// False when the address space had exited: the range can be unmapped and removed, and nothing else.
   [[nodiscard]] bool mm_alive() const { return alive_; }
+  [[nodiscard]] typename P::mm& mm() const { return *mm_; }
 
  private:
   typename P::mm* mm_;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/concepts/clock.hpp>
+#include <svm/concepts/time_source.hpp>
 
 namespace svm::inline v0 {
 
@@ -10,25 +10,25 @@ namespace svm::inline v0 {
 ///
 /// Rounds that met an interfering event and rounds that did not are counted apart: the first are nobody's fault, the
 /// second should not happen at all. Time is bounded too.
-template <clock Clock>
+template <time_source Clock>
 class retry_budget {
  public:
-  static constexpr int interfered_rounds = 16;
-  static constexpr int undisturbed_rounds = 3;
+  static constexpr int event_rounds = 16;
+  static constexpr int unexplained_rounds = 3;
   static constexpr duration patience = milliseconds(1000);
 
   explicit retry_budget(Clock& clock) : clock_(clock), deadline_(clock.now() + patience) {}
 
   /// Pays for another round after an interfering event; false when there is none left.
-  [[nodiscard]] bool interfered() { return ++interfered_ < interfered_rounds && is_before(clock_.now(), deadline_); }
+  [[nodiscard]] bool after_event() { return ++after_event_ < event_rounds && is_before(clock_.now(), deadline_); }
   /// Pays for another round that nothing explains; false when there is none left.
-  [[nodiscard]] bool undisturbed() { return ++undisturbed_ < undisturbed_rounds && is_before(clock_.now(), deadline_); }
+  [[nodiscard]] bool unexplained() { return ++unexplained_ < unexplained_rounds && is_before(clock_.now(), deadline_); }
 
  private:
   Clock& clock_;
   time_point deadline_;
-  int interfered_ = 0;
-  int undisturbed_ = 0;
+  int after_event_ = 0;
+  int unexplained_ = 0;
 };
 
 }  // namespace svm::inline v0

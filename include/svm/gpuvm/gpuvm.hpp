@@ -9,9 +9,9 @@
 #include <svm/config.hpp>
 #include <svm/gpuvm/layout.hpp>
 #include <svm/gpuvm/mapping.hpp>
-#include <svm/gpuvm/mapping_index.hpp>
 #include <svm/gpuvm/operation.hpp>
 #include <svm/gpuvm/step.hpp>
+#include <svm/index/interval_index.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -92,30 +92,27 @@ class gpuvm {
     return !layout_.touches_reserved(r) && find_first(r) == nullptr;
   }
   /// The mapping that contains an address, or null.
-  [[nodiscard]] mapping* find_at(gpu_va a) const {
-    mapping* const below = index_.at_or_before(a.value);
-    return below != nullptr && a <= below->last() ? below : nullptr;
-  }
+  [[nodiscard]] mapping* find_at(gpu_va a) const { return index_.find(a); }
   /// The mapping of just this range, or null.
   [[nodiscard]] mapping* find(gpu_range r) const {
-    mapping* const m = index_.at_or_before(r.start().value);
+    mapping* const m = index_.around(r.start()).below;
     return m != nullptr && m->start() == r.start() && m->size() == r.size() ? m : nullptr;
   }
   /// The lowest mapping that has an address in the range, or null.
-  [[nodiscard]] mapping* find_first(gpu_range r) const { return index_.first_overlap(r.start().value, r.last().value); }
+  [[nodiscard]] mapping* find_first(gpu_range r) const { return index_.first_overlap(r); }
   /// The mapping that ends where `start` is, or null.
   ///
   /// \source drm_gpuva_find_prev(); unlike it, this never returns the mapping that starts there
   [[nodiscard]] mapping* find_prev(gpu_va start) const {
     if (start.value == 0) return nullptr;
-    mapping* const m = index_.at_or_before(start.value - 1);
+    mapping* const m = index_.around({start.value - 1}).below;
     return m != nullptr && m->last().value == start.value - 1 ? m : nullptr;
   }
   /// The mapping that starts at `end`, or null.
   ///
   /// \source drm_gpuva_find_next(); unlike it, this never returns a mapping that starts further up
   [[nodiscard]] mapping* find_next(gpu_va end) const {
-    mapping* const m = index_.at_or_before(end.value);
+    mapping* const m = index_.around(end).below;
     return m != nullptr && m->start() == end ? m : nullptr;
   }
 
@@ -124,13 +121,11 @@ class gpuvm {
   /// The mapping above `m`, adjacent or not, or null.
   ///
   /// \pre `m` is in the space
-  [[nodiscard]] mapping* next(mapping const& m) const { return index_.after(m.start().value); }
+  [[nodiscard]] mapping* next(mapping const& m) const { return index_.next(m); }
   /// The mapping below `m`, adjacent or not, or null.
   ///
   /// \pre `m` is in the space
-  [[nodiscard]] mapping* previous(mapping const& m) const {
-    return m.start().value == 0 ? nullptr : index_.at_or_before(m.start().value - 1);
-  }
+  [[nodiscard]] mapping* previous(mapping const& m) const { return index_.previous(m); }
 
   /// Calls `function(mapping&)` for every mapping in order.
   ///
@@ -140,12 +135,12 @@ class gpuvm {
   /// \complexity O(size), and O(log size) for a call that changes the space
   template <class Function>
   void for_each(Function&& function) const {
-    walk(0, UINT64_MAX, function);
+    index_.for_each(function);
   }
   /// The same for the mappings that have an address in the range.
   template <class Function>
   void for_each_overlap(gpu_range r, Function&& function) const {
-    walk(r.start().value, r.last().value, function);
+    index_.for_each_overlap(r, function);
   }
 
   // ---- Changing the space directly.
@@ -247,20 +242,18 @@ class gpuvm {
  private:
   friend gpuvm_op_list<Types>;
 
-  using index = mapping_index<mapping, typename Types::lock, typename Types::allocator>;
-  static constexpr unsigned fanout = 32;  // of the index
+  struct mapping_traits {
+    using entry = mapping;
+    using address = gpu_va;
+    static gpu_range interval_of(mapping const& m) { return m.range(); }
+  };
+  static constexpr unsigned fanout = 32;
+  using index =
+      interval_index<mapping_traits, typename Types::lock, typename Types::allocator, fanout, index_memory::last_leaf>;
 
   /// A request inserts two mappings at most: the second part of the one that it cuts twice, and its own.
   static constexpr std::size_t nodes_per_insert = index::nodes_for(0);
   static constexpr std::size_t nodes_per_request = 2 * nodes_per_insert;
-
-  template <class Function>
-  void walk(std::uint64_t first, std::uint64_t last, Function& function) const {
-    static_cast<void>(index::walk(index_, first, last, [&](mapping& m) {
-      function(m);
-      return errc::ok;
-    }));
-  }
 
   /// Calls the driver with a step for the operation, and looks what became of it.
   template <class Driver, class Operation>

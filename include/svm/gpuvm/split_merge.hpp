@@ -46,8 +46,9 @@ template <class Types, class Take>
 template <class Types, class Index, class Take>
 [[nodiscard]] errc vacate(Index& index, std::uint64_t first, std::uint64_t last, gpu_extent<Types> const* request,
                           Take&& take) {
-  return Index::walk(index, first, last,
-                     [&](typename Types::mapping& m) { return split_one<Types>(m, first, last, request, take); });
+  gpu_range const span{{first}, {last - first + 1}};
+  return index.try_each_overlap(
+      span, [&](typename Types::mapping& m) { return split_one<Types>(m, first, last, request, take); });
 }
 
 /// Works out a whole map request: what `vacate` says, and then the map itself, always.
@@ -67,7 +68,8 @@ template <class Types, class Index, class Take>
 /// \source drm_gpuvm_madvise_ops_create(), linux 7.0
 template <class Types, class Index, class Take>
 [[nodiscard]] errc split_only(Index& index, std::uint64_t first, std::uint64_t last, Take&& take) {
-  return Index::walk(index, first, last, [&](typename Types::mapping& m) {
+  gpu_range const span{{first}, {last - first + 1}};
+  return index.try_each_overlap(span, [&](typename Types::mapping& m) {
     gpu_extent<Types> const old = m.extent();
     if (old.object != nullptr || (first <= old.start.value && old.last().value <= last)) return errc::ok;
     gpu_range inside = old.range();

@@ -15,7 +15,7 @@ namespace svm::inline v0 {
 /// How much device memory somebody has, and may have: charged by each allocation for as long as it takes memory.
 ///
 /// Counted, because an allocation may outlive who asked for it. Every function may be called from any thread.
-template <policies P>
+template <migrating_policies P>
 class device_account {
  public:
   device_account(typename P::allocator& memory, byte_count limit) : memory_(memory), bytes_(limit.value) {}
@@ -39,7 +39,7 @@ class device_account {
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
 };
 
-template <policies P>
+template <migrating_policies P>
 using device_account_ref = counted_ref<device_account<P>>;
 
 }  // namespace svm::inline v0

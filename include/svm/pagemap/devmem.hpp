@@ -17,11 +17,11 @@
 
 namespace svm::inline v0 {
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 class migrator;
 
 /// What a migration does beside moving the memory.
-template <policies P>
+template <migrating_policies P>
 struct migrate_options {
   duration timeslice{};            ///< how long a CPU fault leaves the pages to the device, from the end of the copy
   bool same_pagemap = false;       ///< pages that are in this memory already move too, instead of ending the try
@@ -33,7 +33,7 @@ struct migrate_options {
 };
 
 /// The one owner of an allocation's memory: gives it back to its pagemap, and its size to who paid, exactly once.
-template <policies P>
+template <migrating_policies P>
 class [[nodiscard]] device_allocation {
  public:
   using memory_type = typename P::pagemap::memory;
@@ -71,7 +71,7 @@ class [[nodiscard]] device_allocation {
 ///
 /// Invariants: 1. it stands in the migrator's list only while it is finished and not detached. 2. it is detached once.
 /// \source drm_pagemap.c, struct drm_pagemap_devmem; the memory is released before `detached` is announced
-template <policies P>
+template <migrating_policies P>
 class devmem : public list_hook<devmem<P>> {
  public:
   using page = typename P::mm::page;
@@ -109,7 +109,7 @@ class devmem : public list_hook<devmem<P>> {
   [[nodiscard]] byte_count size() const { return size_; }
   /// Held by an eviction of this allocation, for its whole time.
   [[nodiscard]] auto& eviction_lock() { return eviction_; }
-  [[nodiscard]] zdd<P>& behind_pages() { return zdd_; }
+  [[nodiscard]] zdd<P>& live_pages() { return zdd_; }
   [[nodiscard]] std::span<device_page<page> const> pages() const { return {pages_.data(), pages_.size()}; }
   /// Says that a device uses the memory now; see migrator_options. One load and one compare where nothing has changed.
   ///

@@ -14,21 +14,21 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/pagemap/devmem.hpp>
-#include <svm/pagemap/evict.hpp>
+#include <svm/pagemap/impl/evict.hpp>
 #include <svm/pagemap/page_wait.hpp>
 #include <svm/pagemap/transfer.hpp>
 
 namespace svm::inline v0 {
 
 /// Who is told that nobody refers to a migrator any more: its owner may end it now, or keep it for the next one.
-template <policies P>
-class migrator_keeper {
+template <migrating_policies P>
+class migrator_owner {
  public:
   /// Comes with the last put, from any context: takes leaf locks only and does not sleep.
-  virtual void idle(migrator<P>& unused) noexcept = 0;
+  virtual void on_last_put(migrator<P>& unused) noexcept = 0;
 
  protected:
-  ~migrator_keeper() = default;
+  ~migrator_owner() = default;
 };
 
 /// Which allocation makes room first when device memory is short.
@@ -58,7 +58,7 @@ struct migrator_options {
 /// Locks: `list_lock_` (leaf_device_memory) guards the list of finished allocations, first victim first. Migrations take the mm's
 /// map lock (shared) and page locks; eviction takes page locks only.
 /// \source drm_pagemap.c, struct drm_pagemap
-template <explained_policies P>
+template <explained_migrating_policies P>
 class migrator {
  public:
   using mm = typename P::mm;
@@ -66,8 +66,8 @@ class migrator {
   using slot = migration_slot<page>;
   using devmem_ref = counted_ref<devmem<P>>;
 
-  explicit migrator(environment<P> env, migrator_keeper<P>* keeper = nullptr, migrator_options const& options = {})
-      : env_(env), keeper_(keeper), options_(options) {}
+  explicit migrator(environment<P> env, migrator_owner<P>* owner = nullptr, migrator_options const& options = {})
+      : env_(env), owner_(owner), options_(options) {}
   migrator(migrator const&) = delete;
   migrator& operator=(migrator const&) = delete;
   /// \pre no allocation is left
@@ -80,9 +80,9 @@ class migrator {
   void get() { references_.get(); }
   /// Takes a reference unless nobody has one any more.
   [[nodiscard]] bool try_get() { return references_.try_get(); }
-  /// Drops a reference; the last one tells the keeper.
+  /// Drops a reference; the last one tells the owner.
   void put() {
-    if (references_.put() && keeper_ != nullptr) keeper_->idle(*this);
+    if (references_.put() && owner_ != nullptr) owner_->on_last_put(*this);
   }
   /// Brings a migrator that is idle back to life, with one reference.
   void revive() {
@@ -111,7 +111,7 @@ class migrator {
   ///         is counted in base pages (3.2.2, 3.2.14), the allocation has one owner whatever fails (3.2.3)
   [[nodiscard]] errc migrate_to_device(mm& space, va_range span, migrate_options<P> const& options);
 
-  /// Brings what `fault.page` shares its allocation with back to system memory, as far as it lies in the same VMA;
+  /// Brings what `fault.page` shares its allocation with back to system memory, as far as the VMA of the fault maps it;
   /// always the faulting page, also when memory is short.
   ///
   /// \pre the map lock is held shared by the fault; takes page locks
@@ -195,10 +195,10 @@ class migrator {
   }
 
   /// One migration: the parts of `migrate_to_device`.
-  class move_in;
+  class migration_to_device;
 
   environment<P> env_;
-  migrator_keeper<P>* const keeper_;
+  migrator_owner<P>* const owner_;
   migrator_options const options_;
   typename P::lock::template mutex<lock_rank::leaf_device_memory> list_lock_;
   intrusive_list<devmem<P>> finished_ SVM_GUARDED_BY(list_lock_);  // ascending by `listed_`, then by `serial_`
@@ -209,10 +209,10 @@ class migrator {
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
 };
 
-template <policies P>
+template <migrating_policies P>
 using migrator_ref = counted_ref<migrator<P>>;
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 void migrator<P>::enlist(devmem<P>& allocation) {
   exclusive_guard const guard{list_lock_};
   allocation.serial_ = allocation.listed_ = generation_.fetch_add(1) + 1;
@@ -221,7 +221,7 @@ void migrator<P>::enlist(devmem<P>& allocation) {
   ++finished_count_;
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 void migrator<P>::unlist(devmem<P>& allocation) {
   exclusive_guard const guard{list_lock_};
   if (std::exchange(allocation.serial_, 0) == 0) return;
@@ -229,7 +229,7 @@ void migrator<P>::unlist(devmem<P>& allocation) {
   --finished_count_;
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 auto migrator<P>::next_victim(victim_cursor& cursor) -> devmem_ref {
   exclusive_guard const guard{list_lock_};
   for (devmem<P>* d = finished_.front(); d != nullptr && cursor.picks != 0;) {
@@ -249,7 +249,7 @@ auto migrator<P>::next_victim(victim_cursor& cursor) -> devmem_ref {
 /// Puts an allocation that was used since it was listed where it belongs; false when it stands there.
 ///
 /// Lazy, so that a use need not take the list's lock.
-template <explained_policies P>
+template <explained_migrating_policies P>
 bool migrator<P>::move_back_locked(devmem<P>& used) {
   list_lock_.assert_held();
   std::uint64_t const touched = used.touched_.load();
@@ -263,13 +263,13 @@ bool migrator<P>::move_back_locked(devmem<P>& used) {
   return true;
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 auto migrator<P>::all_victims() -> victim_cursor {
   exclusive_guard const guard{list_lock_};
   return {.last = generation_.load(), .picks = finished_count_};
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 auto migrator<P>::find_slow(page wanted) -> devmem_ref {
   exclusive_guard const guard{list_lock_};
   for (devmem<P>* d = finished_.front(); d != nullptr; d = finished_.next(*d))
@@ -278,7 +278,7 @@ auto migrator<P>::find_slow(page wanted) -> devmem_ref {
   return {};
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 errc migrator<P>::evict_all() {
   victim_cursor cursor = all_victims();
   errc first = errc::ok;
@@ -287,7 +287,7 @@ errc migrator<P>::evict_all() {
   return first;
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 errc migrator<P>::unbind() {
   unbound_.store(1);
   for (page_wait patience{env_.clock};;) {
@@ -300,7 +300,7 @@ errc migrator<P>::unbind() {
   }
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 errc migrator<P>::make_room(byte_count size, cancellation const* cancel) {
   if (size > env_.pagemap.capacity()) return errc::no_device_memory;
   victim_cursor cursor = all_victims();
@@ -316,7 +316,7 @@ errc migrator<P>::make_room(byte_count size, cancellation const* cancel) {
   return in_use ? errc::in_use : errc::no_device_memory;
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 auto migrator<P>::build(byte_count size, migrate_options<P> const& options) -> result<devmem_ref> {
   memory_taken();
   scope_guard const built{[this] { memory_returned(); }};
@@ -339,13 +339,13 @@ auto migrator<P>::build(byte_count size, migrate_options<P> const& options) -> r
   made->get();  // the zdd's reference
   devmem_ref ref = devmem_ref::adopt(*made);
   if (errc const e = made->populate(); e != errc::ok) {
-    made->behind_pages().built();
+    made->live_pages().built();
     return e;
   }
   return ref;
 }
 
-template <explained_policies P>
+template <explained_migrating_policies P>
 cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> const& fault) {
   using action = cpu_fault_answer::action;
   if (is_before(env_.clock.now(), allocation.timeslice_end())) return {action::wait, allocation.timeslice_end()};
@@ -360,7 +360,9 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
   } else {
     work.slots()[0].source = fault.page;
   }
-  move_outcome const outcome = to_system<P>{env_.mm, work, &fault.vma, fault.page, shortage::move_what_fits}.run();
+  page_scope const within{fault.space, fault.vma};
+  move_outcome const outcome =
+      migration_to_system<P>{env_.mm, work, &within, fault.page, shortage::move_what_fits}.run();
   if (outcome.moved.value != 0) {
     env_.observer.record(
         {event_kind::migrated_to_system, aligned_block(fault.address, P::mm::page_size), outcome.bytes});
@@ -375,4 +377,4 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
 
 }  // namespace svm::inline v0
 
-#include <svm/pagemap/migrate.hpp>
+#include <svm/pagemap/impl/migrate.hpp>

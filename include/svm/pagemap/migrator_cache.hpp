@@ -15,21 +15,21 @@
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <migrating_policies P>
 class migrator_cache;
 
 /// The caches of idle migrators, which give up what they keep when memory is short.
 ///
 /// Locks: `lock_` (vm) guards the list of caches.
 /// \source struct drm_pagemap_shrinker
-template <policies P>
+template <migrating_policies P>
 class migrator_shrinker {
  public:
   migrator_shrinker() = default;
   migrator_shrinker(migrator_shrinker const&) = delete;
   migrator_shrinker& operator=(migrator_shrinker const&) = delete;
 
-  /// Ends up to `most` idle migrators; how many it were.
+  /// Destroys at most `most` idle migrators; returns the number.
   ///
   /// \pre no lock of the library held
   std::size_t shrink(std::size_t most) {
@@ -61,11 +61,11 @@ class migrator_shrinker {
 /// Any function may be called from any thread. It outlives every reference that it hands out.
 ///
 /// Invariants: 1. there is at most one migrator, whatever calls meet. 2. it ends only while it is parked: nobody refers
-/// to it, and every `idle` that was due has come.
+/// to it, and every `on_last_put` that was due has come.
 /// Locks: `lock_` (leaf_device_memory).
 /// \source struct drm_pagemap_cache; a shrink that meets a lookup cannot erase what that has just made (erratum 3.2.15)
-template <policies P>
-class migrator_cache final : public migrator_keeper<P>, public list_hook<migrator_cache<P>> {
+template <migrating_policies P>
+class migrator_cache final : public migrator_owner<P>, public list_hook<migrator_cache<P>> {
  public:
   migrator_cache(environment<P> const& env, migrator_shrinker<P>& shrinker, migrator_options const& options = {})
       : env_(env), shrinker_(shrinker), options_(options) {
@@ -116,7 +116,7 @@ class migrator_cache final : public migrator_keeper<P>, public list_hook<migrato
     return parked_;
   }
 
-  void idle(migrator<P>&) noexcept override {
+  void on_last_put(migrator<P>&) noexcept override {
     exclusive_guard const guard{lock_};
     if (late_ != 0)
       --late_;  // it was taken up again before this call came
@@ -149,7 +149,7 @@ class migrator_cache final : public migrator_keeper<P>, public list_hook<migrato
   typename P::lock::template mutex<lock_rank::leaf_device_memory> lock_;
   migrator<P>* current_ SVM_GUARDED_BY(lock_) = nullptr;
   bool parked_ SVM_GUARDED_BY(lock_) = false;     // nobody refers to it, and it may end
-  std::uint32_t late_ SVM_GUARDED_BY(lock_) = 0;  // calls of idle() that are due and mean nothing any more
+  std::uint32_t late_ SVM_GUARDED_BY(lock_) = 0;  // calls of on_last_put() that are due and mean nothing any more
 };
 
 }  // namespace svm::inline v0

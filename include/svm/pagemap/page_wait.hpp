@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/concepts/clock.hpp>
+#include <svm/concepts/time_source.hpp>
 
 namespace svm::inline v0 {
 
@@ -10,7 +10,7 @@ namespace svm::inline v0 {
 ///
 /// The first wait is `shortest`, each further one twice as long up to `longest`; all of them take `in_all` at most.
 /// Nobody reads a clock before the first wait.
-template <clock Clock>
+template <time_source Clock>
 class page_wait {
  public:
   static constexpr duration shortest{10'000};

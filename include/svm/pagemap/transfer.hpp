@@ -14,7 +14,7 @@ namespace svm::inline v0 {
 ///
 /// One job is gathered at a time; all its blocks are copied by one device. Falls back on room for a single page that it
 /// carries itself, so that the page the CPU waits for can come back without any memory for bookkeeping.
-template <policies P>
+template <migrating_policies P>
 class transfer {
  public:
   using page = typename P::mm::page;

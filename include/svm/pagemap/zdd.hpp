@@ -5,11 +5,12 @@
 #include <cstdint>
 
 #include <svm/base/refcount.hpp>
+#include <svm/concepts/mappable_memory.hpp>
 #include <svm/concepts/policies.hpp>
 
 namespace svm::inline v0 {
 
-template <policies P>
+template <migrating_policies P>
 class devmem;
 
 /// What the pages of one device memory allocation have behind them: it counts their blocks, and lets the allocation go
@@ -18,17 +19,18 @@ class devmem;
 /// Invariants: 1. the count is the number of live blocks plus one while the allocation is being built. 2. when it falls
 /// to zero the allocation is detached, exactly once, in the context of the last put of a page.
 /// \source drm_pagemap.c, struct drm_pagemap_zdd; here it is part of its allocation instead of an object of its own
-template <policies P>
-class zdd final : public device_page_owner<typename P::mm::page> {
+template <migrating_policies P>
+class zdd final : public mappable_memory<typename P::mm::page, typename P::device> {
  public:
   using page = typename P::mm::page;
-  using base = device_page_owner<page>;
+  using base = mappable_memory<page, typename P::device>;
 
-  explicit zdd(devmem<P>& allocation) : base(family), allocation_(allocation) {}
+  explicit zdd(devmem<P>& allocation) : base(devmem_pages), allocation_(allocation) {}
 
   /// The zdd that an owner is; null for one of another driver.
-  [[nodiscard]] static zdd* of(base* behind) {
-    return behind != nullptr && behind->is_of(family) ? static_cast<zdd*>(behind) : nullptr;
+  [[nodiscard]] static zdd* of(device_page_owner<page>* object) { return of(base::of(object)); }
+  [[nodiscard]] static zdd* of(base* memory) {
+    return memory != nullptr && memory->is_from(devmem_pages) ? static_cast<zdd*>(memory) : nullptr;
   }
   [[nodiscard]] devmem<P>& allocation() const { return allocation_; }
 
@@ -40,15 +42,27 @@ class zdd final : public device_page_owner<typename P::mm::page> {
   }
 
   /// Ends the building; without a live page that detaches the allocation.
-  void built() { put(); }
+  void built() { put_live(); }
 
   [[nodiscard]] page_owner owner() const noexcept override { return allocation_.owner().env().pagemap.owner(); }
   [[nodiscard]] cpu_fault_answer page_faulted(cpu_fault<page> const& fault) noexcept override {
     return allocation_.owner().bring_back(allocation_, fault);
   }
+  // For whoever maps the pages; the references are the migrator's.
+  [[nodiscard]] result<device_address> map_run(typename P::device& device, page first, page_order order,
+                                               dma_direction direction) noexcept override {
+    return allocation_.owner().env().pagemap.map(device, first, order, direction);
+  }
+  void unmap_run(typename P::device& device, device_address const& run) noexcept override {
+    allocation_.owner().env().pagemap.unmap(device, run);
+  }
+  void get() noexcept override { allocation_.owner().get(); }
+  void put() noexcept override { allocation_.owner().put(); }
+  void touch() noexcept override { allocation_.touch(); }
+
   void page_freed(page first, page_order order) noexcept override {
     allocation_.page_freed(first, order);
-    put();
+    put_live();
   }
   void page_split(page, page_order from, page_order to) noexcept override {
     auto const blocks = static_cast<std::uint32_t>(from.pages().value >> to.value);
@@ -59,9 +73,9 @@ class zdd final : public device_page_owner<typename P::mm::page> {
   [[nodiscard]] std::uint32_t live() const { return live_.value(); }
 
  private:
-  static constexpr typename base::family family{};
+  static constexpr typename base::provider devmem_pages{};
 
-  void put() {
+  void put_live() {
     if (live_.put()) allocation_.detach();  // may end the life of this object
   }
 

@@ -6,11 +6,12 @@
 
 #include <svm/base/augmented_tree.hpp>
 #include <svm/base/interval_sequence.hpp>
+#include <svm/base/result.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/lock.hpp>
 #include <svm/concepts/upcalls.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::port {
 
 /// How a `notifier_list` calls a target; a port that checks or counts what targets do gives one of its own.
 struct plain_notifier_calls {
@@ -86,7 +87,7 @@ class notifier_list {
   /// Begins a look at the page table: returns once no event that met the registration runs, with what `read_retry` takes.
   ///
   /// \pre no lock is held that a callback takes
-  [[nodiscard]] std::uint64_t read_begin(registration& r) {
+  [[nodiscard]] std::uint64_t read_begin(registration& r) noexcept {
     exclusive_guard const guard{lock_};
     // Once: a callback sets it without the lock, and what it sets then is of an event that was not waited for.
     std::uint64_t const seen = r.sequence.load();
@@ -97,9 +98,19 @@ class notifier_list {
     return seen;
   }
   /// True when an event met the registration since `read_begin`.
-  [[nodiscard]] bool read_retry(registration const& r, std::uint64_t seen) { return r.sequence.load() != seen; }
+  [[nodiscard]] bool read_retry(registration const& r, std::uint64_t seen) noexcept {
+    return r.sequence.load() != seen;
+  }
   /// \pre a callback of `r` runs, under the lock that its readers take for `read_retry`
-  void set_sequence(registration& r, std::uint64_t value) { r.sequence.store(value); }
+  void set_sequence(registration& r, std::uint64_t value) noexcept { r.sequence.store(value); }
+
+  // The first two by the names that `mm` has for them, so that an mm may derive from this class.
+
+  [[nodiscard]] errc register_notifier(registration& r, va_range span, invalidation_target& target) noexcept {
+    insert(r, span, target);
+    return errc::ok;
+  }
+  void unregister_notifier(registration& r) noexcept { remove(r); }
 
   /// Runs an event: tells every target that it meets, waits for those that went on working, then calls `change`, which
   /// drops the pages.
@@ -241,4 +252,4 @@ class notifier_list {
   std::uint64_t registered_ SVM_GUARDED_BY(lock_) = 0;
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::port

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <thread>
 
-#include <svm/concepts/clock.hpp>
+#include <svm/concepts/time_source.hpp>
 
 namespace svm::inline v0 {
 
@@ -21,6 +21,6 @@ struct steady_clock {
       std::this_thread::sleep_for(std::chrono::nanoseconds{t.nanoseconds - current.nanoseconds});
   }
 };
-static_assert(clock<steady_clock>);
+static_assert(time_source<steady_clock>);
 
 }  // namespace svm::inline v0

@@ -74,10 +74,10 @@ struct guest_world : world {
     must(driver.svm().attach(held, *guest) == errc::ok, "a mapping of another device is attached");
     must(driver.svm().get_pages(held, *guest, {}) == errc::ok, "a guest gets the pages");
   }
-  [[nodiscard]] svm::range_hold<policies> hold() { return driver.svm().hold(driver.svm().find(page_at(0))); }
+  [[nodiscard]] svm::locked_range<policies> hold() { return driver.svm().lock_range(driver.svm().find(page_at(0))); }
 
   svm::environment<policies> env{process, first().views[1]->device, gpu_card(1).memory, memory, clock, stats};
-  std::optional<svm::pages<policies>> guest{std::in_place, env};
+  std::optional<svm::device_mapping<policies>> guest{std::in_place, env};
 };
 
 /// A migrator that is made when somebody asks for it.
@@ -244,7 +244,7 @@ TEST_SUITE("explore/races, order") {
              return w;
            }};
     r.thread("driver").does("sync", [](world& w) {
-      auto held = w.driver.svm().hold(w.driver.svm().find(page_at(0)));
+      auto held = w.driver.svm().lock_range(w.driver.svm().find(page_at(0)));
       w.driver.svm().sync(held, true);
     });
     r.thread("cpu").does("DONTNEED", [](world& w) { w.drop(pages(0, range_pages)); });

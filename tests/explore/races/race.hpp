@@ -18,14 +18,14 @@
 #include <doctest/doctest.h>
 
 #include <svm/explore.hpp>
-#include <svm/mock/machine.hpp>
+#include <svm/mock/machine/machine.hpp>
 #include <svm/svm.hpp>
 
 #include <support/sanitized.hpp>
 
 namespace races {
 
-using lock_policy = svm::mock::rank_checked<svm::explore::lock>;
+using lock_policy = svm::mock::rank_checked<svm::explore::lock_policy>;
 using policies = svm::mock::machine_policies<lock_policy>;
 using machine = svm::mock::machine<lock_policy>;
 
@@ -41,8 +41,8 @@ extern template class svm::mock::physical_memory<races::lock_policy>;
 extern template class svm::gpusvm<races::policies>;
 extern template class svm::notifier<races::policies>;
 extern template class svm::range<races::policies>;
-extern template class svm::range_hold<races::policies>;
-extern template class svm::pages<races::policies>;
+extern template class svm::locked_range<races::policies>;
+extern template class svm::device_mapping<races::policies>;
 extern template class svm::migrator<races::policies>;
 extern template class svm::devmem<races::policies>;
 extern template class svm::zdd<races::policies>;
@@ -54,7 +54,7 @@ extern template class svm::kept_spans<races::policies>;
 extern template class svm::garbage_collector<races::policies>;
 extern template class svm::mapped_buffer<races::policies>;
 extern template class svm::attribute_map<races::policies>;
-extern template class svm::to_system<races::policies>;
+extern template class svm::migration_to_system<races::policies>;
 
 namespace races {
 

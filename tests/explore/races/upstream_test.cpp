@@ -117,7 +117,7 @@ struct two_devices : world {
     first().buffers.push_back(pages(0, range_pages));  // the other GPU maps it, and its own driver has no range there
   }
   ~two_devices() override { drop_guest(); }
-  [[nodiscard]] svm::range_hold<policies> hold() { return driver.svm().hold(driver.svm().find(page_at(0))); }
+  [[nodiscard]] svm::locked_range<policies> hold() { return driver.svm().lock_range(driver.svm().find(page_at(0))); }
   void drop_guest() {
     if (!guest) return;
     auto held = hold();
@@ -144,7 +144,7 @@ struct two_devices : world {
   }
 
   svm::environment<policies> env{process, first().views[1]->device, gpu_card(1).memory, memory, clock, stats};
-  std::optional<svm::pages<policies>> guest{std::in_place, env};
+  std::optional<svm::device_mapping<policies>> guest{std::in_place, env};
 };
 
 }  // namespace
@@ -156,8 +156,8 @@ TEST_SUITE("explore/races, upstream") {
     cpu_waits_for("CPU fault and migration", moving<false>, 9, [](world& w) {
       auto found = w.driver.svm().find_or_insert(page_at(0), {.devmem_possible = true});
       must(found.has_value(), "memory that is there gets a range");
-      auto held = w.driver.svm().hold(std::move(found->range));
-      errc const e = w.driver.svm().migrate_to_device(held, {});
+      auto held = w.driver.svm().lock_range(std::move(found->range));
+      errc const e = w.driver.migrate_to_device(held, {});
       must(is_one_of(e, {errc::ok, errc::busy, errc::in_use}),
            "a migration ends well, or finds that the CPU was first");
     });

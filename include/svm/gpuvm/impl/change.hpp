@@ -13,7 +13,7 @@ inline errc gpuvm<Types>::insert(mapping& m) {
   SVM_ASSERT(!m.inserted_);
   if (errc const e = check_request(m.extent()); e != errc::ok) return e;
   if (errc const e = provide_nodes(nodes_per_request); e != errc::ok) return e;
-  if (index_.first_overlap(m.start().value, m.last().value) != nullptr) return errc::exists;
+  if (index_.first_overlap(m.range()) != nullptr) return errc::exists;
   put_in(nodes_, m);
   return errc::ok;
 }
@@ -82,7 +82,7 @@ template <class Types>
 
 template <class Types>
 inline errc gpuvm<Types>::put_in_if_free(extent const& e, mapping& fresh) {
-  if (index_.first_overlap(e.start.value, e.last().value) != nullptr) return errc::exists;
+  if (index_.first_overlap(e.range()) != nullptr) return errc::exists;
   if (errc const bad = provide_nodes(nodes_per_insert); bad != errc::ok) return bad;
   fresh.set_extent(e);
   put_in(nodes_, fresh);
@@ -91,7 +91,7 @@ inline errc gpuvm<Types>::put_in_if_free(extent const& e, mapping& fresh) {
 
 template <class Types>
 inline void gpuvm<Types>::put_in(typename index::reservation& nodes, mapping& m) {
-  index_.insert(nodes, m);
+  index_.insert_apart(nodes, m);
   m.inserted_ = true;
   changed();
 }
@@ -103,16 +103,16 @@ inline void gpuvm<Types>::split(typename index::reservation& nodes, remap_operat
   SVM_ASSERT(prev != next);
   changed();
   mapping& old = *operation.mapping;
-  std::uint64_t const start = operation.old.start.value;
   mapping& stays = prev != nullptr ? *prev : *next;  // takes the old one's place in the index
+  stays.change_extent(prev != nullptr ? operation.prev_extent() : operation.next_extent());
   if (&stays != &old) {
     SVM_ASSERT(!stays.inserted_);
-    index_.replace(old, start, stays);
+    index_.replace(old, stays);
     old.inserted_ = false;
     stays.inserted_ = true;
+  } else if (prev == nullptr) {
+    index_.rekey(stays, operation.old.start);
   }
-  stays.change_extent(prev != nullptr ? operation.prev_extent() : operation.next_extent());
-  if (prev == nullptr) index_.rekey(stays, start);
   if (prev != nullptr && next != nullptr) {
     next->set_extent(operation.next_extent());
     put_in(nodes, *next);
@@ -125,14 +125,15 @@ inline void gpuvm<Types>::join(remap_operation<Types> const& operation) {
   if (operation.prev != nullptr && operation.next != nullptr) remove(*operation.next);
   mapping& old = *operation.mapping;
   mapping& stays = operation.prev != nullptr ? *operation.prev : *operation.next;
-  std::uint64_t const start = stays.start().value;
-  stays.change_extent(operation.old);
-  if (operation.prev == nullptr) index_.rekey(stays, start);
-  if (&stays == &old) return;
-  index_.replace(stays, operation.old.start.value, old);
-  stays.inserted_ = false;
-  old.inserted_ = true;
+  gpu_va const start = stays.start();
   old.change_extent(operation.old);
+  if (&stays != &old) {
+    index_.replace(stays, old);
+    stays.inserted_ = false;
+    old.inserted_ = true;
+  } else if (operation.prev == nullptr) {
+    index_.rekey(old, start);
+  }
 }
 
 }  // namespace svm::inline v0

@@ -32,9 +32,9 @@ errc gpuvm_op_list<Types>::plan_prefetch(gpu_va start, byte_count size) {
   clear();
   if (errc const e = vm_.layout_.check_window(start, size); e != errc::ok) return e;
   index const& mappings = vm_.index_;
-  return planned(index::walk(mappings, start.value, extent{start, size}.last().value,
-                             [&](mapping& m) { return append(prefetch_operation<Types>{&m}); }),
-                 placement::together);
+  return planned(
+      mappings.try_each_overlap({start, size}, [&](mapping& m) { return append(prefetch_operation<Types>{&m}); }),
+      placement::together);
 }
 
 template <class Types>

@@ -1,0 +1,310 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The checks of page_migration.hpp that are about what is collected: promise 6.
+
+#include <svm/conformance/impl/migration_promises.hpp>
+#include <svm/conformance/mm_bench.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace svm::inline v0::conformance::page_migration {
+
+/// Promise 6, for `collect`.
+template <class Bench>
+[[nodiscard]] broken_promises collect_takes_pages_and_holes_out(Bench& b) {
+  using enum svm::slot_state;
+  verdict v{promises};
+  svm::va_range const span = b.map(3);
+  for (std::size_t const i : {0u, 2u}) static_cast<void>(b.store(mm::page_at<Bench>(span, i), i));
+  auto const seen = mm::look(b, span);
+  mm::slots_of<Bench> slots;
+  svm::shared_guard const guard{b.mm().map_lock()};
+  mm::session_of<Bench> session{};
+  v.expect(6, mm::collect_locked(b, session, span, slots) == svm::errc::ok);
+  std::array const expected{collected, hole, collected};
+  for (std::size_t i = 0; i < slots.size(); ++i) v.expect(6, slots[i].state == expected[i]);
+  v.expect(6, slots[0].source == seen[0].page && slots[2].source == seen[2].page);
+  auto const during = mm::look_locked(b, span);
+  v.expect(6, during[0].place == svm::page_place::absent && during[2].place == svm::page_place::absent);
+  b.mm().finalize(session);
+  return v.result();
+}
+
+/// Promise 6: with an event on behalf of those whose pages may be taken, before the pages are.
+template <class Bench>
+[[nodiscard]] broken_promises collect_tells_of_the_migration(Bench& b) {
+  verdict v{promises};
+  svm::va_range const span = b.map(2);
+  static_cast<void>(b.store(span.start(), 7));
+  mm::watcher<Bench> w{b, span};
+  mm::slots_of<Bench> slots;
+  {
+    svm::shared_guard const guard{b.mm().map_lock()};
+    mm::session_of<Bench> session{};
+    w.on_event = [&](svm::invalidation const& event) { v.expect(6, event.owner == b.owner()); };
+    v.expect(6, mm::collect_locked(b, session, span, slots, b.owner()) == svm::errc::ok);
+    v.expect(6, w.saw(svm::invalidation_cause::migrate, span));
+    w.on_event = nullptr;
+    b.mm().finalize(session);
+  }
+  return v.result();
+}
+
+/// Promise 6: pages that somebody else uses.
+template <class Bench>
+[[nodiscard]] broken_promises collect_refuses_what_is_in_use(Bench& b) {
+  using enum svm::slot_state;
+  verdict v{promises};
+  svm::va_range const span = b.map(3);
+  for (std::size_t const i : {0u, 1u, 2u}) static_cast<void>(b.store(mm::page_at<Bench>(span, i), i));
+  auto const seen = mm::look(b, span);
+  b.set_locked(seen[0].page, true);
+  b.set_pinned(seen[1].page, true);
+  mm::slots_of<Bench> slots;
+  {
+    svm::shared_guard const guard{b.mm().map_lock()};
+    mm::session_of<Bench> session{};
+    v.expect(6, mm::collect_locked(b, session, span, slots) == svm::errc::ok);
+    std::array const expected{locked, pinned, collected};
+    for (std::size_t i = 0; i < slots.size(); ++i) v.expect(6, slots[i].state == expected[i]);
+    b.mm().finalize(session);
+  }
+  b.set_locked(seen[0].page, false);
+  b.set_pinned(seen[1].page, false);
+  return v.result();
+}
+
+/// Promise 6: device pages, of those whom the caller reaches and of others.
+template <class Bench>
+[[nodiscard]] broken_promises collect_takes_what_is_in_reach(Bench& b) {
+  verdict v{promises};
+  if (!moves_pages(b)) return v.result();  // promise 7 or 8 is not kept
+  mm::counting_owner<typename Bench::page> behind{b.owner()};
+  svm::va_range const span = b.map(2);
+  for (std::size_t const i : {0u, 1u}) static_cast<void>(b.store(mm::page_at<Bench>(span, i), i + 7));
+  static_cast<void>(mm::migrate(b, span, behind));
+  auto const seen = mm::look(b, span);
+  svm::page_owner const own = b.owner();
+  for (svm::page_owner const reach : {svm::nobody, own, svm::page_owner{own.group, own.member + 1}}) {
+    mm::slots_of<Bench> slots;
+    svm::shared_guard const guard{b.mm().map_lock()};
+    mm::session_of<Bench> session{};
+    v.expect(6, mm::collect_locked(b, session, span, slots, reach) == svm::errc::ok);
+    if (slots[0].state == svm::slot_state::locked) return v.result();  // promise 7 is not kept
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      if (reach == svm::nobody) {
+        v.expect(6, slots[i].state == svm::slot_state::resident);
+        continue;
+      }
+      v.expect(6, slots[i].state == svm::slot_state::collected && slots[i].source == seen[i].page);
+      v.expect(6, slots[i].owner_object == &behind);
+    }
+    b.mm().finalize(session);
+  }
+  v.expect(6, behind.faulted == 0);
+  b.unmap(span);
+  return v.result();
+}
+
+/// Promise 6: pages that others map, and pages that are not in memory.
+template <class Bench>
+[[nodiscard]] broken_promises collect_refuses_what_is_not_its_own(Bench& b) {
+  verdict v{promises};
+  auto const expect_refused = [&](svm::va_range span, svm::slot_state why) {
+    mm::slots_of<Bench> slots;
+    svm::shared_guard const guard{b.mm().map_lock()};
+    mm::session_of<Bench> session{};
+    v.expect(6, mm::collect_locked(b, session, span, slots) == svm::errc::ok);
+    v.expect(6, slots[0].state == why);
+    b.mm().finalize(session);
+  };
+  if constexpr (requires(svm::va_range span) { b.share(span); }) {
+    svm::va_range const span = b.map(1);
+    static_cast<void>(b.store(span.start(), 7));
+    b.share(span);
+    expect_refused(span, svm::slot_state::shared);
+  }
+  if constexpr (requires(svm::cpu_va a) { b.swap_out(a); }) {
+    svm::va_range const span = b.map(1);
+    static_cast<void>(b.store(span.start(), 7));
+    b.swap_out(span.start());
+    expect_refused(span, svm::slot_state::swapped);
+    v.expect(6, b.load(span.start()) == 7);
+  }
+  return v.result();
+}
+
+/// Promise 6, for `collect_pages`: a default page as the faulting one allows nobody a reference.
+template <class Bench>
+[[nodiscard]] broken_promises named_pages_are_taken_or_refused(Bench& b) {
+  using enum svm::slot_state;
+  verdict v{promises};
+  if (!moves_pages(b)) return v.result();  // promise 7 or 8 is not kept
+  mm::counting_owner<typename Bench::page> behind{b.owner()};
+  svm::va_range const span = b.map(4);
+  for (std::size_t i = 0; i < 4; ++i) static_cast<void>(b.store(mm::page_at<Bench>(span, i), i));
+  static_cast<void>(mm::migrate(b, span, behind));
+  auto const seen = mm::look(b, span);
+  mm::watcher<Bench> w{b, span};
+  b.set_locked(seen[2].page, true);
+  b.set_pinned(seen[3].page, true);
+  auto slots = mm::slots_for<Bench>(seen);
+  {
+    svm::shared_guard const guard{b.mm().map_lock()};  // as a CPU fault has it
+    mm::session_of<Bench> session{};
+    mm::collect_pages(b, session, slots);
+    std::array const expected{collected, collected, locked, pinned};
+    for (std::size_t i = 0; i < 4; ++i) v.expect(6, slots[i].state == expected[i]);
+    v.expect(6, w.saw(svm::invalidation_cause::migrate, {span.start(), mm::mm_of<Bench>::page_size * 2}));
+    v.expect(6, mm::look_locked(b, span)[0].place == svm::page_place::absent);
+    b.mm().finalize(session);
+  }
+  b.set_locked(seen[2].page, false);
+  b.set_pinned(seen[3].page, false);
+  w.stop();
+  return v.result();
+}
+
+/// A device page in each of two processes.
+template <class Bench>
+struct page_in_each_process {
+  struct place {
+    svm::space_id space;
+    svm::va_range span;
+    typename Bench::page page;
+  };
+  mm::counting_owner<typename Bench::page> behind;
+  std::array<place, 2> places;
+
+  explicit page_in_each_process(Bench& b) : behind{b.owner()}, places{make(b, b), make(b, b.other())} {}
+  [[nodiscard]] mm::slots_of<Bench> slots() const {
+    mm::slots_of<Bench> both(2);
+    for (std::size_t i = 0; i < 2; ++i) both[i].source = places[i].page;
+    return both;
+  }
+
+ private:
+  template <class Process>
+  [[nodiscard]] place make(Bench& b, Process& p) {
+    svm::va_range const span = p.map(1);
+    static_cast<void>(p.store(span.start(), 7));
+    static_cast<void>(mm::migrate_of(b, p, span, behind));
+    return {p.mm().id(), span, mm::look(p, span)[0].page};
+  }
+};
+
+/// Promise 6: a scope is of the address space that it names, whichever one is asked.
+template <class Bench>
+[[nodiscard]] broken_promises scopes_are_of_the_space_that_they_name(Bench& b) {
+  verdict v{promises};
+  if (!moves_pages(b) || b.mm().id() == b.other().mm().id()) return v.result();  // another promise is not kept
+  page_in_each_process<Bench> const both{b};
+  auto const check = [&](auto& asked, svm::page_scope const& within) {
+    auto slots = both.slots();
+    typename mm::session_of<decltype(asked)> session{};
+    mm::collect_pages_of(asked, session, slots, within);
+    for (std::size_t i = 0; i < 2; ++i) {
+      bool const is_inside = both.places[i].space == within.space && within.span.contains(both.places[i].span);
+      v.expect(6, slots[i].state == (is_inside ? svm::slot_state::collected : svm::slot_state::elsewhere));
+    }
+    asked.mm().finalize(session);
+  };
+  for (auto const& named : both.places)
+    for (auto const& spanned : both.places) {
+      check(b, {named.space, spanned.span});
+      check(b.other(), {named.space, spanned.span});
+    }
+  check(b, {svm::space_id{~b.mm().id().value}, both.places[0].span});  // no address space has this name
+  b.unmap(both.places[0].span);
+  b.other().unmap(both.places[1].span);
+  return v.result();
+}
+
+/// Promise 6: without a scope, wherever pages are mapped; whose mapping it is hears of it.
+template <class Bench>
+[[nodiscard]] broken_promises pages_of_others_are_taken_out_of_their_tables(Bench& b) {
+  verdict v{promises};
+  if (!moves_pages(b)) return v.result();  // promise 7 or 8 is not kept
+  page_in_each_process<Bench> const both{b};
+  svm::va_range const there = both.places[1].span;
+  mm::watcher w{b.other(), there};
+  auto slots = both.slots();
+  {
+    svm::shared_guard const guard{b.other().mm().map_lock()};
+    mm::session_of<Bench> session{};
+    mm::collect_pages(b, session, slots);
+    for (auto const& slot : slots) v.expect(6, slot.state == svm::slot_state::collected);
+    v.expect(6, w.saw(svm::invalidation_cause::migrate, there));
+    v.expect(6, mm::look_locked(b.other(), there)[0].place == svm::page_place::absent);
+    b.mm().finalize(session);
+  }
+  w.stop();
+  b.unmap(both.places[0].span);
+  b.other().unmap(there);
+  return v.result();
+}
+
+/// Promise 6: pages are the machine's, so it does not matter whether the process that is asked has exited.
+template <class Bench>
+[[nodiscard]] broken_promises exited_processes_collect_for_others(Bench& b) {
+  verdict v{promises};
+  if (!moves_pages(b)) return v.result();  // promise 7 or 8 is not kept
+  mm::counting_owner<typename Bench::page> behind{b.owner()};
+  svm::va_range const span = b.other().map(1);
+  static_cast<void>(b.other().store(span.start(), 7));
+  static_cast<void>(mm::migrate_of(b, b.other(), span, behind));
+  b.exit();
+  auto slots = mm::slots_for<Bench>(mm::look(b.other(), span));
+  mm::session_of<Bench> session{};
+  mm::collect_pages(b, session, slots);
+  v.expect(6, slots[0].state == svm::slot_state::collected);
+  b.mm().finalize(session);
+  b.other().unmap(span);
+  return v.result();
+}
+
+/// Promise 6: what a CPU fault, of whichever process, names as its own page can be taken although the mm holds it, and
+/// nothing else that is held.
+template <class Bench>
+[[nodiscard]] broken_promises faults_take_their_own_page(Bench& b) {
+  verdict v{promises};
+  if (!moves_pages_back(b) || b.mm().id() == b.other().mm().id()) return v.result();  // another promise is not kept
+  mm::counting_owner<typename Bench::page> behind{b.owner()};
+  auto& p = b.other();
+  svm::va_range const span = p.map(3);
+  for (std::size_t i = 0; i < 3; ++i) static_cast<void>(p.store(mm::page_at<Bench>(span, i), i + 7));
+  static_cast<void>(mm::migrate_of(b, p, span, behind));
+  auto const seen = mm::look(p, span);
+  b.set_pinned(seen[2].page, true);
+  behind.on_fault = [&](svm::cpu_fault<typename Bench::page> const& fault) -> svm::cpu_fault_answer {
+    constexpr svm::cpu_fault_answer failed{svm::cpu_fault_answer::action::fail, {}, svm::errc::busy};
+    v.expect(6, fault.space == p.mm().id() && fault.page == seen[0].page && fault.vma == span);
+    {
+      auto stranger = mm::slots_for<Bench>(seen);  // somebody else, who has no fault
+      mm::session_of<Bench> session{};
+      mm::collect_pages(b, session, stranger);
+      v.expect(6, !stranger[0].is_collected() && stranger[1].is_collected());
+      b.mm().finalize(session);
+    }
+    auto slots = mm::slots_for<Bench>(seen);
+    mm::session_of<Bench> session{};
+    mm::collect_pages_of(b, session, slots, {fault.space, fault.vma}, fault.page);
+    v.expect(6, slots[0].is_collected() && slots[1].is_collected());
+    v.expect(6, slots[2].state == svm::slot_state::pinned);
+    if (!slots[0].is_collected() || !mm::fill_with_system_pages(b, slots)) return failed;
+    b.mm().install(session);
+    b.mm().finalize(session);
+    return {};
+  };
+  v.expect(6, p.load(span.start()) == 7 && behind.faulted == 1);
+  b.set_pinned(seen[2].page, false);
+  p.unmap(span);
+  return v.result();
+}
+
+}  // namespace svm::inline v0::conformance::page_migration

@@ -1,0 +1,368 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Conformance of a model of `svm::lock` (see verdict.hpp):
+//
+//     CHECK(svm::conformance::lock::check_one_thread<my_lock>() == conformance::kept);
+//     CHECK(svm::conformance::lock::check_all<my_lock>() == conformance::kept);         // starts threads
+//
+// A model for one thread takes only the first.
+//
+//  1. checked: who else gets a lock while one thread holds it, by trying and by waiting.
+//  2. checked: a try that fails returns, and the lock can be had afterwards.
+//  3. exercised, for TSan to judge: what is guarded is a plain word. On common machines a program sees no difference.
+//  4. checked: two waiters give the lock up, wake up, and hold it.
+//  5. checked as far as one thread goes: with lower ranks held, a lock of a higher rank that nobody holds can be had.
+//  6. checked; allocation where it is counted.
+//  7. the values are checked; the order of operations on different words is not, see the litmus tests of a policy.
+
+#include <svm/conformance/verdict.hpp>
+
+#include <svm/concepts/lock.hpp>
+#include <svm/config.hpp>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <thread>
+
+namespace svm::inline v0::conformance::lock {
+
+/// The promises of `svm::lock`.
+// clang-format off
+inline constexpr promise_table<7> promises{"lock", {{
+    {1, "one thread holds a mutex, one writer or any number of readers a shared mutex"},
+    {2, "`try_lock` returns at once, and changes nothing when it returns false"},
+    {3, "what a thread wrote before an unlock is seen by the thread that locks next"},
+    {4, "`event::wait` gives the mutex up while it waits, and `notify_all` wakes every waiter"},
+    {5, "locks of different ranks that are taken in rising order never deadlock"},
+    {6, "no operation allocates or throws"},
+    {7, "the operations of an atomic are sequentially consistent and return what they say"},
+}}};
+// clang-format on
+
+/// How long a thread waits before it takes it that something will not happen. Only a lock that is broken makes it wait so
+/// long; with less, a busy machine may make a good one look broken.
+inline std::chrono::milliseconds patience{20'000};
+
+/// Waits until `happened()`, but not for ever; false when it did not happen.
+template <class Happened>
+[[nodiscard]] bool soon(Happened&& happened, std::chrono::milliseconds wait = patience) {
+  auto const end = std::chrono::steady_clock::now() + wait;
+  while (!happened()) {
+    if (std::chrono::steady_clock::now() >= end) return happened();
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+// What the suite does with a lock depends on what it finds, which no static analysis follows.
+template <class M>
+void take(M& m) SVM_NO_THREAD_SAFETY_ANALYSIS {
+  m.lock();
+}
+template <class M>
+void give(M& m) SVM_NO_THREAD_SAFETY_ANALYSIS {
+  m.unlock();
+}
+template <class M>
+void take_shared(M& m) SVM_NO_THREAD_SAFETY_ANALYSIS {
+  m.lock_shared();
+}
+template <class M>
+void give_shared(M& m) SVM_NO_THREAD_SAFETY_ANALYSIS {
+  m.unlock_shared();
+}
+template <class M>
+[[nodiscard]] bool try_once(M& m) SVM_NO_THREAD_SAFETY_ANALYSIS {
+  bool const got = m.try_lock();
+  if (got) m.unlock();
+  return got;
+}
+template <class M>
+[[nodiscard]] bool try_once_shared(M& m) SVM_NO_THREAD_SAFETY_ANALYSIS {
+  bool const got = m.try_lock_shared();
+  if (got) m.unlock_shared();
+  return got;
+}
+
+/// How a try of another thread ended.
+enum class attempt : std::uint8_t { got, refused, stuck };
+
+/// Lets another thread try; `unblock` is called when it does not come back, and must let it.
+template <class Try, class Unblock>
+[[nodiscard]] attempt elsewhere(Try&& try_it, Unblock&& unblock) {
+  std::atomic<int> answer{-1};
+  std::jthread const other{[&] { answer = try_it() ? 1 : 0; }};
+  bool const came_back = soon([&] { return answer.load() >= 0; });
+  if (!came_back) {
+    unblock();
+    return attempt::stuck;
+  }
+  return answer.load() == 1 ? attempt::got : attempt::refused;
+}
+
+/// Promises 1 and 2 for a lock that is held by this thread: another one is refused, and leaves no trace.
+template <class M, class Try, class Take, class Give>
+void expect_refusal(verdict& v, M& m, Try&& try_it, Take&& take_it, Give&& give_it) {
+  take_it(m);
+  bool given = false;
+  attempt const how = elsewhere([&] { return try_it(m); },
+                                [&] {
+                                  give_it(m);
+                                  given = true;
+                                });
+  v.expect(1, how != attempt::got);
+  v.expect(2, how != attempt::stuck);
+  if (!given) give_it(m);
+  if (how == attempt::refused) v.expect(2, try_once(m));
+}
+
+/// Promise 1: a thread that waits for the lock does not get it before it is given up.
+template <class M>
+void expect_exclusion(verdict& v, M& m) {
+  std::atomic<bool> waiting{false};
+  std::atomic<bool> inside{false};
+  take(m);
+  std::jthread const other{[&] {
+    waiting = true;
+    take(m);
+    inside = true;
+    give(m);
+  }};
+  while (!waiting) std::this_thread::yield();
+  bool entered = false;
+  for (int i = 0; i < 100 && !entered; ++i) {
+    std::this_thread::yield();
+    entered = inside.load();
+  }
+  v.expect(1, !entered);
+  give(m);
+}
+
+/// Promises 1 and 2.
+template <svm::lock L>
+[[nodiscard]] broken_promises locks_exclude() {
+  verdict v{promises};
+  auto const exclusive = [](auto& m) { return try_once(m); };
+  auto const shared = [](auto& m) { return try_once_shared(m); };
+  typename L::template mutex<svm::lock_rank::range> m;
+  typename L::template shared_mutex<svm::lock_rank::notifier> s;
+  auto const take_it = [](auto& l) { take(l); };
+  auto const give_it = [](auto& l) { give(l); };
+  expect_refusal(v, m, exclusive, take_it, give_it);
+  expect_refusal(v, s, exclusive, take_it, give_it);
+  expect_refusal(v, s, shared, take_it, give_it);
+  expect_refusal(
+      v, s, exclusive, [](auto& l) { take_shared(l); }, [](auto& l) { give_shared(l); });
+  expect_exclusion(v, m);
+  expect_exclusion(v, s);
+  // Any number of readers.
+  take_shared(s);
+  bool given = false;
+  attempt const reader = elsewhere([&] { return try_once_shared(s); },
+                                   [&] {
+                                     give_shared(s);
+                                     given = true;
+                                   });
+  v.expect(1, reader == attempt::got);
+  if (!given) give_shared(s);
+  return v.result();
+}
+
+/// Promise 3, and 1 again: two threads count in a plain word.
+template <svm::lock L>
+[[nodiscard]] broken_promises locks_hand_over() {
+  verdict v{promises};
+  typename L::template mutex<svm::lock_rank::range> m;
+  typename L::template shared_mutex<svm::lock_rank::notifier> s;
+  std::uint64_t under_mutex = 0;
+  std::uint64_t under_shared_mutex = 0;
+  constexpr int rounds = 500;
+  auto const work = [&] {
+    for (int i = 0; i < rounds; ++i) {
+      take(m);
+      ++under_mutex;
+      give(m);
+      take(s);
+      ++under_shared_mutex;
+      give(s);
+      take_shared(s);
+      static_cast<void>(under_shared_mutex);
+      give_shared(s);
+    }
+  };
+  {
+    std::jthread const one{work};
+    std::jthread const two{work};
+  }
+  v.expect(1, under_mutex == 2 * rounds && under_shared_mutex == 2 * rounds);
+  return v.result();
+}
+
+/// Promise 4.
+template <svm::lock L>
+[[nodiscard]] broken_promises events_wake_all() {
+  verdict v{promises};
+  typename L::template mutex<svm::lock_rank::leaf_sequence> m;
+  typename L::event e;
+  std::atomic<bool> ready{false};
+  std::atomic<int> waiting{0};
+  std::atomic<int> woken{0};
+  std::atomic<int> unguarded{0};
+  std::array<std::jthread, 2> waiters;
+  for (std::jthread& waiter : waiters)
+    waiter = std::jthread{[&] {
+      take(m);
+      ++waiting;
+      e.wait(m, [&] { return ready.load(); });
+      if (!ready.load()) ++unguarded;
+      // Held: nobody else gets it now.
+      bool given = false;
+      attempt const other = elsewhere([&] { return try_once(m); },
+                                      [&] {
+                                        give(m);
+                                        given = true;
+                                      });
+      if (other == attempt::got) ++unguarded;
+      ++woken;
+      if (!given) give(m);
+    }};
+  // The second waiter gets in only when the first gave the lock up.
+  v.expect(4, soon([&] { return waiting.load() == 2; }));
+  bool given_up = false;
+  v.expect(4, soon([&] { return given_up = given_up || try_once(m); }));
+  if (given_up) {
+    take(m);
+    ready = true;
+    give(m);
+  }
+  ready = true;
+  e.notify_all();
+  v.expect(4, soon([&] { return woken.load() == 2; }, 10 * patience));  // each of them waits for others too
+  while (woken.load() != 2) {                                           // let them go, whatever is wrong
+    e.notify_all();
+    std::this_thread::yield();
+  }
+  v.expect(4, unguarded.load() == 0);
+  return v.result();
+}
+
+/// Promise 5, on one thread: every rank from `First` on, in rising order, all held at once.
+template <svm::lock L, std::uint8_t First = 0>
+[[nodiscard]] bool ranks_rise() {
+  if constexpr (First > static_cast<std::uint8_t>(svm::lock_rank::leaf_statistics)) {
+    return true;
+  } else {
+    constexpr auto rank = static_cast<svm::lock_rank>(First);
+    typename L::template mutex<rank> m;
+    typename L::template shared_mutex<rank> s;
+    if (!try_once(m) || !try_once(s) || !try_once_shared(s)) return false;
+    // The two kinds take turns: no rank is taken twice.
+    if constexpr (First % 2 == 0)
+      take(m);
+    else
+      take_shared(s);
+    bool const rest = ranks_rise<L, First + 1>();
+    if constexpr (First % 2 == 0)
+      give(m);
+    else
+      give_shared(s);
+    return rest;
+  }
+}
+
+template <svm::lock L>
+[[nodiscard]] broken_promises ranks_can_be_had_in_order() {
+  verdict v{promises};
+  v.expect(5, ranks_rise<L>());
+  return v.result();
+}
+
+/// Promise 6.
+template <svm::lock L>
+[[nodiscard]] broken_promises nothing_allocates_or_throws() {
+  verdict v{promises};
+  typename L::template mutex<svm::lock_rank::leaf_sequence> m;
+  typename L::template shared_mutex<svm::lock_rank::notifier> s;
+  typename L::event e;
+  typename L::template atomic<std::uint64_t> a{0};
+  bool threw = false;
+  auto const use_all = [&] {
+    take_shared(s);
+    s.assert_held_shared();
+    give_shared(s);
+    take(s);
+    s.assert_held();
+    give(s);
+    static_cast<void>(try_once(s));
+    static_cast<void>(try_once_shared(s));
+    take(m);
+    m.assert_held();
+    e.wait(m, [] { return true; });
+    e.notify_all();
+    give(m);
+    static_cast<void>(try_once(m));
+    a.store(a.load() + 1);
+  };
+  std::uint64_t const allocations = allocations_in([&] {
+#if defined(__cpp_exceptions)
+    try {
+      use_all();
+    } catch (...) {
+      threw = true;
+    }
+#else
+    use_all();
+#endif
+  });
+  v.expect(6, !threw && allocations == 0);
+  return v.result();
+}
+
+/// Promise 7, for words of one size.
+template <svm::lock L, class T>
+[[nodiscard]] broken_promises atomics_compute() {
+  verdict v{promises};
+  typename L::template atomic<T> a{T{5}};
+  v.expect(7, a.load() == 5);
+  a.store(6);
+  v.expect(7, a.exchange(7) == 6);
+  v.expect(7, a.fetch_add(3) == 7);
+  v.expect(7, a.fetch_sub(1) == 10);
+  v.expect(7, a.fetch_or(16) == 9);
+  v.expect(7, a.fetch_and(24) == 25);
+  T expected = 1;
+  v.expect(7, !a.compare_exchange(expected, 2) && expected == 24);
+  v.expect(7, a.load() == 24);
+  v.expect(7, a.compare_exchange(expected, 2) && expected == 24);
+  v.expect(7, a.exchange(0) == 2);
+  v.expect(7, a.fetch_sub(1) == 0);
+  v.expect(7, a.load() == static_cast<T>(-1));
+  return v.result();
+}
+
+/// What a model for one thread can be asked.
+template <svm::lock L>
+[[nodiscard]] broken_promises check_one_thread() {
+  broken_promises all;
+  all.add(ranks_can_be_had_in_order<L>());
+  all.add(nothing_allocates_or_throws<L>());
+  all.add(atomics_compute<L, std::uint32_t>());
+  all.add(atomics_compute<L, std::uint64_t>());
+  return all;
+}
+
+template <svm::lock L>
+[[nodiscard]] broken_promises check_all() {
+  broken_promises all;
+  all.add(check_one_thread<L>());
+  all.add(locks_exclude<L>());
+  all.add(locks_hand_over<L>());
+  all.add(events_wake_all<L>());
+  return all;
+}
+
+}  // namespace svm::inline v0::conformance::lock

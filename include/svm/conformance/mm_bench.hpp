@@ -1,0 +1,321 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// What the checks of an address space, its notifiers and its page migration have in common.
+//
+// A bench is a process with the pages of its machine. `other()` is a second process of the same machine; a helper that
+// is about a process takes either of the two.
+
+#include <svm/conformance/verdict.hpp>
+
+#include <svm/base/scope_guard.hpp>
+#include <svm/concepts/lock.hpp>
+#include <svm/concepts/mm.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace svm::inline v0::conformance::mm {
+
+/// The bench that a call of a `Make` returns a pointer to.
+template <class Make>
+using bench_of = std::remove_cvref_t<decltype(*std::declval<Make&>()())>;
+/// The model behind a bench, or behind its other process.
+template <class Process>
+using mm_of = std::remove_cvref_t<decltype(std::declval<Process&>().mm())>;
+template <class Process>
+using page_of = typename mm_of<Process>::page;
+template <class Process>
+using session_of = typename mm_of<Process>::migration;
+template <class Process>
+using slots_of = std::vector<svm::migration_slot<page_of<Process>>>;
+
+/// What a walk says of a page.
+template <class Page>
+struct page_record {
+  Page page{};
+  svm::page_order order{};
+  svm::page_place place = svm::page_place::absent;
+  bool writable = false;
+  svm::page_owner owner{};
+  svm::device_page_owner<Page>* owner_object = nullptr;
+};
+template <class Process>
+using records_of = std::vector<page_record<page_of<Process>>>;
+
+template <class Process>
+[[nodiscard]] std::size_t pages_in(svm::va_range span) {
+  return svm::pages_in(span.size(), mm_of<Process>::page_size).value;
+}
+/// The address of a page of a mapping.
+template <class Process>
+[[nodiscard]] svm::cpu_va page_at(svm::va_range mapping, std::size_t i) {
+  return mapping.start() + mm_of<Process>::page_size * i;
+}
+
+/// A notifier's target that writes down what it is told, and answers as `answer` says.
+template <class Process>
+class watcher final : public svm::invalidation_target {
+ public:
+  watcher(Process& p, svm::va_range span) : process_(p) { start(span); }
+  ~watcher() { stop(); }
+  watcher(watcher const&) = delete;
+  watcher& operator=(watcher const&) = delete;
+  void start(svm::va_range span) {
+    watching_ = process_.mm().register_notifier(registration, span, *this) == svm::errc::ok;
+  }
+  void stop() {
+    if (watching_) process_.mm().unregister_notifier(registration);
+    watching_ = false;
+  }
+
+  [[nodiscard]] svm::invalidation_answer invalidate(svm::invalidation const& event,
+                                                    std::uint64_t sequence) noexcept override {
+    if (watching_ && answer != svm::invalidation_answer::refused) {
+      process_.mm().set_sequence(registration, sequence);
+      last_sequence = sequence;
+    }
+    events.push_back(event);
+    if (on_event) on_event(event);
+    if (answer == svm::invalidation_answer::pending) ++left_pending;
+    return answer;
+  }
+  void finish_invalidation(svm::invalidation const&) noexcept override {
+    ++finished;
+    if (on_finish) on_finish();
+  }
+  /// True when events of a cause covered all of a span.
+  [[nodiscard]] bool saw(svm::invalidation_cause cause, svm::va_range span) const {
+    for (svm::byte_count done{}; done < span.size(); done += mm_of<Process>::page_size) {
+      auto const covers = [&](svm::invalidation const& e) {
+        return e.cause == cause && e.span.contains(span.start() + done);
+      };
+      if (std::none_of(events.begin(), events.end(), covers)) return false;
+    }
+    return true;
+  }
+
+  typename mm_of<Process>::registration registration{};
+  svm::invalidation_answer answer = svm::invalidation_answer::done;
+  std::vector<svm::invalidation> events;
+  std::size_t left_pending = 0;
+  std::size_t finished = 0;
+  std::uint64_t last_sequence = 0;
+  std::function<void(svm::invalidation const&)> on_event;
+  std::function<void()> on_finish;
+
+ private:
+  Process& process_;
+  bool watching_ = false;
+};
+
+/// What stands behind device pages; counts, and lets no page come back unless `on_fault` says otherwise.
+template <class Page>
+class counting_owner final : public svm::device_page_owner<Page> {
+  using base = svm::device_page_owner<Page>;
+  static constexpr typename base::family kind{};
+
+ public:
+  struct split {
+    Page first;
+    svm::page_order from;
+    svm::page_order to;
+  };
+  int faulted = 0;
+  std::uint64_t freed = 0;  ///< pages, in how many blocks they ever went
+  std::vector<split> splits;
+  std::function<svm::cpu_fault_answer(svm::cpu_fault<Page> const&)> on_fault;
+
+  explicit counting_owner(svm::page_owner who) : base(kind), who_(who) {}
+  [[nodiscard]] svm::page_owner owner() const noexcept override { return who_; }
+  [[nodiscard]] svm::cpu_fault_answer page_faulted(svm::cpu_fault<Page> const& fault) noexcept override {
+    ++faulted;
+    if (on_fault) return on_fault(fault);
+    return {svm::cpu_fault_answer::action::fail, {}, svm::errc::busy};
+  }
+  void page_freed(Page, svm::page_order order) noexcept override { freed += order.pages().value; }
+  void page_split(Page first, svm::page_order from, svm::page_order to) noexcept override {
+    splits.push_back({first, from, to});
+  }
+
+ private:
+  svm::page_owner const who_;
+};
+
+// -- Walks: all that is known here of what a walk reports -------------------------------------------------------------
+
+template <class Page>
+[[nodiscard]] std::vector<page_record<Page>> records(std::vector<svm::page_entry<Page>> const& entries) {
+  std::vector<page_record<Page>> all;
+  for (auto const& e : entries) all.push_back({e.page, e.order, e.place, e.writable, e.owner, e.owner_object});
+  return all;
+}
+/// What a snapshot says. As the library, with the map lock held shared.
+template <class Process>
+[[nodiscard]] records_of<Process> look_locked(Process& p, svm::va_range span) {
+  std::vector<svm::page_entry<page_of<Process>>> entries(pages_in<Process>(span));
+  p.mm().snapshot(span, std::span{entries});
+  return records(entries);
+}
+template <class Process>
+[[nodiscard]] records_of<Process> look(Process& p, svm::va_range span) {
+  svm::shared_guard const guard{p.mm().map_lock()};
+  return look_locked(p, span);
+}
+/// Walks once, under a sequence of `read_begin`.
+///
+/// \pre the map lock is held shared
+template <class Process>
+[[nodiscard]] svm::errc walk_locked(Process& p, watcher<Process>& w, svm::va_range span, std::uint64_t sequence,
+                                    svm::access_kind want, svm::page_owner owner, records_of<Process>& out) {
+  std::vector<svm::page_entry<page_of<Process>>> entries(pages_in<Process>(span));
+  svm::walk_request<typename mm_of<Process>::registration> const request{span, want, owner, w.registration, sequence};
+  svm::errc const e = p.mm().fault_in(request, std::span{entries});
+  out = records(entries);
+  return e;
+}
+/// Walks for a device with pages of `owner`; tries again a few times, as the library does.
+template <class Process>
+[[nodiscard]] svm::errc walk(Process& p, watcher<Process>& w, svm::va_range span, svm::access_kind want,
+                             svm::page_owner owner, records_of<Process>& out) {
+  svm::errc e = svm::errc::busy;
+  for (int tries = 0; tries < 4 && e == svm::errc::busy; ++tries) {
+    std::uint64_t const sequence = p.mm().read_begin(w.registration);
+    svm::shared_guard const guard{p.mm().map_lock()};
+    e = walk_locked(p, w, span, sequence, want, owner, out);
+  }
+  return e;
+}
+
+// -- Migrations -------------------------------------------------------------------------------------------------------
+
+/// True when a page is live and holds a value.
+template <class Bench>
+[[nodiscard]] bool holds(Bench& b, page_of<Bench> p, std::uint64_t value) {
+  return b.is_live(p) && b.peek(p) == value;
+}
+
+/// \pre the map lock is held shared, until the session is finalized
+template <class Process>
+[[nodiscard]] svm::errc collect_locked(Process& p, session_of<Process>& session, svm::va_range span,
+                                       slots_of<Process>& slots, svm::page_owner reach = svm::nobody) {
+  slots.assign(pages_in<Process>(span), {});
+  return p.mm().collect(session, span, std::span{slots}, reach);
+}
+/// Collects the pages that are named in slots, wherever they are mapped.
+template <class Process>
+void collect_pages(Process& p, session_of<Process>& session, slots_of<Process>& slots, page_of<Process> faulting = {}) {
+  p.mm().collect_pages(session, std::span{slots}, nullptr, faulting);
+}
+/// The same, where an address space maps them in a span.
+template <class Process>
+void collect_pages_of(Process& p, session_of<Process>& session, slots_of<Process>& slots, svm::page_scope const& within,
+                      page_of<Process> faulting = {}) {
+  p.mm().collect_pages(session, std::span{slots}, &within, faulting);
+}
+
+/// A slot for each page that was seen.
+template <class Process>
+[[nodiscard]] slots_of<Process> slots_for(std::vector<page_record<page_of<Process>>> const& seen) {
+  slots_of<Process> slots(seen.size());
+  for (std::size_t i = 0; i < seen.size(); ++i) slots[i].source = seen[i].page;
+  return slots;
+}
+
+/// Gives each collected slot a device page with the content of its source.
+template <class Bench>
+void fill(Bench& b, slots_of<Bench>& slots, svm::device_page_owner<page_of<Bench>>& owner) {
+  auto const fresh = b.device_pages(slots.size());
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (!slots[i].is_collected()) continue;
+    b.mm().adopt_device_page(fresh[i], svm::page_order{}, owner, false);
+    slots[i].destination = fresh[i];
+    if (slots[i].state == svm::slot_state::collected) b.poke(fresh[i], b.peek(slots[i].source));
+  }
+}
+/// Gives each collected slot a system page with the content of its source; false when there is none.
+template <class Bench>
+[[nodiscard]] bool fill_with_system_pages(Bench& b, slots_of<Bench>& slots) {
+  for (auto& slot : slots) {
+    if (!slot.is_collected()) continue;
+    auto const one = b.mm().allocate_page(svm::page_order{});
+    if (!one) return false;
+    slot.destination = *one;
+    b.poke(*one, b.peek(slot.source));
+  }
+  return true;
+}
+
+/// Moves a mapping of a process to device memory; false when it does not go there.
+template <class Bench, class Process>
+[[nodiscard]] bool migrate_of(Bench& b, Process& p, svm::va_range span, svm::device_page_owner<page_of<Bench>>& owner) {
+  slots_of<Bench> slots;
+  svm::shared_guard const guard{p.mm().map_lock()};
+  session_of<Process> session{};
+  if (collect_locked(p, session, span, slots) != svm::errc::ok) return false;
+  fill(b, slots, owner);
+  p.mm().install(session);
+  p.mm().finalize(session);
+  return true;
+}
+template <class Bench>
+[[nodiscard]] bool migrate(Bench& b, svm::va_range span, svm::device_page_owner<page_of<Bench>>& owner) {
+  return migrate_of(b, b, span, owner);
+}
+
+// -- Blocks, for benches that can make them ---------------------------------------------------------------------------
+
+/// A mapping that is one block, and its order.
+template <class Bench>
+struct large_mapping {
+  svm::va_range span;
+  std::size_t pages;
+  svm::page_order order;
+
+  explicit large_mapping(Bench& b)
+      : span(b.map_large()), pages(pages_in<Bench>(span)), order{static_cast<std::uint8_t>(__builtin_ctzll(pages))} {}
+  /// The first word of page `i` becomes `i + 100`.
+  void store(Bench& b) const {
+    for (std::size_t i = 0; i < pages; ++i) static_cast<void>(b.store(page_at<Bench>(span, i), i + 100));
+  }
+};
+
+// -- Locks, for benches whose lock policy says what it sees -----------------------------------------------------------
+
+/// True for a bench that tells of locks that are taken out of order.
+template <class Bench>
+concept tells_of_locks = requires(Bench& b) {
+  requires svm::lock<typename Bench::lock_type>;
+  { b.lock_complaints() } -> std::convertible_to<std::size_t>;
+};
+
+/// Holds a lock of a rank for a scope, as the library or a driver may.
+template <class Bench, svm::lock_rank Rank>
+class held_lock {
+ public:
+  held_lock() SVM_NO_THREAD_SAFETY_ANALYSIS { lock_.lock(); }
+  ~held_lock() SVM_NO_THREAD_SAFETY_ANALYSIS { lock_.unlock(); }
+  held_lock(held_lock const&) = delete;
+  held_lock& operator=(held_lock const&) = delete;
+
+ private:
+  typename Bench::lock_type::template mutex<Rank> lock_;
+};
+
+/// True when the lock policy of a bench complains of nothing in `action`.
+template <class Bench, class Action>
+[[nodiscard]] bool in_order(Bench& b, Action&& action) {
+  std::size_t const before = b.lock_complaints();
+  action();
+  return b.lock_complaints() == before;
+}
+
+}  // namespace svm::inline v0::conformance::mm

@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Conformance of the page migration of a model of `svm::mm` (see verdict.hpp). The suite takes the bench of
+// address_space.hpp, with this beside. Its mappings are anonymous:
+//
+//       my_process& other();                              // a second process: mm, map, unmap, store and load
+//       void poke(page, std::uint64_t);                   // the first word
+//       void set_locked(page, bool);                      // by somebody else
+//       void set_pinned(page, bool);
+//       std::vector<page> device_pages(std::size_t);      // free pages of device memory
+//       svm::page_owner owner();                          // of that memory
+//       // All of these may be left out.
+//       void share(svm::va_range);                        // some other process maps the pages too from now on
+//       void swap_out(svm::cpu_va);
+//       page coherent_page();                             // a free page of device memory that the CPU reaches
+//       page device_block(svm::page_order);               // a free one; for those who have map_large
+//
+//     CHECK(svm::conformance::page_migration::check_all([] { return std::make_unique<my_bench>(); }) == kept);
+//
+//  3. checked for device pages, as far as one page goes.
+//  6. checked, with two processes and with CPU faults; under which locks the functions are called, here and below,
+//     shows where the bench tells of locks.
+//  7. checked, both ways, and with nothing installed; whole blocks and split ones.
+//  8. checked, but that a new page is locked.
+//  9. checked.
+
+#include <svm/conformance/address_space.hpp>
+#include <svm/conformance/impl/blocks.hpp>
+#include <svm/conformance/impl/collect.hpp>
+#include <svm/conformance/impl/migration_promises.hpp>
+#include <svm/conformance/impl/move.hpp>
+#include <svm/conformance/mm_bench.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace svm::inline v0::conformance::page_migration {
+
+/// Says what a bench of this suite lacks.
+template <class Bench>
+[[nodiscard]] constexpr bool has_all() {
+  static_assert(
+      requires(Bench & b, svm::cpu_va a) {
+        b.other().mm().id();
+        b.other().unmap(b.other().map(std::size_t{1}));
+        b.other().store(a, *b.other().load(a));
+      },
+      "svm: a bench of page_migration needs `other()`, a second process with mm, map, unmap, store and load");
+  static_assert(
+      requires(Bench & b, typename Bench::page p) { b.poke(p, std::uint64_t{}); },
+      "svm: a bench of page_migration needs `void poke(page, std::uint64_t)`");
+  static_assert(
+      requires(Bench & b, typename Bench::page p) {
+        b.set_locked(p, true);
+        b.set_pinned(p, true);
+      },
+      "svm: a bench of page_migration needs `void set_locked(page, bool)` and `void set_pinned(page, bool)`");
+  static_assert(
+      requires(Bench & b, typename Bench::page & p) { p = b.device_pages(std::size_t{1})[0]; },
+      "svm: a bench of page_migration needs `std::vector<page> device_pages(std::size_t)`");
+  static_assert(
+      requires(Bench & b, svm::page_owner & who) { who = b.owner(); },
+      "svm: a bench of page_migration needs `page_owner owner()`");
+  return true;
+}
+
+/// \param make  returns a pointer, of any kind, to a new bench
+template <class Make>
+[[nodiscard]] broken_promises check_all(Make&& make) {
+  using bench = mm::bench_of<Make>;
+  static_assert(address_space::has_all<bench>() && has_all<bench>());
+  broken_promises all;
+  all.add(walks_leave_what_is_in_reach(*make()));
+  all.add(walks_bring_back_what_is_out_of_reach(*make()));
+  all.add(collect_takes_pages_and_holes_out(*make()));
+  all.add(collect_tells_of_the_migration(*make()));
+  all.add(collect_refuses_what_is_in_use(*make()));
+  all.add(collect_takes_what_is_in_reach(*make()));
+  all.add(collect_refuses_what_is_not_its_own(*make()));
+  all.add(named_pages_are_taken_or_refused(*make()));
+  all.add(scopes_are_of_the_space_that_they_name(*make()));
+  all.add(pages_of_others_are_taken_out_of_their_tables(*make()));
+  all.add(exited_processes_collect_for_others(*make()));
+  all.add(faults_take_their_own_page(*make()));
+  all.add(migrations_move_the_mappings(*make()));
+  all.add(page_tables_take_over_destinations(*make()));
+  all.add(migrations_move_back(*make()));
+  all.add(mappings_of_others_move(*make()));
+  all.add(migrations_that_end_early_restore(*make()));
+  all.add(system_pages_are_made_and_let_go(*make()));
+  all.add(device_pages_are_adopted_and_let_go(*make()));
+  all.add(owners_stand_behind_their_pages(*make()));
+  all.add(coherent_pages_stay(*make()));
+  all.add(handles_are_values(*make()));
+  all.add(migrations_run_under_the_librarys_locks(*make()));
+  if constexpr (requires(bench & b) { b.device_block(svm::page_order{}); }) all.add(check_blocks(make));
+  return all;
+}
+
+}  // namespace svm::inline v0::conformance::page_migration

@@ -1,0 +1,241 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <svm/base/scope_guard.hpp>
+#include <svm/driver/driver_base.hpp>
+
+// driver_base::serve: the passes that a fault, a prefetch and a restore share.
+
+namespace svm::inline v0 {
+
+/// True for an error which says that the CPU's mappings changed under a pass, so that another one may serve.
+[[nodiscard]] constexpr bool says_mappings_changed(errc e) {
+  switch (e) {
+    case errc::retry:
+    case errc::stale:
+    case errc::gone:
+    case errc::unmapped:
+    case errc::no_vma:
+    case errc::spans_vmas:
+    case errc::not_migratable:
+    case errc::no_access:
+    case errc::read_only:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// True for an error that may pass by itself: the mappings changed, or others hold pages for a while.
+[[nodiscard]] constexpr bool may_pass(errc e) {
+  return says_mappings_changed(e) || e == errc::in_use;
+}
+
+/// Runs the passes for one address; `mapped_span` becomes the range's span.
+template <svm_policies P>
+errc driver_base<P>::handle(access_request request, va_range& mapped_span) {
+  prefetch_place const asked = request.where;
+  errc used_up = errc::ok;  // what the last pass ended with, unless only a wait follows it
+  for (page_wait patience{svm_.env().clock};;) {
+    if (is_cancelled(request.cancel)) return errc::interrupted;
+    if (used_up != errc::ok && request.is_fault)
+      svm_.env().observer.record(
+          {event_kind::gpu_fault_retry, aligned_block(request.at, P::mm::page_size), {}, used_up});
+    used_up = errc::ok;
+    pass_result const ended = run_pass(request, asked, mapped_span);
+    if (!ended.try_again) return ended.error;
+    if (ended.error == errc::in_use && patience.wait()) continue;
+    used_up = ended.error;
+    if (++request.pass == max_passes) return used_up;
+  }
+}
+
+/// One pass: collects garbage, then finds or makes the range and serves it; holds no lock when it returns.
+template <svm_policies P>
+auto driver_base<P>::run_pass(access_request& request, prefetch_place asked, va_range& mapped_span) -> pass_result {
+  collector_.run();
+  if (!svm_.shape().window().contains(request.at)) return {errc::outside_window, false};
+  std::uint32_t const advised = advised_.load();
+  request.advice = attributes_.at(request.at, svm_.shape().window());
+  if (request.want == access_kind::atomic && request.advice.attributes.atomic == atomic_mode::cpu)
+    return {errc::no_atomics, false};
+  // A prefetch that names no place follows the program's advice.
+  bool const stays = asked == prefetch_place::as_fault && request.want != access_kind::atomic &&
+                     request.advice.attributes.preferred == preferred_place::system;
+  request.where = stays ? prefetch_place::system : asked;
+  result<lookup<P>> found = look_up(request);
+  if (!found) return {found.error(), false};  // the memory is not there, or not for this access
+  bool const read_only = options_.read_only || !found->vma.writable;
+  mapped_span = found->range->interval();
+  locked_range<P> held = svm_.lock_range(std::move(found->range));
+  // Read under the range lock: suspend() and advise() set their flag before they take it.
+  if (suspended_.load() != 0) return {errc::retry, false};
+  if (advised_.load() != advised) return {errc::retry, true};
+  if (held->has(range_flag::unmapped)) {
+    // The collector has it in hand; doing its work here is better than burning the passes meanwhile.
+    collector_.collect(std::move(held));
+    return {errc::unmapped, true};
+  }
+  return handle_range(request, held, read_only);
+}
+
+/// Finds or makes the range; one that no longer fits its VMA is evicted and replaced.
+template <svm_policies P>
+auto driver_base<P>::look_up(access_request const& request) -> result<lookup<P>> {
+  bool const devmem_possible = migrating_policies<P> && options_.migrate != migration_mode::never;
+  bool const required = requires_device(request);
+  if (errc const e = memory_.open_account(); e != errc::ok) return e;
+  lookup_options const options{request.want,   devmem_possible,
+                               required,       devmem_possible ? options_.check_pages_threshold : byte_count{},
+                               request.cancel, &request.advice.within};
+  retry_budget budget{svm_.env().clock};
+  while (true) {
+    result<lookup<P>> found = svm_.find_or_insert(request.at, options);
+    bool const atomic = request.want == access_kind::atomic;
+    if (!found) return atomic && found.error() == errc::not_migratable ? errc::no_atomics : found.error();
+    if (atomic && !found->range->is_migratable()) return errc::no_atomics;
+    if (found->what != lookup<P>::kind::stale) return found;
+    locked_range<P> held = svm_.lock_range(std::move(found->range));
+    remove_stale(std::move(held));
+    if (!budget.after_event()) return errc::busy;
+  }
+}
+
+/// One pass over a range that is held: place its memory, get its pages, bind them.
+template <svm_policies P>
+auto driver_base<P>::handle_range(access_request const& request, locked_range<P>& held, bool read_only) -> pass_result {
+  page_options const wanted = wanted_pages(request, read_only);
+  page_options acceptable = wanted;
+  acceptable.devmem_only =
+      request.want == access_kind::atomic;  // any other access is served wherever a valid mapping leads
+  if (!gpusvm<P>::pages_valid(*held, acceptable) || !is_placed(request, held)) {
+    bool in_use = false;
+    if (errc const e = place(request, held, in_use); e != errc::ok) return {e, may_pass(e)};
+    if (errc const e = svm_.get_pages(held, wanted); e != errc::ok) {
+      bool const elsewhere = e == errc::mixed_placement || e == errc::unsupported;
+      bool const demands_it = e == errc::not_in_device_memory;
+      // The error that ends this pass matters more than one of the eviction: what stays mixed is found again.
+      if (elsewhere) in_use = memory_.evict(held, request.cancel) == errc::in_use;
+      // get_pages leaves coherent memory with a device that is out of reach, since the CPU reaches it there.
+      if (demands_it && takes_from_others(request) && memory_.evict(held, request.cancel) == errc::in_use)
+        in_use = true;
+      if (in_use && (elsewhere || demands_it)) return {errc::in_use, true};
+      return {e, may_pass(e) || elsewhere || demands_it || e == errc::dma_map_failed};
+    }
+  }
+  errc const e = svm_.bind(held, request.advice.attributes.atomic == atomic_mode::cpu ? mapping_access::no_atomics
+                                                                                      : mapping_access::read_write);
+  if (e != errc::ok && e != errc::retry) unmap_failed(held);
+  return {e, may_pass(e)};
+}
+
+/// A range that a failed fault leaves is not mapped.
+template <svm_policies P>
+void driver_base<P>::unmap_failed(locked_range<P>& held) {
+  bool const is_bound = held->mapping().has(page_flag::bound);  // by an earlier fault, for another access
+  if (is_bound) begin_unmapping();
+  svm_.unmap_pages(held);
+  if (is_bound) end_unmapping();
+}
+
+/// Brings the memory of a range back that no longer fits its VMA or its attributes, and takes the range out.
+template <svm_policies P>
+void driver_base<P>::remove_stale(locked_range<P> held) {
+  begin_unmapping();
+  static_cast<void>(memory_.evict(held));
+  svm_.remove(std::move(held));
+  end_unmapping();
+}
+
+/// True when a valid mapping is where the demand wants it; a fault takes it wherever it is.
+template <svm_policies P>
+bool driver_base<P>::is_placed(access_request const& request, locked_range<P>& held) {
+  device_mapping<P> const& mapping = held->mapping();
+  switch (request.where) {
+    case prefetch_place::as_fault:
+      return true;
+    case prefetch_place::system:
+      return !mapping.has(page_flag::device);
+    case prefetch_place::device:
+      break;
+  }
+  return !held->is_migratable() ||
+         (mapping.has(page_flag::device) && !mapping.has(page_flag::system) && !mapping.has(page_flag::peer));
+}
+
+/// True when the range's memory is to move to this device, as far as anybody wishes.
+template <svm_policies P>
+bool driver_base<P>::may_migrate(access_request const& request, locked_range<P>& held) {
+  if (!held->is_migratable()) return false;
+  residence const now = svm_.scan(held);
+  if (now == residence::here) return false;
+  return takes_from_others(request) || (now != residence::other && now != residence::mixed_device);
+}
+
+template <svm_policies P>
+auto driver_base<P>::how_to_migrate([[maybe_unused]] access_request const& request, [[maybe_unused]] int attempt) const
+    -> typename range_memory<P>::options {
+  if constexpr (!migrating_policies<P>) {
+    return {};
+  } else {
+    duration timeslice = options_.timeslice;
+    // An atomic access that lost its memory to the CPU again asks for longer: twice as long each time.
+    if (request.want == access_kind::atomic) timeslice.nanoseconds <<= request.pass + attempt;
+    return {timeslice, false,         options_.peers_push, options_.mixed, options_.rest == partial_unmap::split,
+            nullptr,   request.cancel};
+  }
+}
+
+/// Moves the range's memory where the demand wants it, as far as it may go there.
+///
+/// \param in_use  is set when others held pages that had to move, though the pages may be got
+/// \errors only where the demand cannot be met with the memory where it is
+template <svm_policies P>
+errc driver_base<P>::place(access_request const& request, locked_range<P>& held, bool& in_use) {
+  if (request.where == prefetch_place::system) return memory_.evict(held, request.cancel);
+  if (!may_migrate(request, held)) return errc::ok;
+
+  bool const required = requires_device(request);
+  errc e = errc::ok;
+  int const tries = required ? required_migration_tries : 1;
+  for (int attempt = 0; attempt < tries; ++attempt) {
+    e = memory_.migrate_to_device(held, how_to_migrate(request, attempt));
+    if (e == errc::ok || e == errc::interrupted) return e;
+    svm_.env().observer.record({event_kind::migration_failed, held->interval(), {}, e});
+    if (e == errc::in_use) break;  // it stays so until this pass gives up the range
+  }
+  in_use = e == errc::in_use;
+  // get_pages gathers memory that is in several places, swapped out or out of reach, and copies what is shared; the next
+  // pass migrates it.
+  bool const may_gather = e == errc::shared || e == errc::busy || e == errc::in_use || svm_.is_scattered(held);
+  return required && !may_gather ? e : errc::ok;
+}
+
+template <svm_policies P>
+void driver_base<P>::unmap_all(va_range span) {
+  begin_unmapping();
+  scope_guard const end{[this] { end_unmapping(); }};
+  for (va_range rest = span;;) {
+    range_ref<P> r = svm_.first_in(rest);
+    if (!r) return;
+    va_range const done = r->interval();
+    locked_range<P> held = svm_.lock_range(std::move(r));
+    svm_.unmap_pages(held);
+    if (done.last() >= rest.last()) return;
+    rest = *va_range::from_bounds(done.last() + byte_count{1}, rest.last());
+  }
+}
+
+template <svm_policies P>
+errc driver_base<P>::advise(va_range span, span_attributes attributes) {
+  if (!span.is_aligned(P::mm::page_size)) return errc::misaligned;
+  bool changed = false;
+  if (errc const e = attributes_.set(span, attributes, &changed); e != errc::ok) return e;
+  if (!changed) return errc::ok;
+  advised_.fetch_add(1);
+  unmap_all(span);
+  return errc::ok;
+}
+
+}  // namespace svm::inline v0

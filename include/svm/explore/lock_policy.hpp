@@ -1,0 +1,294 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <utility>
+
+#include <svm/concepts/lock.hpp>
+#include <svm/config.hpp>
+#include <svm/explore/footprint.hpp>
+#include <svm/explore/scheduler.hpp>
+#include <svm/explore/trace.hpp>
+
+namespace svm::inline v0::explore {
+
+/// Notes that the execution went wrong; it ends with the step of this moment. Only the first failure of an execution counts.
+/// \pre a scheduler is running
+inline void fail(std::string text) {
+  if (scheduler::running() == nullptr) fail_assertion({"fail: no scenario is running", __FILE__, __LINE__, 0, 0});
+  scheduler::running()->fail(std::move(text));
+}
+
+/// Starts a visible step of the program's own, which reads and writes what it says. Outside of threads it does nothing.
+inline void point(site where, std::initializer_list<object> reads, std::initializer_list<object> writes) {
+  if (scheduler* const s = scheduler::of_this_thread()) s->visible({where, "", {}}, {}, footprint{reads, writes});
+}
+
+/// Adds to what the step of this moment touches, where that is only known once it runs.
+inline void touch(std::initializer_list<object> reads, std::initializer_list<object> writes) {
+  if (scheduler* const s = scheduler::of_this_thread()) {
+    for (object const o : reads) s->touch(o, access_kind::read);
+    for (object const o : writes) s->touch(o, access_kind::write);
+  }
+}
+
+/// Ends a round of a loop that waits for what others do: the thread goes on once somebody else wrote to something that it
+/// has touched since its last yield, or when nobody else can go on.
+inline void yield(site where) {
+  if (scheduler* const s = scheduler::of_this_thread()) s->yield(where);
+}
+
+/// A number for a scenario's own random choices: the same when an execution is replayed, 0 where the order of steps is not
+/// random.
+[[nodiscard]] inline std::uint64_t seed() {
+  return scheduler::running() == nullptr ? 0 : scheduler::running()->seed();
+}
+
+/// A number for a new object, the same in each execution that makes the same objects on the same thread before it.
+[[nodiscard]] inline object new_object() {
+  if (scheduler* const s = scheduler::running()) return s->new_object();
+  // Made before any execution: it stays, and so does its number.
+  constinit static thread_local std::uint64_t made = 0;
+  return {object::own | std::uint64_t{0xff} << 32 | ++made};
+}
+
+/// One `T` a thread, and one for what runs on none; each is made anew when it is first asked for in an execution. Outside of
+/// executions there is one that stays.
+template <class T>
+[[nodiscard]] T& local() {
+  struct place {
+    T value{};
+    std::uint64_t execution = 0;
+    scheduler const* owner = nullptr;
+  };
+  static thread_local std::array<place, max_threads + 2> places;
+  scheduler const* const s = scheduler::running();
+  place& it = places[s == nullptr ? max_threads + 1 : s->context()];
+  if (std::uint64_t const now = s == nullptr ? 0 : s->execution(); it.execution != now || it.owner != s) {
+    it.value = T{};
+    it.execution = now;
+    it.owner = s;
+  }
+  return it.value;
+}
+
+/// A mutex or shared mutex, whatever its rank.
+class basic_lock {
+ public:
+  explicit basic_lock(char const* kind) { state_.id = new_object(), state_.kind = kind; }
+  basic_lock(basic_lock const&) = delete;
+  basic_lock& operator=(basic_lock const&) = delete;
+  ~basic_lock() {
+    scheduler* const s = scheduler::running();
+    if (s == nullptr) return;
+    if (s->is_awaited(state_))
+      s->fail_for_good(name() + " is destroyed while a thread waits for it");
+    else if (!state_.can_take(access_kind::write))
+      s->fail(name() + " is destroyed while it is held");
+  }
+
+  void take(access_kind how) {
+    if (scheduler* const s = scheduler::of_this_thread())
+      s->visible({how == access_kind::write ? "lock" : "lock shared", state_.kind, state_.id},
+                 {.lock = &state_, .how = how},
+                 how == access_kind::write ? footprint{{}, {state_.id}} : footprint{{state_.id}, {}});
+    else if (!state_.can_take(how))
+      fail_assertion({"a lock is waited for where nobody could give it up", __FILE__, __LINE__, 0, 0});
+    hold(how);
+  }
+  [[nodiscard]] bool try_take(access_kind how) {
+    scheduler* const s = scheduler::of_this_thread();
+    if (s != nullptr)
+      s->visible({how == access_kind::write ? "try lock" : "try lock shared", state_.kind, state_.id}, {},
+                 how == access_kind::write ? footprint{{}, {state_.id}} : footprint{{state_.id}, {}});
+    bool const can = state_.can_take(how);
+    if (can)
+      hold(how);
+    else if (s != nullptr)
+      s->touch_only({{state_.id}, {}});
+    return can;
+  }
+  void give(access_kind how) {
+    if (!holds(how)) return misused("is given up by who does not hold it so");
+    if (how == access_kind::write)
+      state_.writer = lock_state::unheld;
+    else
+      state_.readers &= ~only(self());
+    if (scheduler* const s = scheduler::of_this_thread()) s->released(state_, how);
+  }
+  /// To hold it exclusively is as good as shared.
+  void assert_held(access_kind how) const {
+    if (!holds(access_kind::write) && !(how == access_kind::read && holds(access_kind::read))) misused("is not held");
+  }
+
+ private:
+  [[nodiscard]] static std::uint8_t self() {
+    scheduler const* const s = scheduler::of_this_thread();
+    return s == nullptr ? static_cast<std::uint8_t>(nobody) : s->current();
+  }
+  [[nodiscard]] bool holds(access_kind how) const {
+    return how == access_kind::write ? state_.writer == self() : contains(state_.readers, self());
+  }
+  void hold(access_kind how) {
+    if (how == access_kind::write)
+      state_.writer = self();
+    else
+      state_.readers |= only(self());
+  }
+  [[nodiscard]] std::string name() const { return std::string{state_.kind} + " " + to_string(state_.id); }
+  void misused(char const* how) const {
+    if (scheduler* const s = scheduler::running())
+      s->fail(name() + " " + how);
+    else
+      fail_assertion({how, __FILE__, __LINE__, state_.id.id, 0});
+  }
+
+  lock_state state_;
+};
+
+/// The lock policy of explored programs: every operation but to give a lock up is a visible step.
+///
+/// Outside of an execution, and in checks, it works for one thread.
+struct lock_policy {
+  template <lock_rank Rank>
+  class SVM_CAPABILITY("mutex") mutex {
+   public:
+    void lock() SVM_ACQUIRE() { lock_.take(access_kind::write); }
+    void unlock() SVM_RELEASE() { lock_.give(access_kind::write); }
+    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) { return lock_.try_take(access_kind::write); }
+    void assert_held() SVM_ASSERT_CAPABILITY(this) { lock_.assert_held(access_kind::write); }
+
+   private:
+    basic_lock lock_{name(Rank)};
+  };
+
+  template <lock_rank Rank>
+  class SVM_CAPABILITY("mutex") shared_mutex {
+   public:
+    void lock() SVM_ACQUIRE() { lock_.take(access_kind::write); }
+    void unlock() SVM_RELEASE() { lock_.give(access_kind::write); }
+    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) { return lock_.try_take(access_kind::write); }
+    void lock_shared() SVM_ACQUIRE_SHARED() { lock_.take(access_kind::read); }
+    void unlock_shared() SVM_RELEASE_SHARED() { lock_.give(access_kind::read); }
+    [[nodiscard]] bool try_lock_shared() SVM_THREAD_ANNOTATION(try_acquire_shared_capability(true)) {
+      return lock_.try_take(access_kind::read);
+    }
+    void assert_held() SVM_ASSERT_CAPABILITY(this) { lock_.assert_held(access_kind::write); }
+    void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {
+      lock_.assert_held(access_kind::read);
+    }
+
+   private:
+    basic_lock lock_{name(Rank)};
+  };
+
+  /// A word whose every access is a visible step; an exchange that fails counts as a read.
+  template <class T>
+  class atomic {
+   public:
+    atomic() = default;
+    explicit atomic(T value) : value_(value) {}
+    atomic(atomic const&) = delete;
+    atomic& operator=(atomic const&) = delete;
+
+    [[nodiscard]] T load() const {
+      step("load", access_kind::read);
+      return value_;
+    }
+    void store(T value) {
+      step("store", access_kind::write);
+      value_ = value;
+    }
+    T exchange(T value) {
+      step("exchange", access_kind::write);
+      return std::exchange(value_, value);
+    }
+    T fetch_add(T n) {
+      step("fetch add", access_kind::write);
+      return std::exchange(value_, static_cast<T>(value_ + n));
+    }
+    T fetch_sub(T n) {
+      step("fetch sub", access_kind::write);
+      return std::exchange(value_, static_cast<T>(value_ - n));
+    }
+    T fetch_or(T n) {
+      step("fetch or", access_kind::write);
+      return std::exchange(value_, static_cast<T>(value_ | n));
+    }
+    T fetch_and(T n) {
+      step("fetch and", access_kind::write);
+      return std::exchange(value_, static_cast<T>(value_ & n));
+    }
+    bool compare_exchange(T& expected, T desired) {
+      step("compare exchange", access_kind::write);
+      if (value_ == expected) {
+        value_ = desired;
+        return true;
+      }
+      expected = value_;
+      if (scheduler* const s = scheduler::of_this_thread()) s->touch_only({{id_}, {}});
+      return false;
+    }
+
+   private:
+    void step(site what, access_kind how) const {
+      if (scheduler* const s = scheduler::of_this_thread())
+        s->visible({what, "atomic", id_}, {}, how == access_kind::write ? footprint{{}, {id_}} : footprint{{id_}, {}});
+    }
+
+    T value_{};
+    object id_ = new_object();
+  };
+
+  /// Between the look at what is waited for and the wait others may come, as with a condition variable.
+  class event {
+   public:
+    event() { state_.id = new_object(); }
+    event(event const&) = delete;
+    event& operator=(event const&) = delete;
+
+    // The locks change hands in a way that Clang's analysis cannot follow.
+    template <class Mutex, class Ready>
+    void wait(Mutex& mutex, Ready ready) SVM_NO_THREAD_SAFETY_ANALYSIS {
+      while (!ready()) {
+        scheduler* const s = scheduler::of_this_thread();
+        if (s == nullptr) fail_assertion({"event::wait would never return", __FILE__, __LINE__, 0, 0});
+        s->visible({"wait", "event", state_.id}, {}, {{state_.id}, {}});
+        std::uint64_t const seen = state_.notified;
+        mutex.unlock();
+        s->await(state_, seen);
+        mutex.lock();
+      }
+    }
+    void notify_all() {
+      if (scheduler* const s = scheduler::of_this_thread())
+        s->visible({"notify", "event", state_.id}, {}, {{}, {state_.id}});
+      ++state_.notified;
+    }
+
+   private:
+    event_state state_;
+  };
+
+  // What only this policy has. Code that runs on any policy asks first: `if constexpr (requires { Lock::yield(""); })`.
+  static void point(site where, std::initializer_list<object> reads, std::initializer_list<object> writes) {
+    explore::point(where, reads, writes);
+  }
+  static void touch(std::initializer_list<object> reads, std::initializer_list<object> writes) {
+    explore::touch(reads, writes);
+  }
+  static void yield(site where) { explore::yield(where); }
+  /// For what is `thread_local` in programs of real threads.
+  template <class T>
+  [[nodiscard]] static T& local() {
+    return explore::local<T>();
+  }
+};
+static_assert(svm::lock<lock_policy>);
+
+}  // namespace svm::inline v0::explore

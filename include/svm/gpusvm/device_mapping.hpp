@@ -1,0 +1,251 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include <svm/base/construct.hpp>
+#include <svm/base/intrusive_list.hpp>
+#include <svm/base/scope_guard.hpp>
+#include <svm/concepts/cancellation.hpp>
+#include <svm/concepts/mappable_memory.hpp>
+#include <svm/concepts/policies.hpp>
+
+namespace svm::inline v0 {
+
+/// What a caller of get_pages asks for.
+struct page_options {
+  bool read_only = false;             ///< the device will only read
+  bool devmem_only = false;           ///< all of it in the device's own memory; nothing else will do
+  bool allow_mixed = false;           ///< pages of the system and of one device in one mapping
+  page_owner const* owner = nullptr;  ///< whose device pages stay where they are; null: those that the device reaches
+  cancellation const* cancel = nullptr;
+};
+
+/// The state of a `pages` object, one word, so that a reader without a lock sees a consistent set.
+enum class page_flag : std::uint32_t {
+  mapped = 1,          ///< DMA mappings exist
+  valid = 2,           ///< the device may use them
+  device = 4,          ///< some are of device memory
+  read_only = 8,       ///< the device may not write through them
+  system = 16,         ///< some are of system memory
+  peer = 32,           ///< the device memory is another device's
+  bound = 64,          ///< the device's page table points at them
+  bound_write = 128,   ///< ... so that it may write
+  bound_atomic = 256,  ///< ... so that it may do atomic accesses
+};
+[[nodiscard]] constexpr std::uint32_t bit(page_flag flag) {
+  return static_cast<std::uint32_t>(flag);
+}
+
+/// The mapping of a span for one device: the device's addresses of its pages, and whether they may be used.
+///
+/// It belongs to a range, or to a `mapped_buffer`; several devices may each have one of a range. An invalidation clears
+/// `valid` and `bound` first, then the device forgets the span, then the mappings end and `mapped` is cleared.
+///
+/// Invariants: 1. bound => valid => mapped. 2. mapped <=> there are blocks, and then the blocks add up to the span.
+/// 3. all blocks lie in one place: system memory, or one allocation of device memory; with `allow_mixed` in system
+/// memory and the memory of one device.
+///
+/// Locks: changed with the range lock and the notifier lock shared, or the notifier lock exclusive. The flags may be
+/// read at any time; the blocks with the range lock, or the notifier lock exclusive: shared alone will not do.
+///
+/// \source struct drm_gpusvm_pages
+template <svm_policies P>
+class device_mapping : public list_hook<device_mapping<P>> {
+ public:
+  using page = typename P::mm::page;
+  using entry = page_entry<page>;
+  using memory = mappable_memory<page, typename P::device>;
+  using block_array = scratch_array<device_address, typename P::allocator>;
+
+  /// \param env  the device that uses the mapping, on the address space of the span
+  explicit device_mapping(svm_environment<P>& env) : env_(env), blocks_(env.memory) {}
+  device_mapping(device_mapping const&) = delete;
+  device_mapping& operator=(device_mapping const&) = delete;
+  ~device_mapping() {
+    SVM_ASSERT(!has(page_flag::mapped));
+    if (further_ != nullptr) destroy(env_.memory, further_);
+  }
+
+  [[nodiscard]] svm_environment<P>& env() const { return env_; }
+  [[nodiscard]] bool has(page_flag flag) const { return (flags_.load() & bit(flag)) != 0; }
+
+  /// True when the mapping is valid and good for `wanted`: one that is read-only serves no write, one that is not all in
+  /// the device's own memory serves nobody who demands that, a mixed one only who allows it.
+  [[nodiscard]] bool satisfies(page_options const& wanted) const {
+    std::uint32_t const now = flags_.load();
+    auto const is = [now](page_flag flag) { return (now & bit(flag)) != 0; };
+    return is(page_flag::valid) && (wanted.read_only || !is(page_flag::read_only)) &&
+           (!wanted.devmem_only || (is(page_flag::device) && !is(page_flag::system) && !is(page_flag::peer))) &&
+           (wanted.allow_mixed || !(is(page_flag::device) && is(page_flag::system)));
+  }
+
+  /// True when the device's page table points at the pages, with just the access that a bind for `permitted` would give.
+  [[nodiscard]] bool is_bound(mapping_access permitted) const {
+    std::uint32_t const now = flags_.load();
+    return (now & bound_bits) == bits_of(access_for(now, permitted));
+  }
+
+  /// Points the device's page table at the pages, as far as `permitted` and the mapping allow.
+  ///
+  /// \pre valid; the device's `prepare` for `span`; the locks of the class comment
+  void commit_locked(va_range span, mapping_access permitted) {
+    std::uint32_t const flags = flags_.load();
+    mapping_access const how = access_for(flags, permitted);
+    sync(true);
+    env_.device.commit(span, blocks_locked(), how);
+    flags_.store((flags & ~bound_bits) | bits_of(how));
+    touch_locked();
+  }
+
+  /// Tells the device memory that is mapped that it is used.
+  ///
+  /// \pre mapped; the notifier lock is held, so that the memory stays
+  void touch_locked() {
+    if (memory_ == nullptr) return;
+    memory_->touch();
+    if (further_ == nullptr) return;
+    for (std::size_t i = 0; i < further_->count; ++i) further_->list[i]->touch();
+  }
+
+  /// \pre the range lock is held, or the notifier lock exclusive, or nothing is under way
+  [[nodiscard]] std::span<device_address const> blocks_locked() const { return {blocks_.data(), count_}; }
+
+  /// The device memory that is mapped, which the mapping keeps; the first of several, null when none is.
+  ///
+  /// \pre as `blocks_locked`
+  [[nodiscard]] memory* memory_locked() const { return memory_; }
+
+  /// The allocations that a mixed mapping uses beyond its first one; one that is met again may stand there again.
+  struct further_memory {
+    explicit further_memory(svm_environment<P>& env) : list(env.memory) {}
+    scratch_array<memory*, typename P::allocator> list;
+    std::size_t count = 0;
+  };
+
+  /// Room for a mapping, taken where it may be waited for and may fail: the addresses, and for a device that has them
+  /// the IO addresses that the system's pages get.
+  ///
+  /// \invariant what no mapping took over is given back
+  class room {
+   public:
+    explicit room(svm_environment<P>& env) : env_(env), blocks_(env.memory) {}
+    room(room const&) = delete;
+    room& operator=(room const&) = delete;
+    ~room() {
+      release_iova();
+      if (further_ != nullptr) destroy(env_.memory, further_);
+    }
+
+    /// \param mixed  the mapping may have memory of several allocations
+    /// \errors no_memory. Without IO addresses the pages are mapped one by one.
+    [[nodiscard]] errc reserve(std::size_t count, [[maybe_unused]] bool system_pages, bool mixed) {
+      if (!blocks_.reserve(count)) return errc::no_memory;
+      if (mixed && further_ == nullptr) {
+        further_ = construct<further_memory>(env_.memory, env_);
+        if (further_ == nullptr || !further_->list.reserve(count)) return errc::no_memory;
+      }
+      if constexpr (iova_device<typename P::device, page>) {
+        if (!system_pages || size_ != byte_count{}) return errc::ok;
+        byte_count const size = P::mm::page_size * count;
+        if (result<dma_addr> const base = env_.device.reserve_iova(size); base) {
+          base_ = *base;
+          size_ = size;
+        }
+      }
+      return errc::ok;
+    }
+
+   private:
+    friend class device_mapping;
+    void release_iova() {
+      if constexpr (iova_device<typename P::device, page>)
+        if (size_ != byte_count{}) env_.device.release_iova(base_, size_, byte_count{}, dma_direction::bidirectional);
+      size_ = {};
+    }
+
+    svm_environment<P>& env_;
+    block_array blocks_;
+    further_memory* further_ = nullptr;
+    dma_addr base_{};
+    byte_count size_{};
+  };
+
+  /// Maps what a page walk found, and makes it valid.
+  ///
+  /// \param found  an element a base page of the span, all present
+  /// \param space  room for as many; taken over on success
+  /// \pre    not mapped; the locks of the class comment
+  /// \errors mixed_placement, not_in_device_memory, dma_map_failed, unsupported (device memory out of reach): nothing is
+  ///         mapped
+  /// \allocs none
+  /// \source the mapping loop of drm_gpusvm_get_pages(); one block for each contiguous stretch, clipped to the span
+  ///         (erratum 3.1.5)
+  [[nodiscard]] errc map(std::span<entry const> found, page_options const& wanted, room& space);
+
+  /// Makes the mapping invalid; the device may still have it.
+  void invalidate() { flags_.fetch_and(~(bit(page_flag::valid) | bound_bits)); }
+
+  /// Ends the DMA mappings, if there are any.
+  ///
+  /// \pre the device has forgotten the span
+  void unmap() {
+    if (!has(page_flag::mapped)) return;
+    unmap_blocks({blocks_.data(), count_});
+    count_ = 0;
+    forget_memory();
+    flags_.store(0);
+  }
+
+  /// Makes what the system wrote visible to the device, or the reverse, where that needs doing.
+  ///
+  /// \pre the range lock and the notifier lock shared
+  void sync([[maybe_unused]] bool to_device) {
+    if constexpr (noncoherent_device<typename P::device>)
+      for (device_address const& b : blocks_locked())
+        if (b.path == interconnect::system)
+          to_device ? env_.device.sync_for_device(b.address, b.order, b.direction)
+                    : env_.device.sync_for_system(b.address, b.order, b.direction);
+  }
+
+ private:
+  static constexpr std::uint32_t bound_bits =
+      bit(page_flag::bound) | bit(page_flag::bound_write) | bit(page_flag::bound_atomic);
+  /// What a mapping with these flags gives to a bind for `permitted`.
+  [[nodiscard]] static constexpr mapping_access access_for(std::uint32_t flags, mapping_access permitted) {
+    return (flags & bit(page_flag::read_only)) != 0 ? mapping_access::read_only : permitted;
+  }
+  [[nodiscard]] static constexpr std::uint32_t bits_of(mapping_access how) {
+    return bit(page_flag::bound) | (how != mapping_access::read_only ? bit(page_flag::bound_write) : 0) |
+           (how == mapping_access::read_write ? bit(page_flag::bound_atomic) : 0);
+  }
+  void use_memory(memory& used, room& space);
+  void forget_memory() {
+    if (memory_ != nullptr) std::exchange(memory_, nullptr)->put();
+    if (further_ != nullptr) further_->count = 0;
+  }
+  [[nodiscard]] errc classify(std::span<entry const> found, page_options const& wanted, std::uint32_t& flags) const;
+  [[nodiscard]] errc map_block(entry const& first, page_order order, dma_direction direction, room& space,
+                               device_address& out);
+  void unmap_blocks(std::span<device_address const> blocks);
+
+  svm_environment<P>& env_;
+  block_array blocks_;
+  std::size_t count_ = 0;
+  memory* memory_ = nullptr;           // the device memory that is mapped, kept with `get`
+  further_memory* further_ = nullptr;  // made for the first mixed mapping, and kept
+  dma_addr iova_base_{};               // of the reservation that the system's pages are linked in
+  byte_count iova_size_{};             // none: each was mapped by itself
+  byte_count iova_linked_{};
+  dma_direction direction_ = dma_direction::bidirectional;
+  typename P::lock::template atomic<std::uint32_t> flags_{0};
+};
+
+}  // namespace svm::inline v0
+
+#include <svm/gpusvm/impl/map.hpp>

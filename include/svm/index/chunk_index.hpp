@@ -1,0 +1,380 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <svm/base/interval.hpp>
+#include <svm/base/result.hpp>
+#include <svm/config.hpp>
+#include <svm/index/chunk_layout.hpp>
+#include <svm/index/chunk_node.hpp>
+#include <svm/index/chunk_order.hpp>
+#include <svm/index/index_node_pool.hpp>
+#include <svm/index/interval_traits.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <span>
+
+namespace svm::inline v0 {
+
+/// How an index keeps a few entries that are far from others: in buckets, which are small, or in tables, which are fast.
+enum class chunk_sparse : bool { buckets, tables };
+
+/// The ordered set of objects that are chunks: their sizes are those of a `chunk_layout`, and each is aligned to its
+/// size. It answers as an `interval_index` does, by tables that an address is the way through.
+///
+///     root     [ o | t | . | b ]          one slot for each part of the span; most often the whole way to an entry
+///                    |       \            is one load from each table
+///     table    [ o | . | o | t | ... ]     bucket: up to four entries of one slot
+///                            |
+///     table    [ o | o | o | o | ... ]     made where five entries are in one slot, of just the level where they part
+///
+/// It never owns, moves or changes an object. A slot holds whatever is alone in it, so tables exist where entries are
+/// dense, and sparse memory is kept in buckets.
+///
+/// Invariants: 1. entries do not overlap; a slot holds all entries of its span. 2. a table has two slots in use at least,
+/// its slots are smaller than the one that it is in. 3. a bucket has two to four entries, in order. 4. an entry larger than
+/// a slot stands in each that it fills, and `used` has the first of them. 5. size() counts the entries.
+///
+/// Threads: as for `interval_index`: `const` functions need the user's lock shared, the others need it exclusive, and
+/// `reserve` and `replenish` none. `find` may go without where `Sharing` allows it and the user can tell afterwards that
+/// nothing changed: every word it reads is one load, and a table that it is in leads to nothing but what was in its span.
+/// \complexity O(levels of the layout) for every function, unless it says otherwise
+template <interval_traits Traits, class LockPolicy, class Allocator, chunk_sparse Sparse = chunk_sparse::buckets,
+          class Sharing = readers_lock>
+class chunk_index {
+  using table = chunk_table<Sharing>;
+  using bucket = chunk_bucket<Sharing>;
+  using nodes_of = index_node_pool<LockPolicy, Allocator, table, bucket>;
+
+ public:
+  using entry = typename Traits::entry;
+  using address = typename Traits::address;
+  using reservation = typename nodes_of::reservation;
+
+  /// The memory of indexes of one layout, and the layout.
+  class pool : public nodes_of {
+   public:
+    pool(Allocator& memory, chunk_layout const& layout) : nodes_of(memory), layout_(layout) {}
+    [[nodiscard]] chunk_layout const& layout() const { return layout_; }
+
+   private:
+    chunk_layout const layout_;
+  };
+
+  /// The most nodes that an insertion takes: five entries of a slot become a table, of which two slots may have two.
+  static constexpr unsigned nodes_per_insert = 3;
+
+  /// \param somewhere  an address in the span of the index
+  /// \pre `nodes` outlives the index
+  chunk_index(pool& nodes, address somewhere) : root_(nodes.layout().base_of(somewhere.value)), pool_(nodes) {}
+  chunk_index(chunk_index const&) = delete;
+  chunk_index& operator=(chunk_index const&) = delete;
+  /// \pre empty(); all nodes are in the pool then
+  ~chunk_index() { SVM_ASSERT_OP(size_, ==, 0u); }
+
+  /// Makes sure of the memory for one insertion into any index of this pool; see `interval_index::reserve`.
+  ///
+  /// \errors no_memory; nothing is changed
+  /// \allocs at most a table and two buckets, none when the pool has them
+  [[nodiscard]] result<reservation> reserve() const { return reserve(pool_); }
+  [[nodiscard]] static result<reservation> reserve(pool& nodes) { return nodes.reserve(room); }
+  /// Makes a reservation that was used, or an empty one, good for one insertion again.
+  [[nodiscard]] errc replenish(reservation& nodes) const { return pool_.replenish(nodes, room); }
+
+  /// Inserts an object, unless entries overlap it: then returns the lowest of those, and changes nothing.
+  ///
+  /// \pre `e` is a chunk inside the span; `nodes` comes from `reserve` or `replenish`, with no insertion since; the user's
+  ///      lock is held exclusive
+  /// \allocs none
+  [[nodiscard]] entry* insert(reservation& nodes, entry& e) {
+    interval<address> const span = Traits::interval_of(e);
+    std::uint64_t const first = span.start().value;
+    std::uint64_t const reach = span.size().value - 1;
+    for (place p = way(first);;) {
+      chunk_slot const s = p.load();
+      if (s.is_table()) {
+        table& below = s.template table<table>();
+        std::uint64_t const part = pool_.layout().reach(s.shift());
+        if (((below.base ^ first) & ~(reach | part)) != 0) {
+          part_above(nodes, p, s, e);
+          break;
+        }
+        if (reach >= part) return order::lowest(s);
+        p = way(below, s.shift(), first);
+      } else if (reach >> p.shift != 0) {
+        if (entry* const other = first_overlap(span); other != nullptr) return other;
+        p.put(e, reach);
+        break;
+      } else if (s.is_empty()) {
+        p.put(e, reach);
+        break;
+      } else {
+        if (entry* const other = beside(s, first, reach); other != nullptr) return other;
+        join(nodes, p, s, e);
+        break;
+      }
+    }
+    ++size_;
+    ++root_.changes;
+    return nullptr;
+  }
+
+  /// Takes an object out.
+  ///
+  /// \pre `e` is in the index; the user's lock is held exclusive
+  /// \allocs none, and frees nothing: the pool keeps the nodes
+  void erase(entry& e) {
+    std::uint64_t const first = start_of(e);
+    place above{};
+    place p = way(first);
+    chunk_slot s = p.load();
+    while (s.is_table()) {
+      above = p;
+      p = way(s.template table<table>(), s.shift(), first);
+      s = p.load();
+    }
+    if (s.is_bucket()) {
+      bucket& b = s.template bucket<bucket>();
+      b.close(b.rank(first) - 1);
+      if (b.at(1).is_empty()) {
+        p.store(b.at(0));
+        Sharing::retire(pool_, b);
+      }
+    } else {
+      SVM_ASSERT(s == chunk_slot::of_entry(e));
+      p.clear(Traits::interval_of(e).size().value - 1);
+    }
+    --size_;
+    ++root_.changes;
+    if (above.slots != nullptr) shrink(above);
+  }
+
+  /// The entry that contains an address, or null.
+  [[nodiscard]] entry* find(address a) const { return find(a, pool_.layout()); }
+  /// The same for who has the layout of the pool at hand, and need not wait for the memory that knows it.
+  [[nodiscard]] entry* find(address a, chunk_layout const& layout) const {
+    chunk_slot s = root_.all.at(decltype(root_.all)::number(a.value, layout.root_shift()));
+    // Where a table is read is known before the word that leads to it, since branches tell which levels there are.
+    std::span<std::uint8_t const> const levels = layout.levels();
+    for (std::size_t i = levels.size(); i > 0; --i)
+      if (unsigned const shift = levels[i - 1]; s.is_table(shift))
+        s = s.template table<table>().all.at(decltype(table::all)::number(a.value, shift));
+    if (s.is_bucket()) {
+      bucket const& b = s.template bucket<bucket>();
+      unsigned const rank = b.rank(a.value);
+      if (rank == 0) return nullptr;
+      s = b.at(rank - 1);
+    }
+    entry* const e = s.template entry<entry>();
+    return e != nullptr && Traits::interval_of(*e).contains(a) ? e : nullptr;
+  }
+
+  /// The lowest entry that overlaps an interval, or null.
+  [[nodiscard]] entry* first_overlap(interval<address> span) const {
+    entry* const e = in_order().at_or_above(span.start().value);
+    return e != nullptr && start_of(*e) <= span.last().value ? e : nullptr;
+  }
+
+  [[nodiscard]] entry* first() const { return in_order().at_or_above(0); }
+  [[nodiscard]] entry* last() const { return in_order().at_or_below(UINT64_MAX); }
+
+  /// The entry behind `e`, or null at the end; other entries may come and go between two calls.
+  ///
+  /// \pre `e` is in the index
+  [[nodiscard]] entry* next(entry const& e) const {
+    std::uint64_t const last = last_of(e);
+    return last == UINT64_MAX ? nullptr : in_order().at_or_above(last + 1);
+  }
+  /// The entry before `e`, or null at the beginning.
+  ///
+  /// \pre `e` is in the index
+  [[nodiscard]] entry* previous(entry const& e) const {
+    return start_of(e) == 0 ? nullptr : in_order().at_or_below(start_of(e) - 1);
+  }
+
+  /// Calls `function(entry&)` for every entry that overlaps an interval, in order, with one load from a table each.
+  ///
+  /// The function may erase its entry and even end its life, and may insert and erase others (with the user's lock held
+  /// exclusive): the walk goes on with what then lies above the end that its entry had before the call.
+  /// \complexity O(levels + entries visited), and O(levels) for a call that inserts or erases
+  template <class Function>
+  void for_each_overlap(interval<address> span, Function&& function) const {
+    in_order().walk(span.start().value, span.last().value, function);
+  }
+  /// Calls `function(entry&)` for every entry in order; see `for_each_overlap`.
+  template <class Function>
+  void for_each(Function&& function) const {
+    in_order().walk(0, UINT64_MAX, function);
+  }
+
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  /// \complexity O(1)
+  [[nodiscard]] std::size_t size() const { return size_; }
+
+  /// True when all invariants hold.
+  ///
+  /// \complexity O(size)
+  [[nodiscard]] bool check() const { return in_order().check(size_); }
+
+ private:
+  static constexpr typename nodes_of::counts room{{1, nodes_per_insert - 1}};
+
+  using word = typename Sharing::template word<std::uint64_t>;
+  using order = chunk_order<Traits, Sharing>;
+
+  /// A slot that may change, and what it is one of.
+  struct place {
+    word* slots = nullptr;
+    std::uint32_t* used = nullptr;
+    unsigned at = 0;
+    unsigned shift = 0;
+
+    [[nodiscard]] chunk_slot load() const { return chunk_slot{slots[at].load()}; }
+    void store(chunk_slot s) const { slots[at].store(s.word()); }
+    /// Fills the slots of an entry that begins here and reaches `reach` further.
+    void put(entry& e, std::uint64_t reach) const { fill(chunk_slot::of_entry(e), reach, *used | 1u << at); }
+    void clear(std::uint64_t reach) const { fill({}, reach, *used & ~(1u << at)); }
+
+   private:
+    void fill(chunk_slot s, std::uint64_t reach, std::uint32_t now_used) const {
+      for (std::uint64_t i = 0; i <= reach >> shift; ++i) slots[at + i].store(s.word());
+      *used = now_used;
+    }
+  };
+
+  [[nodiscard]] static std::uint64_t start_of(entry const& e) { return order::start_of(e); }
+  [[nodiscard]] static std::uint64_t last_of(entry const& e) { return order::last_of(e); }
+  [[nodiscard]] order in_order() const { return {root_, pool_.layout()}; }
+
+  [[nodiscard]] place way(std::uint64_t a) {
+    unsigned const shift = pool_.layout().root_shift();
+    return {root_.all.slots, &root_.used, decltype(root_.all)::number(a, shift), shift};
+  }
+  [[nodiscard]] static place way(table& t, unsigned shift, std::uint64_t a) {
+    return {t.all.slots, &t.used, decltype(t.all)::number(a, shift), shift};
+  }
+
+  // ---- Making and ending nodes.
+
+  /// An empty table for two addresses that part.
+  [[nodiscard]] table& make_table(reservation& nodes, std::uint64_t a, unsigned shift) {
+    return *::new (pool_.template take<table>(nodes)) table(a & ~pool_.layout().reach(shift));
+  }
+  [[nodiscard]] static bucket& make_bucket(std::byte* node, entry& a, entry& b) {
+    bucket& made = *::new (node) bucket;
+    made.open(0, start_of(a), chunk_slot::of_entry(a));
+    made.open(start_of(a) < start_of(b) ? 1 : 0, start_of(b), chunk_slot::of_entry(b));
+    return made;
+  }
+
+  /// Puts a table, and an entry that it does not span, below a new table.
+  void part_above(reservation& nodes, place const& p, chunk_slot below, entry& e) {
+    std::uint64_t const first = start_of(e);
+    std::uint64_t const other = below.template table<table>().base;
+    unsigned const shift = pool_.layout().parting(first, other);
+    table& made = make_table(nodes, first, shift);
+    way(made, shift, first).put(e, Traits::interval_of(e).size().value - 1);
+    place const beside = way(made, shift, other);
+    beside.store(below);
+    *beside.used |= 1u << beside.at;
+    p.store(chunk_slot::of_table(made, shift));
+  }
+
+  /// The entry of `s`, which is one or a bucket, that overlaps a chunk, or null.
+  [[nodiscard]] entry* beside(chunk_slot s, std::uint64_t first, std::uint64_t reach) const {
+    if (!s.is_bucket()) return meets(s.template entry<entry>(), first, reach);
+    bucket const& b = s.template bucket<bucket>();
+    unsigned const rank = b.rank(first);
+    if (rank > 0)
+      if (entry* const other = meets(b.at(rank - 1).template entry<entry>(), first, reach)) return other;
+    return rank == bucket::capacity || b.keys[rank].load() - first > reach ? nullptr
+                                                                           : b.at(rank).template entry<entry>();
+  }
+  [[nodiscard]] static entry* meets(entry* other, std::uint64_t first, std::uint64_t reach) {
+    return last_of(*other) >= first && start_of(*other) <= first + reach ? other : nullptr;
+  }
+
+  /// Puts an entry beside the entry or the bucket `s` at `p`.
+  void join(reservation& nodes, place const& p, chunk_slot s, entry& e) {
+    if constexpr (Sparse == chunk_sparse::tables) {
+      entry& other = *s.template entry<entry>();
+      unsigned const shift = pool_.layout().parting(start_of(e), start_of(other));
+      table& made = make_table(nodes, start_of(e), shift);
+      add(nodes, made, shift, other);
+      add(nodes, made, shift, e);
+      return p.store(chunk_slot::of_table(made, shift));
+    }
+    if (!s.is_bucket()) {
+      bucket& made = make_bucket(pool_.template take<bucket>(nodes), *s.template entry<entry>(), e);
+      return p.store(chunk_slot::of_bucket(made));
+    }
+    bucket& full = s.template bucket<bucket>();
+    std::uint64_t const first = start_of(e);
+    constexpr unsigned end = bucket::capacity - 1;
+    if (full.at(end).is_empty()) return full.open(full.rank(first), first, chunk_slot::of_entry(e));
+    std::uint64_t const low = full.keys[0].load() < first ? full.keys[0].load() : first;
+    std::uint64_t const high = full.keys[end].load() > first ? full.keys[end].load() : first;
+    unsigned const shift = pool_.layout().parting(low, high);
+    table& made = make_table(nodes, first, shift);
+    for (unsigned i = 0; i <= end; ++i) add(nodes, made, shift, *full.at(i).template entry<entry>());
+    add(nodes, made, shift, e);
+    p.store(chunk_slot::of_table(made, shift));
+    Sharing::retire(pool_, full);
+  }
+  /// Adds an entry to a table of less than five.
+  void add(reservation& nodes, table& t, unsigned shift, entry& e) {
+    place const p = way(t, shift, start_of(e));
+    if (p.load().is_empty())
+      p.put(e, Traits::interval_of(e).size().value - 1);
+    else
+      join(nodes, p, p.load(), e);
+  }
+
+  /// Replaces the table at `p` by what is left in it, if that is one thing, or three entries at most.
+  void shrink(place const& p) {
+    table& t = p.load().template table<table>();
+    auto const slot = [&t](std::uint32_t used) { return t.all.at(static_cast<unsigned>(__builtin_ctz(used))); };
+    std::uint32_t const others = t.used & (t.used - 1);
+    chunk_slot const a = slot(t.used);
+    chunk_slot left = a;
+    if (others != 0) {
+      if (Sparse == chunk_sparse::tables) return;
+      if ((others & (others - 1)) == 0)
+        left = shrunk(a, slot(others), {});
+      else if (std::uint32_t const third = others & (others - 1); (third & (third - 1)) == 0)
+        left = shrunk(a, slot(others), slot(third));
+      else
+        return;
+      if (left.is_empty()) return;
+    }
+    p.store(left);
+    Sharing::retire(pool_, t);
+  }
+  /// A bucket of what the two or three slots of a table have, or nothing where that is more than three entries, or where
+  /// no memory is to be had: the table serves as well.
+  [[nodiscard]] chunk_slot shrunk(chunk_slot a, chunk_slot b, chunk_slot c) {
+    if (a.is_bucket() != b.is_bucket() && c.is_empty()) {
+      chunk_slot const two = a.is_bucket() ? a : b;
+      chunk_slot const one = a.is_bucket() ? b : a;
+      bucket& left = two.template bucket<bucket>();
+      if (!one.is_entry() || !left.at(2).is_empty()) return {};
+      std::uint64_t const key = start_of(*one.template entry<entry>());
+      left.open(left.rank(key), key, one);
+      return two;
+    }
+    if (!a.is_entry() || !b.is_entry() || (!c.is_entry() && !c.is_empty())) return {};
+    std::byte* const node = pool_.template take_spare<bucket>();
+    if (node == nullptr) return {};
+    bucket& made = make_bucket(node, *a.template entry<entry>(), *b.template entry<entry>());
+    if (c.is_entry()) made.open(2, start_of(*c.template entry<entry>()), c);
+    return chunk_slot::of_bucket(made);
+  }
+
+  chunk_root<Sharing> root_;
+  pool& pool_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace svm::inline v0

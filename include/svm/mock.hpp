@@ -1,0 +1,7 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// The simulated machine: processes, GPUs and their drivers, with real bytes moving and an oracle that watches.
+
+#include <svm/mock/machine/machine.hpp>

@@ -1,0 +1,43 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <svm/base/units.hpp>
+#include <svm/mock/cpu/frame.hpp>
+#include <svm/mock/cpu/span_map.hpp>
+
+namespace svm::inline v0::mock {
+
+/// What mappings of memory other than anonymous stand for: a file of its own, full of zeros, and its cached pages.
+///
+/// Offsets are of bytes in the file. Guarded by the page-table lock.
+struct backing {
+  std::map<std::uint64_t, page> cache;  ///< each with a reference
+  std::uint64_t end = UINT64_MAX;       ///< where it was truncated: nothing is there from here on
+  std::map<std::uint64_t, std::unique_ptr<std::byte[]>> registers;  ///< of a device: memory without page frames
+
+  /// A part of it was mapped once more.
+  void map(std::uint64_t offset, byte_count size) {
+    mappings_.change(offset, end_of(offset, size), [](std::uint32_t& n) { ++n; });
+  }
+  void unmap(std::uint64_t offset, byte_count size) {
+    mappings_.change(offset, end_of(offset, size), [](std::uint32_t& n) { --n; });
+  }
+  [[nodiscard]] bool is_mapped(std::uint64_t offset) const { return mappings_.at(offset) != 0; }
+
+ private:
+  /// A mapping may reach beyond the largest file.
+  [[nodiscard]] static std::uint64_t end_of(std::uint64_t offset, byte_count size) {
+    return size.value > UINT64_MAX - offset ? UINT64_MAX : offset + size.value;
+  }
+
+  span_map<std::uint32_t> mappings_;  // how many show a byte
+};
+
+}  // namespace svm::inline v0::mock

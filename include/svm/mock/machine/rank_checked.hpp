@@ -1,0 +1,154 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <type_traits>
+
+#include <svm/concepts/lock.hpp>
+#include <svm/config.hpp>
+#include <svm/mock/machine/failure.hpp>
+#include <svm/mock/machine/report.hpp>
+#include <svm/std/null_lock.hpp>
+
+namespace svm::inline v0::mock {
+
+/// The locks that this thread holds, and the rules that it must keep (O-36).
+class held_locks {
+ public:
+  struct entry {
+    lock_rank rank;
+    bool shared;
+    void const* lock;
+  };
+
+  /// Before a lock that may wait is taken: every rank that is held must be lower.
+  void check_order(lock_rank rank, void const* lock) const {
+    for (std::size_t i = 0; i < depth_; ++i) {
+      if (stack_[i].lock == lock)
+        lock_report().violation("O-36", std::string{"the "} + name(rank) + " lock is taken twice by one thread");
+      else if (stack_[i].rank >= rank)
+        lock_report().violation("O-36", std::string{"the "} + name(rank) + " lock is taken while the " +
+                                            name(stack_[i].rank) + " lock is held");
+    }
+  }
+  void push(entry e) {
+    if (depth_ < stack_.size()) stack_[depth_] = e;
+    ++depth_;
+  }
+  void pop(lock_rank rank, void const* lock, bool shared) {
+    for (std::size_t i = depth_; i-- > 0;)
+      if (stack_[i].lock == lock && stack_[i].shared == shared) {
+        for (std::size_t k = i + 1; k < depth_; ++k) stack_[k - 1] = stack_[k];
+        --depth_;
+        return;
+      }
+    lock_report().violation("O-36", std::string{"the "} + name(rank) + " lock is given up without being held so");
+  }
+  [[nodiscard]] bool holds(void const* lock, bool exclusive) const {
+    for (std::size_t i = 0; i < depth_; ++i)
+      if (stack_[i].lock == lock && !(exclusive && stack_[i].shared)) return true;
+    return false;
+  }
+  [[nodiscard]] bool holds_rank_from(lock_rank lowest) const {
+    for (std::size_t i = 0; i < depth_; ++i)
+      if (stack_[i].rank >= lowest) return true;
+    return false;
+  }
+  [[nodiscard]] bool holds_rank(lock_rank rank) const {
+    for (std::size_t i = 0; i < depth_; ++i)
+      if (stack_[i].rank == rank) return true;
+    return false;
+  }
+  /// True when a lock of this rank is held, and none shared.
+  [[nodiscard]] bool holds_rank_exclusive(lock_rank rank) const {
+    for (std::size_t i = 0; i < depth_; ++i)
+      if (stack_[i].rank == rank && stack_[i].shared) return false;
+    return holds_rank(rank);
+  }
+  [[nodiscard]] std::size_t depth() const { return depth_; }
+
+ private:
+  std::array<entry, 32> stack_{};
+  std::size_t depth_ = 0;
+};
+
+inline thread_local held_locks this_thread_locks;
+/// What lets attempts of this thread to lock fail, or nothing: locks are made without arguments.
+inline thread_local failure_plan* this_thread_attempts = nullptr;
+[[nodiscard]] inline bool attempt_fails() {
+  return this_thread_attempts != nullptr && this_thread_attempts->strikes(failure::lock);
+}
+
+/// The lock policy `Base` with every operation checked against the order of ranks; what is wrong goes to
+/// `lock_report()`. What else `Base` has, it has too.
+template <lock Base>
+struct rank_checked : Base {
+  /// False when there is only one thread, which can wait for nobody.
+  static constexpr bool is_concurrent = !std::is_same_v<Base, null_lock>;
+
+  /// The locks of this thread, which may be one of an explorer.
+  [[nodiscard]] static held_locks& held() {
+    if constexpr (requires { Base::template local<held_locks>(); })
+      return Base::template local<held_locks>();
+    else
+      return this_thread_locks;
+  }
+
+  template <class Inner, lock_rank Rank>
+  class SVM_CAPABILITY("mutex") checked {
+   public:
+    void lock() SVM_ACQUIRE() {
+      held().check_order(Rank, this);
+      inner_.lock();
+      held().push({Rank, false, this});
+    }
+    void unlock() SVM_RELEASE() {
+      held().pop(Rank, this, false);
+      inner_.unlock();
+    }
+    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) {
+      if (attempt_fails() || (!is_concurrent && held().holds(this, false))) return false;
+      if (!inner_.try_lock()) return false;
+      held().push({Rank, false, this});
+      return true;
+    }
+    void lock_shared() SVM_ACQUIRE_SHARED() {
+      held().check_order(Rank, this);
+      inner_.lock_shared();
+      held().push({Rank, true, this});
+    }
+    void unlock_shared() SVM_RELEASE_SHARED() {
+      held().pop(Rank, this, true);
+      inner_.unlock_shared();
+    }
+    [[nodiscard]] bool try_lock_shared() SVM_THREAD_ANNOTATION(try_acquire_shared_capability(true)) {
+      if (attempt_fails() || (!is_concurrent && held().holds(this, true))) return false;
+      if (!inner_.try_lock_shared()) return false;
+      held().push({Rank, true, this});
+      return true;
+    }
+    void assert_held() SVM_ASSERT_CAPABILITY(this) {
+      if (!held().holds(this, true)) lock_report().violation("O-37", std::string{name(Rank)} + " not held");
+    }
+    void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {
+      if (!held().holds(this, false)) lock_report().violation("O-37", std::string{name(Rank)} + " not held");
+    }
+
+   private:
+    Inner inner_;
+  };
+
+  template <lock_rank Rank>
+  using mutex = checked<typename Base::template mutex<Rank>, Rank>;
+  template <lock_rank Rank>
+  using shared_mutex = checked<typename Base::template shared_mutex<Rank>, Rank>;
+  template <class T>
+  using atomic = typename Base::template atomic<T>;
+  using event = typename Base::event;
+};
+static_assert(lock<rank_checked<null_lock>>);
+
+}  // namespace svm::inline v0::mock

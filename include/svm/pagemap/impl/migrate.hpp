@@ -1,0 +1,213 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <svm/pagemap/migrator.hpp>
+
+// migrator::migrate_to_device and its steps.
+
+namespace svm::inline v0 {
+
+template <explained_migrating_policies P>
+class migrator<P>::migration_to_device {
+ public:
+  migration_to_device(migrator& to, mm& space, va_range span, migrate_options<P> const& options)
+      : to_(to), env_(to.env_), space_(space), span_(span), options_(options), work_(env_) {}
+
+  [[nodiscard]] errc run() {
+    page_count const wanted = count_wanted();
+    if (wanted.value == 0) return errc::ok;
+    result<devmem_ref> const built = to_.build(wanted * mm::page_size, options_);
+    if (!built) return built.error();
+    devmem<P>& allocation = **built;
+    // From here on the allocation goes with its last page, or here when no page came to life.
+    scope_guard const finish{[&allocation] { allocation.live_pages().built(); }};
+    if (!work_.reserve(pages_in(span_.size(), mm::page_size).value)) return errc::no_memory;
+    errc const e = move(allocation);
+    if (allocation.live_pages().live() > 1) to_.enlist(allocation);
+    // unbind() sets its flag, then walks the list; we enlist, then read the flag: one of us evicts.
+    if (!to_.is_bound()) {
+      static_cast<void>(to_.evict(allocation));
+      return errc::device_gone;
+    }
+    return e;
+  }
+
+ private:
+  /// How many pages are to move; none when they are here already.
+  [[nodiscard]] page_count count_wanted() {
+    page_count const all = pages_in(span_.size(), mm::page_size);
+    page_count here{};
+    constexpr std::size_t piece_pages = 64;
+    shared_guard const map_guard{space_.map_lock()};
+    for (page_count done{}; done < all;) {
+      page_entry<page> entries[piece_pages]{};
+      page_count const left = all - done;
+      std::size_t const count = left.value < piece_pages ? left.value : piece_pages;
+      space_.snapshot(va_range{span_.start() + done * mm::page_size, page_count{count} * mm::page_size},
+                      std::span{entries, count});
+      for (page_entry<page> const& e : std::span{entries, count})
+        if (e.place == page_place::device && e.owner == env_.pagemap.owner()) here += page_count{1};
+      done += page_count{count};
+    }
+    if (options_.same_pagemap) return all;
+    return here == all || options_.only_what_differs ? all - here : all;
+  }
+
+  /// The part that runs with the map lock and page locks held.
+  [[nodiscard]] errc move(devmem<P>& allocation) {
+    shared_guard const map_guard{space_.map_lock()};
+    result<vma_info> const vma = space_.find_vma(span_.start());
+    if (!vma) return vma.error();
+    if (!vma->extent.contains(span_)) return errc::spans_vmas;
+    if (!vma->migratable) return errc::not_migratable;
+
+    // The order is the undo: mappings end first, then the session unlocks the pages, then the map lock goes.
+    typename mm::migration session{};
+    scope_guard const unmap{[this] { work_.unmap_all(); }};
+    if (errc const e = space_.collect(session, span_, work_.slots(), env_.pagemap.owner()); e != errc::ok) return e;
+    if (errc const e = check_collected(); e != errc::ok) return e;
+    if (errc const e = adopt(allocation); e != errc::ok) return e;
+    if (errc const e = copy(allocation); e != errc::ok) return e;
+
+    allocation.start_timeslice(env_.clock.now() + options_.timeslice);
+    space_.install(session);
+    for (slot const& s : work_.slots())
+      if (!s.is_collected()) return errc::busy;
+    if (peer_bytes_ != byte_count{}) env_.observer.record({event_kind::migrated_peer, span_, peer_bytes_});
+    env_.observer.record({event_kind::migrated_to_device, span_, system_bytes_});
+    return errc::ok;
+  }
+
+  [[nodiscard]] static zdd<P>* behind(slot const& s) {
+    return s.state == slot_state::collected ? zdd<P>::of(s.owner_object) : nullptr;
+  }
+  /// True for a page that is in this memory and stays where it is.
+  [[nodiscard]] bool stays(slot const& s) const {
+    zdd<P> const* const z = behind(s);
+    return z != nullptr && &z->allocation().owner() == &to_ && !options_.same_pagemap;
+  }
+
+  [[nodiscard]] errc check_collected() const {
+    for (slot const& s : work_.slots()) {
+      if (s.state == slot_state::shared) return errc::shared;
+      if (!s.is_collected()) return s.is_in_use() ? errc::in_use : errc::busy;
+      if (s.owner_object != nullptr && zdd<P>::of(s.owner_object) == nullptr) return errc::unsupported;
+      if (stays(s) && !options_.only_what_differs) return errc::busy;
+    }
+    return errc::ok;
+  }
+
+  /// Gives every page that moves a place in the allocation; a block stays whole where the allocation has one so large.
+  [[nodiscard]] errc adopt(devmem<P>& allocation) {
+    std::span<device_page<page> const> const places = allocation.pages();
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < work_.slots().size();) {
+      slot& s = work_.slots()[i];
+      if (stays(s)) {
+        ++i;
+        continue;
+      }
+      if (next == places.size()) return errc::busy;  // a page left this memory since they were counted
+      bool const whole = !s.follows && s.order <= places[next].order;
+      page_order const order = whole ? s.order : page_order{};
+      allocation.live_pages().adopt(space_, places[next].page, order);
+      s.destination = places[next].page;
+      s.destination_order = order;
+      next += order.pages().value;
+      i += order.pages().value;
+    }
+    return errc::ok;
+  }
+
+  /// Copies into the allocation: what this device reads by itself in one job, then one job a peer that pushes.
+  [[nodiscard]] errc copy(devmem<P>& allocation) {
+    bool copied = false;
+    work_.start_job(env_.device);
+    if (errc const e = for_each_block([&](slot const& s, page_order order) { return pull(s, order); }); e != errc::ok)
+      return e;
+    if (!work_.job().empty()) {
+      if (errc const e = env_.pagemap.copy_to_device(work_.job()); e != errc::ok) return e;
+      copied = true;
+    }
+    work_.unmap_all();
+    while (migrator* const from = next_pusher()) {
+      work_.start_job(from->env_.device);
+      if (errc const e = for_each_block([&](slot const& s, page_order order) { return push(*from, s, order); });
+          e != errc::ok)
+        return e;
+      last_pusher_ = from;
+      if (errc const e = allocation.wait_cleared(); e != errc::ok) return e;  // the other device does not know of it
+      if (errc const e = from->env_.pagemap.copy_to_system(work_.job()); e != errc::ok) return e;
+      work_.unmap_all();
+    }
+    return copied ? errc::ok : allocation.wait_cleared();
+  }
+
+  /// Calls `visit(slot, order)` for each block that has bytes to copy, as it lies on both sides.
+  template <class Visit>
+  [[nodiscard]] errc for_each_block(Visit&& visit) {
+    for (std::size_t i = 0; i < work_.slots().size();) {
+      slot const& s = work_.slots()[i];
+      page_order const order = s.destination_order;
+      if (s.destination != page{} && s.state == slot_state::collected)
+        if (errc const e = visit(s, order); e != errc::ok) return e;
+      i += order.pages().value;
+    }
+    return errc::ok;
+  }
+
+  [[nodiscard]] errc pull(slot const& s, page_order order) {
+    zdd<P> const* const from = behind(s);
+    if (from == nullptr) {
+      errc const e = work_.add_system(s.source, s.destination, order, dma_direction::to_device);
+      if (e == errc::ok) system_bytes_ += order.pages() * mm::page_size;
+      return e;
+    }
+    if (pushes(s)) return errc::ok;
+    peer_bytes_ += order.pages() * mm::page_size;
+    return work_.add_device(from->allocation().owner().env_.pagemap, s.source, s.destination, order,
+                            dma_direction::to_device);
+  }
+  [[nodiscard]] errc push(migrator& from, slot const& s, page_order order) {
+    if (!pushes(s) || &behind(s)->allocation().owner() != &from) return errc::ok;
+    peer_bytes_ += order.pages() * mm::page_size;
+    return work_.add_device(env_.pagemap, s.destination, s.source, order, dma_direction::from_device);
+  }
+  [[nodiscard]] bool pushes(slot const& s) const {
+    zdd<P> const* const from = behind(s);
+    return options_.source_copies && from != nullptr && &from->allocation().owner() != &to_;
+  }
+  /// The peer with the lowest address after the last one; so each is met once.
+  [[nodiscard]] migrator* next_pusher() const {
+    migrator* next = nullptr;
+    for (slot const& s : work_.slots()) {
+      if (s.destination == page{} || !pushes(s)) continue;
+      migrator* const owner = &behind(s)->allocation().owner();
+      if (comes_after(owner, last_pusher_) && (next == nullptr || comes_after(next, owner))) next = owner;
+    }
+    return next;
+  }
+  [[nodiscard]] static bool comes_after(migrator* a, migrator* b) {
+    return b == nullptr || a->env_.pagemap.owner().member > b->env_.pagemap.owner().member;
+  }
+
+  migrator& to_;
+  environment<P>& env_;
+  mm& space_;
+  va_range const span_;
+  migrate_options<P> const& options_;
+  transfer<P> work_;
+  migrator* last_pusher_ = nullptr;
+  byte_count system_bytes_{};
+  byte_count peer_bytes_{};
+};
+
+template <explained_migrating_policies P>
+errc migrator<P>::migrate_to_device(mm& space, va_range span, migrate_options<P> const& options) {
+  if (!is_bound()) return errc::device_gone;
+  if (is_cancelled(options.cancel)) return errc::interrupted;
+  return migration_to_device{*this, space, span, options}.run();
+}
+
+}  // namespace svm::inline v0

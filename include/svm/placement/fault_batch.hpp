@@ -1,0 +1,215 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include <svm/placement/constants.hpp>
+#include <svm/placement/fault_entry.hpp>
+
+namespace svm::inline v0::detail {
+
+/// Sorts in place without memory, by heapsort. `before` is a strict order of all that differ.
+template <class T, class Before>
+constexpr void sort(std::span<T> items, Before before) {
+  auto const sift = [&](std::size_t at, std::size_t end) {
+    for (std::size_t child = 2 * at + 1; child < end; child = 2 * at + 1) {
+      if (child + 1 < end && before(items[child], items[child + 1])) ++child;
+      if (!before(items[at], items[child])) return;
+      T const moved = items[at];
+      items[at] = items[child];
+      items[child] = moved;
+      at = child;
+    }
+  };
+  for (std::size_t at = items.size() / 2; at-- != 0;) sift(at, items.size());
+  for (std::size_t end = items.size(); end > 1;) {
+    --end;
+    T const last = items[0];
+    items[0] = items[end];
+    items[end] = last;
+    sift(0, end);
+  }
+}
+
+}  // namespace svm::inline v0::detail
+
+namespace svm::inline v0::placement {
+
+enum class fetch_mode : std::uint8_t {
+  ready,  ///< stop at an entry that the GPU has not finished writing, unless it is the first
+  all,    ///< wait for every entry up to PUT
+};
+enum class flush_mode : std::uint8_t {
+  cached_put,  ///< up to the PUT that was read last
+  update_put,  ///< up to what the device says now
+};
+
+/// What a context turned out to be.
+struct translated {
+  enum class kind : std::uint8_t { live, stale, dead };
+
+  kind what = kind::stale;
+  std::uint32_t space = 0;
+  processor gpu = nobody;
+};
+
+/// A batch of faults out of a GPU's ring: fetched, merged and put in order (rules C1 and C2). It holds its entries, and
+/// takes no memory.
+///
+/// `Ring` is the hardware: `unsigned size()`, `unsigned put()` asks the device; `bool is_valid(unsigned)`;
+/// `hardware_fault take(unsigned)` reads an entry and makes it invalid; `void set_get(unsigned)` tells the device;
+/// `bool wait()` lets time pass before an entry is looked at again, and is false when the device has failed.
+template <class Ring, unsigned Capacity = defaults::batch_faults, unsigned MicroTlbs = defaults::microtlbs>
+class fault_batch {
+ public:
+  static_assert(Capacity > 0 && Capacity <= 65536 && MicroTlbs > 0);
+
+  explicit fault_batch(Ring& ring, unsigned limit = Capacity, bool merges = true)
+      : ring_(ring), limit_(limit == 0 || limit > Capacity ? Capacity : limit), merges_(merges) {}
+
+  /// Takes faults out of the ring; false when the device failed meanwhile, with what was fetched until then.
+  bool fetch(fetch_mode mode) {
+    clear();
+    unsigned const begin = get_;
+    if (get_ == put_) put_ = ring_.put();
+    bool lives = true;
+    while (get_ != put_ && (mode == fetch_mode::all ? count_ < Capacity : count_ < limit_)) {
+      if (!ring_.is_valid(get_)) {
+        if (mode == fetch_mode::ready && cached_ != 0) break;
+        if (!(lives = wait_for(get_))) break;
+      }
+      add(ring_.take(get_));
+      get_ = next(get_);
+    }
+    if (get_ != begin) ring_.set_get(get_);
+    return lives;
+  }
+
+  /// Throws away what is in the ring, each entry once it is valid; false when the device failed.
+  bool flush(flush_mode mode) {
+    if (mode == flush_mode::update_put) put_ = ring_.put();
+    unsigned const begin = get_;
+    bool lives = true;
+    while (get_ != put_ && (lives = ring_.is_valid(get_) || wait_for(get_))) {
+      static_cast<void>(ring_.take(get_));
+      get_ = next(get_);
+    }
+    if (get_ != begin) ring_.set_get(get_);
+    return lives;
+  }
+
+  /// Whether an interrupt has anything to serve (rule C5).
+  [[nodiscard]] bool is_pending() {
+    if (get_ != put_ || ring_.is_valid(get_)) return true;
+    put_ = ring_.put();
+    return get_ != put_;
+  }
+
+  /// Asks once for each context what it is, and puts the faults in the order of their service: by address space, GPU,
+  /// page, and the most intrusive access first. Stops at the first context that is not live and says what it is.
+  template <class Translate>
+  [[nodiscard]] translated::kind order(Translate&& translate) {
+    std::span<std::uint16_t> const all{order_.data(), count_};
+    detail::sort(all, [this](std::uint16_t a, std::uint16_t b) {
+      auto const by = entries_[a].fault.context <=> entries_[b].fault.context;
+      return by != 0 ? by < 0 : a < b;
+    });
+    translated known;
+    for (unsigned i = 0; i < count_; ++i) {
+      fault_entry& e = entries_[order_[i]];
+      if (i == 0 || e.fault.context != entries_[order_[i - 1]].fault.context) known = translate(e.fault.context);
+      if (known.what != translated::kind::live) return known.what;
+      e.space = known.space;
+      e.gpu = known.gpu;
+    }
+    detail::sort(all, [this](std::uint16_t a, std::uint16_t b) { return comes_before(a, b); });
+    return translated::kind::live;
+  }
+
+  /// Entries behind `from` that one service takes: of one address space, GPU and block. \pre order() said live
+  [[nodiscard]] std::span<std::uint16_t const> next_block(unsigned from) const {
+    unsigned end = from;
+    while (end < count_ && is_one_block(entries_[order_[from]], entries_[order_[end]])) ++end;
+    return {order_.data() + from, end - from};
+  }
+
+  [[nodiscard]] fault_entry& entry(unsigned i) { return entries_[i]; }
+  [[nodiscard]] fault_entry const& entry(unsigned i) const { return entries_[i]; }
+  /// Entry `i` in the order of service.
+  [[nodiscard]] fault_entry const& ordered(unsigned i) const { return entries_[order_[i]]; }
+  /// Faults after merging.
+  [[nodiscard]] unsigned coalesced() const { return count_; }
+  /// Entries that were taken out of the ring.
+  [[nodiscard]] unsigned cached() const { return cached_; }
+  [[nodiscard]] unsigned get() const { return get_; }
+
+ private:
+  static constexpr unsigned no_entry = ~0u;
+
+  struct pending {
+    unsigned last = no_entry;  ///< the entry of the newest fault of this uTLB
+  };
+
+  void clear() {
+    count_ = cached_ = 0;
+    last_ = no_entry;
+    utlbs_ = {};
+  }
+  [[nodiscard]] unsigned next(unsigned at) const { return at + 1 == ring_.size() ? 0 : at + 1; }
+  [[nodiscard]] bool wait_for(unsigned at) {
+    while (!ring_.is_valid(at))
+      if (!ring_.wait()) return false;
+    return true;
+  }
+
+  void add(hardware_fault const& fault) {
+    ++cached_;
+    pending& utlb = utlbs_[fault.microtlb % MicroTlbs];
+    if (merges_ && !fault.is_fatal) {
+      if (is_same(utlb.last, fault)) return merge(entries_[utlb.last], fault);
+      if (is_same(last_, fault) && fault.access <= entries_[last_].fault.access) return merge(entries_[last_], fault);
+    }
+    entries_[count_] = {.fault = fault, .accesses = fault.access, .instances = 1};
+    order_[count_] = static_cast<std::uint16_t>(count_);
+    last_ = utlb.last = count_++;
+  }
+  [[nodiscard]] bool is_same(unsigned entry, hardware_fault const& fault) const {
+    return entry != no_entry && entries_[entry].fault.context == fault.context &&
+           entries_[entry].fault.page == fault.page;
+  }
+  static void merge(fault_entry& e, hardware_fault const& fault) {
+    ++e.instances;
+    e.accesses |= fault.access;
+    if (fault.access > e.fault.access) e.fault = fault;  // the more intrusive one speaks for all
+  }
+
+  [[nodiscard]] bool comes_before(std::uint16_t i, std::uint16_t j) const {
+    fault_entry const& a = entries_[i];
+    fault_entry const& b = entries_[j];
+    if (a.space != b.space) return a.space < b.space;
+    if (a.gpu != b.gpu) return a.gpu < b.gpu;
+    if (a.fault.page != b.fault.page) return a.fault.page < b.fault.page;
+    return a.fault.access != b.fault.access ? a.fault.access > b.fault.access : i < j;
+  }
+  [[nodiscard]] static bool is_one_block(fault_entry const& a, fault_entry const& b) {
+    return a.space == b.space && a.gpu == b.gpu &&
+           a.fault.page.align_down(defaults::block_bytes) == b.fault.page.align_down(defaults::block_bytes);
+  }
+
+  Ring& ring_;
+  unsigned limit_;
+  bool merges_;
+  unsigned get_ = 0;
+  unsigned put_ = 0;
+  unsigned count_ = 0;
+  unsigned cached_ = 0;
+  unsigned last_ = no_entry;
+  std::array<pending, MicroTlbs> utlbs_{};
+  std::array<fault_entry, Capacity> entries_{};
+  std::array<std::uint16_t, Capacity> order_{};
+};
+
+}  // namespace svm::inline v0::placement
