@@ -101,6 +101,41 @@ constexpr char const* after[] = {
 };
 constexpr std::uint64_t steps_to_map = 6, steps_to_unmap = 5;
 
+/// Inserts `more` mappings elsewhere, and then takes its step without memory, and once more with it.
+struct inserts_more : world {
+  errc map(map_step& s) {
+    mapping& fresh = make();
+    return take(s, [&] { return vm.map(s, fresh); });
+  }
+  errc remap(remap_step& s) {
+    mapping* const second = s->has_prev() && s->has_next() ? &make() : s->next;
+    return take(s, [&] { return vm.remap(s, s->prev, second); });
+  }
+  using world::unmap;
+  std::uint64_t more = 0;
+  bool ran_out = false;
+
+ private:
+  template <class Step, class Take>
+  errc take(Step& s, Take take_step) {
+    for (; inserted_more < more; ++inserted_more) {
+      extent const e{va(1000 + inserted_more), bytes(1), &c, 0};
+      CHECK(vm.insert(svm::map_operation<types>{e}, make()) == errc::ok);
+    }
+    memory.fail_at = memory.calls + 1;
+    std::uint64_t const before = hash();
+    errc e = take_step();
+    memory.fail_at = 0;
+    if (e == errc::ok) return e;
+    CHECK(e == errc::no_memory);
+    CHECK_FALSE(s.is_taken());
+    CHECK(hash() == before);
+    ran_out = true;
+    return take_step();
+  }
+  std::uint64_t inserted_more = 0;
+};
+
 }  // namespace
 
 TEST_SUITE("gpuvm/step") {
@@ -310,6 +345,27 @@ TEST_SUITE("gpuvm/step") {
           std::vector<std::string>(
               4, "(prev != nullptr) == operation.has_prev() && (next != nullptr) == operation.has_next()"));
     CHECK(w.picture() == "a 0-4@0");
+  }
+
+  TEST_CASE("a callback that inserts more than its steps ask for may run out of memory; its step stays open then") {
+    for (bool const maps : {true, false}) {
+      CAPTURE(maps);
+      bool ran_out = false;
+      for (std::uint64_t more = 0; more < 600 && !ran_out; ++more) {
+        inserts_more w;
+        w.more = more;
+        w.put(&w.a, 0, 8);
+        svm::sm_result const done =
+            maps ? w.vm.sm_map(w, {va(20), bytes(1), &w.b, 0}) : w.vm.sm_unmap(w, va(2), bytes(1));
+        CHECK(done.error() == errc::ok);
+        CHECK(done.taken() == 1);
+        CHECK(w.vm.size() == 2 + more);
+        CHECK(w.vm.check());
+        ran_out = w.ran_out;
+        if (more < 100) CHECK_FALSE(ran_out);
+      }
+      CHECK(ran_out);
+    }
   }
 
   TEST_CASE("an unmap request asks its driver for no map") {
