@@ -150,31 +150,33 @@ class library {
 
   void apply(request const& r) {
     if (r.map)
-      require(space_.sm_map(*this, {{r.start}, {r.size}, objects_[r.object].get(), r.offset}) == svm::errc::ok, "map");
+      require(space_.sm_map(*this, {{r.start}, {r.size}, objects_[r.object].get(), r.offset}).error() == svm::errc::ok,
+              "map");
     else
-      require(space_.sm_unmap(*this, {r.start}, {r.size}) == svm::errc::ok, "unmap");
+      require(space_.sm_unmap(*this, {r.start}, {r.size}).error() == svm::errc::ok, "unmap");
   }
   void reserve(std::size_t mappings) { require(space_.reserve(mappings) == svm::errc::ok, "no memory"); }
   std::size_t live() const { return space_.size(); }
   std::uint64_t allocations() const { return heap_.calls; }
 
   svm::errc map(svm::map_step<types>& step) {
-    seen.note(0, step.extent.start.value, step.extent.size.value, 0, 0, false);
+    seen.note(0, step->extent.start.value, step->extent.size.value, 0, 0, false);
     mapping& fresh = store_.take();
     svm::errc const e = space_.map(step, fresh);
     link(fresh);
     return e;
   }
   svm::errc unmap(svm::unmap_step<types>& step) {
-    seen.note(1, step.old.start.value, step.old.size.value, 0, 0, step.keep);
-    drop(*step.mapping);
+    seen.note(1, step->old.start.value, step->old.size.value, 0, 0, step->keep);
+    space_.unmap(step);
+    give_back(*step->mapping);
     return svm::errc::ok;
   }
   svm::errc remap(svm::remap_step<types>& step) {
-    seen.note(2, step.old.start.value, step.old.size.value, step.prev_size.value, step.next_size.value, step.keep);
-    if (!step.has_prev() || !step.has_next()) return space_.remap(step, step.prev, step.next);
+    seen.note(2, step->old.start.value, step->old.size.value, step->prev_size.value, step->next_size.value, step->keep);
+    if (!step->has_prev() || !step->has_next()) return space_.remap(step, step->prev, step->next);
     mapping& next = store_.take();
-    svm::errc const e = space_.remap(step, step.prev, &next);
+    svm::errc const e = space_.remap(step, step->prev, &next);
     link(next);
     return e;
   }
@@ -188,6 +190,9 @@ class library {
   }
   void drop(mapping& m) {
     space_.remove(m);
+    give_back(m);
+  }
+  void give_back(mapping& m) {
     if constexpr (Linking == linking::yes) svm::gpuvm_bo<types>::unlink(m);
     store_.give(m);
   }

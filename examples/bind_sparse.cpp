@@ -33,18 +33,18 @@ struct tile_mapping : svm::gpu_mapping<types> {};
 
 /// The driver's part of a bind: it makes the mappings that the steps need.
 struct driver {
-  svm::errc map(svm::map_step<types>& s) {
-    std::printf("  map   tiles %2u-%2u\n", first(s.extent), last(s.extent));
-    s.mapping = new tile_mapping;
+  svm::errc map(svm::map_operation<types>& o) {
+    std::printf("  map   tiles %2u-%2u\n", first(o.extent), last(o.extent));
+    o.mapping = new tile_mapping;
     return svm::errc::ok;
   }
-  svm::errc unmap(svm::unmap_step<types>& s) {
-    std::printf("  unmap tiles %2u-%2u%s\n", first(s.old), last(s.old), s.keep ? " (entries may stay)" : "");
+  svm::errc unmap(svm::unmap_operation<types>& o) {
+    std::printf("  unmap tiles %2u-%2u%s\n", first(o.old), last(o.old), o.keep ? " (entries may stay)" : "");
     return svm::errc::ok;
   }
-  svm::errc remap(svm::remap_step<types>& s) {
-    std::printf("  remap tiles %2u-%2u%s\n", first(s.old), last(s.old), s.keep ? " (entries may stay)" : "");
-    if (s.has_prev() && s.has_next()) s.next = new tile_mapping;  // the old mapping becomes the front part
+  svm::errc remap(svm::remap_operation<types>& o) {
+    std::printf("  remap tiles %2u-%2u%s\n", first(o.old), last(o.old), o.keep ? " (entries may stay)" : "");
+    if (o.has_prev() && o.has_next()) o.next = new tile_mapping;  // the old mapping becomes the front part
     return svm::errc::ok;
   }
   static unsigned first(svm::gpu_extent<types> const& e) {
@@ -65,7 +65,7 @@ struct sparse_texture {
   void bind(char const* what, unsigned at, unsigned count, buffer* b, unsigned from = 0) {
     std::printf("%s\n", what);
     auto const flags = b == nullptr ? svm::mapping_flags::sparse : svm::mapping_flags::none;
-    svm::gpuvm_list<types> list(space);
+    svm::gpuvm_op_list<types> list(space);
     driver d;
     good = good && list.plan_map({{texture + at * tile}, {count * tile}, b, from * tile, flags}) == svm::errc::ok &&
            list.apply(d) == svm::errc::ok;

@@ -57,9 +57,9 @@ class bind_space {
   // Each request prints its answer.
 
   void request_map(svm::gpu_va start, svm::byte_count size, std::uint32_t id, std::uint64_t offset) {
-    answer(space_.sm_map(*this, {start, size, find_object(id), offset}));
+    answer(space_.sm_map(*this, {start, size, find_object(id), offset}).error());
   }
-  void request_unmap(svm::gpu_va start, svm::byte_count size) { answer(space_.sm_unmap(*this, start, size)); }
+  void request_unmap(svm::gpu_va start, svm::byte_count size) { answer(space_.sm_unmap(*this, start, size).error()); }
   void request_prefetch(svm::gpu_va start, svm::byte_count size) { answer_list(list_.plan_prefetch(start, size)); }
   void request_object_unmap(std::uint32_t id) {
     if (id == 0) return answer(svm::errc::empty_interval);
@@ -72,39 +72,33 @@ class bind_space {
     answer(svm::errc::ok);
   }
 
-  // The library's callbacks.
+  // The library's callbacks: the steps of a request, which are taken at once.
 
   svm::errc map(svm::map_step<types>& step) {
-    print_extent("map ", step.extent);
+    print_extent("map ", step->extent);
     mapping& fresh = take_mapping();
     svm::errc const e = space_.map(step, fresh);
     link(fresh);
     return e;
   }
   svm::errc unmap(svm::unmap_step<types>& step) {
-    out_.make_room();
-    out_.put("unmap ");
-    print_range(step.old, ' ');
-    out_.put(step.keep ? " keep=1\n" : " keep=0\n");
-    drop(*step.mapping);
+    print_unmap(*step);
+    space_.unmap(step);
+    give_back(*step->mapping);
     return svm::errc::ok;
   }
   svm::errc remap(svm::remap_step<types>& step) {
     out_.make_room();
     out_.put("remap unmap=");
-    print_range(step.old, ',');
-    out_.put(step.keep ? " keep=1" : " keep=0");
-    if (step.has_prev()) print_part(" prev=", step.prev_extent());
-    if (step.has_next()) print_part(" next=", step.next_extent());
+    print_range(step->old, ',');
+    out_.put(step->keep ? " keep=1" : " keep=0");
+    if (step->has_prev()) print_part(" prev=", step->prev_extent());
+    if (step->has_next()) print_part(" next=", step->next_extent());
     out_.put('\n');
-    mapping* const second = step.has_prev() && step.has_next() ? &take_mapping() : step.next;
-    svm::errc const e = space_.remap(step, step.prev, second);
-    if (second != nullptr && second != step.mapping) link(*second);
+    mapping* const second = step->has_prev() && step->has_next() ? &take_mapping() : step->next;
+    svm::errc const e = space_.remap(step, step->prev, second);
+    if (second != nullptr && second != step->mapping) link(*second);
     return e;
-  }
-  svm::errc prefetch(svm::prefetch_step<types>& step) {
-    print_extent("prefetch ", step.mapping->extent());
-    return svm::errc::ok;
   }
 
  private:
@@ -126,6 +120,9 @@ class bind_space {
   }
   void drop(mapping& m) {
     space_.remove(m);
+    give_back(m);
+  }
+  void give_back(mapping& m) {
     bo::unlink(m);
     spare_.push_back(&m);
   }
@@ -137,12 +134,25 @@ class bind_space {
     out_.put(svm::errno_name(e));
     out_.put('\n');
   }
+  /// Of a list of prefetches or of unmaps.
   void answer_list(svm::errc planned) {
     if (planned == svm::errc::ok)
-      for (svm::gpuvm_operation<types>& op : list_) planned = op.dispatch(*this);
+      for (svm::gpuvm_operation<types> const& op : list_) {
+        if (auto const* const prefetch = op.as_prefetch()) print_extent("prefetch ", prefetch->mapping->extent());
+        if (auto const* const unmap = op.as_unmap()) {
+          print_unmap(*unmap);
+          drop(*unmap->mapping);
+        }
+      }
     answer(planned);
   }
 
+  void print_unmap(svm::unmap_operation<types> const& unmap) {
+    out_.make_room();
+    out_.put("unmap ");
+    print_range(unmap.old, ' ');
+    out_.put(unmap.keep ? " keep=1\n" : " keep=0\n");
+  }
   void print_range(extent const& e, char between) {
     out_.put_hex(e.start.value);
     out_.put(between);
@@ -172,7 +182,7 @@ class bind_space {
   std::vector<std::unique_ptr<mapping[]>> blocks_;
   std::vector<mapping*> spare_;
   svm::gpuvm<types> space_;
-  svm::gpuvm_list<types> list_;
+  svm::gpuvm_op_list<types> list_;
   std::unordered_map<std::uint32_t, object> objects_;
 };
 

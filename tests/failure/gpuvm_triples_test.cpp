@@ -49,7 +49,7 @@ struct vm_object : svm::gpuvm_object<vm_types> {
 };
 
 using extent = svm::gpu_extent<vm_types>;
-using list = svm::gpuvm_list<vm_types>;
+using list = svm::gpuvm_op_list<vm_types>;
 using exec = svm::gpuvm_exec<vm_types>;
 using objects = svm::gpuvm_objects<vm_types>;
 
@@ -66,16 +66,17 @@ class refusing_driver {
   errc map(svm::map_step<vm_types>& s);
   errc unmap(svm::unmap_step<vm_types>& s);
   errc remap(svm::remap_step<vm_types>& s);
-  errc prefetch(svm::prefetch_step<vm_types>&) { return ask(); }
-  errc perform(svm::driver_step<vm_types>&) { return ask(); }
+  errc map(svm::map_operation<vm_types>& o);
+  errc unmap(svm::unmap_operation<vm_types>&) { return ask(); }
+  errc remap(svm::remap_operation<vm_types>& o);
+  errc prefetch(svm::prefetch_operation<vm_types>&) { return ask(); }
+  errc perform(svm::driver_operation<vm_types>&) { return ask(); }
   void undo(svm::gpuvm_operation<vm_types>& op);
   /// Makes an object valid, or wants more of an exec.
   template <class Argument>
   errc operator()(Argument&) {
     return ask();
   }
-
-  bool at_once = true;  ///< in callbacks; a list takes the steps by itself
 
  private:
   [[nodiscard]] errc ask();
@@ -155,9 +156,7 @@ struct vm_stage {
   }
   /// Takes the steps of the list, as a driver whose list is applied does.
   [[nodiscard]] errc apply() {
-    driver.at_once = false;
     errc const e = planned->apply(driver);
-    driver.at_once = true;
     if (e != errc::ok) planned->clear();
     if (e != errc::ok) return e;
     for (auto& op : *planned)
@@ -176,32 +175,36 @@ errc refusing_driver::ask() {
   return errc::ok;
 }
 errc refusing_driver::map(svm::map_step<vm_types>& s) {
-  s.mapping = home_.make();
-  if (s.mapping == nullptr) return errc::no_memory;
-  if (!at_once) return errc::ok;
-  errc const e = home_.vm.map(s, *s.mapping);
-  if (e != errc::ok) home_.free(*s.mapping);
+  vm_mapping* const m = home_.make();
+  if (m == nullptr) return errc::no_memory;
+  errc const e = home_.vm.map(s, *m);
+  if (e != errc::ok) home_.free(*m);
   return e;
 }
 errc refusing_driver::unmap(svm::unmap_step<vm_types>& s) {
-  if (errc const e = ask(); e != errc::ok || !at_once) return e;
+  if (errc const e = ask(); e != errc::ok) return e;
   home_.vm.unmap(s);
-  home_.all.unlink(*s.mapping);
-  home_.free(*s.mapping);
+  home_.all.unlink(*s->mapping);
+  home_.free(*s->mapping);
   return errc::ok;
 }
 errc refusing_driver::remap(svm::remap_step<vm_types>& s) {
   if (errc const e = ask(); e != errc::ok) return e;
-  vm_mapping* fresh = nullptr;
-  if (s.has_prev() && s.has_next()) {
-    fresh = home_.make();
-    if (fresh == nullptr) return errc::no_memory;
-    s.next = fresh;
-  }
-  if (!at_once) return errc::ok;
-  errc const e = home_.vm.remap(s, s.prev, s.next);
-  if (e != errc::ok && fresh != nullptr) home_.free(*fresh);
+  if (!s->has_prev() || !s->has_next()) return home_.vm.remap(s, s->prev, s->next);
+  vm_mapping* const fresh = home_.make();
+  if (fresh == nullptr) return errc::no_memory;
+  errc const e = home_.vm.remap(s, s->prev, fresh);
+  if (e != errc::ok) home_.free(*fresh);
   return e;
+}
+errc refusing_driver::map(svm::map_operation<vm_types>& o) {
+  o.mapping = home_.make();
+  return o.mapping == nullptr ? errc::no_memory : errc::ok;
+}
+errc refusing_driver::remap(svm::remap_operation<vm_types>& o) {
+  if (errc const e = ask(); e != errc::ok || !o.has_prev() || !o.has_next()) return e;
+  o.next = home_.make();
+  return o.next == nullptr ? errc::no_memory : errc::ok;
 }
 void refusing_driver::undo(svm::gpuvm_operation<vm_types>& op) {
   if (auto* const s = op.as_map()) home_.free(*std::exchange(s->mapping, nullptr));
@@ -290,7 +293,7 @@ void without_object(vm_stage& w) {
 void scarce(vm_stage& w) {
   for (std::uint64_t i = 0; i < 33; ++i) {
     vm_mapping& m = *w.make();
-    REQUIRE(w.vm.map({vm_stage::piece(nullptr, 3 * i, 3 * i + 3)}, m) == errc::ok);
+    REQUIRE(w.vm.insert({vm_stage::piece(nullptr, 3 * i, 3 * i + 3)}, m) == errc::ok);
   }
 }
 void evicted(vm_stage& w) {
@@ -316,27 +319,27 @@ vm_call const of_the_space[] = {
        w.fresh.set_extent(vm_stage::piece(nullptr, 0, 1));
        return w.vm.insert(w.fresh);
      }},
-    {"map", nothing, [](vm_stage& w) { return w.vm.map({vm_stage::piece(nullptr, 0, 1)}, w.fresh); }},
-    {"remap", scarce,
+    {"insert a step", nothing, [](vm_stage& w) { return w.vm.insert({vm_stage::piece(nullptr, 0, 1)}, w.fresh); }},
+    {"replace", scarce,
      [](vm_stage& w) {
        vm_mapping& m = *w.vm.first();
-       return w.vm.remap({&m, m.extent(), {unit}, {unit}, false, &m, &w.fresh}, &m, &w.fresh);
+       return w.vm.replace({&m, m.extent(), {unit}, {unit}, false, &m, &w.fresh}, &m, &w.fresh);
      }},
-    {"sm_map over three", three, [](vm_stage& w) { return w.vm.sm_map(w.driver, vm_stage::piece(&w.a, 5, 25, 50)); },
-     promise::steps},
-    {"sm_map inside one", three, [](vm_stage& w) { return w.vm.sm_map(w.driver, vm_stage::piece(&w.c, 12, 15, 50)); },
-     promise::steps},
+    {"sm_map over three", three,
+     [](vm_stage& w) { return w.vm.sm_map(w.driver, vm_stage::piece(&w.a, 5, 25, 50)).error(); }, promise::steps},
+    {"sm_map inside one", three,
+     [](vm_stage& w) { return w.vm.sm_map(w.driver, vm_stage::piece(&w.c, 12, 15, 50)).error(); }, promise::steps},
     {"sm_map without spare nodes", scarce,
-     [](vm_stage& w) { return w.vm.sm_map(w.driver, vm_stage::piece(&w.a, 4, 5)); }, promise::steps},
-    {"sm_unmap without spare nodes", scarce, [](vm_stage& w) { return w.vm.sm_unmap(w.driver, {4 * unit}, {unit}); },
+     [](vm_stage& w) { return w.vm.sm_map(w.driver, vm_stage::piece(&w.a, 4, 5)).error(); }, promise::steps},
+    {"sm_unmap without spare nodes", scarce,
+     [](vm_stage& w) { return w.vm.sm_unmap(w.driver, {4 * unit}, {unit}).error(); }, promise::steps},
+    {"sm_map over many", many, [](vm_stage& w) { return w.vm.sm_map(w.driver, vm_stage::piece(&w.a, 1, 100)).error(); },
      promise::steps},
-    {"sm_map over many", many, [](vm_stage& w) { return w.vm.sm_map(w.driver, vm_stage::piece(&w.a, 1, 100)); },
+    {"sm_unmap over three", three, [](vm_stage& w) { return w.vm.sm_unmap(w.driver, {5 * unit}, {20 * unit}).error(); },
      promise::steps},
-    {"sm_unmap over three", three, [](vm_stage& w) { return w.vm.sm_unmap(w.driver, {5 * unit}, {20 * unit}); },
+    {"sm_unmap inside one", three, [](vm_stage& w) { return w.vm.sm_unmap(w.driver, {12 * unit}, {3 * unit}).error(); },
      promise::steps},
-    {"sm_unmap inside one", three, [](vm_stage& w) { return w.vm.sm_unmap(w.driver, {12 * unit}, {3 * unit}); },
-     promise::steps},
-    {"sm_unmap of many", many, [](vm_stage& w) { return w.vm.sm_unmap(w.driver, {0}, {units * unit}); },
+    {"sm_unmap of many", many, [](vm_stage& w) { return w.vm.sm_unmap(w.driver, {0}, {units * unit}).error(); },
      promise::steps},
 };
 
@@ -344,9 +347,8 @@ vm_call const of_the_space[] = {
 errc dispatch_all(vm_stage& w) {
   errc e = w.planned->plan_map(vm_stage::piece(&w.a, 5, 25, 50));
   list prefetches(w.vm);
-  if (e == errc::ok) e = w.planned->append(svm::driver_step<vm_types>{1, 0});
+  if (e == errc::ok) e = w.planned->append(svm::driver_operation<vm_types>{1, 0});
   if (e == errc::ok) e = prefetches.plan_prefetch({0}, {units * unit});
-  w.driver.at_once = false;
   std::vector<svm::gpuvm_operation<vm_types>*> done;
   for (list* const l : {&*w.planned, &prefetches})
     for (auto& op : *l) {
@@ -354,7 +356,6 @@ errc dispatch_all(vm_stage& w) {
       if (e == errc::ok) done.push_back(&op);
     }
   for (auto* const op : done) w.driver.undo(*op);
-  w.driver.at_once = true;
   w.planned->clear();
   return e;
 }
@@ -371,7 +372,7 @@ vm_call const of_lists[] = {
      [](vm_stage& w) {
        w.planned->clear();
        for (std::uint32_t code = 0; code < 20; ++code)
-         if (errc const e = w.planned->append(svm::driver_step<vm_types>{code, 0}); e != errc::ok) {
+         if (errc const e = w.planned->append(svm::driver_operation<vm_types>{code, 0}); e != errc::ok) {
            w.planned->clear();
            return e;
          }
@@ -406,7 +407,7 @@ vm_call const of_lists[] = {
     {"apply a step of the driver", nothing,
      [](vm_stage& w) {
        w.planned->clear();
-       errc const e = w.planned->append(svm::driver_step<vm_types>{1, 0});
+       errc const e = w.planned->append(svm::driver_operation<vm_types>{1, 0});
        return e == errc::ok ? w.apply() : e;
      }},
 };

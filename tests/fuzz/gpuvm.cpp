@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-// svm::gpuvm and svm::gpuvm_list against an array of cells.
+// svm::gpuvm and svm::gpuvm_op_list against an array of cells.
 
 #include "gpuvm_model.hpp"
 #include "target.hpp"
@@ -36,7 +36,7 @@ struct types {
 };
 struct mapping : svm::gpu_mapping<types> {};
 
-using list = svm::gpuvm_list<types>;
+using list = svm::gpuvm_op_list<types>;
 using bo = svm::gpuvm_bo<types>;
 using library_operation = svm::gpuvm_operation<types>;
 using library_extent = svm::gpu_extent<types>;
@@ -218,13 +218,22 @@ struct driver {
   bool at_once;
   std::size_t taken = 0;
 
+  errc map(svm::map_operation<types>& o) {
+    if (refuses(o)) return errc::device_gone;
+    o.mapping = &of.make();
+    return errc::ok;
+  }
+  errc unmap(svm::unmap_operation<types>& o) { return refuses(o) ? errc::device_gone : errc::ok; }
+  errc remap(svm::remap_operation<types>& o) {
+    if (refuses(o)) return errc::device_gone;
+    name_parts(o);
+    return errc::ok;
+  }
+  errc prefetch(svm::prefetch_operation<types>& o) { return refuses(o) ? errc::device_gone : errc::ok; }
+
   errc map(svm::map_step<types>& s) {
-    if (refuses(s)) return errc::device_gone;
+    if (refuses(*s)) return errc::device_gone;
     mapping& m = of.make();
-    if (!at_once) {
-      s.mapping = &m;
-      return errc::ok;
-    }
     std::uint64_t const calls = of.memory_.calls;
     expect(of.space_.map(s, m) == errc::ok && of.memory_.calls == calls, "a map step fails or allocates");
     of.link(m);
@@ -232,27 +241,24 @@ struct driver {
     return errc::ok;
   }
   errc unmap(svm::unmap_step<types>& s) {
-    if (refuses(s)) return errc::device_gone;
-    if (!at_once) return errc::ok;
+    if (refuses(*s)) return errc::device_gone;
     of.space_.unmap(s);
-    of.release(*s.mapping);
+    of.release(*s->mapping);
     of.model_.take(steps[taken - 1]);
     return errc::ok;
   }
   errc remap(svm::remap_step<types>& s) {
-    if (refuses(s)) return errc::device_gone;
-    if (s.has_prev() && (!how.in_place || s.prev == nullptr)) s.prev = &of.make();
-    if (s.has_next() && (!how.in_place || s.next == nullptr)) s.next = &of.make();
-    if (!at_once) return errc::ok;
+    if (refuses(*s)) return errc::device_gone;
+    svm::remap_operation<types> named = *s;
+    name_parts(named);
     std::uint64_t const calls = of.memory_.calls;
-    expect(of.space_.remap(s, s.prev, s.next) == errc::ok && of.memory_.calls == calls,
+    expect(of.space_.remap(s, named.prev, named.next) == errc::ok && of.memory_.calls == calls,
            "a remap step fails or allocates");
-    link_parts(s);
-    if (s.mapping != s.prev && s.mapping != s.next) of.release(*s.mapping);
+    link_parts(named);
+    if (named.mapping != named.prev && named.mapping != named.next) of.release(*named.mapping);
     of.model_.take(steps[taken - 1]);
     return errc::ok;
   }
-  errc prefetch(svm::prefetch_step<types>& s) { return refuses(s) ? errc::device_gone : errc::ok; }
 
   void undo(library_operation& op) {
     if (auto* const s = op.as_map()) {
@@ -262,9 +268,13 @@ struct driver {
       if (r->has_next() && r->next != r->mapping) of.release(*r->next);
     }
   }
-  void link_parts(svm::remap_step<types>& s) {
-    if (s.has_prev() && s.prev != s.mapping) of.link(*s.prev);
-    if (s.has_next() && s.next != s.mapping) of.link(*s.next);
+  void name_parts(svm::remap_operation<types>& o) {
+    if (o.has_prev() && (!how.in_place || o.prev == nullptr)) o.prev = &of.make();
+    if (o.has_next() && (!how.in_place || o.next == nullptr)) o.next = &of.make();
+  }
+  void link_parts(svm::remap_operation<types> const& o) {
+    if (o.has_prev() && o.prev != o.mapping) of.link(*o.prev);
+    if (o.has_next() && o.next != o.mapping) of.link(*o.next);
   }
   /// After the list was applied.
   void link_made(list& l) {
@@ -280,11 +290,11 @@ struct driver {
   }
 
  private:
-  template <class Step>
-  bool refuses(Step const& s) {
+  template <class Operation>
+  bool refuses(Operation const& o) {
     if (taken + 1 == how.refuse_at) return true;
     expect(taken < steps.size(), "more steps than the model takes");
-    if (at_once) expect(of.same(library_operation(s), steps[taken]), "another step than the model's");
+    if (at_once) expect(of.same(library_operation(o), steps[taken]), "another step than the model's");
     ++taken;
     return false;
   }
@@ -457,7 +467,9 @@ void program::request(operation const& o) {
   if (o.how == form::callbacks && has_callbacks) {
     driver d{*this, o, steps, true};
     library_extent const e = bytes_of(o);
-    errc const got = o.what == kind::unmap ? space_.sm_unmap(d, e.start, e.size) : space_.sm_map(d, e);
+    svm::sm_result const done = o.what == kind::unmap ? space_.sm_unmap(d, e.start, e.size) : space_.sm_map(d, e);
+    errc const got = done.error();
+    expect(done.taken() == d.taken && done.put_off() == 0, "a request counts its steps wrongly");
     bool const stopped = o.refuse_at != 0 && o.refuse_at <= steps.size();
     if (!refused.empty())
       expect(refused_well(got, refused), "a wrong request is not refused as it should be");

@@ -44,7 +44,7 @@ struct object {
 
 using space = svm::gpuvm<types>;
 using extent = svm::gpu_extent<types>;
-using list = svm::gpuvm_list<types>;
+using list = svm::gpuvm_op_list<types>;
 using bo = svm::gpuvm_bo<types>;
 using operation = svm::gpuvm_operation<types>;
 
@@ -66,23 +66,23 @@ inline std::string text(extent const& e) {
   return std::string(1, e.object == nullptr ? '-' : e.object->name) + " " + text(e.start.value) + "-" +
          text(e.start.value + e.size.value) + "@" + text(e.offset);
 }
-inline std::string text(svm::map_step<types> const& s) {
-  return "map(" + text(s.extent) + ")";
+inline std::string text(svm::map_operation<types> const& o) {
+  return "map(" + text(o.extent) + ")";
 }
-inline std::string text(svm::unmap_step<types> const& s) {
-  return "unmap(" + text(s.old) + (s.keep ? " keep)" : ")");
+inline std::string text(svm::unmap_operation<types> const& o) {
+  return "unmap(" + text(o.old) + (o.keep ? " keep)" : ")");
 }
-inline std::string text(svm::remap_step<types> const& s) {
-  std::string t = "remap(" + text(s.old) + (s.keep ? " keep" : "");
-  if (s.has_prev()) t += " prev=" + text(s.prev_extent());
-  if (s.has_next()) t += " next=" + text(s.next_extent());
+inline std::string text(svm::remap_operation<types> const& o) {
+  std::string t = "remap(" + text(o.old) + (o.keep ? " keep" : "");
+  if (o.has_prev()) t += " prev=" + text(o.prev_extent());
+  if (o.has_next()) t += " next=" + text(o.next_extent());
   return t + ")";
 }
-inline std::string text(svm::prefetch_step<types> const& s) {
-  return "prefetch(" + text(s.mapping->extent()) + ")";
+inline std::string text(svm::prefetch_operation<types> const& o) {
+  return "prefetch(" + text(o.mapping->extent()) + ")";
 }
-inline std::string text(svm::driver_step<types> const& s) {
-  return "driver(" + std::to_string(s.code) + ")";
+inline std::string text(svm::driver_operation<types> const& o) {
+  return "driver(" + std::to_string(o.code) + ")";
 }
 inline std::string text(operation const& op) {
   if (auto const* s = op.as_map()) return text(*s);
@@ -134,9 +134,11 @@ class world {
   }
 
   svm::errc map(object* o, std::uint64_t start, std::uint64_t end, std::uint64_t offset = 0) {
-    return vm.sm_map(*this, {va(start), bytes(end - start), o, offset * unit});
+    return vm.sm_map(*this, {va(start), bytes(end - start), o, offset * unit}).error();
   }
-  svm::errc unmap(std::uint64_t start, std::uint64_t end) { return vm.sm_unmap(*this, va(start), bytes(end - start)); }
+  svm::errc unmap(std::uint64_t start, std::uint64_t end) {
+    return vm.sm_unmap(*this, va(start), bytes(end - start)).error();
+  }
 
   /// What is mapped, in order.
   std::string picture() const {
@@ -162,28 +164,29 @@ class world {
   // The driver of the callback form: it takes each step at once.
 
   svm::errc map(svm::map_step<types>& s) {
-    if (refused(text(s))) return svm::errc::device_gone;
+    if (refused(text(*s))) return svm::errc::device_gone;
     mapping& m = make();
     svm::errc const e = vm.map(s, m);
     if (e != svm::errc::ok) free(m);
     return e;
   }
   svm::errc unmap(svm::unmap_step<types>& s) {
-    if (refused(text(s))) return svm::errc::device_gone;
+    if (refused(text(*s))) return svm::errc::device_gone;
     vm.unmap(s);
-    bo::unlink(*s.mapping);
-    free(*s.mapping);
+    bo::unlink(*s->mapping);
+    free(*s->mapping);
     return svm::errc::ok;
   }
   svm::errc remap(svm::remap_step<types>& s) {
-    if (refused(text(s))) return svm::errc::device_gone;
-    bool const both = s.has_prev() && s.has_next();
-    mapping* const prev = s.has_prev() ? &make() : nullptr;
-    mapping* const next = both || (s.has_next() && !in_place) ? &make() : s.next;
-    mapping* const first = in_place ? s.prev : prev;
+    if (refused(text(*s))) return svm::errc::device_gone;
+    bool const both = s->has_prev() && s->has_next();
+    mapping* const prev = s->has_prev() ? &make() : nullptr;
+    mapping* const next = both || (s->has_next() && !in_place) ? &make() : s->next;
+    mapping* const first = in_place ? s->prev : prev;
     if (in_place && prev != nullptr) free(*prev);
+    mapping& old = *s->mapping;
     svm::errc const e = vm.remap(s, first, next);
-    if (e == svm::errc::ok && !in_place) free(*s.mapping);
+    if (e == svm::errc::ok && !in_place) free(old);
     return e;
   }
 
@@ -210,24 +213,24 @@ class list_driver {
  public:
   explicit list_driver(world& of) : world_(of) {}
 
-  svm::errc map(svm::map_step<types>& s) {
+  svm::errc map(svm::map_operation<types>& s) {
     if (world_.refused(text(s))) return svm::errc::device_gone;
     s.mapping = &world_.make();
     return svm::errc::ok;
   }
-  svm::errc unmap(svm::unmap_step<types>& s) {
+  svm::errc unmap(svm::unmap_operation<types>& s) {
     return world_.refused(text(s)) ? svm::errc::device_gone : svm::errc::ok;
   }
-  svm::errc remap(svm::remap_step<types>& s) {
+  svm::errc remap(svm::remap_operation<types>& s) {
     if (world_.refused(text(s))) return svm::errc::device_gone;
     if (s.has_prev() && (!world_.in_place || s.prev == nullptr)) s.prev = &world_.make();
     if (s.has_next() && (!world_.in_place || s.next == nullptr)) s.next = &world_.make();
     return svm::errc::ok;
   }
-  svm::errc prefetch(svm::prefetch_step<types>& s) {
+  svm::errc prefetch(svm::prefetch_operation<types>& s) {
     return world_.refused(text(s)) ? svm::errc::device_gone : svm::errc::ok;
   }
-  svm::errc perform(svm::driver_step<types>& s) {
+  svm::errc perform(svm::driver_operation<types>& s) {
     return world_.refused(text(s)) ? svm::errc::device_gone : svm::errc::ok;
   }
   void undo(operation& op) {

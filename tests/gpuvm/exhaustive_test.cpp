@@ -61,12 +61,12 @@ struct driver {
   mapping spare[3];
   unsigned used = 0;
 
-  errc map(svm::map_step<types>& s) {
+  errc map(svm::map_operation<types>& s) {
     s.mapping = &spare[used++];
     return errc::ok;
   }
-  errc unmap(svm::unmap_step<types>&) { return errc::ok; }
-  errc remap(svm::remap_step<types>& s) {
+  errc unmap(svm::unmap_operation<types>&) { return errc::ok; }
+  errc remap(svm::remap_operation<types>& s) {
     if (in_place ? s.next == nullptr && s.has_next() : s.has_next()) s.next = &spare[used++];
     if (!in_place && s.has_prev() && !s.has_next()) s.prev = &spare[used++];
     return errc::ok;
@@ -215,7 +215,7 @@ class checker {
   unsigned hole_first_, hole_end_;
   svm::heap memory_;
   svm::gpuvm<types> vm_;
-  svm::gpuvm_list<types> list_;
+  svm::gpuvm_op_list<types> list_;
   object objects_[3];
   mapping mappings_[4];
   piece pieces_[4]{};

@@ -9,7 +9,9 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -131,7 +133,7 @@ TEST_SUITE("gpuvm/gpuvm") {
       world w(*gpuvm_layout::make({b.start}, {b.size}));
       std::uint64_t const last = b.start + (b.size - 1);
       auto const map = [&](std::uint64_t start, std::uint64_t size, std::uint64_t offset = 0) {
-        return w.vm.sm_map(w, {{start}, {size}, &w.a, offset});
+        return w.vm.sm_map(w, {{start}, {size}, &w.a, offset}).error();
       };
       CHECK(map(last - 9, 10) == errc::ok);
       CHECK(map(b.start, 10) == errc::ok);
@@ -139,12 +141,12 @@ TEST_SUITE("gpuvm/gpuvm") {
       auto const einval = [](errc e) { return std::string(svm::errno_name(e)) == "EINVAL"; };
       for (std::uint64_t const start : {b.start, b.start + 5, last, last - 1, std::uint64_t{0}, top}) {
         CHECK(map(start, 0) == errc::empty_interval);
-        CHECK(w.vm.sm_unmap(w, {start}, {0}) == errc::empty_interval);
+        CHECK(w.vm.sm_unmap(w, {start}, {0}).error() == errc::empty_interval);
       }
       CHECK(einval(map(last, 2)));
       CHECK(einval(map(last - 9, 11)));
       CHECK(einval(map(last, top)));
-      CHECK(einval(w.vm.sm_unmap(w, {last}, {2})));
+      CHECK(einval(w.vm.sm_unmap(w, {last}, {2}).error()));
       if (b.start != 0) CHECK(einval(map(b.start - 1, 2)));
       if (last != top) CHECK(einval(map(last + 1, 1)));
       CHECK(map(b.start, 0x100, top - 0xfe) == errc::interval_wraps);
@@ -212,9 +214,9 @@ TEST_SUITE("gpuvm/gpuvm") {
       mapping& m = w.put(extent{{start}, {size}, &w.b, 0});
       CHECK(w.inserted == errc::exists);
       CHECK(!m.is_inserted());
-      svm::map_step<types> const step{extent{{start}, {size}, &w.b, 0}};
+      svm::map_operation<types> const step{extent{{start}, {size}, &w.b, 0}};
       mapping& fresh = w.make();
-      CHECK(w.vm.map(step, fresh) == errc::exists);
+      CHECK(w.vm.insert(step, fresh) == errc::exists);
     }
     CHECK(w.hash() == before);
     CHECK(std::string(svm::errno_name(errc::exists)) == "EEXIST");
@@ -281,11 +283,11 @@ TEST_SUITE("gpuvm/gpuvm") {
   TEST_CASE("a remap of a mapping that is no longer what it was is stale, and changes nothing") {
     world w;
     mapping& m = w.put(&w.a, 0, 4);
-    svm::remap_step<types> step{&m, m.extent(), bytes(1), bytes(1), false};
+    svm::remap_operation<types> const step{&m, m.extent(), bytes(1), bytes(1), false};
     CHECK(w.unmap(3, 4) == errc::ok);
     std::uint64_t const before = w.hash();
     mapping& fresh = w.make();
-    CHECK(w.vm.remap(step, &m, &fresh) == errc::stale);
+    CHECK(w.vm.replace(step, &m, &fresh) == errc::stale);
     CHECK(w.hash() == before);
     CHECK(step.hole() == gpu_range{va(1), bytes(2)});
   }
@@ -311,25 +313,25 @@ TEST_SUITE("gpuvm/gpuvm") {
   TEST_CASE("a step that is taken by itself is checked like a request, and wants memory of its own") {
     world w;
     mapping& m = w.make();
-    svm::map_step<types> step{{va(0), bytes(8), &w.a, 0}, nullptr};
-    svm::map_step<types> outside{{va(std::uint64_t{1} << 32), bytes(1), &w.a, 0}, nullptr};
-    CHECK(w.vm.map(outside, m) == errc::outside_window);
+    svm::map_operation<types> const step{{va(0), bytes(8), &w.a, 0}, nullptr};
+    svm::map_operation<types> const outside{{va(std::uint64_t{1} << 32), bytes(1), &w.a, 0}, nullptr};
+    CHECK(w.vm.insert(outside, m) == errc::outside_window);
     w.memory.fail_at = w.memory.calls + 1;
-    CHECK(w.vm.map(step, m) == errc::no_memory);
+    CHECK(w.vm.insert(step, m) == errc::no_memory);
     CHECK(w.vm.empty());
     CHECK_FALSE(m.is_inserted());
-    REQUIRE(w.vm.map(step, m) == errc::ok);
+    REQUIRE(w.vm.insert(step, m) == errc::ok);
     CHECK(w.picture() == "a 0-8@0");
 
     // A hole in it wants a node; what is left of the first one's is not enough to be sure.
-    svm::remap_step<types> hole{&m, m.extent(), bytes(2), bytes(4), false};
+    svm::remap_operation<types> const hole{&m, m.extent(), bytes(2), bytes(4), false};
     std::string const before = w.picture();
     mapping& rest = w.make();
     w.memory.fail_at = w.memory.calls + 1;
-    CHECK(w.vm.remap(hole, &m, &rest) == errc::no_memory);
+    CHECK(w.vm.replace(hole, &m, &rest) == errc::no_memory);
     CHECK(w.picture() == before);
     CHECK_FALSE(rest.is_inserted());
-    REQUIRE(w.vm.remap(hole, &m, &rest) == errc::ok);
+    REQUIRE(w.vm.replace(hole, &m, &rest) == errc::ok);
     CHECK(w.picture() == "a 0-2@0, a 4-8@4");
     CHECK(w.vm.check());
   }
@@ -362,5 +364,36 @@ TEST_SUITE("gpuvm/gpuvm") {
     { space vm(*gpuvm_layout::make({0}, {100}), memory); }
     CHECK(memory.outstanding() == 0);
     CHECK(memory.mismatches == 0);
+  }
+
+  TEST_CASE("a dump has a line for the space and one for each mapping, in order, and takes no memory") {
+    auto const dumped = [](space const& vm) {
+      std::string all;
+      vm.dump([&](std::string_view line) { all += line; });
+      return all;
+    };
+    auto const address_of = [](object const& o) {
+      char text[40];
+      std::snprintf(text, sizeof text, "%p", static_cast<void const*>(&o));
+      return std::string(text);
+    };
+    world w(*gpuvm_layout::make({0x1000}, {0xff000}, {0x8000}, {0x1000}));
+    CHECK(dumped(w.vm) == "gpuvm 0x1000-0xfffff, reserved 0x8000-0x8fff, mappings: 0\n");
+    using svm::mapping_flags;
+    w.put(extent{{0x4000}, {0x1000}, &w.a, 0x5000});
+    w.put(extent{{0x2000}, {0x2000}, nullptr, 0, mapping_flags::sparse});
+    w.put(extent{{0x9000}, {0x10}, &w.b, 0, mapping_flags::invalidated | static_cast<mapping_flags>(0x300)});
+    std::uint64_t const calls = w.memory.calls;
+    CHECK(dumped(w.vm) ==
+          "gpuvm 0x1000-0xfffff, reserved 0x8000-0x8fff, mappings: 3\n"
+          "  0x2000-0x3fff without object, sparse\n"
+          "  0x4000-0x4fff object " +
+              address_of(w.a) +
+              " at 0x5000\n"
+              "  0x9000-0x900f object " +
+              address_of(w.b) + " at 0x0, invalidated, flags 0x300\n");
+    CHECK(w.memory.calls == calls);
+    world top_most(*gpuvm_layout::make({0}, {top}));
+    CHECK(dumped(top_most.vm) == "gpuvm 0x0-0xfffffffffffffffe, mappings: 0\n");
   }
 }

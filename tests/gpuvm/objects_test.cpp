@@ -15,8 +15,10 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <deque>
 #include <string>
+#include <string_view>
 #include <vector>
 
 using svm::errc;
@@ -186,7 +188,7 @@ TEST_SUITE("gpuvm/objects") {
     w.all.link(n, &b);
     CHECK(support::lock_complaints() == "");
 
-    svm::gpuvm_list<types> planned(w.vm);
+    svm::gpuvm_op_list<types> planned(w.vm);
     REQUIRE(planned.reserve(2) == errc::ok);
     std::uint64_t const calls = w.memory.calls;
     std::size_t seen = 0;
@@ -459,5 +461,58 @@ TEST_SUITE("gpuvm/exec") {
       CHECK(k == 8);
       break;
     }
+  }
+
+  TEST_CASE("a dump counts the bos and tells of the external ones, without those that have ended") {
+    machine w;
+    auto const dumped = [&w] {
+      std::string all;
+      w.all.dump([&](std::string_view line) { all += line; });
+      return all;
+    };
+    auto const line_of = [](buffer const& o, char const* more) {
+      char text[80];
+      std::snprintf(text, sizeof text, "  external object %p%s\n", static_cast<void const*>(&o), more);
+      return std::string(text);
+    };
+    CHECK(dumped() == "gpuvm_objects: 0 bos, 0 external, 0 evicted\n");
+    w.lock(w.local);
+    w.lock(w.own);
+    w.lock(w.own2);
+    bo& local = w.obtain(w.inside);
+    bo& b = w.obtain(w.outside);
+    bo& c = w.obtain(w.at_once);
+    objects::set_evicted(w.at_once, true);
+    objects::set_evicted(w.inside, true);
+    std::uint64_t const calls = w.memory.calls;
+    CHECK(dumped() ==
+          "gpuvm_objects: 3 bos, 2 external, 2 evicted\n" + line_of(w.outside, "") + line_of(w.at_once, ", evicted"));
+    CHECK(w.memory.calls == calls);
+    w.all.put_deferred(b);
+    CHECK(dumped() == "gpuvm_objects: 3 bos, 2 external, 2 evicted\n" + line_of(w.at_once, ", evicted"));
+    w.all.clean_up();
+    CHECK(dumped() == "gpuvm_objects: 2 bos, 1 external, 2 evicted\n" + line_of(w.at_once, ", evicted"));
+    w.all.put(local);
+    w.all.put(c);  // a dump let go of every bo that it held
+    CHECK(w.all.bo_count() == 0);
+    CHECK(support::lock_complaints() == "");
+    w.unlock(w.own2);
+    w.unlock(w.own);
+    w.unlock(w.local);
+  }
+
+  TEST_CASE("a bo that loses its last reference while a dump prints it waits to be cleaned up") {
+    machine w;
+    bo& b = w.obtain(w.at_once);
+    std::size_t lines = 0;
+    w.all.dump([&](std::string_view) {
+      if (++lines == 2) w.all.put(b);
+    });
+    CHECK(lines == 2);
+    CHECK(w.all.bo_count() == 1);
+    CHECK(w.all.find(w.at_once) == nullptr);
+    w.all.clean_up();
+    CHECK(w.all.bo_count() == 0);
+    CHECK(w.at_once.references == 1);
   }
 }

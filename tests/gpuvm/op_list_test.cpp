@@ -191,11 +191,55 @@ TEST_SUITE("gpuvm/op_list") {
       }
   }
 
+  TEST_CASE("a driver that says ok and leaves out a mapping is refused, and its earlier operations are undone") {
+    // Leaves out what it should have named for operation `at`.
+    struct forgetful : list_driver {
+      using list_driver::list_driver;
+      errc map(svm::map_operation<types>& o) {
+        if (++seen == at) return errc::ok;
+        return list_driver::map(o);
+      }
+      errc unmap(svm::unmap_operation<types>& o) {
+        ++seen;
+        return list_driver::unmap(o);
+      }
+      errc remap(svm::remap_operation<types>& o) {
+        if (++seen != at) return list_driver::remap(o);
+        if (drops_prev) o.prev = nullptr;
+        return errc::ok;
+      }
+      std::uint64_t seen = 0, at = 0;
+      bool drops_prev = false;
+    };
+    for (std::uint64_t const at : {1u, 2u}) {
+      for (bool const drops_prev : {false, true}) {
+        CAPTURE(at);
+        world w;
+        w.put(&w.a, 0, 8);
+        std::uint64_t const before = w.hash();
+        list l(w.vm);
+        forgetful driver(w);
+        driver.at = at;
+        driver.drops_prev = drops_prev;
+        REQUIRE(l.plan_map({va(2), bytes(2), &w.b, 0}) == errc::ok);  // a remap with two parts, and a map
+        CHECK(l.apply(driver) == errc::step_not_taken);
+        CHECK_FALSE(l.is_applied());
+        CHECK(driver.seen == at);
+        CHECK(w.hash() == before);
+        CHECK(w.live.size() == 1);  // what was made for the remap before the map is freed
+        driver.at = 0;
+        REQUIRE(l.plan_map({va(2), bytes(2), &w.b, 0}) == errc::ok);
+        CHECK(l.apply(driver) == errc::ok);
+        CHECK(w.picture() == "a 0-2@0, b 2-4@0, a 4-8@4");
+      }
+    }
+  }
+
   TEST_CASE("a driver without undo is only told the error") {
     struct plain {
-      errc map(svm::map_step<types>&) { return errc::device_gone; }
-      errc unmap(svm::unmap_step<types>&) { return errc::ok; }
-      errc remap(svm::remap_step<types>&) { return errc::ok; }
+      errc map(svm::map_operation<types>&) { return errc::device_gone; }
+      errc unmap(svm::unmap_operation<types>&) { return errc::ok; }
+      errc remap(svm::remap_operation<types>&) { return errc::ok; }
     };
     world w;
     w.put(&w.a, 0, 4);
@@ -299,7 +343,7 @@ TEST_SUITE("gpuvm/op_list") {
     w.put(&w.a, 0, 32);
     list l(w.vm);
     REQUIRE(l.plan_unmap(va(9), bytes(3)) == errc::ok);
-    svm::remap_step<types> const& step = *l.begin()->as_remap();
+    svm::remap_operation<types> const& step = *l.begin()->as_remap();
     CHECK(step.hole() == svm::gpu_range{va(9), bytes(3)});
     REQUIRE(l.plan_map({va(20), bytes(100), &w.b, 0}) == errc::ok);
     CHECK(l.begin()->as_remap()->hole() == svm::gpu_range{va(20), bytes(12)});
@@ -326,9 +370,9 @@ TEST_SUITE("gpuvm/op_list") {
 
   TEST_CASE("driver-defined operations stand in a list, and a driver that knows none refuses them") {
     struct plain {
-      errc map(svm::map_step<types>&) { return errc::ok; }
-      errc unmap(svm::unmap_step<types>&) { return errc::ok; }
-      errc remap(svm::remap_step<types>&) { return errc::ok; }
+      errc map(svm::map_operation<types>&) { return errc::ok; }
+      errc unmap(svm::unmap_operation<types>&) { return errc::ok; }
+      errc remap(svm::remap_operation<types>&) { return errc::ok; }
     };
     world w;
     list l(w.vm);
@@ -467,6 +511,51 @@ TEST_SUITE("gpuvm/op_list") {
       }
       CHECK(w.vm.empty());
     }
+  }
+
+  TEST_CASE("an object's mappings come back one by one into a space that other lists have packed meanwhile") {
+    // A mapping of `a` after so many of `b`. Both go, those of `b` come back first and fill the leaves otherwise.
+    for (std::uint64_t const apart : {1u, 2u, 7u, 11u, 20u, 31u, 32u, 33u, 63u, 500u}) {
+      CAPTURE(apart);
+      world w;
+      bo sparse(w.vm, w.a), dense(w.vm, w.b);
+      constexpr std::uint64_t count = 6000;
+      for (std::uint64_t i = 0; i < count; ++i) {
+        bool const first = i * 7919 % count % apart == 0;
+        bo::link(w.put(first ? &w.a : &w.b, i * 7919 % count, i * 7919 % count + 1), first ? &sparse : &dense);
+      }
+      std::uint64_t const before = w.hash();
+      list a(w.vm), b(w.vm);
+      list_driver driver(w);
+      REQUIRE(a.plan_object_unmap(sparse) == errc::ok);
+      REQUIRE(a.apply(driver) == errc::ok);
+      REQUIRE(b.plan_object_unmap(dense) == errc::ok);
+      std::uint64_t const calls = w.memory.calls;
+      REQUIRE(b.apply(driver) == errc::ok);
+      CHECK(w.vm.empty());
+      REQUIRE(b.revert(driver) == errc::ok);
+      REQUIRE(a.revert(driver) == errc::ok);
+      CHECK(w.memory.calls == calls);
+      CHECK(w.hash() == before);
+      CHECK(w.vm.check());
+      w.vm.for_each([&](mapping& m) { w.take_out(m); });
+    }
+  }
+
+  TEST_CASE("a list of an object's few mappings among many takes a few nodes, not one for each mapping of the space") {
+    world w;
+    bo tie(w.vm, w.b);
+    for (std::uint64_t i = 0; i < 20'000; ++i) {
+      mapping& m = w.put(i % 10'000 == 0 ? &w.b : &w.a, i, i + 1);
+      if (m.object() == &w.b) bo::link(m, &tie);
+    }
+    list l(w.vm);
+    std::size_t const before = w.memory.outstanding();
+    REQUIRE(l.plan_object_unmap(tie) == errc::ok);
+    REQUIRE(l.size() == 2);
+    CHECK(w.memory.outstanding() - before <=
+          5 + 3 * 2 + 1);  // one insertion, two splits on each of three levels, the array
+    w.vm.for_each([&](mapping& m) { w.take_out(m); });
   }
 
   TEST_CASE("a split-only list cuts mappings without an object at the edges, and changes nothing else") {

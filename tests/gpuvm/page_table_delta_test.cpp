@@ -57,9 +57,9 @@ TEST_SUITE("gpuvm/page_table_delta") {
 
   TEST_CASE("steps that vacate nothing in front of a map change nothing of what it writes") {
     world w;
-    svm::driver_step<types> const own{7, 0};
-    svm::prefetch_step<types> const prefetch{&w.put(&w.b, 8, 9)};
-    svm::map_step<types> const map{{va(0), bytes(4), &w.a, 0}, nullptr};
+    svm::driver_operation<types> const own{7, 0};
+    svm::prefetch_operation<types> const prefetch{&w.put(&w.b, 8, 9)};
+    svm::map_operation<types> const map{{va(0), bytes(4), &w.a, 0}, nullptr};
     operation const steps[] = {operation{own}, operation{prefetch}, operation{map}, operation{own}};
     std::string t;
     svm::page_table_delta(

@@ -39,7 +39,7 @@ struct cell {
 /// Applies one request in one of the two forms.
 void request(world& w, bool as_list, bool map, extent const& r) {
   if (!as_list) {
-    CHECK((map ? w.vm.sm_map(w, r) : w.vm.sm_unmap(w, r.start, r.size)) == errc::ok);
+    CHECK((map ? w.vm.sm_map(w, r) : w.vm.sm_unmap(w, r.start, r.size)).error() == errc::ok);
     return;
   }
   list l(w.vm);

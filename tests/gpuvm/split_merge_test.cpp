@@ -336,7 +336,7 @@ TEST_SUITE("gpuvm/split_merge") {
       using world::map;
       using world::remap;
       errc unmap(svm::unmap_step<types>& s) {
-        extent const old = s.old;
+        extent const old = s->old;
         errc const e = world::unmap(s);
         // The walk must come back to neither.
         put(extent{old.start, {old.size.value / 2}, &c, 0});
@@ -344,7 +344,7 @@ TEST_SUITE("gpuvm/split_merge") {
         return e;
       }
       errc unmap_all(std::uint64_t start, std::uint64_t end) {
-        return vm.sm_unmap(*this, va(start), bytes(end - start));
+        return vm.sm_unmap(*this, va(start), bytes(end - start)).error();
       }
     };
     meddler w;

@@ -7,7 +7,8 @@
                       base < placement                                 < driver
 
 A layer includes only layers to its left; gpusvm, pagemap and gpuvm know nothing of each other, and placement knows base
-alone. std, port, conformance, mock and explore stand beside: no layer includes them. conformance knows base, index and
+alone. std, port, conformance, mock and explore stand beside, and so does
+the face index.hpp: no layer includes them. conformance knows base, index and
 concepts alone, and so does port, which mock builds on. What is in impl/ is included only from the folder beside.
 Usage: check_layers.py ROOT | --self-test
 """
@@ -35,6 +36,7 @@ MAY_INCLUDE = {
     "driver": _CORE,
     "svm": _CORE,
     "std": _CORE | {"svm", "std"},
+    "index.hpp": _CONCEPTS | {"index", "std"},
     "port": _CONCEPTS | {"port"},
     "conformance": _CONCEPTS | {"conformance"},
     "mock": _CORE | {"svm", "std", "port", "mock"},
@@ -66,9 +68,10 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(<([^>\n]*)>|"([^"\n]*)"|\S+)'
 
 
 def layer_of(path: str) -> str:
-    """The layer of `svm/base/units.hpp` is base, that of `svm/svm.hpp` is svm."""
+    """The layer of `svm/base/units.hpp` is base, that of `svm/svm.hpp` is svm. A face that may include more than the
+    folder of its name is a layer of its own."""
     parts = path.split("/")
-    return parts[1] if len(parts) > 2 else parts[1].removesuffix(".hpp")
+    return parts[1] if len(parts) > 2 or parts[1] in MAY_INCLUDE else parts[1].removesuffix(".hpp")
 
 
 def is_body(path: str) -> bool:
@@ -147,6 +150,9 @@ PLANTS = [
     ("svm.hpp includes port", _plant("svm.hpp", "#include <svm/port/notifier_list.hpp>\n"), ["layer svm"]),
     ("port includes mock", _plant("port/a.hpp", "#include <svm/mock/machine/report.hpp>\n"), ["layer port"]),
     ("mock includes port", _plant("mock/a.hpp", "#include <svm/port/notifier_list.hpp>\n"), []),
+    ("a face of the index includes std", _plant("index.hpp", "#include <svm/std/heap.hpp>\n"), []),
+    ("the index includes std", _plant("base/a.hpp", "#include <svm/std/heap.hpp>\n"), ["layer base"]),
+    ("a face includes a driver", _plant("index.hpp", "#include <svm/driver/b.hpp>\n"), ["layer index.hpp"]),
     ("std includes mock", _plant("std.hpp", "#include <svm/mock/cpu/mm.hpp>\n"), ["layer std"]),
     ("explore includes mock", _plant("explore/a.hpp", "#include <svm/mock/cpu/mm.hpp>\n"), []),
     ("a body in its room", _plant("gpusvm/a.hpp", "#include <svm/gpusvm/impl/b.hpp>\n"), []),

@@ -61,6 +61,7 @@ enum class errc : std::uint8_t {
   dma_map_failed,  ///< the IOMMU refused a mapping
   copy_failed,     ///< the copy engine reported an error
   unsupported,     ///< the driver lacks an operation that the call needs
+  step_not_taken,  ///< a callback said ok, and neither took its step nor put it off
 };
 
 /// A cause in words, and the name of the errno value that the reference implementation returns for it.
@@ -155,6 +156,8 @@ struct errc_text {
       return {"EFAULT", "the copy engine reported an error"};
     case errc::unsupported:
       return {"EOPNOTSUPP", "the driver lacks the operation"};
+    case errc::step_not_taken:
+      return {"EINVAL", "a callback neither took its step nor put it off"};
   }
   return {"EINVAL", "unknown error"};
 }

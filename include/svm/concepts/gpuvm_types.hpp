@@ -19,8 +19,8 @@ namespace svm::inline v0 {
 ///     };
 ///
 /// `mapping` and `object` may be incomplete here. The user also promises:
-///  1. a `mapping` stays where it is, and alive, while it is in a space, in a list of operations that will be applied,
-///     or linked;
+///  1. a `mapping` stays where it is, and alive, while it is in a space, linked, in a list that will be applied, or in a
+///     step that was put off;
 ///  2. two objects are the same when their addresses are; an object lives while a mapping refers to it;
 ///  3. the driver's own lock on a space is held shared for its `const` functions and exclusive for the others.
 template <class T>

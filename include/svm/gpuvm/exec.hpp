@@ -99,8 +99,8 @@ class gpuvm_exec {
   }
   /// Locks the reservations of all objects that a map request touches: those it unmaps or cuts, and its own.
   ///
-  /// Nothing is changed, so the list that is planned under the locks meets the same objects; requests that are made
-  /// after it and lie inside it do so too.
+  /// Nothing changes here. So a list that is planned under the locks meets the same objects, and so do later requests
+  /// inside the range.
   /// \pre the driver's lock on the space, shared
   /// \errors as for `gpuvm::sm_map`, and as for `prepare`
   [[nodiscard]] errc lock_map(objects& of, extent const& request, unsigned fences) {

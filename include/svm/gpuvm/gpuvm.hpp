@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <svm/base/dump.hpp>
 #include <svm/base/result.hpp>
 #include <svm/base/units.hpp>
 #include <svm/concepts/gpuvm_types.hpp>
@@ -9,18 +10,17 @@
 #include <svm/gpuvm/layout.hpp>
 #include <svm/gpuvm/mapping.hpp>
 #include <svm/gpuvm/operation.hpp>
-#include <svm/gpuvm/split_merge.hpp>
+#include <svm/gpuvm/step.hpp>
 #include <svm/index/interval_index.hpp>
 
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
 
 namespace svm::inline v0 {
 
 template <class Types>
-class gpuvm_list;
+class gpuvm_op_list;
 
 /// A GPU's own VA space: which addresses are mapped to what, and what has to happen when a request changes that.
 ///
@@ -127,8 +127,10 @@ class gpuvm {
   /// \pre `m` is in the space
   [[nodiscard]] mapping* previous(mapping const& m) const { return index_.previous(m); }
 
-  /// Calls `function(mapping&)` for every mapping in order. The function may remove any mapping, end its life, and
-  /// insert others: the walk goes on above the last address of the mapping that it was called with.
+  /// Calls `function(mapping&)` for every mapping in order.
+  ///
+  /// The function may remove any mapping, end its life, and insert others. The walk goes on above the last address of
+  /// the mapping that it was called with.
   ///
   /// \complexity O(size), and O(log size) for a call that changes the space
   template <class Function>
@@ -148,169 +150,129 @@ class gpuvm {
   /// \pre not in a space
   /// \errors what `check_request` says, exists (there is a mapping already), no_memory; the space is unchanged
   /// \allocs index nodes, seldom: what an insertion needs at most is kept ready
-  [[nodiscard]] errc insert(mapping& m) {
-    SVM_ASSERT(!m.inserted_);
-    if (errc const e = check_request(m.extent()); e != errc::ok) return e;
-    if (errc const e = pool_.replenish(nodes_, nodes_per_request); e != errc::ok) return e;
-    if (index_.first_overlap(m.range()) != nullptr) return errc::exists;
-    put_in(nodes_, m);
-    return errc::ok;
-  }
+  [[nodiscard]] errc insert(mapping& m);
+  /// Inserts `fresh` with the extent of a step that was put off.
+  ///
+  /// \pre, \errors, \allocs as above
+  [[nodiscard]] errc insert(map_operation<Types> const& operation, mapping& fresh);
 
   /// Takes a mapping out.
   ///
   /// \pre in this space; it need not be unlinked before
   /// \allocs none
-  void remove(mapping& m) {
-    SVM_ASSERT(m.inserted_);
-    index_.erase(m);
-    m.inserted_ = false;
-    changed();
-  }
+  void remove(mapping& m);
 
-  // ---- Taking a step, from a driver's callback or at any other time before the space changes otherwise.
+  /// Puts `prev` and `next` where a mapping is, for a step that was put off; see `remap`.
+  ///
+  /// \pre, \errors as for `remap`
+  /// \allocs index nodes, seldom
+  [[nodiscard]] errc replace(remap_operation<Types> const& operation, mapping* prev, mapping* next);
+
+  // ---- What a callback of `sm_map` or `sm_unmap` does with its step. The step has to be open, and of this space.
 
   /// Inserts `fresh` with the extent of the step.
   ///
-  /// \errors, \allocs as for `insert`, but none in a callback of `sm_map` that takes each step once
-  [[nodiscard]] errc map(map_step<Types> const& step, mapping& fresh) {
-    if (errc const e = check_request(step.extent); e != errc::ok) return e;
-    if (index_.first_overlap(step.extent.range()) != nullptr) return errc::exists;
-    if (errc const e = provide_nodes(); e != errc::ok) return e;
-    fresh.set_extent(step.extent);
-    put_in(nodes_, fresh);
-    return errc::ok;
-  }
+  /// \pre the step is open; `fresh` is not in a space
+  /// \errors exists (a mapping is in the way, since a step before was put off), no_memory; the step stays open, and the
+  ///         space is unchanged
+  /// \allocs none, if the callbacks insert nothing but what their steps ask for
+  [[nodiscard]] errc map(map_step<Types>& step, mapping& fresh);
 
   /// Takes the mapping of the step out.
   ///
-  /// \pre the mapping is as it was when the step was made
+  /// \pre the step is open, and its mapping is as it was
   /// \allocs none
-  void unmap(unmap_step<Types> const& step) { remove(*step.mapping); }
+  void unmap(unmap_step<Types>& step);
 
   /// Replaces the mapping of the step by `prev` and `next`, one of which may be the mapping itself.
   ///
   /// A mapping that is used again keeps its links and whatever the driver has in it; the other is the driver's to link.
-  /// \pre `prev` is given if and only if the step has one, and `next` likewise; a fresh one is not in a space
-  /// \errors stale (the mapping is not in the space, or no longer what it was), no_memory; the space is unchanged
-  /// \allocs none in a callback of `sm_map` or `sm_unmap` that takes each step once
+  /// \pre the step is open; `prev` is given if and only if the step has one, and `next` likewise; a fresh one is not in
+  ///      a space
+  /// \errors stale (the mapping is not in the space, or no longer what it was), no_memory; the step stays open, and the
+  ///         space is unchanged
+  /// \allocs as for `map`
   /// \source drm_gpuva_remap(); unlike it, nothing is removed before it is certain that all of it succeeds
-  [[nodiscard]] errc remap(remap_step<Types> const& step, mapping* prev, mapping* next) {
-    if (!step.mapping->inserted_ || step.mapping->extent() != step.old) return errc::stale;
-    if (prev != nullptr && next != nullptr)
-      if (errc const e = provide_nodes(); e != errc::ok) return e;
-    split(nodes_, step, prev, next);
-    return errc::ok;
+  [[nodiscard]] errc remap(remap_step<Types>& step, mapping* prev, mapping* next);
+
+  /// Puts a step off, and returns what the driver has to do later: with `insert`, `remove` or `replace`.
+  ///
+  /// The steps of a request build on each other. A driver that puts one off puts off those behind it too. It makes the
+  /// changes in the order of the steps, before the space changes otherwise.
+  /// \pre the step is open
+  template <class Operation>
+  [[nodiscard]] Operation later(gpuvm_step<Types, Operation>& step) {
+    SVM_ASSERT(step.is_open(*this));
+    step.state_ = gpuvm_step<Types, Operation>::state::put_off;
+    return *step;
   }
 
-  // ---- Requests, as callbacks on a driver. `gpuvm_list` has them as lists.
+  // ---- Requests, as callbacks on a driver. `gpuvm_op_list` has them as lists.
 
   /// Makes room for a mapping and asks for it: the driver gets the steps in the order of their addresses, and the map
   /// step of the request last.
   ///
-  /// A callback may use `map`, `unmap` and `remap` with its step, or note the step for later.
-  /// \errors what `check_request` says, no_memory: no step was taken. The error of a callback, which ends the request
-  ///         at once: the steps before it stand, and the space is what the driver made of it. A list is all or nothing.
+  /// A callback takes its step with `map`, `unmap` or `remap`, or puts it off with `later`, and says ok.
+  /// \errors what `check_request` says, no_memory: no callback was called, and the space is unchanged.
+  ///         step_not_taken (a callback said ok, and its step is open), what a callback returns: the request ends
+  ///         there. That step changed nothing unless the callback took it. Those before it stand, and those behind it
+  ///         were not handed out. So the space is what the first `taken()` steps made of it, and unchanged when that is
+  ///         0. A list is all or nothing.
   /// \allocs index nodes before the first callback, seldom: what a request needs at most is kept ready
   /// \source drm_gpuvm_sm_map()
-  template <map_driver<Types> Driver>
-  [[nodiscard]] errc sm_map(Driver& driver, extent const& request) {
-    if (errc const e = check_request(request); e != errc::ok) return e;
-    if (errc const e = pool_.replenish(nodes_, nodes_per_request); e != errc::ok) return e;
-    return split_merge<Types>(index_, request.start.value, request.last().value, &request,
-                              [&](auto& step) { return take(driver, step); });
-  }
+  template <class Driver>
+  sm_result sm_map(Driver& driver, extent const& request);
 
   /// Asks for a range to be vacated; see `sm_map`.
   ///
   /// \source drm_gpuvm_sm_unmap()
-  template <unmap_driver<Types> Driver>
-  [[nodiscard]] errc sm_unmap(Driver& driver, gpu_va start, byte_count size) {
-    if (errc const e = layout_.check(start, size); e != errc::ok) return e;
-    if (errc const e = pool_.replenish(nodes_, nodes_per_request); e != errc::ok) return e;
-    return split_merge<Types>(index_, start.value, extent{start, size}.last().value,
-                              static_cast<extent const*>(nullptr), [&](auto& step) { return take(driver, step); });
-  }
+  template <class Driver>
+  sm_result sm_unmap(Driver& driver, gpu_va start, byte_count size);
+
+  // ---- Printing.
+
+  /// Prints the space, and its mappings in order, a line each.
+  ///
+  /// \allocs none
+  /// \complexity O(size)
+  template <class Out>
+  requires text_sink<Out>
+  void dump(Out&& out) const;
 
  private:
-  friend gpuvm_list<Types>;
+  friend gpuvm_op_list<Types>;
 
   struct mapping_traits {
     using entry = mapping;
     using address = gpu_va;
     static gpu_range interval_of(mapping const& m) { return m.range(); }
   };
+  static constexpr unsigned fanout = 32;
   using index =
-      interval_index<mapping_traits, typename Types::lock, typename Types::allocator, 32, index_memory::last_leaf>;
+      interval_index<mapping_traits, typename Types::lock, typename Types::allocator, fanout, index_memory::last_leaf>;
 
-  /// A request inserts two mappings at most: the second part of the one that it cuts twice, and its own; and a
-  /// split-only request two that are not neighbours.
+  /// A request inserts two mappings at most: the second part of the one that it cuts twice, and its own.
   static constexpr std::size_t nodes_per_insert = index::nodes_for(0);
   static constexpr std::size_t nodes_per_request = 2 * nodes_per_insert;
 
-  template <class Driver, class Step>
-  [[nodiscard]] static errc take(Driver& driver, Step& step) {
-    if constexpr (std::is_same_v<Step, unmap_step<Types>>)
-      return driver.unmap(step);
-    else if constexpr (std::is_same_v<Step, remap_step<Types>>)
-      return driver.remap(step);
-    else if constexpr (map_driver<Driver, Types>)
-      return driver.map(step);
-    else
-      return errc::unsupported;
-  }
+  /// Calls the driver with a step for the operation, and looks what became of it.
+  template <class Driver, class Operation>
+  [[nodiscard]] errc hand_out(Driver& driver, Operation const& operation, sm_result& done);
 
-  /// A version that was gone comes back only when a list is reverted, with the state that it stood for.
+  /// Only a revert uses the number of a version again, and it restores that state.
   void changed() { version_ = ++newest_version_; }
 
-  [[nodiscard]] errc provide_nodes() {
-    return nodes_.credit() >= nodes_per_insert ? errc::ok : pool_.replenish(nodes_, nodes_per_insert);
+  [[nodiscard]] errc provide_nodes(std::size_t nodes) {
+    return nodes_.credit() >= nodes ? errc::ok : pool_.replenish(nodes_, nodes);
   }
 
+  [[nodiscard]] errc remap_apart(remap_step<Types>& step, mapping* prev, mapping* next);
+  [[nodiscard]] errc put_in_if_free(extent const& e, mapping& fresh);
   /// \pre nothing overlaps it
-  void put_in(typename index::reservation& nodes, mapping& m) {
-    index_.insert_apart(nodes, m);
-    m.inserted_ = true;
-    changed();
-  }
-
-  void split(typename index::reservation& nodes, remap_step<Types> const& step, mapping* prev, mapping* next) {
-    SVM_ASSERT((prev != nullptr) == step.has_prev() && (next != nullptr) == step.has_next());
-    SVM_ASSERT(prev != next);
-    changed();
-    mapping& old = *step.mapping;
-    mapping& stays = prev != nullptr ? *prev : *next;  // takes the old one's place in the index
-    stays.change_extent(prev != nullptr ? step.prev_extent() : step.next_extent());
-    if (&stays != &old) {
-      SVM_ASSERT(!stays.inserted_);
-      index_.replace(old, stays);
-      old.inserted_ = false;
-      stays.inserted_ = true;
-    } else if (prev == nullptr) {
-      index_.rekey(stays, step.old.start);
-    }
-    if (prev != nullptr && next != nullptr) {
-      next->set_extent(step.next_extent());
-      put_in(nodes, *next);
-    }
-  }
-
+  void put_in(typename index::reservation& nodes, mapping& m);
+  void split(typename index::reservation& nodes, remap_operation<Types> const& operation, mapping* prev, mapping* next);
   /// Undoes `split`.
-  void join(remap_step<Types> const& step) {
-    changed();
-    if (step.prev != nullptr && step.next != nullptr) remove(*step.next);
-    mapping& old = *step.mapping;
-    mapping& stays = step.prev != nullptr ? *step.prev : *step.next;
-    gpu_va const start = stays.start();
-    old.change_extent(step.old);
-    if (&stays != &old) {
-      index_.replace(stays, old);
-      stays.inserted_ = false;
-      old.inserted_ = true;
-    } else if (step.prev == nullptr) {
-      index_.rekey(old, start);
-    }
-  }
+  void join(remap_operation<Types> const& operation);
 
   gpuvm_layout layout_;
   typename Types::allocator& memory_;
@@ -322,3 +284,7 @@ class gpuvm {
 };
 
 }  // namespace svm::inline v0
+
+#include <svm/gpuvm/impl/change.hpp>
+#include <svm/gpuvm/impl/dump.hpp>
+#include <svm/gpuvm/impl/request.hpp>

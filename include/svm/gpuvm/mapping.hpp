@@ -40,8 +40,7 @@ enum class mapping_flags : std::uint32_t {
 
 /// A run of GPU addresses and what stands behind it: bytes `[offset, offset + size)` of an object, or no object.
 ///
-/// Without an object the offset means nothing to the library, which advances it all the same when it cuts the front
-/// off.
+/// Without an object the offset means nothing. The library advances it all the same when it cuts the front off.
 template <class Types>
 struct gpu_extent {
   gpu_va start;
@@ -72,9 +71,10 @@ struct gpu_extent {
 
 /// A mapping of a GPU VA space: the base class of the driver's own mapping type, which allocates and frees it.
 ///
-/// The library writes the extent when it inserts, splits or moves a mapping. The base is 64 bytes; a driver whose type
-/// is aligned to a cache line pays one miss for a mapping that a request meets, and not two. Invariants: 1. while it is
-/// in a space its extent is a valid one of the space. 2. a linked mapping has the object of its bo.
+/// The library writes the extent when it inserts, splits or moves a mapping. The base has 64 bytes: a driver's type
+/// that is aligned to a cache line costs a request one miss a mapping, and not two.
+/// Invariants: 1. while it is in a space its extent is a valid one of the space. 2. a linked mapping has the object of
+/// its bo.
 template <class Types>
 class gpu_mapping : public list_hook<gpu_mapping<Types>> {
  public:

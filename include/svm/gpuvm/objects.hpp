@@ -3,6 +3,7 @@
 #pragma once
 
 #include <svm/base/construct.hpp>
+#include <svm/base/dump.hpp>
 #include <svm/base/result.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/config.hpp>
@@ -79,7 +80,7 @@ class gpuvm_objects {
   /// \allocs none
   [[nodiscard]] result<bo*> obtain(object& o, spare& memory) {
     typename gpuvm_object<Types>::lists_held const guard(o);
-    if (bo* const known = find_guarded(o)) return known;
+    if (bo* const known = find_locked(o)) return known;
     if (memory.memory_ == nullptr) return errc::no_memory;
     bool const external = &o.reservation() != &local_;
     bo* const fresh = ::new (std::exchange(memory.memory_, nullptr)) bo(*this, space_, o, external);
@@ -93,7 +94,7 @@ class gpuvm_objects {
   /// The bo of an object with a reference for the caller, or null; see `obtain`.
   [[nodiscard]] bo* find(object& o) {
     typename gpuvm_object<Types>::lists_held const guard(o);
-    return find_guarded(o);
+    return find_locked(o);
   }
 
   void get(bo& b) { b.count_.get(); }
@@ -136,15 +137,14 @@ class gpuvm_objects {
   }
   /// Unlinks a mapping, and puts the reference that `link` took.
   void unlink(mapping& m) {
-    if (bo* const b = unlink_guarded(m)) put(*b);
+    if (bo* const b = unlink_from_bo(m)) put(*b);
   }
   /// The same with `put_deferred`.
   void unlink_deferred(mapping& m) {
-    if (bo* const b = unlink_guarded(m)) put_deferred(*b);
+    if (bo* const b = unlink_from_bo(m)) put_deferred(*b);
   }
 
-  /// Notes on the bos of an object, in all spaces, that its memory is evicted, or back; `validate` works through the
-  /// former.
+  /// Marks the bos of an object, in all spaces, as evicted or not. `validate` works through those that are.
   ///
   /// \pre the object's reservation is held
   static void set_evicted(object& o, bool evicted) {
@@ -194,6 +194,15 @@ class gpuvm_objects {
       return errc::ok;
     }
   }
+  /// Prints how many bos there are, zombies included, and each external one.
+  ///
+  /// It holds each bo while it prints it; one that ends just then waits for `clean_up`.
+  /// \allocs none
+  /// \complexity O(bos)
+  template <class Out>
+  requires text_sink<Out>
+  void dump(Out&& out);
+
   /// The number of bos, zombies included.
   [[nodiscard]] std::size_t bo_count() const {
     exclusive_guard const lists(mutex_);
@@ -207,14 +216,14 @@ class gpuvm_objects {
   [[nodiscard]] std::byte* allocate() { return memory_.allocate(sizeof(bo), alignof(bo)); }
   void deallocate(std::byte* place) { memory_.deallocate(place, sizeof(bo), alignof(bo)); }
 
-  [[nodiscard]] bo* find_guarded(object& o) {
+  [[nodiscard]] bo* find_locked(object& o) SVM_REQUIRES(o.lists_) {
     auto& bos = static_cast<gpuvm_object<Types>&>(o).bos_;
     for (bo* b = bos.front(); b != nullptr; b = bos.next(*b))
       if (&b->space() == &space_ && b->count_.try_get()) return b;
     return nullptr;
   }
 
-  [[nodiscard]] bo* unlink_guarded(mapping& m) {
+  [[nodiscard]] bo* unlink_from_bo(mapping& m) {
     bo* const b = static_cast<bo*>(m.bo());
     if (b == nullptr) return nullptr;
     typename gpuvm_object<Types>::lists_held const guard(b->backing());
@@ -222,9 +231,18 @@ class gpuvm_objects {
     return b;
   }
 
+  [[nodiscard]] bool is_evicted_locked(bo& b) const SVM_REQUIRES(mutex_) {
+    return static_cast<list_hook<typename tags::evicted_tag>&>(b).is_linked();
+  }
+  /// The first bo that is not a zombie, from `b` on in the list of external ones, with a reference; or null.
+  [[nodiscard]] bo* get_external_locked(bo* b) SVM_REQUIRES(mutex_) {
+    while (b != nullptr && !b->count_.try_get()) b = external_.next(*b);
+    return b;
+  }
+
   void mark(bo& b, bool evicted) {
     exclusive_guard const lists(mutex_);
-    bool const listed = static_cast<list_hook<typename tags::evicted_tag>&>(b).is_linked();
+    bool const listed = is_evicted_locked(b);
     if (evicted && !listed) evicted_.push_back(b);
     if (!evicted && listed) evicted_.erase(b);
   }
@@ -240,7 +258,7 @@ class gpuvm_objects {
     {
       exclusive_guard const lists(mutex_);
       if (static_cast<list_hook<typename tags::external_tag>&>(b).is_linked()) external_.erase(b);
-      if (static_cast<list_hook<typename tags::evicted_tag>&>(b).is_linked()) evicted_.erase(b);
+      if (is_evicted_locked(b)) evicted_.erase(b);
       --live_;
     }
     b.~bo();
@@ -259,3 +277,5 @@ class gpuvm_objects {
 };
 
 }  // namespace svm::inline v0
+
+#include <svm/gpuvm/impl/dump_objects.hpp>

@@ -7,7 +7,6 @@
 #include <svm/config.hpp>
 #include <svm/gpuvm/gpuvm.hpp>
 #include <svm/gpuvm/operation.hpp>
-#include <svm/gpuvm/split_merge.hpp>
 #include <svm/gpuvm/vm_bo.hpp>
 
 #include <cstddef>
@@ -28,7 +27,7 @@ namespace svm::inline v0 {
 /// reverting exclusive.
 /// \source struct drm_gpuva_ops, drm_gpuvm_*_ops_create()
 template <class Types>
-class gpuvm_list {
+class gpuvm_op_list {
   using vm = gpuvm<Types>;
   using index = typename vm::index;
 
@@ -38,10 +37,10 @@ class gpuvm_list {
   using extent = gpu_extent<Types>;
 
   /// \pre `space` outlives the list
-  explicit gpuvm_list(vm& space) : vm_(space) {}
-  gpuvm_list(gpuvm_list const&) = delete;
-  gpuvm_list& operator=(gpuvm_list const&) = delete;
-  ~gpuvm_list() { free_operations(); }
+  explicit gpuvm_op_list(vm& space) : vm_(space) {}
+  gpuvm_op_list(gpuvm_op_list const&) = delete;
+  gpuvm_op_list& operator=(gpuvm_op_list const&) = delete;
+  ~gpuvm_op_list() { free_operations(); }
 
   [[nodiscard]] operation* begin() { return operations_; }
   [[nodiscard]] operation* end() { return operations_ + size_; }
@@ -52,11 +51,12 @@ class gpuvm_list {
   /// True after `apply`, until `revert` or the next request.
   [[nodiscard]] bool is_applied() const { return state_ == state::applied; }
 
-  /// Takes the memory for a list of `operations`, so that planning one of no more does not allocate.
+  /// Takes the memory for a list of `operations`: planning one of no more does not allocate while the space has no more
+  /// mappings than now.
   ///
   /// \errors no_memory; what was reserved before stays
   [[nodiscard]] errc reserve(std::size_t operations) {
-    std::size_t const together = nodes_needed(operations, placement::together);  // the more for a short list
+    std::size_t const together = nodes_needed(operations, placement::together);
     std::size_t const anywhere = nodes_needed(operations, placement::anywhere);
     std::size_t const most = together < anywhere ? anywhere : together;
     if (errc const e = vm_.pool_.replenish(nodes_, most); e != errc::ok) return e;
@@ -75,93 +75,53 @@ class gpuvm_list {
   /// \errors as for sm_map, and no_memory; the list is empty then. The space does not change in any case.
   /// \allocs operations and index nodes, unless `reserve` or an earlier request did
   /// \source drm_gpuvm_sm_map_ops_create()
-  [[nodiscard]] errc plan_map(extent const& request) {
-    clear();
-    if (errc const e = vm_.check_request(request); e != errc::ok) return e;
-    index const& mappings = vm_.index_;
-    return planned(split_merge<Types>(mappings, request.start.value, request.last().value, &request, appender()),
-                   placement::together);
-  }
+  [[nodiscard]] errc plan_map(extent const& request);
   /// Plans what `gpuvm::sm_unmap` would do; see `plan_map`.
-  [[nodiscard]] errc plan_unmap(gpu_va start, byte_count size) {
-    clear();
-    if (errc const e = vm_.layout_.check(start, size); e != errc::ok) return e;
-    index const& mappings = vm_.index_;
-    return planned(split_merge<Types>(mappings, start.value, extent{start, size}.last().value,
-                                      static_cast<extent const*>(nullptr), appender()),
-                   placement::together);
-  }
+  [[nodiscard]] errc plan_unmap(gpu_va start, byte_count size);
   /// Plans a prefetch of each mapping that has an address in the range, in ascending order.
   ///
   /// \errors empty_interval, interval_wraps, outside_window (it leaves the window), no_memory
   /// \source drm_gpuvm_prefetch_ops_create(); unlike it, this checks the range, and skips the reserved part
-  [[nodiscard]] errc plan_prefetch(gpu_va start, byte_count size) {
-    clear();
-    if (errc const e = vm_.layout_.check_window(start, size); e != errc::ok) return e;
-    index const& mappings = vm_.index_;
-    return planned(
-        mappings.try_each_overlap({start, size}, [&](mapping& m) { return append(prefetch_step<Types>{&m}); }),
-        placement::together);
-  }
-  /// Plans that mappings without an object begin and end where the range does; see `split_only`.
-  [[nodiscard]] errc plan_split(gpu_va start, byte_count size) {
-    clear();
-    if (errc const e = vm_.layout_.check(start, size); e != errc::ok) return e;
-    index const& mappings = vm_.index_;
-    return planned(split_only<Types>(mappings, start.value, extent{start, size}.last().value, appender()),
-                   placement::together);
-  }
+  [[nodiscard]] errc plan_prefetch(gpu_va start, byte_count size);
+  /// Plans that mappings without an object begin and end where the range does, so that an attribute can be set on just
+  /// that part.
+  ///
+  /// A mapping that the range cuts is remapped, and the part inside mapped again. Others stay as they are.
+  /// \errors as for `plan_unmap`
+  /// \source drm_gpuvm_madvise_ops_create(), linux 7.0
+  [[nodiscard]] errc plan_split(gpu_va start, byte_count size);
   /// Plans an unmap of every linked mapping of an object in this space, in ascending order.
   ///
   /// \pre `bo` is of this space; the lock of the object's list of mappings is held, see `gpuvm_object::lists_held`
+  /// \errors no_memory; the list is empty then
   /// \complexity O(n log n) for n mappings
   /// \source drm_gpuvm_gem_unmap_ops_create(); unlike it, this leaves the object's mappings in other spaces alone
-  [[nodiscard]] errc plan_object_unmap(gpuvm_bo<Types>& bo) {
-    clear();
-    SVM_ASSERT(&bo.space() == &vm_);
-    errc failed = errc::ok;
-    bo.for_each([&](mapping& m) {
-      if (failed == errc::ok && m.is_inserted()) failed = append(unmap_step<Types>{&m, m.extent(), false});
-    });
-    sort_unmaps();
-    return planned(failed, placement::anywhere);
-  }
+  [[nodiscard]] errc plan_object_unmap(gpuvm_bo<Types>& bo);
 
   /// Adds an operation that only the driver understands.
   ///
   /// \errors no_memory; nothing was added
-  [[nodiscard]] errc append(driver_step<Types> const& step) {
+  [[nodiscard]] errc append(driver_operation<Types> const& own) {
     SVM_ASSERT(state_ == state::planned);
     if (size_ == 0) stamp_ = vm_.version_;
-    return append<driver_step<Types>>(step);
+    return append<driver_operation<Types>>(own);
   }
 
-  /// Takes all steps, or none.
+  /// Applies all operations, or none.
   ///
-  /// First the driver gets each step, in order: it does its part, and names the mappings in `map_step::mapping`,
-  /// `remap_step::prev` and `remap_step::next`; the space is still as it was. When the driver refuses a step, it gets
-  /// `undo(operation)`, if it has that, for those before it, the last one first. Otherwise the space takes all of them.
-  /// The mappings that `operation::released` tells of are then out of the space, and alive as long as the driver
-  /// wants to be able to revert.
-  /// \errors stale (the space has changed since the list was planned), what the driver returned; the space is unchanged
+  /// First the driver gets each operation, in order, while the space is still as it was. It does its part, and names
+  /// the mappings in `map_operation::mapping`, `remap_operation::prev` and `remap_operation::next`. When it refuses
+  /// one, it gets `undo(operation)`, if it has that, for those before it, the last one first. Otherwise the space makes
+  /// all of the changes. The mappings that `operation::released` tells of are out of the space then. They have to live
+  /// as long as the driver wants to be able to revert.
+  /// \errors stale (the space has changed since the list was planned), what the driver returned, step_not_taken (the
+  ///         driver said ok and left out a mapping); the space is unchanged
   /// \allocs none
   /// \complexity O(size of the list * log size of the space)
-  template <map_driver<Types> Driver>
-  [[nodiscard]] errc apply(Driver& driver) {
-    if (state_ != state::planned || stamp_ != vm_.version_) return errc::stale;
-    for (std::size_t i = 0; i < size_; ++i)
-      if (errc const e = operations_[i].dispatch(driver); e != errc::ok) {
-        undo(driver, i);
-        return e;
-      }
-    for (operation& op : *this) commit(op);
-    before_ = stamp_;
-    stamp_ = vm_.version_;
-    state_ = state::applied;
-    return errc::ok;
-  }
+  template <class Driver>
+  [[nodiscard]] errc apply(Driver& driver);
 
-  /// Puts the space back to what it was before `apply`, and has the driver undo its steps, the last one first.
+  /// Puts the space back to what it was before `apply`, and has the driver undo its part, the last operation first.
   ///
   /// Of lists that were applied one after the other, the last one comes first.
   ///
@@ -169,118 +129,42 @@ class gpuvm_list {
   /// \errors stale (the list is not applied, or the space has changed since); nothing was done
   /// \allocs none
   template <class Driver>
-  [[nodiscard]] errc revert(Driver& driver) {
-    if (state_ != state::applied || stamp_ != vm_.version_) return errc::stale;
-    for (std::size_t i = size_; i > 0; --i) take_back(operations_[i - 1]);
-    vm_.version_ = before_;  // so that the list that was applied before this one can be reverted too
-    undo(driver, size_);
-    state_ = state::reverted;
-    return errc::ok;
-  }
+  [[nodiscard]] errc revert(Driver& driver);
 
  private:
   enum class state : std::uint8_t { planned, applied, reverted };
-  /// Whether unmapped mappings were neighbours; it decides how many nodes it takes to put them back.
+  /// Whether the mappings that leave the space are neighbours; it decides how many nodes it takes to put them back.
   enum class placement : bool { together, anywhere };
 
-  /// How many index nodes it takes to apply and to revert.
+  /// The most index nodes that it takes to apply `operations` operations on the space of now and to revert them.
   ///
-  /// A leaf that lost mappings to its neighbours has room for 8 at least; and what splits a full one above it came from
-  /// more than as many leaves. So one node for each mapping is more than enough, wherever it stood.
-  [[nodiscard]] static std::size_t nodes_needed(std::size_t operations, placement where) {
-    return vm::nodes_per_request + (where == placement::together ? index::nodes_for(operations) : operations);
-  }
+  /// Let S be the mappings of the space, L = 1 + log12((S + 2) / 2) the levels of its index, I = L + 1, and n the
+  /// operations. Neighbours take 4 I + n / 14 + 1. Others take I + s(0) + s(1) + ..., where s(-1) = n and
+  /// s(k) = min(s(k - 1), S / (22 * 12^k) + s(k - 1) / 12). README.md has the proof.
+  [[nodiscard]] std::size_t nodes_needed(std::size_t operations, placement where) const;
 
   [[nodiscard]] auto appender() {
-    return [this](auto const& step) { return this->append(step); };
+    return [this](auto const& added) { return this->append(added); };
   }
-
-  template <class Step>
-  [[nodiscard]] errc append(Step const& step) {
-    if (size_ == capacity_)
-      if (errc const e = grow(capacity_ == 0 ? 4 : 2 * capacity_); e != errc::ok) return e;
-    ::new (&operations_[size_]) operation(step);
-    ++size_;
-    return errc::ok;
-  }
-
-  [[nodiscard]] errc grow(std::size_t capacity) {
-    std::byte* const place = capacity > SIZE_MAX / sizeof(operation)
-                                 ? nullptr
-                                 : vm_.memory_.allocate(capacity * sizeof(operation), alignof(operation));
-    if (place == nullptr) return errc::no_memory;
-    operation* const wider = reinterpret_cast<operation*>(place);
-    for (std::size_t i = 0; i < size_; ++i) ::new (&wider[i]) operation(operations_[i]);
-    free_operations();
-    operations_ = wider;
-    capacity_ = capacity;
-    return errc::ok;
-  }
-
-  void free_operations() {
-    if (operations_ == nullptr) return;
-    vm_.memory_.deallocate(reinterpret_cast<std::byte*>(operations_), capacity_ * sizeof(operation),
-                           alignof(operation));
-  }
-
+  template <class Operation>
+  [[nodiscard]] errc append(Operation const& added);
+  [[nodiscard]] errc grow(std::size_t capacity);
+  void free_operations();
   /// Ends a planning: keeps the list, or empties it when something failed.
-  [[nodiscard]] errc planned(errc outcome, placement where) {
-    if (outcome == errc::ok) outcome = vm_.pool_.replenish(nodes_, nodes_needed(size_, where));
-    if (outcome != errc::ok) size_ = 0;
-    return outcome;
-  }
+  [[nodiscard]] errc planned(errc outcome, placement where);
 
   template <class Driver>
-  void undo(Driver& driver, std::size_t count) {
-    if constexpr (requires { driver.undo(operations_[0]); })
-      for (std::size_t i = count; i > 0; --i) driver.undo(operations_[i - 1]);
-  }
+  void undo(Driver& driver, std::size_t count);
+  void commit(operation& op);
+  void take_back(operation& op);
 
-  void commit(operation& op) {
-    if (map_step<Types>* const map = op.as_map()) {
-      SVM_ASSERT(map->mapping != nullptr);
-      map->mapping->set_extent(map->extent);
-      vm_.put_in(nodes_, *map->mapping);
-    } else if (remap_step<Types>* const remap = op.as_remap()) {
-      vm_.split(nodes_, *remap, remap->prev, remap->next);
-    } else if (unmap_step<Types>* const unmap = op.as_unmap()) {
-      vm_.remove(*unmap->mapping);
-    }
-  }
-
-  void take_back(operation& op) {
-    if (map_step<Types>* const map = op.as_map())
-      vm_.remove(*map->mapping);
-    else if (remap_step<Types>* const remap = op.as_remap())
-      vm_.join(*remap);
-    else if (unmap_step<Types>* const unmap = op.as_unmap())
-      vm_.put_in(nodes_, *unmap->mapping);
-  }
-
-  /// Sorts the unmap steps by address: a heap sort, which takes no memory and has no bad case.
-  void sort_unmaps() {
-    for (std::size_t i = size_ / 2; i > 0; --i) sift(i - 1, size_);
-    for (std::size_t n = size_; n > 1; --n) {
-      swap(0, n - 1);
-      sift(0, n - 1);
-    }
-  }
-  void sift(std::size_t at, std::size_t size) {
-    for (std::size_t child = 2 * at + 1; child < size; child = 2 * at + 1) {
-      if (child + 1 < size && below(child, child + 1)) ++child;
-      if (!below(at, child)) return;
-      swap(at, child);
-      at = child;
-    }
-  }
+  /// Sorts the unmaps by address: a heap sort, which takes no memory and has no bad case.
+  void sort_unmaps();
+  void sift(std::size_t at, std::size_t size);
   [[nodiscard]] bool below(std::size_t a, std::size_t b) const {
     return operations_[a].as_unmap()->old.start < operations_[b].as_unmap()->old.start;
   }
-  void swap(std::size_t a, std::size_t b) {
-    operation const kept = operations_[a];
-    operations_[a] = operations_[b];
-    operations_[b] = kept;
-  }
+  void swap(std::size_t a, std::size_t b);
 
   vm& vm_;
   typename index::reservation nodes_;
@@ -293,3 +177,6 @@ class gpuvm_list {
 };
 
 }  // namespace svm::inline v0
+
+#include <svm/gpuvm/impl/apply.hpp>
+#include <svm/gpuvm/impl/plan.hpp>

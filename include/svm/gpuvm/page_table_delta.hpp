@@ -17,7 +17,7 @@ namespace svm::inline v0 {
 ///     write             |----------|            what is not kept is written, old entries or not
 ///
 /// What a list vacates and maps again is written and not cleared; what it only vacates is cleared.
-/// \param begin, end  operations in the order of a `gpuvm_list`
+/// \param begin, end  operations in the order of a `gpuvm_op_list`
 /// \param clear       gets each `gpu_range` to clear
 /// \param write       gets each `gpu_extent` to write
 /// \allocs none
