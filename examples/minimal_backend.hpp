@@ -109,6 +109,8 @@ class process {
   static constexpr svm::byte_count page_size{page_bytes};
   using page = tiny::page;
   using slot = svm::migration_slot<page>;
+  /// Pages with consecutive numbers are contiguous: the GPU's own by their addresses, others behind the IOMMU.
+  [[nodiscard]] static constexpr page page_at(page first, std::uint64_t n) noexcept { return {first.number + n}; }
 
   explicit process(memory& pages) : memory_(pages) {}
 
@@ -137,14 +139,18 @@ class process {
       if (extent.overlaps(span)) return svm::vma_info{extent, true, true, true};
     return svm::errc::no_vma;
   }
-  /// Reports what is present, one element of `out` a page; what is absent stays as the library initialised it.
-  void snapshot(svm::va_range span, std::span<svm::page_entry<page>> out) noexcept {
+  /// Reports what is present, page by page: the sink joins neighbours, and knows that what is left out is absent. Once it
+  /// is full it wants no more.
+  void snapshot(svm::va_range span, svm::run_sink<page>& found) noexcept {
     for (auto e = table_.lower_bound(span.start().value); e != table_.end() && e->first <= span.last().value; ++e) {
       if (e->second.migrating) continue;
       frame const& f = memory_.of(e->second.target);
-      auto const place = f.is_device ? svm::page_place::device : svm::page_place::system;
-      out[(e->first - span.start().value) / page_bytes] = {e->second.target, {}, place, true, f.owner(),
-                                                           f.owner_object};
+      if (!found.add(svm::cpu_va{e->first}, {.page = e->second.target,
+                                             .owner_object = f.owner_object,
+                                             .owner = f.owner(),
+                                             .place = f.is_device ? svm::page_place::device : svm::page_place::system,
+                                             .writable = true}))
+        return;
     }
   }
 
@@ -172,11 +178,10 @@ class process {
   /// A page walk for the device: as `snapshot`, after everything was made present. Device pages of `request.owner` stay
   /// where they are. Should an event overtake the walk, the library finds out by the sequence.
   [[nodiscard]] svm::errc fault_in(svm::walk_request<registration> const& request,
-                                   std::span<svm::page_entry<page>> out) noexcept {
-    for (std::size_t i = 0; i < out.size(); ++i)
-      if (svm::errc const e = make_present(request.span.start() + page_size * i, request.owner); e != svm::errc::ok)
-        return e;
-    snapshot(request.span, out);
+                                   svm::run_sink<page>& found) noexcept {
+    for (svm::byte_count done{}; done < request.span.size(); done += page_size)
+      if (svm::errc const e = make_present(request.span.start() + done, request.owner); e != svm::errc::ok) return e;
+    snapshot(request.span, found);
     return svm::errc::ok;
   }
 
@@ -407,14 +412,16 @@ class gpu {
     return write_word(translate(a, svm::access_kind::write), value);
   }
 
-  // System memory, made reachable. `process` reports single pages, so the order is 0.
-  [[nodiscard]] svm::result<svm::dma_addr> dma_map(page p, svm::page_order, svm::dma_direction) noexcept {
+  // System memory, made reachable: neighbours at consecutive addresses.
+  [[nodiscard]] svm::result<svm::dma_addr> dma_map(page first, svm::page_count count, svm::dma_direction) noexcept {
     svm::dma_addr const address{next_dma_};
-    next_dma_ += page_bytes;
-    iommu_.emplace(address.value, p);
+    for (std::uint64_t i = 0; i < count.value; ++i, next_dma_ += page_bytes)
+      iommu_.emplace(next_dma_, process::page_at(first, i));
     return address;
   }
-  void dma_unmap(svm::dma_addr address, svm::page_order, svm::dma_direction) noexcept { iommu_.erase(address.value); }
+  void dma_unmap(svm::dma_addr address, svm::page_count count, svm::dma_direction) noexcept {
+    for (std::uint64_t i = 0; i < count.value; ++i) iommu_.erase(address.value + i * page_bytes);
+  }
   [[nodiscard]] page behind(svm::dma_addr address) const { return iommu_.at(address.value); }
   [[nodiscard]] std::size_t dma_mappings() const { return iommu_.size(); }
 
@@ -426,7 +433,7 @@ class gpu {
   void commit(svm::va_range span, std::span<svm::device_address const> blocks, svm::mapping_access how) noexcept {
     auto entry = table_.find(span.start().value);
     for (svm::device_address const& block : blocks)
-      for (std::uint64_t i = 0; i < block.order.pages().value; ++i, ++entry) {
+      for (std::uint64_t i = 0; i < block.count; ++i, ++entry) {
         entry->second = {block, true, how != svm::mapping_access::read_only};
         entry->second.address.address = block.address + svm::byte_count{i * page_bytes};
       }
@@ -489,9 +496,12 @@ class vram {
     return svm::errc::ok;
   }
   // The GPU reaches its own memory by page number; there is nothing to undo.
-  [[nodiscard]] svm::result<svm::device_address> map(gpu&, page p, svm::page_order order,
+  [[nodiscard]] svm::result<svm::device_address> map(gpu&, page first, svm::page_count count,
                                                      svm::dma_direction direction) noexcept {
-    return svm::device_address{{p.number * page_bytes}, svm::interconnect::local, order, direction};
+    return svm::device_address{.address = {first.number * page_bytes},
+                               .path = svm::interconnect::local,
+                               .direction = direction,
+                               .count = static_cast<std::uint32_t>(count.value)};
   }
   void unmap(gpu&, svm::device_address const&) noexcept {}
   [[nodiscard]] svm::page_owner owner() noexcept { return {1}; }  // there is no other GPU

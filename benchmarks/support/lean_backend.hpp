@@ -53,11 +53,24 @@ class mm {
   no_map_lock& map_lock() noexcept { return map_lock_; }
   svm::result<svm::vma_info> find_vma(svm::cpu_va) noexcept { return whole_; }
   svm::result<svm::vma_info> find_first_vma(svm::va_range) noexcept { return whole_; }
-  svm::errc fault_in(svm::walk_request<registration> const& request, std::span<svm::page_entry<page>> out) noexcept {
-    walk(request.span, out);
+  static constexpr page page_at(page first, std::uint64_t n) noexcept {
+    return page{first.number + n * (lean::page_size.value + (first.number & lone))};
+  }
+  svm::errc fault_in(svm::walk_request<registration> const& request, svm::run_sink<page>& found) noexcept {
+    snapshot(request.span, found);
     return svm::errc::ok;
   }
-  void snapshot(svm::va_range span, std::span<svm::page_entry<page>> out) noexcept { walk(span, out); }
+  void snapshot(svm::va_range span, svm::run_sink<page>& found) noexcept {
+    svm::byte_count const size = page_size * block_order.pages().value;
+    for (svm::byte_count done{}; done < span.size(); done += size) {
+      svm::cpu_va const at = span.start() + done;
+      if (!found.add(at, {.page = page{at.value + (block_order == svm::page_order{} ? lone : 0)},
+                          .count = static_cast<std::uint32_t>(block_order.pages().value),
+                          .place = svm::page_place::system,
+                          .writable = true}))
+        return;
+    }
+  }
   svm::errc register_notifier(registration& r, svm::va_range span, svm::invalidation_target& target) noexcept {
     r.span = span;
     r.target = &target;
@@ -109,15 +122,12 @@ class mm {
       last_->target->finish_invalidation(event);
   }
 
-  /// How many contiguous pages one block of the walk has, as a power of two.
+  /// How many contiguous pages one run of the walk has, as a power of two.
   svm::page_order block_order{};
 
  private:
-  void walk(svm::va_range span, std::span<svm::page_entry<page>> out) const {
-    for (std::size_t i = 0; i < out.size(); ++i)
-      out[i] = {
-          page{span.start().value + i * page_size.value}, block_order, svm::page_place::system, true, {}, nullptr};
-  }
+  /// In the number of a page that has no neighbours: a walk reports each by itself.
+  static constexpr std::uint64_t lone = 1;
 
   svm::vma_info const whole_{{svm::cpu_va{}, svm::byte_count{std::uint64_t{1} << 47}}, true, true, true};
   no_map_lock map_lock_;
@@ -129,10 +139,10 @@ class mm {
 
 /// A device that maps a page at its own number and has no page table.
 struct device {
-  svm::result<svm::dma_addr> dma_map(page p, svm::page_order, svm::dma_direction) noexcept {
+  svm::result<svm::dma_addr> dma_map(page p, svm::page_count, svm::dma_direction) noexcept {
     return svm::dma_addr{p.number};
   }
-  void dma_unmap(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept {}
+  void dma_unmap(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept {}
   svm::errc prepare(svm::va_range) noexcept { return svm::errc::ok; }
   void commit(svm::va_range, std::span<svm::device_address const>, svm::mapping_access) noexcept {}
   void invalidate(svm::va_range) noexcept {}
@@ -163,8 +173,11 @@ struct pagemap {
     return svm::errc::ok;
   }
   svm::errc wait_cleared(memory&) noexcept { return svm::errc::ok; }
-  svm::result<svm::device_address> map(device&, page p, svm::page_order order, svm::dma_direction direction) noexcept {
-    return svm::device_address{svm::dma_addr{p.number}, svm::interconnect::local, order, direction};
+  svm::result<svm::device_address> map(device&, page p, svm::page_count count, svm::dma_direction direction) noexcept {
+    return svm::device_address{.address = svm::dma_addr{p.number},
+                               .path = svm::interconnect::local,
+                               .direction = direction,
+                               .count = static_cast<std::uint32_t>(count.value)};
   }
   void unmap(device&, svm::device_address const&) noexcept {}
   svm::page_owner owner() noexcept { return {1}; }

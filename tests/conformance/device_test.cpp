@@ -57,19 +57,19 @@ class flawed_gpu : public wide::gpu {
  public:
   flawed_gpu(wide::memory& pages, flaw f, bounce how) : gpu(pages, {1, 2}, how), flaw_(f) {}
 
-  svm::result<svm::dma_addr> dma_map(page p, svm::page_order order, svm::dma_direction direction) noexcept {
-    auto const mapped = gpu::dma_map(p, flaw_ == flaw::maps_first_page_only ? svm::page_order{} : order, direction);
+  svm::result<svm::dma_addr> dma_map(page p, svm::page_count count, svm::dma_direction direction) noexcept {
+    auto const mapped = gpu::dma_map(p, flaw_ == flaw::maps_first_page_only ? svm::page_count{1} : count, direction);
     if (mapped) mapped_.push_back(*mapped);
-    if (!mapped && flaw_ == flaw::failed_map_stays) static_cast<void>(gpu::dma_map(p, order, direction));
+    if (!mapped && flaw_ == flaw::failed_map_stays) static_cast<void>(gpu::dma_map(p, count, direction));
     return mapped;
   }
-  void dma_unmap(svm::dma_addr address, svm::page_order order, svm::dma_direction direction) noexcept {
+  void dma_unmap(svm::dma_addr address, svm::page_count count, svm::dma_direction direction) noexcept {
     if (flaw_ == flaw::unmap_forgets) return;
     if (flaw_ == flaw::unmap_loses_bytes) direction = svm::dma_direction::to_device;
     if (flaw_ == flaw::unmap_ends_all)
-      for (svm::dma_addr const a : std::exchange(mapped_, {})) gpu::dma_unmap(a, order, direction);
+      for (svm::dma_addr const a : std::exchange(mapped_, {})) gpu::dma_unmap(a, count, direction);
     else
-      gpu::dma_unmap(address, order, direction);
+      gpu::dma_unmap(address, count, direction);
   }
 
   svm::result<svm::dma_addr> reserve_iova(svm::byte_count size) noexcept {
@@ -77,12 +77,12 @@ class flawed_gpu : public wide::gpu {
     if (!reserved_) reserved_ = *gpu::reserve_iova(size);
     return *reserved_;
   }
-  svm::errc link_iova(svm::dma_addr base, svm::byte_count offset, page p, svm::page_order order,
+  svm::errc link_iova(svm::dma_addr base, svm::byte_count offset, page p, svm::page_count count,
                       svm::dma_direction direction) noexcept {
     if (flaw_ == flaw::links_one_page) offset = {};
-    svm::errc const e = gpu::link_iova(base, offset, p, order, direction);
+    svm::errc const e = gpu::link_iova(base, offset, p, count, direction);
     if (flaw_ == flaw::failed_link_stays && e != svm::errc::ok)
-      static_cast<void>(gpu::link_iova(base, offset, p, order, direction));
+      static_cast<void>(gpu::link_iova(base, offset, p, count, direction));
     return e;
   }
   svm::errc sync_iova(svm::dma_addr base, svm::byte_count size) noexcept {
@@ -92,11 +92,11 @@ class flawed_gpu : public wide::gpu {
                     svm::dma_direction direction) noexcept {
     gpu::release_iova(base, size, flaw_ == flaw::releases_nothing ? svm::byte_count{} : linked, direction);
   }
-  void sync_for_device(svm::dma_addr address, svm::page_order order, svm::dma_direction direction) noexcept {
-    if (flaw_ != flaw::syncs_one_way) gpu::sync_for_device(address, order, direction);
+  void sync_for_device(svm::dma_addr address, svm::page_count count, svm::dma_direction direction) noexcept {
+    if (flaw_ != flaw::syncs_one_way) gpu::sync_for_device(address, count, direction);
   }
-  void sync_for_system(svm::dma_addr address, svm::page_order order, svm::dma_direction direction) noexcept {
-    if (flaw_ != flaw::syncs_other_way) gpu::sync_for_system(address, order, direction);
+  void sync_for_system(svm::dma_addr address, svm::page_count count, svm::dma_direction direction) noexcept {
+    if (flaw_ != flaw::syncs_other_way) gpu::sync_for_system(address, count, direction);
   }
 
   void commit(svm::va_range span, std::span<svm::device_address const> blocks, svm::mapping_access how) noexcept {
@@ -111,8 +111,8 @@ class flawed_gpu : public wide::gpu {
     gpu::commit(span, blocks, how);
     svm::cpu_va at = span.start();
     for (svm::device_address block : blocks) {
-      svm::byte_count const size = wide::page_size * block.order.pages().value;
-      block.order = {};
+      svm::byte_count const size = wide::page_size * block.count;
+      block.count = 1;
       for (svm::byte_count done{}; flaw_ == flaw::commits_first_of_each && done < size; done += wide::page_size)
         gpu::commit({at + done, wide::page_size}, {&block, 1}, how);
       at = at + size;

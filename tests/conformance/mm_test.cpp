@@ -91,14 +91,20 @@ class flawed_mm : public wide::process {
     if (flaw_ == flaw::first_vma_is_any) return find_vma(span.last());
     return process::find_first_vma(span);
   }
-  svm::errc fault_in(svm::walk_request<registration> const& request, std::span<svm::page_entry<page>> out) noexcept {
+  svm::errc fault_in(svm::walk_request<registration> const& request, svm::run_sink<page>& found) noexcept {
     svm::access_kind const want = flaw_ == flaw::walks_for_reading ? svm::access_kind::read : request.want;
     svm::page_owner owner = request.owner;
     if (flaw_ == flaw::walks_bring_nothing_back) owner = gpu_owner;
     if (flaw_ == flaw::walks_leave_members_only && owner != gpu_owner) owner = svm::nobody;
-    svm::errc const e = process::fault_in({request.span, want, owner, request.registration, request.sequence}, out);
-    if (flaw_ == flaw::claims_too_much && out.size() > 1)
-      for (auto& entry : out) entry.order = out[0].order;
+    svm::page_run<page> room[1];
+    svm::page_walk<process> first{{request.span.start(), page_size}, room};
+    bool const claims = flaw_ == flaw::claims_too_much;
+    svm::errc const e =
+        process::fault_in({request.span, want, owner, request.registration, request.sequence}, claims ? first : found);
+    if (claims && e == svm::errc::ok) {
+      room[0].count = 8;
+      static_cast<void>(found.add(request.span.start(), room[0]));
+    }
     return e;
   }
   svm::errc register_notifier(registration& r, svm::va_range span, svm::invalidation_target& target) noexcept {

@@ -137,9 +137,9 @@ class mock_bench {
   void unplug() { memory_.unplug(); }
   svm::device_address dma_address(page p, svm::page_order order) {
     constexpr auto both_ways = svm::dma_direction::bidirectional;
-    auto const mapped = device_.dma_map(p, order, both_ways);
+    auto const mapped = device_.dma_map(p, order.pages(), both_ways);
     REQUIRE(mapped);
-    return {*mapped, svm::interconnect::system, order, both_ways};
+    return {.address = *mapped, .direction = both_ways, .count = static_cast<std::uint32_t>(order.pages().value)};
   }
   std::optional<std::uint64_t> device_read(svm::device_address const& a) { return read_by(device_, a); }
   std::optional<std::uint64_t> peer_read(svm::device_address const& a) { return read_by(peer_, a); }

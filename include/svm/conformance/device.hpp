@@ -55,13 +55,13 @@ template <class Bench>
 template <class Bench>
 [[nodiscard]] std::optional<svm::device_address> map(Bench& b, typename Bench::page p) {
   constexpr auto both_ways = svm::dma_direction::bidirectional;
-  auto const mapped = b.device().dma_map(p, svm::page_order{}, both_ways);
+  auto const mapped = b.device().dma_map(p, svm::page_count{1}, both_ways);
   if (!mapped) return std::nullopt;
-  return svm::device_address{*mapped, svm::interconnect::system, svm::page_order{}, both_ways};
+  return svm::device_address{.address = *mapped, .direction = both_ways};
 }
 template <class Bench>
 void unmap(Bench& b, svm::device_address const& a) {
-  b.device().dma_unmap(a.address, a.order, a.direction);
+  b.device().dma_unmap(a.address, a.pages(), a.direction);
 }
 
 /// Points a page of the GPU's address space at a device address, where there is one.
@@ -104,7 +104,7 @@ template <class Bench>
   if constexpr (requires { b.system_block(svm::page_order{}, std::uint64_t{}); }) {
     constexpr svm::page_order order{2};
     std::size_t const before = b.dma_mappings();
-    auto const mapped = b.device().dma_map(b.system_block(order, 30), order, svm::dma_direction::bidirectional);
+    auto const mapped = b.device().dma_map(b.system_block(order, 30), order.pages(), svm::dma_direction::bidirectional);
     if (!v.expect(1, mapped.has_value())) return v.result();
     for (std::uint64_t i = 0; i < order.pages().value; ++i) {
       svm::cpu_va const at = somewhere + Bench::page_size * i;
@@ -112,7 +112,7 @@ template <class Bench>
       v.expect(1, b.load(at) == 30 + i);
       b.device().invalidate(pages_from<Bench>(at, 1));
     }
-    b.device().dma_unmap(*mapped, order, svm::dma_direction::bidirectional);
+    b.device().dma_unmap(*mapped, order.pages(), svm::dma_direction::bidirectional);
     v.expect(1, b.dma_mappings() == before);
   }
   return v.result();
@@ -133,13 +133,13 @@ template <class Bench>
     if (!base || !unused) return v.result();                          // it may fail
     v.expect(1, *unused - *base >= size && *base - *unused >= size);  // apart, whichever is below
     for (std::uint64_t i = 0; i < 2; ++i)
-      v.expect(1, device.link_iova(*base, Bench::page_size * i, b.system_page(i + 5), svm::page_order{}, both_ways) ==
+      v.expect(1, device.link_iova(*base, Bench::page_size * i, b.system_page(i + 5), svm::page_count{1}, both_ways) ==
                       svm::errc::ok);
     v.expect(1, device.sync_iova(*base, linked) == svm::errc::ok);
     if constexpr (requires { b.fail_dma_map(); }) {
       std::size_t const live = b.dma_mappings();
       b.fail_dma_map();
-      v.expect(1, device.link_iova(*base, linked, b.system_page(9), svm::page_order{}, both_ways) != svm::errc::ok);
+      v.expect(1, device.link_iova(*base, linked, b.system_page(9), svm::page_count{1}, both_ways) != svm::errc::ok);
       v.expect(1, b.dma_mappings() == live);
     }
     for (std::uint64_t i = 0; i < 2; ++i) {
@@ -167,10 +167,10 @@ template <class Bench>
     point(b, somewhere, to);
     v.expect(1, b.load(somewhere) == 7);
     b.poke(p, 8);
-    b.device().sync_for_device(to->address, to->order, to->direction);
+    b.device().sync_for_device(to->address, to->pages(), to->direction);
     v.expect(1, b.load(somewhere) == 8);
     v.expect(1, b.store(somewhere, 9));
-    b.device().sync_for_system(to->address, to->order, to->direction);
+    b.device().sync_for_system(to->address, to->pages(), to->direction);
     v.expect(1, b.peek(p) == 9);
     v.expect(1, b.store(somewhere, 10));
     b.device().invalidate(pages_from<Bench>(somewhere, 1));
@@ -235,15 +235,16 @@ template <class Bench>
     constexpr auto both_ways = svm::dma_direction::bidirectional;
     std::vector<svm::device_address> blocks;
     for (svm::page_order const order : {svm::page_order{0}, svm::page_order{2}, svm::page_order{1}}) {
-      auto const a = b.device().dma_map(b.system_block(order, order.value * 10u), order, both_ways);
+      auto const a = b.device().dma_map(b.system_block(order, order.value * 10u), order.pages(), both_ways);
       if (!a) return v.result();
-      blocks.push_back({*a, svm::interconnect::system, order, both_ways});
+      blocks.push_back(
+          {.address = *a, .direction = both_ways, .count = static_cast<std::uint32_t>(order.pages().value)});
     }
     std::array<std::uint64_t, 7> const expected{0, 20, 21, 22, 23, 10, 11};
     svm::va_range const span = pages_from<Bench>(somewhere, expected.size());
     svm::cpu_va at = span.last() + svm::byte_count{1};
     for (std::size_t i = 0; svm::device_address const& a : blocks)
-      for (std::uint64_t k = 0; k < a.order.pages().value; ++k, at = at + Bench::page_size) {
+      for (std::uint64_t k = 0; k < a.count; ++k, at = at + Bench::page_size) {
         point(b, at, svm::device_address{a.address + Bench::page_size * k});
         if (b.load(at) != expected[i++]) return v.result();  // promise 1 is not kept
       }

@@ -8,6 +8,7 @@
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/mm.hpp>
+#include <svm/concepts/page_walk.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -18,8 +19,9 @@
 
 namespace svm::inline v0::conformance::mm {
 
+/// What a walk found, an element a page.
 template <class Bench>
-using entries_of = std::vector<svm::page_entry<typename Bench::page>>;
+using entries_of = std::vector<svm::page_run<typename Bench::page>>;
 template <class Bench>
 using slots_of = std::vector<svm::migration_slot<typename Bench::page>>;
 
@@ -115,11 +117,37 @@ class counting_owner final : public svm::device_page_owner<Page> {
   svm::page_owner const who_;
 };
 
+/// A walk whose room for runs is used up each time, so that it goes on as often as it can; what it finds.
+///
+/// \param take  makes the mm report a span to a sink, and returns how that went
+template <class Bench, class Take>
+[[nodiscard]] svm::errc walk_by_steps(svm::va_range span, entries_of<Bench>& out, Take&& take) {
+  using mm_type = typename Bench::mm_type;
+  svm::page_run<typename Bench::page> room[2];
+  svm::page_walk<mm_type> steps{span, room};
+  out.clear();
+  while (!steps.is_complete()) {
+    if (svm::errc const e = take(steps.rest(), steps); e != svm::errc::ok) return e;
+    steps.finish();
+    for (auto const& run : steps.runs())
+      for (std::uint64_t i = 0; i < run.count; ++i) {
+        out.push_back(run);
+        out.back().count = 1;
+        if (run.place != svm::page_place::absent) out.back().page = mm_type::page_at(run.page, i);
+      }
+    steps.resume(room);
+  }
+  return svm::errc::ok;
+}
+
 /// What a snapshot says. As the library, with the map lock held shared.
 template <class Bench>
 [[nodiscard]] entries_of<Bench> look_locked(Bench& b, svm::va_range span) {
-  entries_of<Bench> entries(svm::pages_in(span.size(), Bench::mm_type::page_size).value);
-  b.mm().snapshot(span, std::span{entries});
+  entries_of<Bench> entries;
+  static_cast<void>(walk_by_steps<Bench>(span, entries, [&](svm::va_range rest, auto& sink) {
+    b.mm().snapshot(rest, sink);
+    return svm::errc::ok;
+  }));
   return entries;
 }
 template <class Bench>
@@ -140,11 +168,13 @@ template <class Bench>
                              svm::page_owner owner, entries_of<Bench>& out) {
   svm::errc e = svm::errc::busy;
   for (int tries = 0; tries < 4 && e == svm::errc::busy; ++tries) {
-    out.assign(svm::pages_in(span.size(), Bench::mm_type::page_size).value, {});
-    svm::walk_request<typename Bench::mm_type::registration> const request{span, want, owner, w.registration,
-                                                                           b.mm().read_begin(w.registration)};
+    svm::walk_request<typename Bench::mm_type::registration> request{span, want, owner, w.registration,
+                                                                     b.mm().read_begin(w.registration)};
     svm::shared_guard const guard{b.mm().map_lock()};
-    e = b.mm().fault_in(request, std::span{out});
+    e = walk_by_steps<Bench>(span, out, [&](svm::va_range rest, auto& sink) {
+      request.span = rest;
+      return b.mm().fault_in(request, sink);
+    });
   }
   return e;
 }

@@ -80,7 +80,7 @@ template <class Bench>
   return true;
 }
 
-/// Promise 3: an order never says more than the walk saw.
+/// Promise 3: a walk of a part of a block sees that part, and each page in its place.
 template <class Bench>
 [[nodiscard]] broken_promises walks_report_blocks(Bench& b) {
   verdict v;
@@ -88,15 +88,12 @@ template <class Bench>
   m.store(b);
   watcher<Bench> w{b, m.span};
   auto const check = [&](entries_of<Bench> const& seen) {
-    for (std::size_t i = 0; i < seen.size(); ++i) {
-      v.expect(3, seen[i].order.pages().value <= seen.size() - i);
+    for (std::size_t i = 0; i < seen.size(); ++i)
       v.expect(3, seen[i].place == svm::page_place::system && seen[i].page == b.nth(seen[0].page, i));
-    }
   };
   entries_of<Bench> found;
   v.expect(3, walk(b, w, m.span, svm::access_kind::write, b.owner(), found) == svm::errc::ok);
   check(found);
-  v.expect(3, found[0].order == m.order);
   check(look(b, m.span));
   svm::va_range const part{page_at<Bench>(m.span, 1), Bench::mm_type::page_size * (m.pages - 2)};
   v.expect(3, walk(b, w, part, svm::access_kind::read, b.owner(), found) == svm::errc::ok);

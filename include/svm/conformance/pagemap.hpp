@@ -271,7 +271,7 @@ template <class Bench>
     svm::device_page<typename Bench::page> far{};
     if (!a.good || !a.clear() || !memory || theirs.wait_cleared(*memory) != svm::errc::ok) return v.result();
     if (theirs.pages(*memory, std::span{&far, 1}) != svm::errc::ok) return v.result();
-    auto const remote = theirs.map(b.device(), far.page, svm::page_order{}, svm::dma_direction::bidirectional);
+    auto const remote = theirs.map(b.device(), far.page, svm::page_count{1}, svm::dma_direction::bidirectional);
     b.poke(far.page, 60);
     if (remote && b.device_read(*remote) == 60) {  // it may fail, or not keep promise 5
       job_of<Bench> const job{{*remote, a.pages[0]}};
@@ -294,8 +294,8 @@ template <class Bench>
   constexpr auto both_ways = svm::dma_direction::bidirectional;
   for (std::size_t i = 0; i < 2; ++i) {
     b.poke(a.pages[i], i + 5);
-    auto const one = b.pagemap().map(b.device(), a.pages[i], svm::page_order{}, both_ways);
-    auto const two = b.pagemap().map(b.device(), a.pages[i], svm::page_order{}, both_ways);
+    auto const one = b.pagemap().map(b.device(), a.pages[i], svm::page_count{1}, both_ways);
+    auto const two = b.pagemap().map(b.device(), a.pages[i], svm::page_count{1}, both_ways);
     if (!one || !two) return v.result();  // it may fail
     v.expect(5, b.device_read(*one) == i + 5);
     b.pagemap().unmap(b.device(), *one);
@@ -314,8 +314,8 @@ template <class Bench>
     allocation<Bench> a{b, 1};
     if (!a.good || !a.clear()) return v.result();
     b.poke(a.pages[0], 5);
-    auto const own = b.pagemap().map(b.device(), a.pages[0], svm::page_order{}, both_ways);
-    auto const theirs = b.pagemap().map(b.peer(), a.pages[0], svm::page_order{}, both_ways);
+    auto const own = b.pagemap().map(b.device(), a.pages[0], svm::page_count{1}, both_ways);
+    auto const theirs = b.pagemap().map(b.peer(), a.pages[0], svm::page_count{1}, both_ways);
     if (!own || !theirs) return v.result();  // it may fail
     v.expect(5, own->path == svm::interconnect::local && theirs->path != svm::interconnect::local);
     v.expect(5, b.peer_read(*theirs) == 5);

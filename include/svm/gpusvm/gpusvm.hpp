@@ -145,8 +145,9 @@ class gpusvm {
   ///         in several places: evict, then try again); not_in_device_memory (devmem_only); no_memory, no_ram,
   ///         dma_map_failed; unsupported (memory of a device out of reach); lost; interrupted; in_use; busy (events interfered
   ///         with every try, or for a second). On error the range is not mapped, unless it was and stays so
-  /// \allocs two arrays of an element a page, of which one is kept
-  /// \complexity O(pages)
+  /// \allocs none for a span of one run; else an array of an element a run, which is kept, and arrays for the walk beyond
+  ///         runs_on_stack runs
+  /// \complexity O(pages) at worst, O(runs) beside the walk
   /// \source drm_gpusvm_range_get_pages(); a failure unmaps what it mapped (3.1.3, 3.1.4), retries are bounded (3.1.7),
   ///         a mapping that does not serve the request is made anew (3.1.12)
   [[nodiscard]] errc get_pages(locked_range<P>& held, page_options const& options) {
@@ -198,7 +199,7 @@ class gpusvm {
   ///
   /// \pre takes mm (shared)
   /// \allocs none
-  /// \complexity O(pages)
+  /// \complexity O(runs) beside the walk
   /// \source drm_gpusvm_scan_mm(); takes and drops its locks in one scope (3.1.25), and system pages are nobody's memory
   [[nodiscard]] residence scan(locked_range<P>& held);
   /// True when some of the range's memory is in that of a device, and not all in that of one. Advisory.
@@ -310,8 +311,6 @@ class gpusvm {
   };
   [[nodiscard]] census count_pages(locked_range<P>& held);
   [[nodiscard]] bool all_present_locked(va_range span);
-  template <class Visit>
-  void for_each_piece(va_range span, Visit&& visit);
   [[nodiscard]] result<vma_info> permitted_vma(cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<candidate> notifier_for(cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<plan> make_plan(candidate& home, cpu_va fault, lookup_options const& options);

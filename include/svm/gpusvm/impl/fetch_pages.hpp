@@ -3,9 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include <svm/base/scope_guard.hpp>
+#include <svm/concepts/walked_runs.hpp>
 #include <svm/gpusvm/device_mapping.hpp>
 #include <svm/gpusvm/retry_budget.hpp>
 
@@ -32,20 +32,45 @@ void drop_mapping(device_mapping<P>& mapping, va_range span) {
 
 /// Maps the pages of a walk for the device, if they still are what the CPU has.
 ///
-/// \errors retry (an event came since `sequence`), stale (an entry is absent), what `ended` says; those of pages::map
+/// \errors retry (an event came since `sequence`), stale (a page is absent), what `ended` says; those of pages::map
 template <policies P, class Ended>
 [[nodiscard]] errc map_found(watched_span<P> const& at, device_mapping<P>& to, std::uint64_t sequence,
-                             std::span<typename device_mapping<P>::entry const> found, page_options const& options,
+                             walked_runs<typename P::mm, typename P::allocator>& found, page_options const& options,
                              typename device_mapping<P>::room& space, Ended const& ended) {
   shared_guard const guard{at.lock};
   if (errc const e = ended(); e != errc::ok) return e;
   if (to.env().mm.read_retry(at.watched, sequence)) return errc::retry;
-  for (typename device_mapping<P>::entry const& entry : found)
-    if (entry.place == page_place::absent) return errc::stale;
+  if (!found.walk().is_complete()) return errc::stale;
+  for (typename device_mapping<P>::run const& r : found.all())
+    if (r.place == page_place::absent) return errc::stale;
   drop_mapping(to, at.span);  // a mapping that is there did not serve
-  if (errc const e = to.map(found, options, space); e != errc::ok) return e;
+  if (errc const e = to.map(found.all(), options, space); e != errc::ok) return e;
   to.touch_locked();
   return errc::ok;
+}
+
+/// Makes the pages of a span present, and finds out where they are.
+///
+/// The sequence is from before the walk, which may drop the map lock on the way: an event that comes between two parts
+/// of it changes the sequence as any other does.
+/// \pre    no lock of rank mm or later held; a user reference on the mm; takes mm (shared)
+/// \errors those of mm::fault_in; no_memory
+/// \allocs none up to runs_on_stack runs
+template <policies P>
+[[nodiscard]] errc walk_span(typename P::mm& mm, walk_request<typename P::mm::registration> request,
+                             walked_runs<typename P::mm, typename P::allocator>& found) {
+  page_walk<typename P::mm>& walk = found.walk();
+  walk.restart();
+  while (true) {
+    errc e = errc::ok;
+    {
+      shared_guard const map_guard{mm.map_lock()};
+      e = mm.fault_in(request, walk);
+    }
+    if (e != errc::ok || !walk.is_full()) return e;
+    if (e = found.grow(); e != errc::ok) return e;
+    request.span = walk.rest();
+  }
 }
 
 /// Makes the pages of a span present and maps them for a device, or finds them so: the engine of ranges and buffers.
@@ -56,15 +81,14 @@ template <policies P, class Ended>
 /// \errors what `ended` says; no_vma, no_access, read_only, lost; mixed_placement, not_in_device_memory, unsupported;
 ///         no_memory, no_ram, dma_map_failed; interrupted; in_use: others keep a page locked or pinned; busy: events
 ///         used up every try, or a second. The mapping is as it was, or not mapped
-/// \allocs two arrays of an element a page, of which one is kept
-/// \complexity O(pages) a try; at most retry_budget::event_rounds tries
+/// \allocs none for one run; else an array of an element a run, which is kept, and those of walk_span
+/// \complexity O(pages) a try at worst, O(runs) beside the walk; at most retry_budget::event_rounds tries
 /// \source drm_gpusvm_get_pages()
 template <policies P, class Ended>
 [[nodiscard]] errc fetch_pages(watched_span<P> const& at, device_mapping<P>& to, page_options const& options,
                                Ended const& ended) {
   environment<P>& env = to.env();
-  std::size_t const count = pages_in(at.span.size(), P::mm::page_size).value;
-  scratch_array<typename device_mapping<P>::entry, typename P::allocator> found{env.memory};
+  walked_runs<typename P::mm, typename P::allocator> found{env.memory, at.span};
   typename device_mapping<P>::room space{env};
   retry_budget budget{env.clock};
   while (true) {
@@ -79,19 +103,15 @@ template <policies P, class Ended>
       }
     }
 
-    if (!found.reserve(count)) return errc::no_memory;
-    errc e = errc::ok;
-    {
-      shared_guard const map_guard{env.mm.map_lock()};
-      page_owner const owner = options.owner == nullptr ? env.pagemap.owner() : *options.owner;
-      walk_request<typename P::mm::registration> const request{
-          at.span, options.read_only ? access_kind::read : access_kind::write, owner, at.watched, sequence};
-      e = env.mm.fault_in(request, std::span{found.data(), count});
-    }
-    if (e == errc::ok) e = space.reserve(count, found[0].place == page_place::system, options.allow_mixed);
-    if (e == errc::ok)
-      e = map_found<P>(at, to, sequence, std::span<typename device_mapping<P>::entry const>{found.data(), count},
-                       options, space, ended);
+    errc e = walk_span<P>(env.mm,
+                          {.span = at.span,
+                           .want = options.read_only ? access_kind::read : access_kind::write,
+                           .owner = options.owner == nullptr ? env.pagemap.owner() : *options.owner,
+                           .registration = at.watched,
+                           .sequence = sequence},
+                          found);
+    if (e == errc::ok && found.walk().is_complete()) e = space.reserve(found.all(), options.allow_mixed);
+    if (e == errc::ok) e = map_found<P>(at, to, sequence, found, options, space, ended);
     if (e == errc::busy || e == errc::retry) {
       env.observer.record({event_kind::interfered_retry, at.span});
       if (!budget.after_event()) return errc::busy;
