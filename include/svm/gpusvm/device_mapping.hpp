@@ -205,6 +205,10 @@ class device_mapping : public list_hook<device_mapping<P>> {
     flags_.store(0);
   }
 
+  /// Remembers that the call of get_pages that is under way mapped it, until it is asked.
+  void note_fetched() { fetched_ = true; }
+  [[nodiscard]] bool take_fetched() { return std::exchange(fetched_, false); }
+
   /// Makes what the system wrote visible to the device, or the reverse, where that needs doing.
   ///
   /// \pre the range lock and the notifier lock shared
@@ -244,6 +248,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   byte_count iova_size_{};             // none: each was mapped by itself
   byte_count iova_linked_{};
   dma_direction direction_ = dma_direction::bidirectional;
+  bool fetched_ = false;
   typename P::lock::template atomic<std::uint32_t> flags_{0};
 };
 

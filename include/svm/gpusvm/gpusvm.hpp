@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include <svm/config.hpp>
@@ -13,6 +14,7 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/gpusvm/chunk.hpp>
+#include <svm/gpusvm/faulted_in.hpp>
 #include <svm/gpusvm/layout.hpp>
 #include <svm/gpusvm/notifier.hpp>
 #include <svm/gpusvm/range.hpp>
@@ -154,7 +156,31 @@ class gpusvm {
     return get_pages(held, held->pages_, options);
   }
   /// The same for a mapping that was attached: of another device.
-  [[nodiscard]] errc get_pages(locked_range<P>& held, device_mapping<P>& mapping, page_options const& options);
+  [[nodiscard]] errc get_pages(locked_range<P>& held, device_mapping<P>& mapping, page_options const& options) {
+    device_mapping<P>* const only[] = {&mapping};
+    return get_pages(held, only, options);
+  }
+  /// The same for several mappings of the range: one walk for all of them. A mapping that serves the request already
+  /// stays as it is, here and when an event has the call begin again.
+  ///
+  /// \param mappings  the gpusvm's own, and others that are attached; without `options.owner` the pages of those devices
+  ///                  stay where they are that the first one reaches
+  /// \errors as above. On error none stays mapped that this call mapped
+  /// \source drm_gpusvm_get_pages() for an array of pages objects; there the caller unmaps after an error
+  [[nodiscard]] errc get_pages(locked_range<P>& held, std::span<device_mapping<P>* const> mappings,
+                               page_options const& options);
+  /// The range's mapping for the gpusvm's own device, to be got together with others.
+  [[nodiscard]] static device_mapping<P>& own_mapping(locked_range<P>& held) { return held->pages_; }
+
+  /// Makes the range's pages present and maps them for nobody; of the options, those of a mapping mean nothing.
+  ///
+  /// \pre    takes mm (shared)
+  /// \errors gone, unmapped, mm_gone, no_vma, no_access, read_only, no_ram, lost, interrupted, in_use, busy, as
+  ///         `get_pages`; unsupported (devmem_only). On error the right to work on the range is gone
+  /// \allocs none
+  /// \complexity O(pages)
+  /// \source drm_gpusvm_get_pages() with no_dma_map, where the caller compares the sequence by hand
+  [[nodiscard]] result<faulted_in<P>> fault_in(locked_range<P> held, page_options const& options);
 
   /// Lets a range keep the mapping of another device too: its pages, and its part in every invalidation.
   ///

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/walked_runs.hpp>
@@ -45,6 +46,7 @@ template <policies P, class Ended>
     if (r.place == page_place::absent) return errc::stale;
   drop_mapping(to, at.span);  // a mapping that is there did not serve
   if (errc const e = to.map(found.all(), options, space); e != errc::ok) return e;
+  to.note_fetched();
   to.touch_locked();
   return errc::ok;
 }
@@ -73,45 +75,21 @@ template <policies P>
   }
 }
 
-/// Makes the pages of a span present and maps them for a device, or finds them so: the engine of ranges and buffers.
+/// Calls `attempt(sequence)` until no event disturbs it any more.
 ///
-/// \param ended  called under the span's lock: `ok`, or why nothing may be mapped any more
-/// \pre    what excludes other changes of the mapping is held (rank range at most); a user reference on the mm; takes mm
-///         (shared) and notifier (shared)
-/// \errors what `ended` says; no_vma, no_access, read_only, lost; mixed_placement, not_in_device_memory, unsupported;
-///         no_memory, no_ram, dma_map_failed; interrupted; in_use: others keep a page locked or pinned; busy: events
-///         used up every try, or a second. The mapping is as it was, or not mapped
-/// \allocs none for one run; else an array of an element a run, which is kept, and those of walk_span
-/// \complexity O(pages) a try at worst, O(runs) beside the walk; at most retry_budget::event_rounds tries
-/// \source drm_gpusvm_get_pages()
-template <policies P, class Ended>
-[[nodiscard]] errc fetch_pages(watched_span<P> const& at, device_mapping<P>& to, page_options const& options,
-                               Ended const& ended) {
-  environment<P>& env = to.env();
-  walked_runs<typename P::mm, typename P::allocator> found{env.memory, at.span};
-  typename device_mapping<P>::room space{env};
+/// \param ended  asked before each attempt: `ok`, or why there is to be none
+/// \errors what `ended` says; what `attempt` says, unless it is busy or retry (an event), or stale (a page is absent
+///         though no event came); interrupted; busy: such answers used up every try, or a second
+/// \complexity at most retry_budget::event_rounds attempts
+template <policies P, class Ended, class Attempt>
+[[nodiscard]] errc until_undisturbed(environment<P>& env, watched_span<P> const& at, cancellation const* cancel,
+                                     Ended const& ended, Attempt&& attempt) {
   retry_budget budget{env.clock};
   while (true) {
-    if (is_cancelled(options.cancel)) return errc::interrupted;
+    if (is_cancelled(cancel)) return errc::interrupted;
     std::uint64_t const sequence = env.mm.read_begin(at.watched);
     if (errc const e = ended(); e != errc::ok) return e;
-    if (to.satisfies(options)) {
-      shared_guard const guard{at.lock};
-      if (to.satisfies(options)) {
-        to.touch_locked();
-        return errc::ok;
-      }
-    }
-
-    errc e = walk_span<P>(env.mm,
-                          {.span = at.span,
-                           .want = options.read_only ? access_kind::read : access_kind::write,
-                           .owner = options.owner == nullptr ? env.pagemap.owner() : *options.owner,
-                           .registration = at.watched,
-                           .sequence = sequence},
-                          found);
-    if (e == errc::ok && found.walk().is_complete()) e = space.reserve(found.all(), options.allow_mixed);
-    if (e == errc::ok) e = map_found<P>(at, to, sequence, found, options, space, ended);
+    errc const e = attempt(sequence);
     if (e == errc::busy || e == errc::retry) {
       env.observer.record({event_kind::interfered_retry, at.span});
       if (!budget.after_event()) return errc::busy;
@@ -122,6 +100,98 @@ template <policies P, class Ended>
       return e;
     }
   }
+}
+
+/// True when all mappings serve the request; then their memory was told that it is used.
+///
+/// \pre takes notifier (shared)
+template <policies P>
+[[nodiscard]] bool all_satisfy(watched_span<P> const& at, std::span<device_mapping<P>* const> mappings,
+                               page_options const& options) {
+  for (device_mapping<P> const* const m : mappings)
+    if (!m->satisfies(options)) return false;
+  shared_guard const guard{at.lock};
+  for (device_mapping<P> const* const m : mappings)
+    if (!m->satisfies(options)) return false;
+  for (device_mapping<P>* const m : mappings) m->touch_locked();
+  return true;
+}
+
+/// Makes the pages of a span present and maps them for devices, or finds them so: the engine of ranges and buffers.
+///
+/// A mapping that serves the request, from before or from an attempt that an event disturbed, stays as it is.
+///
+/// \param mappings  of one span; on error none of them stays mapped that was mapped here
+/// \param ended  called under the span's lock: `ok`, or why nothing may be mapped any more
+/// \pre    what excludes other changes of the mappings is held (rank range at most); a user reference on the mm; takes mm
+///         (shared) and notifier (shared)
+/// \errors what `ended` says; no_vma, no_access, read_only, lost; mixed_placement, not_in_device_memory, unsupported;
+///         no_memory, no_ram, dma_map_failed; interrupted; in_use: others keep a page locked or pinned; busy: events
+///         used up every try, or a second. Each mapping is as it was, or not mapped
+/// \allocs none for one run; else an array of an element a run for each mapping, which is kept, and those of walk_span
+/// \complexity O(pages) a try at worst, O(runs) a mapping beside the walk; at most retry_budget::event_rounds tries
+/// \source drm_gpusvm_get_pages()
+template <policies P, class Ended>
+[[nodiscard]] errc fetch_pages(watched_span<P> const& at, std::span<device_mapping<P>* const> mappings,
+                               page_options const& options, Ended const& ended) {
+  if (mappings.empty()) return errc::ok;
+  environment<P>& env = mappings.front()->env();
+  walked_runs<typename P::mm, typename P::allocator> found{env.memory, at.span};
+  errc const said = until_undisturbed<P>(env, at, options.cancel, ended, [&](std::uint64_t sequence) {
+    if (all_satisfy(at, mappings, options)) return errc::ok;
+    errc e = walk_span<P>(env.mm,
+                          {.span = at.span,
+                           .want = options.read_only ? access_kind::read : access_kind::write,
+                           .owner = options.owner == nullptr ? env.pagemap.owner() : *options.owner,
+                           .registration = at.watched,
+                           .sequence = sequence},
+                          found);
+    for (device_mapping<P>* const m : mappings) {
+      if (e != errc::ok) break;
+      if (m->satisfies(options)) continue;
+      typename device_mapping<P>::room space{m->env()};
+      if (found.walk().is_complete()) e = space.reserve(found.all(), options.allow_mixed);
+      if (e == errc::ok) e = map_found<P>(at, *m, sequence, found, options, space, ended);
+    }
+    return e;
+  });
+  for (device_mapping<P>* const m : mappings) {
+    if (!m->take_fetched() || said == errc::ok) continue;
+    shared_guard const guard{at.lock};
+    drop_mapping(*m, at.span);
+  }
+  return said;
+}
+
+/// Makes the pages of a span present, and maps them for nobody.
+///
+/// \param ended  as above
+/// \pre    no lock of rank mm or later held; a user reference on the mm; takes mm (shared)
+/// \errors as `fetch_pages`, but for those of a mapping
+/// \allocs none
+template <policies P, class Ended>
+[[nodiscard]] result<std::uint64_t> make_present(environment<P>& env, watched_span<P> const& at,
+                                                 page_options const& options, Ended const& ended) {
+  using run = page_run<typename P::mm::page>;
+  std::uint64_t present_since = 0;
+  errc const said = until_undisturbed<P>(env, at, options.cancel, ended, [&](std::uint64_t sequence) {
+    run room[1];  // of no interest but for being there: fault_in makes all pages present before it adds the first
+    page_walk<typename P::mm> walk{at.span, room};
+    shared_guard const map_guard{env.mm.map_lock()};
+    errc const e = env.mm.fault_in({.span = at.span,
+                                    .want = options.read_only ? access_kind::read : access_kind::write,
+                                    .owner = options.owner == nullptr ? env.pagemap.owner() : *options.owner,
+                                    .registration = at.watched,
+                                    .sequence = sequence},
+                                   walk);
+    if (e != errc::ok) return e;
+    bool const reported = walk.is_complete() || walk.is_full();
+    if (!reported || walk.runs()[0].place == page_place::absent) return errc::stale;
+    present_since = sequence;
+    return errc::ok;
+  });
+  if (said != errc::ok) return said;
+  return present_since;
 }
 
 }  // namespace svm::inline v0
