@@ -90,7 +90,7 @@ void migrate(benchmark::State& state, std::uint64_t size) {
   std::uint64_t word = 0;
   std::uint64_t allocations = 0;
   bool good = true;
-  auto const page_of = [&](std::uint64_t offset) { return system.mm.page_at(svm::cpu_va{base + offset}); };
+  auto const page_of = [&](std::uint64_t offset) { return system.mm.page_of(svm::cpu_va{base + offset}); };
   bench::meter meter{state, bench::backend::costless};
   for (auto _ : state) {
     std::span<std::uint64_t const> const batch = where.next();

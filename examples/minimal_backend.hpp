@@ -69,8 +69,10 @@ class process : public svm::port::notifier_list<svm::null_lock>, public svm::por
 
  public:
   using page = tiny::page;
-  using entry = svm::page_entry<page>;
   using walk = svm::walk_request<registration>;
+
+  /// Pages with consecutive numbers are contiguous.
+  [[nodiscard]] static constexpr page page_at(page first, std::uint64_t n) noexcept { return memory::after(first, n); }
 
   /// \param number  no other process of the computer ever has it
   process(memory& pages, std::uint64_t number) : memory_(pages), number_{number} {}
@@ -105,8 +107,8 @@ class process : public svm::port::notifier_list<svm::null_lock>, public svm::por
       if (v.extent.overlaps(span)) return svm::vma_info{v.extent, true, true, true};
     return svm::errc::no_vma;
   }
-  void snapshot(svm::va_range span, std::span<entry> out) noexcept;
-  [[nodiscard]] svm::errc fault_in(walk const& request, std::span<entry> out) noexcept;
+  void snapshot(svm::va_range span, svm::run_sink<page>& found) noexcept;
+  [[nodiscard]] svm::errc fault_in(walk const& request, svm::run_sink<page>& found) noexcept;
 
  private:
   // -- 3. Migration: what page_migration asks for -----------------------------------------------------------------------
@@ -144,32 +146,27 @@ inline void process::munmap(svm::cpu_va start) {
   memory_.tell(freed);
 }
 
-/// Reports what is present, one element of `out` a page; what is absent stays as the library initialised it.
-inline void process::snapshot(svm::va_range span, std::span<entry> out) noexcept {
-  std::uint64_t run = 0;  // how many pages from this one on lie together
-  for (std::size_t i = out.size(); i-- != 0;) {
-    memory::mapping const* const m = find_mapping(span.start() + page_size * i);
-    if (m == nullptr || m->migrating) {
-      run = 0;
-      continue;
-    }
-    auto* const behind = memory_.owner_object_of(m->target);
-    bool const goes_on =
-        run != 0 && out[i + 1].page == memory::after(m->target, 1) && out[i + 1].owner_object == behind;
-    run = goes_on ? run + 1 : 1;
-    svm::page_order const order{static_cast<std::uint8_t>(std::bit_width(run) - 1)};
-    auto const place = memory_.is_device(m->target) ? svm::page_place::device : svm::page_place::system;
-    out[i] = {m->target, order, place, true, memory_.owner_of(m->target), behind};
+/// Reports what is present, page by page: the sink joins neighbours, and knows that what is left out is absent. Once it
+/// is full it wants no more.
+inline void process::snapshot(svm::va_range span, svm::run_sink<page>& found) noexcept {
+  for (auto e = table_.lower_bound(span.start().value); e != table_.end() && e->first <= span.last().value; ++e) {
+    page const p = e->second.target;
+    if (e->second.migrating) continue;
+    if (!found.add({e->first}, {.page = p,
+                                .owner_object = memory_.owner_object_of(p),
+                                .owner = memory_.owner_of(p),
+                                .place = memory_.is_device(p) ? svm::page_place::device : svm::page_place::system,
+                                .writable = true}))
+      return;
   }
 }
 
 /// A page walk for the device: as `snapshot`, after everything was made present. Device pages that `request.owner`
 /// reaches stay where they are. Should an event overtake the walk, the library finds out by the sequence.
-inline svm::errc process::fault_in(walk const& request, std::span<entry> out) noexcept {
-  for (std::size_t i = 0; i < out.size(); ++i)
-    if (svm::errc const e = make_present(request.span.start() + page_size * i, request.owner); e != svm::errc::ok)
-      return e;
-  snapshot(request.span, out);
+inline svm::errc process::fault_in(walk const& request, svm::run_sink<page>& found) noexcept {
+  for (svm::byte_count done{}; done < request.span.size(); done += page_size)
+    if (svm::errc const e = make_present(request.span.start() + done, request.owner); e != svm::errc::ok) return e;
+  snapshot(request.span, found);
   return svm::errc::ok;
 }
 
@@ -226,11 +223,11 @@ class gpu {
   [[nodiscard]] static page page_at(svm::dma_addr a) { return {a.value / page_bytes}; }
 
   // System memory, made reachable.
-  [[nodiscard]] svm::result<svm::dma_addr> dma_map(page p, svm::page_order, svm::dma_direction) noexcept {
+  [[nodiscard]] svm::result<svm::dma_addr> dma_map(page p, svm::page_count, svm::dma_direction) noexcept {
     ++dma_mappings_;
     return address_of(p);
   }
-  void dma_unmap(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept { --dma_mappings_; }
+  void dma_unmap(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept { --dma_mappings_; }
   [[nodiscard]] std::size_t dma_mappings() const { return dma_mappings_; }
 
   // The GPU's page table: what allocates is done before the library takes its lock.
@@ -241,7 +238,7 @@ class gpu {
   void commit(svm::va_range span, std::span<svm::device_address const> blocks, svm::mapping_access how) noexcept {
     auto entry = table_.find(span.start().value);
     for (svm::device_address const& block : blocks)
-      for (std::uint64_t i = 0; i < block.order.pages().value; ++i, ++entry)
+      for (std::uint64_t i = 0; i < block.count; ++i, ++entry)
         entry->second = {block.address + svm::byte_count{i * page_bytes}, true, how != svm::mapping_access::read_only};
   }
   void invalidate(svm::va_range span) noexcept {
@@ -297,16 +294,19 @@ class vram {
     available_ += m.size;
   }
   [[nodiscard]] svm::errc copy_to_device(std::span<svm::copy_block<page> const> job) noexcept {
-    for (auto const& block : job) memory_.copy(block.local, gpu::page_at(block.remote.address), block.remote.order);
+    for (auto const& block : job) memory_.copy(block.local, gpu::page_at(block.remote.address), block.remote.pages());
     return svm::errc::ok;
   }
   [[nodiscard]] svm::errc copy_to_system(std::span<svm::copy_block<page> const> job) noexcept {
-    for (auto const& block : job) memory_.copy(gpu::page_at(block.remote.address), block.local, block.remote.order);
+    for (auto const& block : job) memory_.copy(gpu::page_at(block.remote.address), block.local, block.remote.pages());
     return svm::errc::ok;
   }
-  [[nodiscard]] svm::result<svm::device_address> map(gpu&, page p, svm::page_order order,
+  [[nodiscard]] svm::result<svm::device_address> map(gpu&, page p, svm::page_count count,
                                                      svm::dma_direction direction) noexcept {
-    return svm::device_address{gpu::address_of(p), svm::interconnect::local, order, direction};
+    return svm::device_address{.address = gpu::address_of(p),
+                               .path = svm::interconnect::local,
+                               .direction = direction,
+                               .count = static_cast<std::uint32_t>(count.value)};
   }
   void unmap(gpu&, svm::device_address const&) noexcept {}
   [[nodiscard]] svm::page_owner owner() noexcept { return {1}; }  // there is no other memory of a device

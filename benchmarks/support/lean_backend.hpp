@@ -88,11 +88,24 @@ class mm {
   no_map_lock& map_lock() noexcept { return map_lock_; }
   svm::result<svm::vma_info> find_vma(svm::cpu_va) noexcept { return whole_; }
   svm::result<svm::vma_info> find_first_vma(svm::va_range) noexcept { return whole_; }
-  svm::errc fault_in(svm::walk_request<registration> const& request, std::span<svm::page_entry<page>> out) noexcept {
-    walk(request.span, out);
+  static constexpr page page_at(page first, std::uint64_t n) noexcept {
+    return page{first.number + n * lean::page_size.value};
+  }
+  svm::errc fault_in(svm::walk_request<registration> const& request, svm::run_sink<page>& found) noexcept {
+    snapshot(request.span, found);
     return svm::errc::ok;
   }
-  void snapshot(svm::va_range span, std::span<svm::page_entry<page>> out) noexcept { walk(span, out); }
+  void snapshot(svm::va_range span, svm::run_sink<page>& found) noexcept {
+    bool const is_run = lie == placement::run;
+    svm::byte_count const step = is_run ? span.size() : page_size;
+    std::uint64_t const swapped = is_run ? 0 : page_size.value;
+    for (svm::byte_count done{}; done < span.size(); done += step)
+      if (!found.add(span.start() + done, {.page = page{(span.start() + done).value ^ swapped},
+                                           .count = static_cast<std::uint32_t>(step.value / page_size.value),
+                                           .place = svm::page_place::system,
+                                           .writable = true}))
+        return;
+  }
   svm::errc register_notifier(registration& r, svm::va_range, svm::invalidation_target& target) noexcept {
     r.target = &target;
     last_ = &r;
@@ -150,7 +163,7 @@ class mm {
     free_.resize(pages);
     device_.resize(pages);
   }
-  [[nodiscard]] page page_at(svm::cpu_va a) const { return table_[index_of(a)]; }
+  [[nodiscard]] page page_of(svm::cpu_va a) const { return table_[index_of(a)]; }
   [[nodiscard]] static bool is_device(page p) { return (p.number & device_bit) != 0; }
 
   /// Runs one event over the notifier that was registered last.
@@ -165,19 +178,6 @@ class mm {
   placement lie = placement::run;
 
  private:
-  void walk(svm::va_range span, std::span<svm::page_entry<page>> out) const {
-    bool const is_run = lie == placement::run;
-    svm::page_order const order{is_run ? static_cast<std::uint8_t>(std::bit_width(out.size()) - 1) : std::uint8_t{0}};
-    std::uint64_t const swapped = is_run ? 0 : page_size.value;
-    for (std::size_t i = 0; i < out.size(); ++i)
-      out[i] = {page{(span.start().value + i * page_size.value) ^ swapped},
-                order,
-                svm::page_place::system,
-                true,
-                {},
-                nullptr};
-  }
-
   [[nodiscard]] std::size_t index_of(svm::cpu_va a) const {
     return static_cast<std::size_t>((a.value - frames_start_.value) / page_size.value);
   }
@@ -218,10 +218,10 @@ class mm {
 
 /// A device that maps a page at its own number and has no page table.
 struct device {
-  svm::result<svm::dma_addr> dma_map(page p, svm::page_order, svm::dma_direction) noexcept {
+  svm::result<svm::dma_addr> dma_map(page p, svm::page_count, svm::dma_direction) noexcept {
     return svm::dma_addr{p.number};
   }
-  void dma_unmap(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept {}
+  void dma_unmap(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept {}
   svm::errc prepare(svm::va_range) noexcept { return svm::errc::ok; }
   void commit(svm::va_range span, std::span<svm::device_address const> blocks, svm::mapping_access) noexcept {
     done.bound_pages += span.size().value / page_size.value;
@@ -254,8 +254,9 @@ struct pagemap {
     return svm::errc::ok;
   }
   svm::errc wait_cleared(memory&) noexcept { return svm::errc::ok; }
-  svm::result<svm::device_address> map(device&, page p, svm::page_order order, svm::dma_direction direction) noexcept {
-    return svm::device_address{svm::dma_addr{p.number}, svm::interconnect::local, order, direction};
+  svm::result<svm::device_address> map(device&, page p, svm::page_count count, svm::dma_direction direction) noexcept {
+    return svm::device_address{svm::dma_addr{p.number}, svm::interconnect::local, direction,
+                               static_cast<std::uint32_t>(count.value)};
   }
   void unmap(device&, svm::device_address const&) noexcept {}
   svm::page_owner owner() noexcept { return {1}; }
@@ -274,9 +275,7 @@ struct pagemap {
  private:
   [[nodiscard]] std::byte* local(svm::copy_block<page> const& b) { return bytes_of(b.local); }
   [[nodiscard]] std::byte* remote(svm::copy_block<page> const& b) { return bytes_of({b.remote.address.value}); }
-  [[nodiscard]] static std::size_t size_of(svm::copy_block<page> const& b) {
-    return b.remote.order.pages().value * page_size.value;
-  }
+  [[nodiscard]] static std::size_t size_of(svm::copy_block<page> const& b) { return b.remote.count * page_size.value; }
 };
 
 template <svm::lock Lock>
@@ -353,8 +352,8 @@ class system {
   static svm::gpusvm_layout shape(std::uint64_t range_pages) {
     svm::byte_count const chunks[]{page_size * range_pages, page_size};
     return *svm::gpusvm_layout::make({svm::cpu_va{}, svm::byte_count{std::uint64_t{1} << 47}},
-                                svm::byte_count{std::uint64_t{512} << 20}, std::span{chunks}.subspan(range_pages == 1),
-                                page_size);
+                                     svm::byte_count{std::uint64_t{512} << 20},
+                                     std::span{chunks}.subspan(range_pages == 1), page_size);
   }
   static svm::driver_options options() {
     svm::driver_options o;
@@ -367,15 +366,16 @@ class system {
 /// What a walk and a mapping of scattered pages cost at least: the same two loops over the same types, by hand.
 class by_hand {
  public:
-  explicit by_hand(std::size_t pages) : entries_(pages), blocks_(pages) {}
+  explicit by_hand(std::size_t pages) : runs_(pages), blocks_(pages) {}
 
   void map(std::uint64_t start) {
-    for (std::size_t i = 0; i < entries_.size(); ++i)
-      entries_[i] = {
-          page{(start + i * page_size.value) ^ page_size.value}, {}, svm::page_place::system, true, {}, nullptr};
-    for (std::size_t i = 0; i < entries_.size(); ++i)
-      blocks_[i] = {*gpu_.dma_map(entries_[i].page, entries_[i].order, svm::dma_direction::bidirectional),
-                    svm::interconnect::system, entries_[i].order, svm::dma_direction::bidirectional};
+    for (std::size_t i = 0; i < runs_.size(); ++i)
+      runs_[i] = {.page = page{(start + i * page_size.value) ^ page_size.value},
+                  .place = svm::page_place::system,
+                  .writable = true};
+    for (std::size_t i = 0; i < runs_.size(); ++i)
+      blocks_[i] = {.address = *gpu_.dma_map(runs_[i].page, runs_[i].pages(), svm::dma_direction::bidirectional),
+                    .count = runs_[i].count};
   }
   [[nodiscard]] std::span<svm::device_address const> blocks() const { return blocks_; }
   /// True when the blocks are those of the span from `start` on.
@@ -387,7 +387,7 @@ class by_hand {
 
  private:
   device gpu_;
-  std::vector<svm::page_entry<page>> entries_;
+  std::vector<svm::page_run<page>> runs_;
   std::vector<svm::device_address> blocks_;
 };
 

@@ -25,7 +25,7 @@ std::vector<stat_line> statistics_of(shell_machine<PageBytes>& computer) {
       flushes += view->device.tlb_flushes();
       view->in_charge().svm().for_each_range(everywhere, [&](auto const& r) {
         for (svm::device_address const& block : r.mapping().blocks_locked())
-          if (block.path == svm::interconnect::system) dma_mapped += block.order.pages().value;
+          if (block.path == svm::interconnect::system) dma_mapped += block.count;
       });
     }
   }

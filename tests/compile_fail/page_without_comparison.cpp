@@ -13,10 +13,10 @@ struct my_page {
 /// An mm with this page in all its functions, and what goes with it.
 struct my_mm : archetypes::mm {
   using page = my_page;
-  using entry = svm::page_entry<page>;
   using slot = svm::migration_slot<page>;
-  svm::errc fault_in(svm::walk_request<registration> const&, std::span<entry>) noexcept;
-  void snapshot(svm::va_range, std::span<entry>) noexcept;
+  static page page_at(page, std::uint64_t) noexcept;
+  svm::errc fault_in(svm::walk_request<registration> const&, svm::run_sink<page>&) noexcept;
+  void snapshot(svm::va_range, svm::run_sink<page>&) noexcept;
   svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept;
   void collect_pages(migration&, std::span<slot>, svm::page_scope const*, page) noexcept;
   svm::result<page> allocate_page(svm::page_order) noexcept;
@@ -24,14 +24,14 @@ struct my_mm : archetypes::mm {
   void discard_page(page) noexcept;
 };
 struct my_device : archetypes::device {
-  svm::result<svm::dma_addr> dma_map(my_page, svm::page_order, svm::dma_direction) noexcept;
+  svm::result<svm::dma_addr> dma_map(my_page, svm::page_count, svm::dma_direction) noexcept;
 };
 struct my_pagemap : archetypes::pagemap {
   using job = std::span<svm::copy_block<my_page> const>;
   svm::errc pages(memory&, std::span<svm::device_page<my_page>>) noexcept;
   svm::errc copy_to_device(job) noexcept;
   svm::errc copy_to_system(job) noexcept;
-  svm::result<svm::device_address> map(my_device&, my_page, svm::page_order, svm::dma_direction) noexcept;
+  svm::result<svm::device_address> map(my_device&, my_page, svm::page_count, svm::dma_direction) noexcept;
   void unmap(my_device&, svm::device_address const&) noexcept;
 };
 struct my_policies : archetypes::policies {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include <svm/conformance/device.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -77,23 +78,23 @@ class flawed_gpu : public wide::gpu {
  public:
   flawed_gpu(wide::memory& pages, flaw f, bounce how) : gpu(pages, {1, 2}, how), flaw_(f) {}
 
-  svm::result<svm::dma_addr> dma_map(page p, svm::page_order order, svm::dma_direction direction) noexcept {
+  svm::result<svm::dma_addr> dma_map(page p, svm::page_count count, svm::dma_direction direction) noexcept {
     lock_in(flaw::locks_in_dma_map);
-    auto const mapped = gpu::dma_map(p, flaw_ == flaw::maps_first_page_only ? svm::page_order{} : order, direction);
+    auto const mapped = gpu::dma_map(p, flaw_ == flaw::maps_first_page_only ? svm::page_count{1} : count, direction);
     if (mapped) mapped_.push_back(*mapped);
-    if (mapped) orders_[mapped->value] = order;
-    if (!mapped && flaw_ == flaw::failed_map_stays) static_cast<void>(gpu::dma_map(p, order, direction));
+    if (mapped) counts_[mapped->value] = count;
+    if (!mapped && flaw_ == flaw::failed_map_stays) static_cast<void>(gpu::dma_map(p, count, direction));
     return mapped;
   }
-  void dma_unmap(svm::dma_addr address, svm::page_order order, svm::dma_direction direction) noexcept {
+  void dma_unmap(svm::dma_addr address, svm::page_count count, svm::dma_direction direction) noexcept {
     lock_in(flaw::locks_in_dma_unmap);
     if (flaw_ == flaw::unmap_forgets) return;
-    if (flaw_ == flaw::unmaps_for_all && peer_ != nullptr) peer_->gpu::dma_unmap(address, order, direction);
+    if (flaw_ == flaw::unmaps_for_all && peer_ != nullptr) peer_->gpu::dma_unmap(address, count, direction);
     if (flaw_ == flaw::unmap_loses_bytes) direction = svm::dma_direction::to_device;
     if (flaw_ == flaw::unmap_ends_all)
-      for (svm::dma_addr const a : std::exchange(mapped_, {})) gpu::dma_unmap(a, order, direction);
+      for (svm::dma_addr const a : std::exchange(mapped_, {})) gpu::dma_unmap(a, count, direction);
     else
-      gpu::dma_unmap(address, order, direction);
+      gpu::dma_unmap(address, count, direction);
   }
 
   svm::result<svm::dma_addr> reserve_iova(svm::byte_count size) noexcept {
@@ -101,12 +102,12 @@ class flawed_gpu : public wide::gpu {
     if (!reserved_) reserved_ = *gpu::reserve_iova(size);
     return *reserved_;
   }
-  svm::errc link_iova(svm::dma_addr base, svm::byte_count offset, page p, svm::page_order order,
+  svm::errc link_iova(svm::dma_addr base, svm::byte_count offset, page p, svm::page_count count,
                       svm::dma_direction direction) noexcept {
     if (flaw_ == flaw::links_one_page) offset = {};
-    svm::errc const e = gpu::link_iova(base, offset, p, order, direction);
+    svm::errc const e = gpu::link_iova(base, offset, p, count, direction);
     if (flaw_ == flaw::failed_link_stays && e != svm::errc::ok)
-      static_cast<void>(gpu::link_iova(base, offset, p, order, direction));
+      static_cast<void>(gpu::link_iova(base, offset, p, count, direction));
     return e;
   }
   svm::errc sync_iova(svm::dma_addr base, svm::byte_count size) noexcept {
@@ -116,11 +117,11 @@ class flawed_gpu : public wide::gpu {
                     svm::dma_direction direction) noexcept {
     gpu::release_iova(base, size, flaw_ == flaw::releases_nothing ? svm::byte_count{} : linked, direction);
   }
-  void sync_for_device(svm::dma_addr address, svm::page_order order, svm::dma_direction direction) noexcept {
-    if (flaw_ != flaw::syncs_one_way) gpu::sync_for_device(address, order, direction);
+  void sync_for_device(svm::dma_addr address, svm::page_count count, svm::dma_direction direction) noexcept {
+    if (flaw_ != flaw::syncs_one_way) gpu::sync_for_device(address, count, direction);
   }
-  void sync_for_system(svm::dma_addr address, svm::page_order order, svm::dma_direction direction) noexcept {
-    if (flaw_ != flaw::syncs_other_way) gpu::sync_for_system(address, order, direction);
+  void sync_for_system(svm::dma_addr address, svm::page_count count, svm::dma_direction direction) noexcept {
+    if (flaw_ != flaw::syncs_other_way) gpu::sync_for_system(address, count, direction);
   }
 
   svm::errc prepare(svm::va_range span) noexcept {
@@ -141,7 +142,7 @@ class flawed_gpu : public wide::gpu {
     }
     if (flaw_ == flaw::commits_whole_mappings && blocks.size() == 1 && spreads(span, blocks[0], how)) return;
     if (flaw_ == flaw::commits_aligned_blocks && blocks.size() == 1)
-      span = {span.start().align_down(wide::page_size * blocks[0].order.pages().value), span.size()};
+      span = {span.start().align_down(wide::page_size * std::bit_floor(blocks[0].count)), span.size()};
     std::vector<svm::device_address> other_paths;
     if (flaw_ == flaw::commits_all_as_system) {
       other_paths.assign(blocks.begin(), blocks.end());
@@ -154,8 +155,8 @@ class flawed_gpu : public wide::gpu {
     gpu::commit(span, blocks, how);
     svm::cpu_va at = span.start();
     for (svm::device_address block : blocks) {
-      svm::byte_count const size = wide::page_size * block.order.pages().value;
-      block.order = {};
+      svm::byte_count const size = wide::page_size * block.count;
+      block.count = 1;
       for (svm::byte_count done{}; flaw_ == flaw::commits_first_of_each && done < size; done += wide::page_size)
         gpu::commit({at + done, wide::page_size}, {&block, 1}, how);
       at = at + size;
@@ -193,12 +194,13 @@ class flawed_gpu : public wide::gpu {
   }
   /// Commits all of the DMA mapping that a block is a part of.
   bool spreads(svm::va_range span, svm::device_address const& part, svm::mapping_access how) {
-    auto const after = orders_.upper_bound(part.address.value);
-    if (part.path != svm::interconnect::system || after == orders_.begin()) return false;
-    auto const& [start, order] = *std::prev(after);
-    if (order == part.order) return false;
-    svm::device_address const whole{svm::dma_addr{start}, part.path, order, part.direction};
-    svm::va_range const around{span.start() - (part.address - whole.address), wide::page_size * order.pages().value};
+    auto const after = counts_.upper_bound(part.address.value);
+    if (part.path != svm::interconnect::system || after == counts_.begin()) return false;
+    auto const& [start, count] = *std::prev(after);
+    if (count == part.pages()) return false;
+    svm::device_address const whole{svm::dma_addr{start}, part.path, part.direction,
+                                    static_cast<std::uint32_t>(count.value)};
+    svm::va_range const around{span.start() - (part.address - whole.address), wide::page_size * count.value};
     if (gpu::prepare(around) == svm::errc::ok) gpu::commit(around, {&whole, 1}, how);
     return true;
   }
@@ -207,7 +209,7 @@ class flawed_gpu : public wide::gpu {
   lock_policy::mutex<svm::lock_rank::eviction> lock_;
   flawed_gpu* peer_ = nullptr;
   std::set<std::uint64_t> prepared_;
-  std::map<std::uint64_t, svm::page_order> orders_;
+  std::map<std::uint64_t, svm::page_count> counts_;
   std::vector<svm::dma_addr> mapped_;
   std::optional<svm::dma_addr> reserved_;
 };
@@ -251,7 +253,7 @@ class bench {
   svm::device_address device_page(std::uint64_t value, svm::interconnect path) {
     page const p = memory_.add(1, true);
     poke(p, value);
-    return {{p.number * wide::page_bytes}, path, {}, svm::dma_direction::bidirectional};
+    return {.address = {p.number * wide::page_bytes}, .path = path};
   }
 
   std::size_t complaints_ = 0;

@@ -146,34 +146,50 @@ class flawed_mm : public wide::process {
     if (found && flaw_ == flaw::nothing_may_migrate) found->migratable = false;
     return found;
   }
-  void snapshot(svm::va_range span, std::span<svm::page_entry<page>> out) noexcept {
+  void snapshot(svm::va_range span, svm::run_sink<page>& found) noexcept {
     lock_in(flaw::locks_in_snapshot);
-    process::snapshot(span, out);
-    if (flaw_ == flaw::owner_is_of_the_first)
-      for (auto& entry : out) entry.owner = out[0].owner;
-    if (flaw_ != flaw::snapshots_fault_in) return;
-    for (std::size_t i = 0; i < out.size(); ++i)
-      if (out[i].place == svm::page_place::absent) static_cast<void>(process::load(span.start() + page_size * i));
-    process::snapshot(span, out);
+    if (flaw_ == flaw::snapshots_fault_in)
+      for (svm::byte_count done{}; done < span.size(); done += page_size)
+        static_cast<void>(process::load(span.start() + done));
+    if (flaw_ != flaw::owner_is_of_the_first) return process::snapshot(span, found);
+    std::optional<svm::page_owner> first;
+    for (svm::byte_count done{}; done < span.size(); done += page_size) {
+      svm::page_run<page> room[1];
+      svm::va_range const one{span.start() + done, page_size};
+      svm::page_walk<process> walk{one, room};
+      process::snapshot(one, walk);
+      if (walk.runs().empty()) continue;
+      room[0].owner = first.value_or(room[0].owner);
+      first = room[0].owner;
+      if (!found.add(one.start(), room[0])) return;
+    }
   }
   svm::result<svm::vma_info> find_first_vma(svm::va_range span) noexcept {
     lock_in(flaw::locks_in_find_first_vma);
     if (flaw_ == flaw::first_vma_is_any) return find_vma(span.last());
     return process::find_first_vma(span);
   }
-  svm::errc fault_in(svm::walk_request<registration> const& request, std::span<svm::page_entry<page>> out) noexcept {
+  svm::errc fault_in(svm::walk_request<registration> const& request, svm::run_sink<page>& found) noexcept {
     lock_in(flaw::locks_in_fault_in);
     svm::access_kind const want = flaw_ == flaw::walks_for_reading ? svm::access_kind::read : request.want;
     svm::page_owner owner = request.owner;
     if (flaw_ == flaw::walks_bring_nothing_back) owner = gpu_owner;
     if (flaw_ == flaw::walks_leave_members_only && owner != gpu_owner) owner = svm::nobody;
-    std::size_t const count = out.size() - (flaw_ == flaw::walks_skip_the_last && out.size() > 1 ? 1 : 0);
-    svm::walk_request<registration> const read{request.span, want, owner, request.registration, request.sequence};
-    svm::errc const e = process::fault_in(read, out.first(count));
-    if (flaw_ == flaw::walks_say_read_only)
-      for (auto& entry : out) entry.writable = false;
-    if (flaw_ == flaw::claims_too_much && out.size() > 1)
-      for (auto& entry : out) entry.order = out[0].order;
+    svm::va_range span = request.span;
+    if (flaw_ == flaw::walks_skip_the_last && span.size() > page_size) span = {span.start(), span.size() - page_size};
+    svm::walk_request<registration> const read{span, want, owner, request.registration, request.sequence};
+    if (flaw_ != flaw::walks_say_read_only && flaw_ != flaw::claims_too_much) return process::fault_in(read, found);
+    std::vector<svm::page_run<page>> room(span.size().value / page_size.value);
+    svm::page_walk<process> walk{span, room};
+    svm::errc const e = process::fault_in(read, walk);
+    svm::cpu_va at = span.start();
+    for (svm::page_run<page> r : walk.runs()) {
+      svm::byte_count const size = page_size * r.count;
+      if (flaw_ == flaw::walks_say_read_only) r.writable = false;
+      if (flaw_ == flaw::claims_too_much) r.page = walk.runs()[0].page;
+      if (!found.add(at, r)) break;
+      at = at + size;
+    }
     return e;
   }
   svm::errc register_notifier(registration& r, svm::va_range span, svm::invalidation_target& target) noexcept {

@@ -202,9 +202,9 @@ class mock_bench {
   void unplug() { memory_.unplug(); }
   svm::device_address dma_address(page p, svm::page_order order) {
     constexpr auto both_ways = svm::dma_direction::bidirectional;
-    auto const mapped = device_.dma_map(p, order, both_ways);
+    auto const mapped = device_.dma_map(p, order.pages(), both_ways);
     REQUIRE(mapped);
-    return {*mapped, svm::interconnect::system, order, both_ways};
+    return {.address = *mapped, .direction = both_ways, .count = static_cast<std::uint32_t>(order.pages().value)};
   }
   std::optional<std::uint64_t> device_read(svm::device_address const& a) { return read_by(device_, a); }
   std::optional<std::uint64_t> peer_read(svm::device_address const& a) { return read_by(peer_, a); }
@@ -227,7 +227,7 @@ class mock_bench {
     std::vector<svm::device_page<page>> named(1);
     REQUIRE(from.pages(*memory, std::span{named}) == svm::errc::ok);
     poke(named[0].page, value);
-    return *from.map(device_, named[0].page, svm::page_order{}, svm::dma_direction::bidirectional);
+    return *from.map(device_, named[0].page, svm::page_count{1}, svm::dma_direction::bidirectional);
   }
   static std::optional<std::uint64_t> read_by(device_type& who, svm::device_address const& a) {
     svm::va_range const window{svm::cpu_va{PageBytes}, page_size};

@@ -128,12 +128,12 @@ class flawed_vram : public wide::vram {
       for (auto const& block : job) memory_.of(block.local).bytes.fill({});
     return e;
   }
-  svm::result<svm::device_address> map(wide::gpu& who, page p, svm::page_order order,
+  svm::result<svm::device_address> map(wide::gpu& who, page p, svm::page_count count,
                                        svm::dma_direction direction) noexcept {
     lock_in(flaw::locks_in_map, late_);
     if (first_ == page{}) first_ = p;
     reachable_ = true;
-    auto mapped = vram::map(who, flaw_ == flaw::maps_first_page ? first_ : p, order, direction);
+    auto mapped = vram::map(who, flaw_ == flaw::maps_first_page ? first_ : p, count, direction);
     if (flaw_ == flaw::unmap_ends_all_devices) ended_ = false;
     if (mapped && flaw_ == flaw::maps_peers_elsewhere && &who != &device_) mapped->address.value = 0;
     return mapped;
@@ -178,7 +178,7 @@ class flawed_vram : public wide::vram {
     if (flaw_ == flaw::copies_first_block_only) return run(job.first(1));
     if (flaw_ == flaw::copies_nothing_to_peers && job[0].remote.path == svm::interconnect::peer) return svm::errc::ok;
     std::vector<svm::copy_block<page>> small(job.begin(), job.end());
-    for (auto& block : small) block.remote.order = {};
+    for (auto& block : small) block.remote.count = 1;
     return flaw_ == flaw::copies_first_pages_only ? run(std::span<svm::copy_block<page> const>{small}) : run(job);
   }
 
@@ -235,7 +235,9 @@ class bench {
   }
   svm::device_address dma_address(page p, svm::page_order order) {
     constexpr auto both_ways = svm::dma_direction::bidirectional;
-    return {*gpu_.dma_map(p, order, both_ways), svm::interconnect::system, order, both_ways};
+    return {.address = *gpu_.dma_map(p, order.pages(), both_ways),
+            .direction = both_ways,
+            .count = static_cast<std::uint32_t>(order.pages().value)};
   }
   std::optional<std::uint64_t> device_read(svm::device_address const& a) {
     return vram_.reachable() || a.path == svm::interconnect::peer ? read_by(gpu_, a) : std::nullopt;

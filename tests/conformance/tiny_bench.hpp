@@ -98,7 +98,9 @@ class tiny_bench {
   }
   svm::device_address dma_address(page p, svm::page_order order) {
     constexpr auto both_ways = svm::dma_direction::bidirectional;
-    return {*gpu_.dma_map(p, order, both_ways), svm::interconnect::system, order, both_ways};
+    return {.address = *gpu_.dma_map(p, order.pages(), both_ways),
+            .direction = both_ways,
+            .count = static_cast<std::uint32_t>(order.pages().value)};
   }
   std::size_t dma_mappings() { return gpu_.dma_mappings(); }
   std::optional<std::uint64_t> device_read(svm::device_address const& a) {

@@ -68,21 +68,21 @@ class gpu {
   [[nodiscard]] std::size_t dma_mappings() const { return iommu_.size(); }
   void fail_next_map() { fails_ = true; }
 
-  [[nodiscard]] svm::result<svm::dma_addr> dma_map(page p, svm::page_order order, svm::dma_direction) noexcept {
+  [[nodiscard]] svm::result<svm::dma_addr> dma_map(page p, svm::page_count count, svm::dma_direction) noexcept {
     if (std::exchange(fails_, false)) return svm::errc::dma_map_failed;
-    svm::dma_addr const address = reserve(page_size * order.pages().value);
-    attach(address, p, order, true);
+    svm::dma_addr const address = reserve(page_size * count.value);
+    attach(address, p, count, true);
     return address;
   }
-  void dma_unmap(svm::dma_addr address, svm::page_order order, svm::dma_direction direction) noexcept {
-    detach(address, order.pages().value, direction);
+  void dma_unmap(svm::dma_addr address, svm::page_count count, svm::dma_direction direction) noexcept {
+    detach(address, count.value, direction);
   }
 
   [[nodiscard]] svm::result<svm::dma_addr> reserve_iova(svm::byte_count size) noexcept { return reserve(size); }
-  [[nodiscard]] svm::errc link_iova(svm::dma_addr base, svm::byte_count offset, page p, svm::page_order order,
+  [[nodiscard]] svm::errc link_iova(svm::dma_addr base, svm::byte_count offset, page p, svm::page_count count,
                                     svm::dma_direction) noexcept {
     if (std::exchange(fails_, false)) return svm::errc::dma_map_failed;
-    attach(base + offset, p, order, false);
+    attach(base + offset, p, count, false);
     return svm::errc::ok;
   }
   [[nodiscard]] svm::errc sync_iova(svm::dma_addr base, svm::byte_count size) noexcept {
@@ -94,12 +94,12 @@ class gpu {
     detach(base, svm::pages_in(linked, page_size).value, direction);
   }
 
-  void sync_for_device(svm::dma_addr address, svm::page_order order, svm::dma_direction) noexcept {
-    for_each(address, order.pages().value, [this](window& w) { w.copy = memory_.of(w.target).bytes; });
+  void sync_for_device(svm::dma_addr address, svm::page_count count, svm::dma_direction) noexcept {
+    for_each(address, count.value, [this](window& w) { w.copy = memory_.of(w.target).bytes; });
   }
-  void sync_for_system(svm::dma_addr address, svm::page_order order, svm::dma_direction) noexcept {
+  void sync_for_system(svm::dma_addr address, svm::page_count count, svm::dma_direction) noexcept {
     if (!bounces_) return;
-    for_each(address, order.pages().value, [this](window& w) { memory_.of(w.target).bytes = w.copy; });
+    for_each(address, count.value, [this](window& w) { memory_.of(w.target).bytes = w.copy; });
   }
 
   [[nodiscard]] svm::errc prepare(svm::va_range span) noexcept {
@@ -109,7 +109,7 @@ class gpu {
   void commit(svm::va_range span, std::span<svm::device_address const> blocks, svm::mapping_access how) noexcept {
     auto entry = table_.find(span.start().value);
     for (svm::device_address const& block : blocks)
-      for (std::uint64_t i = 0; i < block.order.pages().value; ++i, ++entry) {
+      for (std::uint64_t i = 0; i < block.count; ++i, ++entry) {
         entry->second = {block, true, how != svm::mapping_access::read_only};
         entry->second.address.address = block.address + page_size * i;
       }
@@ -134,8 +134,8 @@ class gpu {
     next_dma_ += size.value;
     return address;
   }
-  void attach(svm::dma_addr address, page p, svm::page_order order, bool reachable) {
-    for (std::uint64_t i = 0; i < order.pages().value; ++i)
+  void attach(svm::dma_addr address, page p, svm::page_count count, bool reachable) {
+    for (std::uint64_t i = 0; i < count.value; ++i)
       iommu_[(address + page_size * i).value] = {nth(p, i), reachable, memory_.of(nth(p, i)).bytes};
   }
   void detach(svm::dma_addr address, std::uint64_t count, svm::dma_direction direction) {
@@ -243,11 +243,14 @@ class vram {
       std::memcpy(remote, memory_.of(local).bytes.data(), page_bytes);
     });
   }
-  [[nodiscard]] svm::result<svm::device_address> map(gpu& who, page p, svm::page_order order,
+  [[nodiscard]] svm::result<svm::device_address> map(gpu& who, page p, svm::page_count count,
                                                      svm::dma_direction direction) noexcept {
     if (!who.who().reaches(owner())) return svm::errc::unsupported;
     auto const path = &who == &gpu_ ? svm::interconnect::local : svm::interconnect::peer;
-    return svm::device_address{{p.number * page_bytes}, path, order, direction};
+    return svm::device_address{.address = {p.number * page_bytes},
+                               .path = path,
+                               .direction = direction,
+                               .count = static_cast<std::uint32_t>(count.value)};
   }
   void unmap(gpu&, svm::device_address const&) noexcept {}
   [[nodiscard]] svm::page_owner owner() noexcept { return gpu_.who(); }
@@ -266,7 +269,7 @@ class vram {
   [[nodiscard]] svm::errc for_each(std::span<svm::copy_block<page> const> job, Copy&& copy) {
     if (std::exchange(fails_, false)) return svm::errc::copy_failed;
     for (svm::copy_block<page> const& block : job)
-      for (std::uint64_t i = 0; i < block.remote.order.pages().value; ++i) {
+      for (std::uint64_t i = 0; i < block.remote.count; ++i) {
         svm::device_address one = block.remote;
         one.address = one.address + page_size * i;
         std::byte* const remote = gpu_.bytes(one);

@@ -27,7 +27,7 @@ struct page {
   std::uint64_t number = 0;  ///< 0: no page
   friend bool operator==(page, page) = default;
 };
-[[nodiscard]] inline page nth(page first, std::uint64_t i) {
+[[nodiscard]] constexpr page nth(page first, std::uint64_t i) {
   return {first.number + i};
 }
 

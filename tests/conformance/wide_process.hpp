@@ -98,20 +98,29 @@ class process {
       if (v.extent.overlaps(span)) return svm::vma_info{v.extent, true, v.writable, migratable};
     return svm::errc::no_vma;
   }
-  void snapshot(svm::va_range span, std::span<svm::page_entry<page>> out) noexcept {
-    std::uint64_t run = 0;  // how many pages from this one on are contiguous
-    for (std::size_t i = out.size(); i-- != 0;) {
-      auto const e = table_.find((span.start() + page_size * i).value);
+  [[nodiscard]] static constexpr page page_at(page first, std::uint64_t n) noexcept { return nth(first, n); }
+  /// Reports whole blocks, where all of one is mapped in its order: they may begin before the span and end behind it.
+  void snapshot(svm::va_range span, svm::run_sink<page>& found) noexcept {
+    for (svm::cpu_va at = span.start(); span.contains(at);) {
+      auto const e = table_.find(at.value);
       if (e == table_.end() || e->second.migrating || e->second.swapped) {
-        run = 0;
+        if (at = at + page_size; at == svm::cpu_va{}) return;
         continue;
       }
       page const p = e->second.target;
       frame const& b = memory_.block(p);
-      run = run != 0 && out[i + 1].page == nth(p, 1) && out[i + 1].owner_object == b.owner_object ? run + 1 : 1;
-      svm::page_order const order{static_cast<std::uint8_t>(std::bit_width(run) - 1)};
-      auto const place = b.is_device ? svm::page_place::device : svm::page_place::system;
-      out[i] = {p, order, place, is_writable(span.start() + page_size * i), memory_.owner(p), b.owner_object};
+      bool const whole = b.mapped == b.order.pages().value;
+      page const first = whole ? memory_.of(p).first : p;
+      svm::cpu_va const start = at - page_size * (p.number - first.number);
+      auto const count = static_cast<std::uint32_t>(whole ? b.order.pages().value : 1);
+      if (!found.add(start, {.page = first,
+                             .owner_object = b.owner_object,
+                             .owner = memory_.owner(p),
+                             .count = count,
+                             .place = b.is_device ? svm::page_place::device : svm::page_place::system,
+                             .writable = is_writable(at)}))
+        return;
+      at = start + page_size * count;
     }
   }
 
@@ -131,12 +140,12 @@ class process {
   void set_sequence(registration& r, std::uint64_t value) noexcept { r.sequence = value; }
 
   [[nodiscard]] svm::errc fault_in(svm::walk_request<registration> const& request,
-                                   std::span<svm::page_entry<page>> out) noexcept {
-    for (std::size_t i = 0; i < out.size(); ++i)
-      if (svm::errc const e = make_present(request.span.start() + page_size * i, request.want, request.owner, false);
+                                   svm::run_sink<page>& found) noexcept {
+    for (svm::byte_count done{}; done < request.span.size(); done += page_size)
+      if (svm::errc const e = make_present(request.span.start() + done, request.want, request.owner, false);
           e != svm::errc::ok)
         return e;
-    snapshot(request.span, out);
+    snapshot(request.span, found);
     return svm::errc::ok;
   }
 

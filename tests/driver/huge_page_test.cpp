@@ -9,6 +9,8 @@
 
 #include <mock/processes.hpp>
 
+#include <svm/concepts/page_walk.hpp>
+
 using namespace support;
 using svm::page_flag;
 
@@ -22,11 +24,14 @@ svm::mock::machine_options stays_in_ram(bool thp) {
     o.thp = thp;
   });
 }
-std::vector<svm::page_entry<svm::mock::page>> snapshot(world& w, cpu_va a, std::uint64_t size) {
-  std::vector<svm::page_entry<svm::mock::page>> entries(size / page_bytes);
+std::vector<svm::page_run<svm::mock::page>> runs(world& w, cpu_va a, std::uint64_t size) {
+  std::vector<svm::page_run<svm::mock::page>> found;
   svm::shared_guard const guard{w.process.map_lock()};
-  w.process.snapshot(span(a, size), entries);
-  return entries;
+  svm::for_each_run(w.process, span(a, size), [&](auto const& run) {
+    found.push_back(run);
+    return true;
+  });
+  return found;
 }
 
 }  // namespace
@@ -40,14 +45,14 @@ TEST_SUITE("driver, huge pages") {
       CAPTURE(static_cast<int>(allowed));
       bool const writable = allowed == protection::read_write;
       REQUIRE(w.process.mprotect(base, {2 * MiB}, allowed) == sys::ok);
-      auto const seen = snapshot(w, base, 2 * MiB);
-      CHECK(seen[0].order.value == 9);
-      CHECK(std::ranges::all_of(
-          seen, [&](auto const& e) { return e.place == svm::page_place::system && e.writable == writable; }));
+      auto const seen = runs(w, base, 2 * MiB);
+      REQUIRE(seen.size() == 1);
+      CHECK(seen[0].count == 512);
+      CHECK((seen[0].place == svm::page_place::system && seen[0].writable == writable));
       CHECK(w.gpu_read(at(MiB)) == 7u);
       auto const r = w.range_at(base);
       REQUIRE(r->mapping().blocks_locked().size() == 1);
-      CHECK(r->mapping().blocks_locked()[0].order.value == 9);
+      CHECK(r->mapping().blocks_locked()[0].count == 512);
       CHECK(r->mapping().has(page_flag::read_only) == !writable);
       CHECK(w.gpu_write(base, 1) == (writable ? errc::ok : errc::read_only));
       CHECK(w.complaint() == "");
@@ -76,12 +81,12 @@ TEST_SUITE("driver, huge pages") {
       w.driver.svm().for_each_range(span(far, 2 * MiB), [&](auto const& r) {
         cpu_va a = r.interval().start();
         for (svm::device_address const& block : r.mapping().blocks_locked()) {
-          std::uint64_t const size = block.order.pages().value * page_bytes;
+          std::uint64_t const size = block.count * page_bytes;
           std::uint64_t const from = (a - start).value;
           CHECK(from / piece == (from + size - 1) / piece);  // in one piece: no other has its neighbouring frames
           auto const first = w.process.entry_at(a).target;
           CHECK(w.dma.peek(block.address) == first);
-          for (std::uint64_t i = 0; i < block.order.pages().value; ++i)
+          for (std::uint64_t i = 0; i < block.count; ++i)
             CHECK(w.process.entry_at(a + byte_count{i * page_bytes}).target == w.frames.after(first, i));
           a = a + byte_count{size};
           mapped += size;

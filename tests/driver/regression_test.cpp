@@ -163,9 +163,9 @@ TEST_SUITE("driver/regression") {
     scripted<> s{*shape};
     s.mm.add_vma(base, 64 * KiB);
     std::uint64_t looks = 0;
-    s.mm.show = [&](va_range where, std::span<scripted<>::entry> out) {
+    s.mm.show = [&](va_range where, scripted<>::sink& found) {
       ++looks;
-      scripted_mm<4096>::fill(where, out);
+      scripted_mm<4096>::fill(where, found);
     };
     auto const found = s.svm.find_or_insert(base, {access_kind::read, true, false, {}});
     REQUIRE(found);

@@ -6,8 +6,11 @@
 #include <svm/gpusvm/impl/get_pages.hpp>
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include <mock/processes.hpp>
+#include <support/scripted.hpp>
 
 using namespace support;
 using svm::invalidation_cause;
@@ -181,11 +184,91 @@ TEST_SUITE("gpusvm/attach") {
       CHECK_FALSE(s.one.mapping.has(page_flag::peer));
       CHECK(s.two.mapping.has(page_flag::peer));
       CHECK((s.one.reads(base) && s.two.reads(base)));
-      CHECK(s.w.gpu_card(1).memory.peer_maps() == chunk_pages);
+      CHECK(s.w.gpu_card(1).memory.peer_maps() == 1);  // the pages of the allocation lie together
       s.svm().detach(held, s.two.mapping);
       CHECK(s.w.gpu_card(1).memory.peer_maps() == 0);
       CHECK(s.one.reads(base));
     }
     CHECK(s.w.cpu_read(base) == 100u);
+  }
+
+  TEST_CASE("several devices get their mappings from one walk, and a call that finds them valid walks not at all") {
+    shared_range s;
+    std::uint64_t walks = 0;
+    s.w.hooks.hook = [&](step at) { walks += at == step::walked ? 1 : 0; };
+    auto held = s.hold();
+    pages* const all[] = {&svm::gpusvm<policies>::own_mapping(held), &s.one.mapping, &s.two.mapping};
+    s.svm().unmap_pages(held);
+    REQUIRE(s.live() == 0);
+    CHECK(s.svm().get_pages(held, all, {}) == errc::ok);
+    CHECK(walks == 1);
+    CHECK(s.live() == 3 * chunk_pages);
+    for (pages* const mapping : all) CHECK(s.svm().bind(held, *mapping) == errc::ok);
+    CHECK((s.one.reads(base) && s.two.reads(base)));
+    CHECK(s.svm().get_pages(held, all, {}) == errc::ok);
+    CHECK(walks == 1);
+    CHECK(s.svm().get_pages(held, std::span<pages* const>{}, {}) == errc::ok);
+    // One that is valid is not made anew with the others.
+    s.svm().detach(held, s.two.mapping);
+    REQUIRE(s.svm().attach(held, s.two.mapping) == errc::ok);
+    std::uint64_t const maps = s.w.failures.calls(failure::dma_map);
+    CHECK(s.svm().get_pages(held, all, {}) == errc::ok);
+    CHECK(walks == 2);
+    CHECK(s.w.failures.calls(failure::dma_map) == maps + chunk_pages);
+    s.w.hooks.hook = nullptr;
+  }
+
+  TEST_CASE("when one of several devices fails, at whichever step, none stays mapped that the call mapped") {
+    for (bool const one_before : {false, true}) {
+      for (auto const kind : {failure::alloc, failure::dma_map}) {
+        for (std::uint64_t k = 1;; ++k) {
+          REQUIRE(k < 100);
+          shared_range s;
+          auto held = s.hold();
+          pages* const all[] = {&s.one.mapping, &svm::gpusvm<policies>::own_mapping(held), &s.two.mapping};
+          s.svm().unmap_pages(held);
+          if (one_before) REQUIRE(s.use(held, s.one) == errc::ok);
+          s.w.failures.arm(kind, k);
+          errc const e = s.svm().get_pages(held, all, {});
+          bool const struck = s.w.failures.struck() != 0;
+          s.w.failures.disarm();
+          CHECK(e == (!struck ? errc::ok : kind == failure::alloc ? errc::no_memory : errc::dma_map_failed));
+          CHECK(s.live() == (!struck ? 3 : one_before ? 1 : 0) * chunk_pages);
+          CHECK(s.one.is_mapped() == (!struck || one_before));
+          CHECK(s.one.reads(base) == one_before);
+          CHECK(s.svm().get_pages(held, all, {}) == errc::ok);
+          CHECK(s.live() == 3 * chunk_pages);
+          if (!struck) {
+            CHECK(k > (kind == failure::dma_map ? (one_before ? 2 : 3) * chunk_pages : 1));
+            break;
+          }
+        }
+      }
+    }
+  }
+
+  TEST_CASE("an event between two devices' mappings has the rest mapped after a new walk, and what is valid kept") {
+    for (bool const meets_range : {true, false}) {
+      scripted<> s{*svm::gpusvm_layout::make({cpu_va{}, byte_count{svm::mock::user_end}}, {2 * MiB},
+                                             std::vector<byte_count>{{chunk}, {page_bytes}}, {page_bytes})};
+      using scripted_pages = svm::device_mapping<scripted<>::policies>;
+      s.mm.add_vma(base, MiB);
+      auto held = s.svm.lock_range(s.svm.find_or_insert(base, {})->range);
+      scripted_pages other{s.svm.env()};
+      REQUIRE(s.svm.attach(held, other) == errc::ok);
+      scripted_pages* const all[] = {&svm::gpusvm<scripted<>::policies>::own_mapping(held), &other};
+      int arrays = 0;
+      s.memory.hook = [&](std::size_t size) {
+        if (size != chunk_pages * sizeof(svm::device_address) || ++arrays != 2) return;
+        s.mm.invalidate(span(meets_range ? base : at(chunk), page_bytes));
+      };
+      CHECK(s.svm.get_pages(held, all, {}) == errc::ok);
+      s.memory.hook = nullptr;
+      CHECK(s.mm.walks == 2);
+      CHECK(s.device.live.size() == 2 * chunk_pages);
+      CHECK(s.device.calls == (meets_range ? 3 : 2) * chunk_pages);
+      CHECK(s.stats.count(svm::event_kind::interfered_retry) == 1);
+      s.svm.detach(held, other);
+    }
   }
 }

@@ -6,6 +6,7 @@
 
 #include <support/scripted_allocation.hpp>
 
+#include <svm/concepts/page_walk.hpp>
 #include <svm/gpusvm/device_mapping.hpp>
 #include <svm/mock/machine/random.hpp>
 
@@ -22,7 +23,7 @@ namespace {
 
 using policies = support::scripted_policies<4096>;
 using pages = svm::device_mapping<policies>;
-using entry = pages::entry;
+using run = pages::run;
 using allocation = support::scripted_allocation<policies>;
 using support::device_page;
 
@@ -48,66 +49,73 @@ struct bench {
     CHECK(pagemap.mismatches == 0);
   }
 
-  [[nodiscard]] errc map(std::vector<entry> const& found, page_options wanted = {}) {
+  [[nodiscard]] errc map(std::vector<run> const& found, page_options wanted = {}) {
     pages::room room{env};
-    REQUIRE(room.reserve(found.size(), found.front().place == page_place::system, wanted.allow_mixed) == errc::ok);
+    REQUIRE(room.reserve(found, wanted.allow_mixed) == errc::ok);
     return mapping.map(found, wanted, room);
   }
   [[nodiscard]] std::size_t live() const { return device.live.size() + pagemap.live.size(); }
 };
 
-entry system_page(std::uint64_t number, std::uint8_t order = 0) {
-  return {{number}, {order}, page_place::system, true};
+run system_page(std::uint64_t number, std::uint32_t count = 1) {
+  return {.page = {number}, .count = count, .place = page_place::system, .writable = true};
 }
-std::vector<entry> system_pages(std::size_t count) {
-  std::vector<entry> found;
+std::vector<run> system_pages(std::size_t count) {
+  std::vector<run> found;
   for (std::size_t i = 0; i < count; ++i) found.push_back(system_page(1000 + 3 * i));
   return found;
 }
 
-/// A span over one folio, as a walk reports it: each page begins what is left of the folio, in whole powers of two.
-std::vector<entry> folio_from(std::uint64_t first_page, std::size_t count, std::uint64_t left_in_folio) {
-  std::vector<entry> found;
-  for (std::size_t i = 0; i < count; ++i) {
-    std::uint8_t order = 0;
-    while (std::uint64_t{2} << order <= left_in_folio - i) ++order;
-    found.push_back(system_page(first_page + i, order));
-  }
-  return found;
+/// What a walk of a span of `count` pages makes of folios, each `before` pages before or behind its start.
+struct folio {
+  std::int64_t offset;
+  run pages;
+};
+std::vector<run> walk_over(std::size_t count, std::vector<folio> const& folios) {
+  constexpr std::int64_t first = 10000;
+  auto const address = [](std::int64_t page) { return svm::cpu_va{static_cast<std::uint64_t>(first + page) * 4096}; };
+  std::vector<run> room(count);
+  svm::page_walk<policies::mm> walk{{address(0), 4_KiB * count}, room};
+  for (folio const& f : folios) static_cast<void>(walk.add(address(f.offset), f.pages));
+  REQUIRE(walk.is_complete());
+  return {walk.runs().begin(), walk.runs().end()};
 }
 
-std::vector<int> orders(pages const& mapping) {
-  std::vector<int> all;
-  for (device_address const& block : mapping.blocks_locked()) all.push_back(block.order.value);
+std::vector<std::uint32_t> sizes(pages const& mapping) {
+  std::vector<std::uint32_t> all;
+  for (device_address const& block : mapping.blocks_locked()) all.push_back(block.count);
   return all;
 }
 
 }  // namespace
 
 TEST_SUITE("gpusvm/device_mapping") {
-  TEST_CASE("PAG-07 a folio of 2 MiB under an aligned range is one DMA entry of order 9") {
+  TEST_CASE("PAG-07 a folio of 2 MiB under an aligned range is one DMA entry of 512 pages") {
     bench b;
-    REQUIRE(b.map(folio_from(512, 512, 512)) == errc::ok);
-    CHECK(orders(b.mapping) == std::vector{9});
+    REQUIRE(b.map(walk_over(512, {{0, system_page(512, 512)}})) == errc::ok);
+    CHECK(sizes(b.mapping) == std::vector{512u});
     CHECK(b.device.live.begin()->second.page.number == 512);
-    CHECK(b.device.live.begin()->second.order.value == 9);
+    CHECK(b.device.live.begin()->second.count.value == 512);
   }
 
   TEST_CASE("PAG-08 a range inside a larger folio maps no page outside itself") {
     SUBCASE("the folio begins before the range and ends after it") {
       bench b;
-      REQUIRE(b.map(folio_from(256, 16, 256)) == errc::ok);
-      CHECK(orders(b.mapping) == std::vector{4});
+      REQUIRE(b.map(walk_over(16, {{-256, system_page(0, 512)}})) == errc::ok);
+      CHECK(sizes(b.mapping) == std::vector{16u});
+      CHECK(b.device.live.begin()->second.page.number == 256);
     }
     SUBCASE("the range is the tail of the folio") {
       bench b;
-      REQUIRE(b.map(folio_from(512 - 16, 16, 16)) == errc::ok);
-      CHECK(orders(b.mapping) == std::vector{4});
+      REQUIRE(b.map(walk_over(16, {{-496, system_page(0, 512)}})) == errc::ok);
+      CHECK(sizes(b.mapping) == std::vector{16u});
+      CHECK(b.device.live.begin()->second.page.number == 496);
     }
     SUBCASE("the range begins and ends at odd pages of the folio") {
       bench b;
-      REQUIRE(b.map(folio_from(3, 7, 100)) == errc::ok);
-      CHECK(orders(b.mapping) == std::vector{2, 1, 0});
+      REQUIRE(b.map(walk_over(7, {{-3, system_page(0, 100)}})) == errc::ok);
+      CHECK(sizes(b.mapping) == std::vector{7u});
+      CHECK(b.device.live.begin()->second.page.number == 3);
     }
   }
 
@@ -117,25 +125,27 @@ TEST_SUITE("gpusvm/device_mapping") {
       svm::mock::random draw{seed};
       bench b;
       std::size_t const count = 1 + draw.below(64);
-      std::vector<entry> found;
-      std::vector<std::size_t> folio_end;  // in entries, of the folio that each entry lies in
-      while (found.size() < count) {
-        std::uint64_t const size = std::uint64_t{1} << draw.below(8);
-        std::uint64_t const skipped = found.empty() ? draw.below(size) : 0;
-        std::uint64_t const first = (1000 + found.size()) * 1024;
-        std::uint64_t const here = size - skipped;
-        for (entry const& e : folio_from(first + skipped, here, here)) found.push_back(e);
-        folio_end.resize(found.size(), found.size());
+      std::vector<folio> folios;
+      std::size_t there = 0;
+      while (there < count) {
+        std::uint32_t const size = 1u << draw.below(8);
+        std::uint64_t const skipped = folios.empty() ? draw.below(size) : 0;
+        auto const offset = static_cast<std::int64_t>(there) - static_cast<std::int64_t>(skipped);
+        folios.push_back({offset, system_page((1000 + there) * 1024, size)});
+        there += size - skipped;
       }
-      found.resize(count);
-      REQUIRE(b.map(found) == errc::ok);
+      REQUIRE(b.map(walk_over(count, folios)) == errc::ok);
+      REQUIRE(b.mapping.blocks_locked().size() == folios.size());
       std::size_t at = 0;
       bool good = true;
-      for (device_address const& block : b.mapping.blocks_locked()) {
-        std::size_t const size = block.order.pages().value;
-        good = good && at + size <= count && at + size <= folio_end[at];
-        good = good && b.device.live.at(block.address.value).page == found[at].page;
-        at += size;
+      for (std::size_t i = 0; i < folios.size(); ++i) {
+        device_address const& block = b.mapping.blocks_locked()[i];
+        std::size_t const skipped = at - static_cast<std::size_t>(folios[i].offset);  // 0 but for the first
+        good = good && b.device.live.at(block.address.value).page.number == folios[i].pages.page.number + skipped;
+        at += block.count;
+        bool const is_last = i + 1 == folios.size();
+        good = good && (is_last ? at == count && block.count <= folios[i].pages.count - skipped
+                                : block.count == folios[i].pages.count - skipped);
       }
       CHECK(good);
       CHECK(at == count);
@@ -146,7 +156,7 @@ TEST_SUITE("gpusvm/device_mapping") {
     for (std::size_t odd = 0; odd < 4; ++odd) {
       CAPTURE(odd);
       bench b;
-      std::vector<entry> found;
+      std::vector<run> found;
       for (std::size_t i = 0; i < 4; ++i) found.push_back(i == odd ? device_page(i, b.one) : system_page(i));
       CHECK(b.map(found) == errc::mixed_placement);
       found.clear();
@@ -195,8 +205,8 @@ TEST_SUITE("gpusvm/device_mapping") {
     for (std::uint64_t k = 1; k <= 4; ++k) {
       CAPTURE(k);
       bench b;
-      std::vector<entry> const found{device_page(1, b.one), device_page(5, b.one), device_page(9, b.one),
-                                     device_page(2, b.one)};
+      std::vector<run> const found{device_page(1, b.one), device_page(5, b.one), device_page(9, b.one),
+                                   device_page(2, b.one)};
       b.pagemap.fail_at = k;
       CHECK(b.map(found) == errc::dma_map_failed);
       CHECK(b.live() == 0);

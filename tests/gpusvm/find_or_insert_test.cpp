@@ -237,9 +237,9 @@ TEST_SUITE("gpusvm/find_or_insert") {
       script s{small_shape()};
       s.mm.add_vma(base, MiB);
       int shown = 0;
-      s.mm.show = [&](va_range checked, std::span<script::entry> out) {
+      s.mm.show = [&](va_range checked, script::sink& found) {
         bool const present = (++shown == 1) != present_later;
-        if (present) s.mm.fill(checked, out);
+        if (present) s.mm.fill(checked, found);
         if (shown == 1) s.mm.invalidate(checked);
       };
       auto const found = s.svm.find_or_insert(base, {.check_pages_threshold = {64 * KiB}});
@@ -362,8 +362,8 @@ TEST_SUITE("gpusvm/find_or_insert") {
     REQUIRE(s.svm.find_or_insert(at(128 * KiB), {}));  // the notifier is known from here on
     svm::range_ref<script::policies> first;
     bool inside = false;
-    s.mm.show = [&](va_range where, std::span<script::entry> out) {
-      s.mm.fill(where, out);
+    s.mm.show = [&](va_range where, script::sink& found) {
+      s.mm.fill(where, found);
       if (std::exchange(inside, true)) return;
       as_another_thread([&] { first = s.svm.find_or_insert(base, {}).value().range; });
     };
@@ -488,7 +488,7 @@ TEST_SUITE("gpusvm/find_or_insert") {
       CAPTURE(after);
       script s{small_shape()};
       s.mm.add_vma(base, MiB);
-      s.mm.show = [&](va_range checked, std::span<script::entry>) { s.mm.invalidate(checked); };  // so it looks again
+      s.mm.show = [&](va_range checked, script::sink&) { s.mm.invalidate(checked); };  // so it looks again
       cancel_after const stop{after};
       CHECK(s.svm.find_or_insert(base, {.check_pages_threshold = {64 * KiB}, .cancel = &stop}).error() ==
             errc::interrupted);

@@ -45,12 +45,12 @@ struct linking_device : support::scripted_device<script_page> {
     reserved[base] = {size};
     return dma_addr{base};
   }
-  [[nodiscard]] errc link_iova(dma_addr base, byte_count offset, script_page, page_order order,
+  [[nodiscard]] errc link_iova(dma_addr base, byte_count offset, script_page, svm::page_count count,
                                dma_direction) noexcept {
     if (++links == fail_link_at) return errc::dma_map_failed;
     reservation& r = reserved.at(base.value);
     if (offset != r.linked) ++mismatches;  // one behind the other
-    r.linked += order.pages() * byte_count{page_bytes};
+    r.linked += count * byte_count{page_bytes};
     if (r.linked > r.size) ++mismatches;
     return errc::ok;
   }
@@ -87,7 +87,7 @@ struct linking_policies : support::scripted_policies<page_bytes> {
   using pagemap = any_pagemap;
 };
 using pages = svm::device_mapping<linking_policies>;
-using entry = pages::entry;
+using run = pages::run;
 using allocation = support::scripted_allocation<linking_policies>;
 
 /// A mapping on ledgers, which must balance at the end, and two devices' memory: `own` and `peer`.
@@ -122,14 +122,14 @@ struct bench {
       CHECK(p->mismatches == 0);
     }
   }
-  [[nodiscard]] errc map(std::vector<entry> const& found, page_options wanted = {}) {
+  [[nodiscard]] errc map(std::vector<run> const& found, page_options wanted = {}) {
     pages::room room{env};
-    REQUIRE(room.reserve(found.size(), found.front().place == page_place::system, wanted.allow_mixed) == errc::ok);
+    REQUIRE(room.reserve(found, wanted.allow_mixed) == errc::ok);
     return mapping.map(found, wanted, room);
   }
-  [[nodiscard]] entry mine(std::uint64_t n) { return support::device_page(n, own); }
-  [[nodiscard]] entry mine_too(std::uint64_t n) { return support::device_page(n, own_too); }
-  [[nodiscard]] entry theirs(std::uint64_t n) { return support::device_page(n, peer); }
+  [[nodiscard]] run mine(std::uint64_t n) { return support::device_page(n, own); }
+  [[nodiscard]] run mine_too(std::uint64_t n) { return support::device_page(n, own_too); }
+  [[nodiscard]] run theirs(std::uint64_t n) { return support::device_page(n, peer); }
 };
 
 /// Who stands behind the device pages of another driver.
@@ -142,8 +142,8 @@ struct stranger final : svm::device_page_owner<script_page> {
   void page_split(script_page, page_order, page_order) noexcept override {}
 };
 
-entry system_page(std::uint64_t number, std::uint8_t order = 0) {
-  return {{number}, {order}, page_place::system, true, {}, nullptr};
+run system_page(std::uint64_t number, std::uint32_t count = 1) {
+  return {.page = {number}, .count = count, .place = page_place::system, .writable = true};
 }
 constexpr page_options mixed{.allow_mixed = true};
 
@@ -154,8 +154,8 @@ TEST_SUITE("gpusvm/map") {
       "system pages and those of one device are one mapping where that is allowed, in any order (erratum 3.1.13)") {
     for (bool const device_first : {true, false}) {
       bench b;
-      std::vector<entry> const found = device_first ? std::vector{b.mine(1), system_page(2), b.mine(3), system_page(4)}
-                                                    : std::vector{system_page(2), b.mine(1), system_page(4), b.mine(3)};
+      std::vector<run> const found = device_first ? std::vector{b.mine(1), system_page(2), b.mine(3), system_page(4)}
+                                                  : std::vector{system_page(2), b.mine(1), system_page(4), b.mine(3)};
       CHECK(b.map(found) == errc::mixed_placement);
       CHECK_FALSE(b.mapping.has(page_flag::mapped));
       REQUIRE(b.map(found, mixed) == errc::ok);
@@ -205,13 +205,14 @@ TEST_SUITE("gpusvm/map") {
   TEST_CASE("device pages with another driver behind them are not mapped, whoever owns them") {
     bench b;
     stranger other;
-    CHECK(b.map({{{1}, {0}, page_place::device, true, other.owner(), &other}}) == errc::unsupported);
+    CHECK(b.map({{.page = {1}, .owner_object = &other, .owner = other.owner(), .place = page_place::device}}) ==
+          errc::unsupported);
     CHECK_FALSE(b.mapping.has(page_flag::mapped));
   }
 
   TEST_CASE("system pages are linked one behind the other into one reservation, and synced once") {
     bench b;
-    REQUIRE(b.map({system_page(8, 1), system_page(9, 1), system_page(20), system_page(31)}) == errc::ok);
+    REQUIRE(b.map({system_page(8, 2), system_page(20), system_page(31)}) == errc::ok);
     CHECK(b.device.links == 3);
     CHECK(b.device.syncs == 1);
     CHECK(b.device.live.size() == 0);  // nothing was mapped by itself
@@ -221,7 +222,7 @@ TEST_SUITE("gpusvm/map") {
     for (svm::device_address const& block : b.mapping.blocks_locked()) {
       CHECK(block.address.value == offset);
       CHECK(block.path == interconnect::system);
-      offset += block.order.pages().value * page_bytes;
+      offset += block.count * page_bytes;
     }
   }
 
@@ -253,20 +254,23 @@ TEST_SUITE("gpusvm/map") {
 
   TEST_CASE("a mapping of device pages alone needs no reservation, and gives back one that was made for it") {
     bench b;
+    std::vector const on_device{b.mine(1), b.mine(3)};
+    std::vector const in_system{system_page(1), system_page(3), system_page(5, 2)};
     {
       pages::room room{b.env};
-      REQUIRE(room.reserve(2, true, false) == errc::ok);
+      REQUIRE(room.reserve(in_system, false) == errc::ok);
       REQUIRE(b.device.reserved.size() == 1);
-      REQUIRE(b.mapping.map(std::vector{b.mine(1), b.mine(2)}, {}, room) == errc::ok);
+      REQUIRE(b.mapping.map(on_device, {}, room) == errc::ok);
       CHECK(b.device.reserved.size() == 0);
       CHECK(b.device.syncs == 0);
     }
     pages::room unused{b.env};
-    REQUIRE(unused.reserve(4, false, false) == errc::ok);
+    REQUIRE(unused.reserve(on_device, false) == errc::ok);
     CHECK(b.device.reserved.size() == 0);
-    REQUIRE(unused.reserve(4, true, false) == errc::ok);
-    REQUIRE(unused.reserve(4, true, false) == errc::ok);  // once is enough
-    CHECK(b.device.reserved.size() == 1);
+    REQUIRE(unused.reserve(in_system, false) == errc::ok);
+    REQUIRE(unused.reserve(in_system, false) == errc::ok);  // once is enough
+    REQUIRE(b.device.reserved.size() == 1);
+    CHECK(b.device.reserved.begin()->second.size == byte_count{4 * page_bytes});
   }
 
   TEST_CASE("whichever link fails, or the sync, or a device page, nothing is left mapped (errata 3.1.3 and 3.1.4)") {

@@ -229,7 +229,8 @@ TEST_SUITE("gpusvm/mapped_buffer") {
         CHECK(u.use() == errc::ok);
         if (!struck) break;
       }
-      CHECK(k > (kind == failure::alloc ? 2u : chunk_pages));
+      CHECK(k >
+            (kind == failure::alloc ? 1u : chunk_pages));  // the walk's runs fit the stack, the blocks need an array
     }
   }
 

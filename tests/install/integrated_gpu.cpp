@@ -86,17 +86,19 @@ class process {
     return svm::errc::no_vma;
   }
   [[nodiscard]] svm::errc fault_in(svm::walk_request<registration> const& request,
-                                   std::span<svm::page_entry<page>> out) noexcept {
-    for (std::size_t i = 0; i < out.size(); ++i)
-      if (word(request.span.start() + page_size * i) == nullptr) return svm::errc::no_vma;
-    snapshot(request.span, out);
+                                   svm::run_sink<page>& found) noexcept {
+    for (svm::byte_count done{}; done < request.span.size(); done += page_size)
+      if (word(request.span.start() + done) == nullptr) return svm::errc::no_vma;
+    snapshot(request.span, found);
     return svm::errc::ok;
   }
-  void snapshot(svm::va_range span, std::span<svm::page_entry<page>> out) noexcept {
-    for (std::size_t i = 0; i < out.size(); ++i)
-      if (auto const e = table_.find((span.start() + page_size * i).value); e != table_.end())
-        out[i] = {.page = e->second, .place = svm::page_place::system, .writable = true};
+  void snapshot(svm::va_range span, svm::run_sink<page>& found) noexcept {
+    auto const end = table_.upper_bound(span.last().value);
+    for (auto e = table_.lower_bound(span.start().value); e != end; ++e)
+      if (!found.add({e->first}, {.page = e->second, .place = svm::page_place::system, .writable = true})) return;
   }
+  /// Pages are contiguous where their memory is.
+  [[nodiscard]] static constexpr page page_at(page first, std::uint64_t n) noexcept { return {first.memory + n}; }
   [[nodiscard]] svm::errc register_notifier(registration& r, svm::va_range span, svm::invalidation_target& t) noexcept {
     notifiers_.insert(r, span, t);
     return svm::errc::ok;
@@ -136,14 +138,19 @@ class gpu {
     if (e == table_.end() || e->second.memory == nullptr || (writes && !e->second.writable)) return nullptr;
     return &(*e->second.memory)[a.value % page_size.value / 8];
   }
-  [[nodiscard]] std::size_t dma_mappings() const { return iommu_.size(); }
+  [[nodiscard]] std::size_t dma_mappings() const { return dma_mappings_; }
 
-  [[nodiscard]] svm::result<svm::dma_addr> dma_map(page p, svm::page_order, svm::dma_direction) noexcept {
+  [[nodiscard]] svm::result<svm::dma_addr> dma_map(page p, svm::page_count count, svm::dma_direction) noexcept {
     svm::dma_addr const address{next_ += page_size.value};
-    iommu_.emplace(address.value, p.memory);
+    next_ += page_size.value * count.value;
+    ++dma_mappings_;
+    for (std::uint64_t i = 0; i < count.value; ++i) iommu_.emplace((address + page_size * i).value, p.memory + i);
     return address;
   }
-  void dma_unmap(svm::dma_addr address, svm::page_order, svm::dma_direction) noexcept { iommu_.erase(address.value); }
+  void dma_unmap(svm::dma_addr address, svm::page_count count, svm::dma_direction) noexcept {
+    --dma_mappings_;
+    for (std::uint64_t i = 0; i < count.value; ++i) iommu_.erase((address + page_size * i).value);
+  }
   [[nodiscard]] svm::errc prepare(svm::va_range span) noexcept {
     for (svm::byte_count done{}; done < span.size(); done += page_size) table_[(span.start() + done).value];
     return svm::errc::ok;
@@ -151,7 +158,8 @@ class gpu {
   void commit(svm::va_range span, std::span<svm::device_address const> blocks, svm::mapping_access how) noexcept {
     auto e = table_.find(span.start().value);
     for (svm::device_address const& block : blocks)
-      (e++)->second = {iommu_.at(block.address.value), how != svm::mapping_access::read_only};
+      for (std::uint64_t i = 0; i < block.count; ++i, ++e)
+        e->second = {iommu_.at((block.address + page_size * i).value), how != svm::mapping_access::read_only};
   }
   void invalidate(svm::va_range span) noexcept {
     auto const end = table_.upper_bound(span.last().value);
@@ -162,6 +170,7 @@ class gpu {
   std::map<std::uint64_t, words*> iommu_;
   std::map<std::uint64_t, entry> table_;
   std::uint64_t next_ = 0;
+  std::size_t dma_mappings_ = 0;
 };
 static_assert(svm::device<gpu, page>);
 

@@ -62,7 +62,7 @@ TEST_SUITE("mock/failure") {
     w.failures.arm(failure::populate, 1);
     CHECK(w.device_memory.allocate({chunk}).error() == errc::no_device_memory);
     w.failures.arm(failure::dma_map, 1);
-    CHECK(w.device.dma_map(w.frames.zero_page(), {}, svm::dma_direction::to_device).error() == errc::dma_map_failed);
+    CHECK(w.device.dma_map(w.frames.zero_page(), {1}, svm::dma_direction::to_device).error() == errc::dma_map_failed);
     w.failures.arm(failure::iova, 1);
     CHECK(w.device.sync_iova({}, {page_bytes}) == errc::dma_map_failed);
     w.failures.arm(failure::page_table, 1);
@@ -76,7 +76,7 @@ TEST_SUITE("mock/failure") {
     w.failures.arm(failure::clear, 1);
     CHECK(w.device_memory.wait_cleared(*memory) == errc::copy_failed);
     w.failures.arm(failure::device_map, 1);
-    CHECK(w.device_memory.map(w.device, out[0].page, {}, svm::dma_direction::to_device).error() ==
+    CHECK(w.device_memory.map(w.device, out[0].page, {1}, svm::dma_direction::to_device).error() ==
           errc::dma_map_failed);
     w.device_memory.release(*memory);
     CHECK(w.failures.struck() == 9);

@@ -17,10 +17,7 @@ struct gpu_scene : world {
     map(4 * page_bytes);
     cpu_tag(base, 4 * page_bytes, 1);
     for (std::uint64_t i = 0; i < 4; ++i)
-      blocks.push_back({*dma.map(process.entry_at(page_at(i)).target, svm::dma_direction::bidirectional),
-                        interconnect::system,
-                        {},
-                        svm::dma_direction::bidirectional});
+      blocks.push_back({.address = *dma.map(process.entry_at(page_at(i)).target, svm::dma_direction::bidirectional)});
     REQUIRE(device.prepare(all) == errc::ok);
     device.commit(all, blocks, mapping_access::read_write);
   }
@@ -129,7 +126,8 @@ TEST_SUITE("mock/gpu") {
     auto memory = *w.device_memory.allocate({4 * page_bytes});
     std::vector<svm::device_page<svm::mock::page>> pages(4);
     REQUIRE(w.device_memory.pages(memory, pages) == errc::ok);
-    device_address const block{{std::uint64_t{pages[0].page.frame} * page_bytes}, interconnect::local, {2}, {}};
+    device_address const block{
+        .address = {std::uint64_t{pages[0].page.frame} * page_bytes}, .path = interconnect::local, .count = 4};
     w.device.commit(span(base, 4 * page_bytes), {&block, 1}, mapping_access::read_write);
     CHECK(w.gpu_mapped_pages(base, 4 * page_bytes) == 4);
     w.frames.bytes(pages[3].page)[8] = std::byte{3};

@@ -68,20 +68,20 @@ TEST_SUITE("mock/iommu") {
 
   TEST_CASE_FIXTURE(iommu_scene, "a block is one mapping of neighbouring addresses, and ends as a whole") {
     auto const block = *frames.allocate_ram({2});
-    auto const first = *dma.map(block, dma_direction::bidirectional, {2});
+    auto const first = *dma.map(block, dma_direction::bidirectional, {4});
     CHECK(dma.live() == 1);
     for (std::uint64_t i = 0; i < 4; ++i) {
       CHECK(dma.resolve(first + byte_count{i * page_bytes}, true) == frames.after(block, i));
       CHECK(frames.of(frames.after(block, i)).dma_maps.load() == 1);
     }
-    dma.unmap(first, dma_direction::bidirectional, {1});
-    dma.unmap(first + byte_count{page_bytes}, dma_direction::bidirectional, {2});
+    dma.unmap(first, dma_direction::bidirectional, {2});
+    dma.unmap(first + byte_count{page_bytes}, dma_direction::bidirectional, {4});
     CHECK(broken.take().size() == 2);  // not what was mapped
     CHECK(dma.live() == 1);
-    dma.unmap(first, dma_direction::bidirectional, {2});
+    dma.unmap(first, dma_direction::bidirectional, {4});
     CHECK(dma.live() == 0);
     CHECK(*dma.map(a, dma_direction::to_device) != first);  // a block's place waits for a block
-    CHECK(*dma.map(block, dma_direction::to_device, {2}) == first);
+    CHECK(*dma.map(block, dma_direction::to_device, {4}) == first);
     CHECK(broken.empty());
   }
 
@@ -94,8 +94,8 @@ TEST_SUITE("mock/iommu") {
     svm::mock::iommu<lock_policy> with{frames, failures, broken, 0, svm::mock::iommu_mode::reserved};
     auto const where = *with.reserve({4 * page_bytes});
     CHECK(with.live() == 0);
-    CHECK(with.link(where, {0}, a, {}, dma_direction::bidirectional) == errc::ok);
-    CHECK(with.link(where, {page_bytes}, b, {}, dma_direction::bidirectional) == errc::ok);
+    CHECK(with.link(where, {0}, a, {1}, dma_direction::bidirectional) == errc::ok);
+    CHECK(with.link(where, {page_bytes}, b, {1}, dma_direction::bidirectional) == errc::ok);
     CHECK(with.live() == 2);
     CHECK(with.resolve(where, false) == svm::mock::page{});
     CHECK(broken.take().size() == 1);  // not reachable yet
@@ -105,8 +105,8 @@ TEST_SUITE("mock/iommu") {
     CHECK(with.resolve(where + byte_count{2 * page_bytes}, true) == svm::mock::page{});
     CHECK(broken.take().size() == 1);
     failures.arm(failure::dma_map, 1);
-    CHECK(with.link(where, {2 * page_bytes}, a, {}, dma_direction::bidirectional) == errc::dma_map_failed);
-    CHECK(with.link(where, {page_bytes}, a, {}, dma_direction::bidirectional) == errc::dma_map_failed);
+    CHECK(with.link(where, {2 * page_bytes}, a, {1}, dma_direction::bidirectional) == errc::dma_map_failed);
+    CHECK(with.link(where, {page_bytes}, a, {1}, dma_direction::bidirectional) == errc::dma_map_failed);
     CHECK(broken.take().size() == 1);  // something is linked there
     with.release(where, {4 * page_bytes}, {2 * page_bytes}, dma_direction::bidirectional);
     CHECK(with.live() == 0);
@@ -129,10 +129,10 @@ TEST_SUITE("mock/iommu") {
     CHECK(shadow[0] == std::byte{1});
     shadow[0] = std::byte{2};
     CHECK(memory[0] == std::byte{1});
-    with.sync_for_system(where, {}, dma_direction::bidirectional);
+    with.sync_for_system(where, {1}, dma_direction::bidirectional);
     CHECK(memory[0] == std::byte{2});
     memory[0] = std::byte{3};
-    with.sync_for_device(where, {}, dma_direction::bidirectional);
+    with.sync_for_device(where, {1}, dma_direction::bidirectional);
     CHECK(shadow[0] == std::byte{3});
     shadow[0] = std::byte{4};
     with.unmap(where, dma_direction::bidirectional);

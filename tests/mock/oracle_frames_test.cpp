@@ -35,7 +35,7 @@ TEST_SUITE("mock/oracle_frames") {
     auto memory = *w.device_memory.allocate({page_bytes});
     svm::device_page<page> p;
     REQUIRE(w.device_memory.pages(memory, {&p, 1}) == errc::ok);
-    auto const peer = *w.device_memory.map(w.gpu_card(1).engine, p.page, {}, dma_direction::to_device);
+    auto const peer = *w.device_memory.map(w.gpu_card(1).engine, p.page, {1}, dma_direction::to_device);
     CHECK(found(w, "O-07") == 1);
     w.device_memory.unmap(w.gpu_card(1).engine, peer);
     CHECK(w.complaint() == "");
@@ -50,7 +50,7 @@ TEST_SUITE("mock/oracle_frames") {
     auto memory = *w.device_memory.allocate({page_bytes});
     svm::device_page<page> p;
     REQUIRE(w.device_memory.pages(memory, {&p, 1}) == errc::ok);
-    auto const peer = *w.device_memory.map(w.gpu_card(1).engine, p.page, {}, dma_direction::to_device);
+    auto const peer = *w.device_memory.map(w.gpu_card(1).engine, p.page, {1}, dma_direction::to_device);
     w.gpu_card(1).other_peer_blocks = 1;
     CHECK(w.complaint() == "");
     w.device_memory.unmap(w.gpu_card(1).engine, peer);
@@ -64,9 +64,9 @@ TEST_SUITE("mock/oracle_frames") {
     world w{options([](auto& o) { o.iommu = svm::mock::iommu_mode::reserved; })};
     auto const p = *w.process.allocate_page({});
     auto const where = *w.dma.reserve({2 * page_bytes});
-    CHECK(w.dma.link(where, {2 * page_bytes}, p, {}, dma_direction::to_device) == errc::dma_map_failed);
+    CHECK(w.dma.link(where, {2 * page_bytes}, p, {1}, dma_direction::to_device) == errc::dma_map_failed);
     CHECK(said(w, "O-07") == 1);
-    REQUIRE(w.dma.link(where, {0}, p, {}, dma_direction::to_device) == errc::ok);
+    REQUIRE(w.dma.link(where, {0}, p, {1}, dma_direction::to_device) == errc::ok);
     CHECK(found(w, "O-07") == 1);
     w.dma.unmap(where, dma_direction::to_device);
     CHECK(said(w, "O-07") == 1);

@@ -36,12 +36,16 @@ bool& retired(svm::notifier<policies>& n);
 svm::device_mapping<policies>& pages_of(svm::range<policies>& r);
 template struct open_private<&svm::notifier<policies>::retired_, &svm::range<policies>::pages_>;
 
-template <auto Count>
+template <auto Blocks, auto Count>
 struct open_count {
-  friend std::size_t& block_count(svm::device_mapping<policies>& p) { return p.*Count; }
+  friend std::uint32_t& block_count(svm::device_mapping<policies>& p) { return (p.*Blocks).*Count; }
 };
-std::size_t& block_count(svm::device_mapping<policies>& p);
-template struct open_count<&svm::device_mapping<policies>::count_>;
+std::uint32_t& block_count(svm::device_mapping<policies>& p);
+/// The first block of a mapping, to be changed.
+inline device_address& first_block(svm::device_mapping<policies>& p) {
+  return const_cast<device_address&>(p.blocks_locked()[0]);
+}
+template struct open_count<&svm::device_mapping<policies>::blocks_, &svm::address_blocks<policies::allocator>::count_>;
 
 template <auto Allocations>
 struct open_memory {
@@ -140,7 +144,7 @@ inline bool audit_says(world& w, std::string const& text) {
 }
 
 inline device_address block(svm::dma_addr a, dma_direction way = dma_direction::bidirectional) {
-  return {a, interconnect::system, {}, way};
+  return {.address = a, .direction = way};
 }
 /// Puts an entry into the GPU's page table behind the library's back.
 inline void plant_entry(world& w, cpu_va a, device_address const& where,

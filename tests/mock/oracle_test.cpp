@@ -103,10 +103,12 @@ TEST_SUITE("mock/oracle") {
     w.map(chunk);
     REQUIRE(w.fault(base) == errc::ok);
     auto const r = w.range_at(base);
-    w.device.commit(r->interval(), r->mapping().blocks_locked().first(3), mapping_access::read_write);
+    device_address shorter = r->mapping().blocks_locked()[0];
+    --shorter.count;
+    w.device.commit(r->interval(), {&shorter, 1}, mapping_access::read_write);
     CHECK(said(w, "O-09") == 1);
     CHECK(w.complaint() == "");
-    std::size_t& count = block_count(pages_of(*r));
+    std::uint32_t& count = first_block(pages_of(*r)).count;
     --count;
     CHECK(found(w, "O-09") == 1);
     ++count;
@@ -167,8 +169,8 @@ TEST_SUITE("mock/oracle") {
     w.dma.unmap(a, dma_direction::bidirectional);
     REQUIRE(w.fault(base) == errc::ok);
     auto const r = w.range_at(base);
-    std::size_t& count = block_count(pages_of(*r));
-    std::size_t const right = std::exchange(count, 0);
+    std::uint32_t& count = block_count(pages_of(*r));
+    std::uint32_t const right = std::exchange(count, 0u);
     CHECK(found(w, "O-20") == 1);
     count = right;
     CHECK(w.complaint() == "");
@@ -282,8 +284,9 @@ TEST_SUITE("mock/oracle") {
   TEST_CASE("O-37 a walk, a snapshot and a collection without the map lock") {
     world w;
     w.map(page_bytes);
-    svm::page_entry<page> entry;
-    w.process.snapshot(span(base, page_bytes), {&entry, 1});
+    svm::page_run<page> room[1];
+    svm::page_walk<svm::mock::address_space<lock_policy>> walk{span(base, page_bytes), room};
+    w.process.snapshot(span(base, page_bytes), walk);
     CHECK(said(w, "O-37") == 1);
     {
       svm::migration_slot<page> slot;
@@ -293,7 +296,7 @@ TEST_SUITE("mock/oracle") {
     CHECK(said(w, "O-37") == 1);
     silent_target target;
     CHECK(w.process.fault_in({span(base, page_bytes), svm::access_kind::read, svm::nobody, target.registration, 0},
-                             {&entry, 1}) == errc::ok);
+                             walk) == errc::ok);
     CHECK(said(w, "O-37") == 2);  // the walk, and its snapshot
   }
 

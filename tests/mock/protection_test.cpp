@@ -3,7 +3,11 @@
 
 // Protections and kinds of memory, as the GPU meets them on the simulated machine.
 
+#include <vector>
+
 #include <pagemap/scene.hpp>
+
+#include <svm/concepts/page_walk.hpp>
 
 using namespace support;
 
@@ -104,22 +108,26 @@ TEST_SUITE("mock/mm, protection and kinds of memory") {
     for (std::uint64_t const i : {3u, 5u})
       REQUIRE(w.process.mprotect(page_at(i), {page_bytes}, protection::read) == sys::ok);
     REQUIRE(w.process.mprotect(page_at(6), {page_bytes}, protection::none) == sys::ok);
-    svm::page_entry<svm::mock::page> entries[7]{};
+    std::vector<svm::page_run<svm::mock::page>> runs;  // no two pages have the same place, owner object and permission
     {
       svm::shared_guard const guard{w.process.map_lock()};
-      w.process.snapshot(span(base, 7 * page_bytes), entries);
+      svm::for_each_run(w.process, span(base, 7 * page_bytes), [&](auto const& run) {
+        runs.push_back(run);
+        return true;
+      });
     }
+    REQUIRE(runs.size() == 7);
     using enum svm::page_place;
     svm::page_place const places[] = {absent, system, system, system, device, device, device};
     for (std::size_t i = 0; i < 7; ++i) {
       CAPTURE(i);
-      CHECK(entries[i].place == places[i]);
-      CHECK((entries[i].owner_object != nullptr) == (places[i] == device));
-      CHECK(entries[i].order == svm::page_order{});
+      CHECK(runs[i].place == places[i]);
+      CHECK((runs[i].owner_object != nullptr) == (places[i] == device));
+      CHECK(runs[i].count == 1);
     }
-    CHECK_FALSE(entries[1].writable);  // the zero page
-    CHECK(entries[2].writable);
-    CHECK(entries[4].owner_object != entries[5].owner_object);
+    CHECK_FALSE(runs[1].writable);  // the zero page
+    CHECK(runs[2].writable);
+    CHECK(runs[4].owner_object != runs[5].owner_object);
     CHECK(w.process.entry_at(page_at(0)).is_none());  // nothing was faulted in
   }
 

@@ -68,8 +68,8 @@ TEST_SUITE("mock/machine, several GPUs") {
     svm::device_page<svm::mock::page> p;
     REQUIRE(w.device_memory.pages(memory, {&p, 1}) == errc::ok);
     auto& other = w.first().views[1]->device;
-    auto const own = w.device_memory.map(w.device, p.page, {}, svm::dma_direction::bidirectional);
-    auto const peer = w.device_memory.map(other, p.page, {}, svm::dma_direction::bidirectional);
+    auto const own = w.device_memory.map(w.device, p.page, {1}, svm::dma_direction::bidirectional);
+    auto const peer = w.device_memory.map(other, p.page, {1}, svm::dma_direction::bidirectional);
     REQUIRE((own && peer));
     CHECK(own->path == svm::interconnect::local);
     CHECK(peer->path == svm::interconnect::peer);
@@ -78,7 +78,7 @@ TEST_SUITE("mock/machine, several GPUs") {
     w.device_memory.unmap(other, *peer);
     CHECK(w.device_memory.peer_maps() == 0);
     w.frames.links().set_up(0, 1, false);
-    CHECK(w.device_memory.map(other, p.page, {}, svm::dma_direction::bidirectional).error() == errc::unsupported);
+    CHECK(w.device_memory.map(other, p.page, {1}, svm::dma_direction::bidirectional).error() == errc::unsupported);
     w.device_memory.release(memory);
     CHECK(w.complaint() == "");
   }
@@ -94,7 +94,7 @@ TEST_SUITE("mock/machine, several GPUs") {
       pages.push_back(p.page);
     }
     w.frames.bytes(pages[0])[7] = std::byte{1};
-    auto const there = *w.device_memory.map(w.gpu_card(1).engine, pages[0], {}, svm::dma_direction::bidirectional);
+    auto const there = *w.device_memory.map(w.gpu_card(1).engine, pages[0], {1}, svm::dma_direction::bidirectional);
     svm::copy_block<svm::mock::page> const job{there, pages[1]};
     CHECK(w.gpu_card(1).memory.copy_to_device({&job, 1}) == errc::ok);  // a pull
     CHECK(w.frames.bytes(pages[1])[7] == std::byte{1});
@@ -175,7 +175,7 @@ TEST_SUITE("mock/machine, several GPUs") {
     REQUIRE(gpu_store(w, w.first(), 0, base, 1) == errc::ok);
     auto& other = w.first().views[1]->device;
     auto const target = w.process.entry_at(base).target;
-    svm::device_address where{{std::uint64_t{target.frame} * page_bytes}, svm::interconnect::peer, {}, {}};
+    svm::device_address where{.address = {std::uint64_t{target.frame} * page_bytes}, .path = svm::interconnect::peer};
     REQUIRE(other.prepare(span(base, page_bytes)) == errc::ok);
     other.commit(span(base, page_bytes), {&where, 1}, svm::mapping_access::read_only);
     std::byte word[8];

@@ -29,7 +29,7 @@ std::vector<page> pages_of(world& w, policies::pagemap::memory& m, std::uint64_t
   return got;
 }
 device_address by_bus(svm::dma_addr a, page_order order = {}) {
-  return {a, interconnect::system, order, svm::dma_direction::bidirectional};
+  return {.address = a, .count = static_cast<std::uint32_t>(order.pages().value)};
 }
 
 }  // namespace
@@ -183,11 +183,11 @@ TEST_SUITE("mock/vram") {
     page const there = pages_of(w, memory, 4)[0];
     page const here = *w.process.allocate_page({2});
     for (std::uint64_t i = 0; i < 4; ++i) w.frames.bytes(w.frames.after(here, i))[9] = std::byte(i + 1);
-    auto const a = *w.dma.map(here, svm::dma_direction::bidirectional, {2});
+    auto const a = *w.dma.map(here, svm::dma_direction::bidirectional, {4});
     svm::copy_block<page> const job{by_bus(a, {2}), there};
     CHECK(w.device_memory.copy_to_device({&job, 1}) == errc::ok);
     CHECK(w.frames.bytes(w.frames.after(there, 3))[9] == std::byte{4});
-    w.dma.unmap(a, svm::dma_direction::bidirectional, {2});
+    w.dma.unmap(a, svm::dma_direction::bidirectional, {4});
     w.process.discard_page(here);
     w.device_memory.release(memory);
     CHECK(w.complaint() == "");

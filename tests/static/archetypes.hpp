@@ -122,7 +122,6 @@ struct mm : rigid {
   using rigid::rigid;
   static constexpr svm::byte_count page_size{4096};
   using page = archetypes::page;
-  using entry = svm::page_entry<page>;
   using slot = svm::migration_slot<page>;
   struct registration {
     registration();
@@ -142,14 +141,15 @@ struct mm : rigid {
     void unlock_shared();
   };
 
+  [[nodiscard]] static page page_at(exactly<page>, exactly<std::uint64_t>) noexcept;
   [[nodiscard]] bool get_user() noexcept;
   void put_user() noexcept;
   [[nodiscard]] svm::space_id id() const noexcept;
   [[nodiscard]] shared_lock& map_lock();
   [[nodiscard]] svm::result<svm::vma_info> find_vma(exactly<svm::cpu_va>) noexcept;
   [[nodiscard]] svm::result<svm::vma_info> find_first_vma(exactly<svm::va_range>) noexcept;
-  [[nodiscard]] svm::errc fault_in(exactly<svm::walk_request<registration>>, exactly<std::span<entry>>) noexcept;
-  void snapshot(exactly<svm::va_range>, exactly<std::span<entry>>) noexcept;
+  [[nodiscard]] svm::errc fault_in(exactly<svm::walk_request<registration>>, svm::run_sink<page>&) noexcept;
+  void snapshot(exactly<svm::va_range>, svm::run_sink<page>&) noexcept;
   [[nodiscard]] svm::errc register_notifier(registration&, exactly<svm::va_range>, svm::invalidation_target&) noexcept;
   void unregister_notifier(registration&) noexcept;
   [[nodiscard]] std::uint64_t read_begin(registration&) noexcept;
@@ -171,9 +171,9 @@ struct mm : rigid {
 struct device : rigid {
   using rigid::rigid;
   using blocks = std::span<svm::device_address const>;
-  [[nodiscard]] svm::result<svm::dma_addr> dma_map(exactly<page>, exactly<svm::page_order>,
+  [[nodiscard]] svm::result<svm::dma_addr> dma_map(exactly<page>, exactly<svm::page_count>,
                                                    exactly<svm::dma_direction>) noexcept;
-  void dma_unmap(exactly<svm::dma_addr>, exactly<svm::page_order>, exactly<svm::dma_direction>) noexcept;
+  void dma_unmap(exactly<svm::dma_addr>, exactly<svm::page_count>, exactly<svm::dma_direction>) noexcept;
   [[nodiscard]] svm::errc prepare(exactly<svm::va_range>) noexcept;
   void commit(exactly<svm::va_range>, exactly<blocks>, exactly<svm::mapping_access>) noexcept;
   void invalidate(exactly<svm::va_range>) noexcept;
@@ -188,12 +188,12 @@ struct full_device : device {
   void resume_queues() noexcept;
   [[nodiscard]] svm::result<svm::dma_addr> reserve_iova(exactly<svm::byte_count>) noexcept;
   [[nodiscard]] svm::errc link_iova(exactly<svm::dma_addr>, exactly<svm::byte_count>, exactly<page>,
-                                    exactly<svm::page_order>, exactly<svm::dma_direction>) noexcept;
+                                    exactly<svm::page_count>, exactly<svm::dma_direction>) noexcept;
   [[nodiscard]] svm::errc sync_iova(exactly<svm::dma_addr>, exactly<svm::byte_count>) noexcept;
   void release_iova(exactly<svm::dma_addr>, exactly<svm::byte_count>, exactly<svm::byte_count>,
                     exactly<svm::dma_direction>) noexcept;
-  void sync_for_device(exactly<svm::dma_addr>, exactly<svm::page_order>, exactly<svm::dma_direction>) noexcept;
-  void sync_for_system(exactly<svm::dma_addr>, exactly<svm::page_order>, exactly<svm::dma_direction>) noexcept;
+  void sync_for_device(exactly<svm::dma_addr>, exactly<svm::page_count>, exactly<svm::dma_direction>) noexcept;
+  void sync_for_system(exactly<svm::dma_addr>, exactly<svm::page_count>, exactly<svm::dma_direction>) noexcept;
 };
 
 struct pagemap : rigid {
@@ -214,7 +214,7 @@ struct pagemap : rigid {
   [[nodiscard]] svm::errc copy_to_device(exactly<job>) noexcept;
   [[nodiscard]] svm::errc copy_to_system(exactly<job>) noexcept;
   [[nodiscard]] svm::errc wait_cleared(memory&) noexcept;
-  [[nodiscard]] svm::result<svm::device_address> map(device&, exactly<page>, exactly<svm::page_order>,
+  [[nodiscard]] svm::result<svm::device_address> map(device&, exactly<page>, exactly<svm::page_count>,
                                                      exactly<svm::dma_direction>) noexcept;
   void unmap(device&, svm::device_address const&) noexcept;
   [[nodiscard]] svm::page_owner owner() noexcept;

@@ -46,13 +46,13 @@ struct queue_device : archetypes::device {
 };
 struct iova_device : archetypes::device {
   svm::result<svm::dma_addr> reserve_iova(svm::byte_count) noexcept;
-  svm::errc link_iova(svm::dma_addr, svm::byte_count, page, svm::page_order, svm::dma_direction) noexcept;
+  svm::errc link_iova(svm::dma_addr, svm::byte_count, page, svm::page_count, svm::dma_direction) noexcept;
   svm::errc sync_iova(svm::dma_addr, svm::byte_count) noexcept;
   void release_iova(svm::dma_addr, svm::byte_count, svm::byte_count, svm::dma_direction) noexcept;
 };
 struct noncoherent_device : archetypes::device {
-  void sync_for_device(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
-  void sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
+  void sync_for_device(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept;
+  void sync_for_system(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept;
 };
 struct coherent_pagemap : archetypes::pagemap {
   static constexpr bool is_coherent = true;
@@ -91,10 +91,10 @@ struct release_may_throw : full_device {
   void release_iova(svm::dma_addr, svm::byte_count, svm::byte_count, svm::dma_direction);
 };
 struct sync_for_device_alone : archetypes::device {
-  void sync_for_device(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
+  void sync_for_device(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept;
 };
 struct sync_for_system_alone : archetypes::device {
-  void sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
+  void sync_for_system(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept;
 };
 struct release_pages_may_throw : archetypes::pagemap {
   void release_pages(memory&, page, svm::page_order);

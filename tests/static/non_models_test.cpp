@@ -60,6 +60,10 @@ struct observer_record : archetypes::observer {
   void record(svm::event const&) noexcept = delete;
 };
 static_assert(!agreed::observer<observer_record>);
+struct mm_page_at : archetypes::mm {
+  static page page_at(page, std::uint64_t) noexcept = delete;
+};
+static_assert(!agreed::mm<mm_page_at>);
 struct mm_get_user : archetypes::mm {
   bool get_user() noexcept = delete;
 };
@@ -81,11 +85,11 @@ struct mm_find_first_vma : archetypes::mm {
 };
 static_assert(!agreed::mm<mm_find_first_vma>);
 struct mm_fault_in : archetypes::mm {
-  svm::errc fault_in(svm::walk_request<registration> const&, std::span<entry>) noexcept = delete;
+  svm::errc fault_in(svm::walk_request<registration> const&, svm::run_sink<page>&) noexcept = delete;
 };
 static_assert(!agreed::mm<mm_fault_in>);
 struct mm_snapshot : archetypes::mm {
-  void snapshot(svm::va_range, std::span<entry>) noexcept = delete;
+  void snapshot(svm::va_range, svm::run_sink<page>&) noexcept = delete;
 };
 static_assert(!agreed::mm<mm_snapshot>);
 struct mm_register_notifier : archetypes::mm {
@@ -137,11 +141,11 @@ struct mm_discard_page : archetypes::mm {
 };
 static_assert(!agreed::mm<mm_discard_page>);
 struct device_dma_map : archetypes::device {
-  svm::result<svm::dma_addr> dma_map(page, svm::page_order, svm::dma_direction) noexcept = delete;
+  svm::result<svm::dma_addr> dma_map(page, svm::page_count, svm::dma_direction) noexcept = delete;
 };
 static_assert(!agreed::device<device_dma_map, archetypes::page>);
 struct device_dma_unmap : archetypes::device {
-  void dma_unmap(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept = delete;
+  void dma_unmap(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept = delete;
 };
 static_assert(!agreed::device<device_dma_unmap, archetypes::page>);
 struct device_prepare : archetypes::device {
@@ -177,7 +181,7 @@ struct pagemap_copy_to_system : archetypes::pagemap {
 };
 static_assert(!agreed::pagemap<pagemap_copy_to_system, archetypes::page, archetypes::device>);
 struct pagemap_map : archetypes::pagemap {
-  svm::result<svm::device_address> map(archetypes::device&, page, svm::page_order,
+  svm::result<svm::device_address> map(archetypes::device&, page, svm::page_count,
                                        svm::dma_direction) noexcept = delete;
 };
 static_assert(!agreed::pagemap<pagemap_map, archetypes::page, archetypes::device>);
@@ -218,7 +222,7 @@ struct device_reserve_iova : archetypes::full_device {
 };
 static_assert(!agreed::iova_device<device_reserve_iova, archetypes::page>);
 struct device_link_iova : archetypes::full_device {
-  svm::errc link_iova(svm::dma_addr, svm::byte_count, page, svm::page_order, svm::dma_direction) noexcept = delete;
+  svm::errc link_iova(svm::dma_addr, svm::byte_count, page, svm::page_count, svm::dma_direction) noexcept = delete;
 };
 static_assert(!agreed::iova_device<device_link_iova, archetypes::page>);
 struct device_sync_iova : archetypes::full_device {
@@ -230,11 +234,11 @@ struct device_release_iova : archetypes::full_device {
 };
 static_assert(!agreed::iova_device<device_release_iova, archetypes::page>);
 struct device_sync_for_device : archetypes::full_device {
-  void sync_for_device(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept = delete;
+  void sync_for_device(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept = delete;
 };
 static_assert(!agreed::noncoherent_device<device_sync_for_device>);
 struct device_sync_for_system : archetypes::full_device {
-  void sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept = delete;
+  void sync_for_system(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept = delete;
 };
 static_assert(!agreed::noncoherent_device<device_sync_for_system>);
 struct device_stop_queues : archetypes::full_device {
@@ -270,6 +274,10 @@ struct observer_record : archetypes::observer {
   void record(svm::event const&);
 };
 static_assert(!agreed::observer<observer_record>);
+struct mm_page_at : archetypes::mm {
+  static page page_at(page, std::uint64_t);
+};
+static_assert(!agreed::mm<mm_page_at>);
 struct mm_get_user : archetypes::mm {
   bool get_user();
 };
@@ -291,11 +299,11 @@ struct mm_find_first_vma : archetypes::mm {
 };
 static_assert(!agreed::mm<mm_find_first_vma>);
 struct mm_fault_in : archetypes::mm {
-  svm::errc fault_in(svm::walk_request<registration> const&, std::span<entry>);
+  svm::errc fault_in(svm::walk_request<registration> const&, svm::run_sink<page>&);
 };
 static_assert(!agreed::mm<mm_fault_in>);
 struct mm_snapshot : archetypes::mm {
-  void snapshot(svm::va_range, std::span<entry>);
+  void snapshot(svm::va_range, svm::run_sink<page>&);
 };
 static_assert(!agreed::mm<mm_snapshot>);
 struct mm_register_notifier : archetypes::mm {
@@ -347,11 +355,11 @@ struct mm_discard_page : archetypes::mm {
 };
 static_assert(!agreed::mm<mm_discard_page>);
 struct device_dma_map : archetypes::device {
-  svm::result<svm::dma_addr> dma_map(page, svm::page_order, svm::dma_direction);
+  svm::result<svm::dma_addr> dma_map(page, svm::page_count, svm::dma_direction);
 };
 static_assert(!agreed::device<device_dma_map, archetypes::page>);
 struct device_dma_unmap : archetypes::device {
-  void dma_unmap(svm::dma_addr, svm::page_order, svm::dma_direction);
+  void dma_unmap(svm::dma_addr, svm::page_count, svm::dma_direction);
 };
 static_assert(!agreed::device<device_dma_unmap, archetypes::page>);
 struct device_prepare : archetypes::device {
@@ -387,7 +395,7 @@ struct pagemap_copy_to_system : archetypes::pagemap {
 };
 static_assert(!agreed::pagemap<pagemap_copy_to_system, archetypes::page, archetypes::device>);
 struct pagemap_map : archetypes::pagemap {
-  svm::result<svm::device_address> map(archetypes::device&, page, svm::page_order, svm::dma_direction);
+  svm::result<svm::device_address> map(archetypes::device&, page, svm::page_count, svm::dma_direction);
 };
 static_assert(!agreed::pagemap<pagemap_map, archetypes::page, archetypes::device>);
 struct pagemap_unmap : archetypes::pagemap {
@@ -427,7 +435,7 @@ struct device_reserve_iova : archetypes::full_device {
 };
 static_assert(!agreed::iova_device<device_reserve_iova, archetypes::page>);
 struct device_link_iova : archetypes::full_device {
-  svm::errc link_iova(svm::dma_addr, svm::byte_count, page, svm::page_order, svm::dma_direction);
+  svm::errc link_iova(svm::dma_addr, svm::byte_count, page, svm::page_count, svm::dma_direction);
 };
 static_assert(!agreed::iova_device<device_link_iova, archetypes::page>);
 struct device_sync_iova : archetypes::full_device {
@@ -439,11 +447,11 @@ struct device_release_iova : archetypes::full_device {
 };
 static_assert(!agreed::iova_device<device_release_iova, archetypes::page>);
 struct device_sync_for_device : archetypes::full_device {
-  void sync_for_device(svm::dma_addr, svm::page_order, svm::dma_direction);
+  void sync_for_device(svm::dma_addr, svm::page_count, svm::dma_direction);
 };
 static_assert(!agreed::noncoherent_device<device_sync_for_device>);
 struct device_sync_for_system : archetypes::full_device {
-  void sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction);
+  void sync_for_system(svm::dma_addr, svm::page_count, svm::dma_direction);
 };
 static_assert(!agreed::noncoherent_device<device_sync_for_system>);
 struct device_stop_queues : archetypes::full_device {
@@ -479,6 +487,10 @@ struct observer_record : archetypes::observer {
   int record(svm::event const&) noexcept;
 };
 static_assert(!agreed::observer<observer_record>);
+struct mm_page_at : archetypes::mm {
+  static std::uint64_t page_at(page, std::uint64_t) noexcept;
+};
+static_assert(!agreed::mm<mm_page_at>);
 struct mm_get_user : archetypes::mm {
   int get_user() noexcept;
 };
@@ -500,11 +512,11 @@ struct mm_find_first_vma : archetypes::mm {
 };
 static_assert(!agreed::mm<mm_find_first_vma>);
 struct mm_fault_in : archetypes::mm {
-  std::uint8_t fault_in(svm::walk_request<registration> const&, std::span<entry>) noexcept;
+  std::uint8_t fault_in(svm::walk_request<registration> const&, svm::run_sink<page>&) noexcept;
 };
 static_assert(!agreed::mm<mm_fault_in>);
 struct mm_snapshot : archetypes::mm {
-  int snapshot(svm::va_range, std::span<entry>) noexcept;
+  int snapshot(svm::va_range, svm::run_sink<page>&) noexcept;
 };
 static_assert(!agreed::mm<mm_snapshot>);
 struct mm_register_notifier : archetypes::mm {
@@ -556,11 +568,11 @@ struct mm_discard_page : archetypes::mm {
 };
 static_assert(!agreed::mm<mm_discard_page>);
 struct device_dma_map : archetypes::device {
-  void dma_map(page, svm::page_order, svm::dma_direction) noexcept;
+  void dma_map(page, svm::page_count, svm::dma_direction) noexcept;
 };
 static_assert(!agreed::device<device_dma_map, archetypes::page>);
 struct device_dma_unmap : archetypes::device {
-  int dma_unmap(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
+  int dma_unmap(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept;
 };
 static_assert(!agreed::device<device_dma_unmap, archetypes::page>);
 struct device_prepare : archetypes::device {
@@ -596,7 +608,7 @@ struct pagemap_copy_to_system : archetypes::pagemap {
 };
 static_assert(!agreed::pagemap<pagemap_copy_to_system, archetypes::page, archetypes::device>);
 struct pagemap_map : archetypes::pagemap {
-  void map(archetypes::device&, page, svm::page_order, svm::dma_direction) noexcept;
+  void map(archetypes::device&, page, svm::page_count, svm::dma_direction) noexcept;
 };
 static_assert(!agreed::pagemap<pagemap_map, archetypes::page, archetypes::device>);
 struct pagemap_unmap : archetypes::pagemap {
@@ -636,7 +648,7 @@ struct device_reserve_iova : archetypes::full_device {
 };
 static_assert(!agreed::iova_device<device_reserve_iova, archetypes::page>);
 struct device_link_iova : archetypes::full_device {
-  std::uint8_t link_iova(svm::dma_addr, svm::byte_count, page, svm::page_order, svm::dma_direction) noexcept;
+  std::uint8_t link_iova(svm::dma_addr, svm::byte_count, page, svm::page_count, svm::dma_direction) noexcept;
 };
 static_assert(!agreed::iova_device<device_link_iova, archetypes::page>);
 struct device_sync_iova : archetypes::full_device {
@@ -648,11 +660,11 @@ struct device_release_iova : archetypes::full_device {
 };
 static_assert(!agreed::iova_device<device_release_iova, archetypes::page>);
 struct device_sync_for_device : archetypes::full_device {
-  int sync_for_device(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
+  int sync_for_device(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept;
 };
 static_assert(!agreed::noncoherent_device<device_sync_for_device>);
 struct device_sync_for_system : archetypes::full_device {
-  int sync_for_system(svm::dma_addr, svm::page_order, svm::dma_direction) noexcept;
+  int sync_for_system(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept;
 };
 static_assert(!agreed::noncoherent_device<device_sync_for_system>);
 struct device_stop_queues : archetypes::full_device {
@@ -792,8 +804,9 @@ template <class Page>
 struct with_page : archetypes::mm {
   using page = Page;
   using slot = svm::migration_slot<Page>;
-  svm::errc fault_in(svm::walk_request<registration> const&, std::span<svm::page_entry<Page>>) noexcept;
-  void snapshot(svm::va_range, std::span<svm::page_entry<Page>>) noexcept;
+  static Page page_at(Page const&, std::uint64_t) noexcept;
+  svm::errc fault_in(svm::walk_request<registration> const&, svm::run_sink<Page>&) noexcept;
+  void snapshot(svm::va_range, svm::run_sink<Page>&) noexcept;
   svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept;
   void collect_pages(migration&, std::span<slot>, svm::page_scope const*, Page const&) noexcept;
   svm::result<Page> allocate_page(svm::page_order) noexcept;
@@ -810,7 +823,7 @@ static_assert(!agreed::mm<with_page<page_without_copy>>);
 template <class Registration>
 struct with_registration : archetypes::mm {
   using registration = Registration;
-  svm::errc fault_in(svm::walk_request<Registration> const&, std::span<entry>) noexcept;
+  svm::errc fault_in(svm::walk_request<Registration> const&, svm::run_sink<page>&) noexcept;
   svm::errc register_notifier(Registration&, svm::va_range, svm::invalidation_target&) noexcept;
   void unregister_notifier(Registration&) noexcept;
   std::uint64_t read_begin(Registration&) noexcept;
@@ -923,7 +936,7 @@ struct pagemap_pages : archetypes::pagemap {
 };
 static_assert(!agreed::pagemap<pagemap_pages, page, archetypes::device>);
 struct pagemap_map : archetypes::pagemap {
-  svm::result<svm::device_address> map(page, svm::page_order, svm::dma_direction) noexcept;
+  svm::result<svm::device_address> map(page, svm::page_count, svm::dma_direction) noexcept;
 };
 static_assert(!agreed::pagemap<pagemap_map, page, archetypes::device>);
 struct pagemap_unmap : archetypes::pagemap {

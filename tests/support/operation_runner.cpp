@@ -858,7 +858,7 @@ void basic_runner<Machine>::add_view(std::vector<dma_view>& out, pages_type cons
   if (!whole.contains(a)) return;
   std::uint64_t index = page_of(a) - page_of(whole.start());
   for (svm::device_address const& block : mapping.blocks_locked()) {
-    std::uint64_t const pages = block.order.pages().value;
+    std::uint64_t const pages = block.count;
     if (index < pages) {
       if (block.path == svm::interconnect::system)
         out.push_back({gpu, wrote, block.address + bytes(index), block.direction});

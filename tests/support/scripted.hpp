@@ -37,13 +37,14 @@ struct scripted_mm {
     std::uint64_t sequence = 0;
   };
   struct migration {};
-  using entry = svm::page_entry<page>;
+  using run = svm::page_run<page>;
+  using sink = svm::run_sink<page>;
   using slot = svm::migration_slot<page>;
   using request = svm::walk_request<registration>;
 
   std::vector<svm::vma_info> vmas;
-  std::function<svm::errc(request const&, std::span<entry>)> walk;  ///< `fault_in`; unset: system pages
-  std::function<void(svm::va_range, std::span<entry>)> show;        ///< `snapshot`; unset: system pages
+  std::function<svm::errc(request const&, sink&)> walk;  ///< `fault_in`; unset: system pages
+  std::function<void(svm::va_range, sink&)> show;        ///< `snapshot`; unset: system pages
   std::uint32_t users = 1;
   std::uint64_t walks = 0;
   std::vector<registration*> registered;
@@ -51,10 +52,15 @@ struct scripted_mm {
   void add_vma(svm::cpu_va start, std::uint64_t size) {
     vmas.push_back({{start, svm::byte_count{size}}, true, true, true});
   }
-  /// What a walk finds in plain memory: a system page of its own for each address.
-  static void fill(svm::va_range span, std::span<entry> out) {
-    for (std::size_t i = 0; i < out.size(); ++i)
-      out[i] = {{span.start().value / PageBytes + i}, {}, svm::page_place::system, true, {}, nullptr};
+  [[nodiscard]] static constexpr page page_at(page first, std::uint64_t n) noexcept { return {first.number + n}; }
+  /// What a walk finds in plain memory: a page of its own for each address, and no two side by side.
+  static void fill(svm::va_range span, sink& found,
+                   run like = {.page = {}, .place = svm::page_place::system, .writable = true}) {
+    for (svm::byte_count done{}; done < span.size(); done += page_size) {
+      svm::cpu_va const at = span.start() + done;
+      like.page = {at.value / PageBytes * 2};
+      if (!found.add(at, like)) return;
+    }
   }
   void invalidate(svm::va_range span, svm::invalidation_cause cause = svm::invalidation_cause::clear) {
     invalidate(svm::invalidation{span, cause});
@@ -88,13 +94,13 @@ struct scripted_mm {
       if (v.extent.overlaps(span)) return v;
     return svm::errc::no_vma;
   }
-  [[nodiscard]] svm::errc fault_in(request const& r, std::span<entry> out) noexcept {
+  [[nodiscard]] svm::errc fault_in(request const& r, sink& found) noexcept {
     ++walks;
-    if (walk) return walk(r, out);
-    fill(r.span, out);
+    if (walk) return walk(r, found);
+    fill(r.span, found);
     return svm::errc::ok;
   }
-  void snapshot(svm::va_range span, std::span<entry> out) noexcept { show ? show(span, out) : fill(span, out); }
+  void snapshot(svm::va_range span, sink& found) noexcept { show ? show(span, found) : fill(span, found); }
   [[nodiscard]] svm::errc register_notifier(registration& r, svm::va_range span,
                                             svm::invalidation_target& target) noexcept {
     r = {span, &target, 1};
@@ -126,7 +132,7 @@ template <class Page>
 struct scripted_device {
   struct mapping {
     Page page;
-    svm::page_order order;
+    svm::page_count count;
     svm::dma_direction direction;
   };
   std::uint64_t fail_at = 0;  ///< the DMA mapping, counted from 1 from now on, that fails
@@ -135,15 +141,15 @@ struct scripted_device {
   std::map<std::uint64_t, mapping> live;
   std::vector<svm::va_range> invalidated;
 
-  [[nodiscard]] svm::result<svm::dma_addr> dma_map(Page p, svm::page_order order, svm::dma_direction how) noexcept {
+  [[nodiscard]] svm::result<svm::dma_addr> dma_map(Page p, svm::page_count count, svm::dma_direction how) noexcept {
     if (++calls == fail_at) return svm::errc::dma_map_failed;
     std::uint64_t const address = next_++ << 40;
-    live.emplace(address, mapping{p, order, how});
+    live.emplace(address, mapping{p, count, how});
     return svm::dma_addr{address};
   }
-  void dma_unmap(svm::dma_addr a, svm::page_order order, svm::dma_direction how) noexcept {
+  void dma_unmap(svm::dma_addr a, svm::page_count count, svm::dma_direction how) noexcept {
     auto const found = live.find(a.value);
-    if (found == live.end() || found->second.order != order || found->second.direction != how)
+    if (found == live.end() || found->second.count != count || found->second.direction != how)
       ++mismatches;
     else
       live.erase(found);
@@ -172,10 +178,13 @@ struct scripted_pagemap {
   [[nodiscard]] svm::errc copy_to_device(std::span<svm::copy_block<Page> const>) noexcept { return svm::errc::ok; }
   [[nodiscard]] svm::errc copy_to_system(std::span<svm::copy_block<Page> const>) noexcept { return svm::errc::ok; }
   [[nodiscard]] svm::errc wait_cleared(memory&) noexcept { return svm::errc::ok; }
-  [[nodiscard]] svm::result<svm::device_address> map(device&, Page p, svm::page_order order,
+  [[nodiscard]] svm::result<svm::device_address> map(device&, Page p, svm::page_count count,
                                                      svm::dma_direction how) noexcept {
     if (++calls == fail_at) return svm::errc::dma_map_failed;
-    svm::device_address const made{{p.number}, svm::interconnect::local, order, how};
+    svm::device_address const made{.address = {p.number},
+                                   .path = svm::interconnect::local,
+                                   .direction = how,
+                                   .count = static_cast<std::uint32_t>(count.value)};
     live.emplace(p.number, made);
     return made;
   }
@@ -191,13 +200,15 @@ struct scripted_pagemap {
   [[nodiscard]] svm::byte_count available() noexcept { return {}; }
 };
 
-/// The heap, which calls a hook with the size before each allocation.
+/// The heap, which calls a hook with the size before each allocation, and fails where it is told to.
 struct scripted_allocator {
   std::function<void(std::size_t)> hook;
+  std::function<bool(std::size_t)> fails;
   std::uint64_t live = 0;
 
   [[nodiscard]] std::byte* allocate(std::size_t size, std::size_t alignment) noexcept {
     if (hook) hook(size);
+    if (fails && fails(size)) return nullptr;
     ++live;
     return svm::heap{}.allocate(size, alignment);
   }
@@ -234,7 +245,8 @@ struct scripted_policies : svm::default_policies {
 template <std::uint64_t PageBytes = 4096>
 struct scripted : svm::invalidation_client<scripted_policies<PageBytes>> {
   using policies = scripted_policies<PageBytes>;
-  using entry = typename policies::mm::entry;
+  using run = typename policies::mm::run;
+  using sink = typename policies::mm::sink;
   using request = typename policies::mm::request;
 
   typename policies::mm mm;

@@ -16,13 +16,18 @@ struct scripted_allocation {
   svm::devmem<Policies> allocation;
 };
 
-/// A device page as a walk reports it.
+/// Device pages as a walk reports them.
 template <class Policies>
-[[nodiscard]] svm::page_entry<typename Policies::mm::page> device_page(std::uint64_t number,
-                                                                       scripted_allocation<Policies>& of,
-                                                                       std::uint8_t order = 0) {
+[[nodiscard]] svm::page_run<typename Policies::mm::page> device_page(std::uint64_t number,
+                                                                     scripted_allocation<Policies>& of,
+                                                                     std::uint32_t count = 1) {
   svm::zdd<Policies>& behind = of.allocation.live_pages();
-  return {{number}, {order}, svm::page_place::device, true, behind.owner(), &behind};
+  return {.page = {number},
+          .owner_object = &behind,
+          .owner = behind.owner(),
+          .count = count,
+          .place = svm::page_place::device,
+          .writable = true};
 }
 
 }  // namespace support

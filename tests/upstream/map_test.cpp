@@ -127,8 +127,8 @@ TEST_SUITE("upstream") {
     svm::device_mapping<scripted_types> mapping{env};
     {
       svm::device_mapping<scripted_types>::room room{env};
-      REQUIRE(room.reserve(1, false, false) == errc::ok);
-      svm::device_mapping<scripted_types>::entry const found[] = {device_page(5, *allocation)};
+      svm::device_mapping<scripted_types>::run const found[] = {device_page(5, *allocation)};
+      REQUIRE(room.reserve(found, false) == errc::ok);
       REQUIRE(mapping.map(found, {}, room) == errc::ok);
     }
     mover.put();

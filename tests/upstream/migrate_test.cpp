@@ -56,9 +56,9 @@ class counted_memory {
   }
   void release(memory& m) noexcept { inner_.release(m); }
   [[nodiscard]] errc wait_cleared(memory& m) noexcept { return inner_.wait_cleared(m); }
-  [[nodiscard]] svm::result<svm::device_address> map(gpu_type& device, page_type p, svm::page_order order,
+  [[nodiscard]] svm::result<svm::device_address> map(gpu_type& device, page_type p, svm::page_count count,
                                                      svm::dma_direction how) noexcept {
-    return inner_.map(device, p, order, how);
+    return inner_.map(device, p, count, how);
   }
   void unmap(gpu_type& device, svm::device_address const& a) noexcept { inner_.unmap(device, a); }
   [[nodiscard]] svm::page_owner owner() noexcept { return inner_.owner(); }
@@ -69,7 +69,7 @@ class counted_memory {
   void note(copy_job job, bool to_device) {
     ++seen_.jobs;
     for (auto const& block : job)
-      for (std::uint64_t i = 0; i < block.remote.order.pages().value; ++i) {
+      for (std::uint64_t i = 0; i < block.remote.count; ++i) {
         std::uint32_t const local = block.local.frame + static_cast<std::uint32_t>(i);
         std::uint32_t const remote = remote_frame(block.remote, i);
         ++seen_.into[to_device ? local : remote];

@@ -22,12 +22,13 @@ enum class interconnect : std::uint8_t {
   peer,    ///< over a link, in another device's memory
 };
 
-/// A block of 2^order contiguous pages as a device addresses it.
+/// A run of contiguous pages as a device addresses it.
 struct device_address {
   dma_addr address{};
   interconnect path = interconnect::system;
-  page_order order{};
   dma_direction direction = dma_direction::bidirectional;
+  std::uint32_t count = 1;
+  [[nodiscard]] constexpr page_count pages() const { return {count}; }
   friend constexpr bool operator==(device_address const&, device_address const&) = default;
 };
 
@@ -41,8 +42,8 @@ enum class mapping_access : std::uint8_t {
 /// A GPU that mirrors part of a CPU address space.
 ///
 /// A model also promises (svm/conformance/device.hpp checks it):
-///  1. `dma_map` makes 2^order pages from `page` on reachable for DMA or changes nothing; every address is valid,
-///     0 too. `dma_unmap` undoes exactly one `dma_map`. Both may be called with a notifier lock held and neither
+///  1. `dma_map` makes `count` pages from `page` on, each found by `page_at`, reachable for DMA at consecutive
+///     addresses, or changes nothing; every address is valid, 0 too. `dma_unmap` undoes exactly one `dma_map`. Both may be called with a notifier lock held and neither
 ///     sleeps;
 ///  2. `prepare(span)` makes room in the GPU's page tables, so that a `commit` of the span cannot fail; it may allocate
 ///     and is called with no lock of rank notifier or later held;
@@ -59,19 +60,19 @@ enum class mapping_access : std::uint8_t {
 ///
 /// What a device may have beside. Each is claimed by having a function of it, and half of one is an error of `explain`:
 ///  * `two_pass_device`: `begin_invalidate(span)` starts what `invalidate` does, `finish_invalidate(span)` waits for it;
-///  * `iova_device`: `reserve_iova(size)` sets addresses aside, `link_iova(base, offset, page, order, direction)` maps a
-///    block there or changes nothing, `sync_iova(base, size)` makes what was linked reachable, and `release_iova(base,
+///  * `iova_device`: `reserve_iova(size)` sets addresses aside, `link_iova(base, offset, page, count, direction)` maps a
+///    run there or changes nothing, `sync_iova(base, size)` makes what was linked reachable, and `release_iova(base,
 ///    size, linked, direction)` undoes the reservation with its first `linked` bytes of links. All but `reserve_iova`
 ///    may be called with a notifier lock held;
 ///  * `queue_device`: `stop_queues()` and `resume_queues()`, for hardware that cannot replay a fault;
-///  * `noncoherent_device`: `sync_for_device` and `sync_for_system(address, order, direction)` make what one side wrote
+///  * `noncoherent_device`: `sync_for_device` and `sync_for_system(address, count, direction)` make what one side wrote
 ///    visible to the other while the mapping lives; mapping and unmapping do so by themselves.
 // clang-format off
 template <class D, class Page>
-concept device = requires(D& d, Page page, page_order order, dma_direction direction, dma_addr address, va_range span,
+concept device = requires(D& d, Page page, page_count count, dma_direction direction, dma_addr address, va_range span,
                           std::span<device_address const> blocks, mapping_access how) {
-  { d.dma_map(page, order, direction) } noexcept -> std::same_as<result<dma_addr>>;
-  { d.dma_unmap(address, order, direction) } noexcept -> std::same_as<void>;
+  { d.dma_map(page, count, direction) } noexcept -> std::same_as<result<dma_addr>>;
+  { d.dma_unmap(address, count, direction) } noexcept -> std::same_as<void>;
   { d.prepare(span) } noexcept -> std::same_as<errc>;
   { d.commit(span, blocks, how) } noexcept -> std::same_as<void>;
   { d.invalidate(span) } noexcept -> std::same_as<void>;
@@ -90,18 +91,18 @@ concept queue_device = requires(D& d) {
 };
 
 template <class D, class Page>
-concept iova_device = requires(D& d, Page page, page_order order, dma_direction direction, dma_addr base,
+concept iova_device = requires(D& d, Page page, page_count count, dma_direction direction, dma_addr base,
                                byte_count size) {
   { d.reserve_iova(size) } noexcept -> std::same_as<result<dma_addr>>;
-  { d.link_iova(base, size, page, order, direction) } noexcept -> std::same_as<errc>;
+  { d.link_iova(base, size, page, count, direction) } noexcept -> std::same_as<errc>;
   { d.sync_iova(base, size) } noexcept -> std::same_as<errc>;
   { d.release_iova(base, size, size, direction) } noexcept -> std::same_as<void>;
 };
 
 template <class D>
-concept noncoherent_device = requires(D& d, dma_addr address, page_order order, dma_direction direction) {
-  { d.sync_for_device(address, order, direction) } noexcept -> std::same_as<void>;
-  { d.sync_for_system(address, order, direction) } noexcept -> std::same_as<void>;
+concept noncoherent_device = requires(D& d, dma_addr address, page_count count, dma_direction direction) {
+  { d.sync_for_device(address, count, direction) } noexcept -> std::same_as<void>;
+  { d.sync_for_system(address, count, direction) } noexcept -> std::same_as<void>;
 };
 
 /// True when a device has something by a name of the part, whatever its type: then it means to have the part, and one
@@ -118,8 +119,8 @@ concept claims_queues = requires { &D::stop_queues; } || requires { &D::resume_q
 template <class D, class Page>
 concept claims_iova = requires { &D::reserve_iova; } || requires { &D::link_iova; } || requires { &D::sync_iova; } ||
     requires { &D::release_iova; } || requires(D& d, byte_count size) { d.reserve_iova(size); } ||
-    requires(D& d, Page page, page_order order, dma_direction direction, dma_addr base, byte_count size) {
-      d.link_iova(base, size, page, order, direction);
+    requires(D& d, Page page, page_count count, dma_direction direction, dma_addr base, byte_count size) {
+      d.link_iova(base, size, page, count, direction);
     } ||
     requires(D& d, dma_addr base, byte_count size) { d.sync_iova(base, size); } ||
     requires(D& d, dma_addr base, byte_count size, dma_direction direction) {
@@ -128,26 +129,26 @@ concept claims_iova = requires { &D::reserve_iova; } || requires { &D::link_iova
 
 template <class D>
 concept claims_noncoherent = requires { &D::sync_for_device; } || requires { &D::sync_for_system; } ||
-    requires(D& d, dma_addr address, page_order order, dma_direction direction) {
-      d.sync_for_device(address, order, direction);
+    requires(D& d, dma_addr address, page_count count, dma_direction direction) {
+      d.sync_for_device(address, count, direction);
     } ||
-    requires(D& d, dma_addr address, page_order order, dma_direction direction) {
-      d.sync_for_system(address, order, direction);
+    requires(D& d, dma_addr address, page_count count, dma_direction direction) {
+      d.sync_for_system(address, count, direction);
     };
 
 /// Explains what a type lacks to be a device.
 template <class D, class Page, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_device() {
-  if constexpr (!requires(D& d, Page page, page_order order, dma_direction direction) {
-    { d.dma_map(page, order, direction) } noexcept -> std::same_as<result<dma_addr>>;
+  if constexpr (!requires(D& d, Page page, page_count count, dma_direction direction) {
+    { d.dma_map(page, count, direction) } noexcept -> std::same_as<result<dma_addr>>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: device needs `result<dma_addr> dma_map(page, page_order, dma_direction) noexcept`");
-  else if constexpr (!requires(D& d, dma_addr address, page_order order, dma_direction direction) {
-    { d.dma_unmap(address, order, direction) } noexcept -> std::same_as<void>;
+                  "svm: device needs `result<dma_addr> dma_map(page, page_count, dma_direction) noexcept`");
+  else if constexpr (!requires(D& d, dma_addr address, page_count count, dma_direction direction) {
+    { d.dma_unmap(address, count, direction) } noexcept -> std::same_as<void>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: device needs `void dma_unmap(dma_addr, page_order, dma_direction) noexcept`");
+                  "svm: device needs `void dma_unmap(dma_addr, page_count, dma_direction) noexcept`");
   else if constexpr (!requires(D& d, va_range span) { { d.prepare(span) } noexcept -> std::same_as<errc>; })
     static_assert(How == on_missing::answer, "svm: device needs `errc prepare(va_range) noexcept`");
   else if constexpr (!requires(D& d, va_range span, std::span<device_address const> blocks, mapping_access how) {
@@ -201,12 +202,12 @@ template <class D, class Page, on_missing How = on_missing::error>
   })
     static_assert(How == on_missing::answer,
                   "svm: device needs `result<dma_addr> reserve_iova(byte_count) noexcept`, to be an iova_device");
-  else if constexpr (!requires(D& d, dma_addr base, byte_count size, Page page, page_order order,
+  else if constexpr (!requires(D& d, dma_addr base, byte_count size, Page page, page_count count,
                                dma_direction direction) {
-    { d.link_iova(base, size, page, order, direction) } noexcept -> std::same_as<errc>;
+    { d.link_iova(base, size, page, count, direction) } noexcept -> std::same_as<errc>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: device needs `errc link_iova(dma_addr, byte_count, page, page_order, dma_direction) "
+                  "svm: device needs `errc link_iova(dma_addr, byte_count, page, page_count, dma_direction) "
                   "noexcept`, to be an iova_device");
   else if constexpr (!requires(D& d, dma_addr base, byte_count size) {
     { d.sync_iova(base, size) } noexcept -> std::same_as<errc>;
@@ -228,17 +229,17 @@ template <class D, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_noncoherent() {
   if constexpr (!claims_noncoherent<D>)
     return true;
-  else if constexpr (!requires(D& d, dma_addr address, page_order order, dma_direction direction) {
-    { d.sync_for_device(address, order, direction) } noexcept -> std::same_as<void>;
+  else if constexpr (!requires(D& d, dma_addr address, page_count count, dma_direction direction) {
+    { d.sync_for_device(address, count, direction) } noexcept -> std::same_as<void>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: device needs `void sync_for_device(dma_addr, page_order, dma_direction) noexcept`, to be a "
+                  "svm: device needs `void sync_for_device(dma_addr, page_count, dma_direction) noexcept`, to be a "
                   "noncoherent_device");
-  else if constexpr (!requires(D& d, dma_addr address, page_order order, dma_direction direction) {
-    { d.sync_for_system(address, order, direction) } noexcept -> std::same_as<void>;
+  else if constexpr (!requires(D& d, dma_addr address, page_count count, dma_direction direction) {
+    { d.sync_for_system(address, count, direction) } noexcept -> std::same_as<void>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: device needs `void sync_for_system(dma_addr, page_order, dma_direction) noexcept`, to be a "
+                  "svm: device needs `void sync_for_system(dma_addr, page_count, dma_direction) noexcept`, to be a "
                   "noncoherent_device");
   else
     return true;

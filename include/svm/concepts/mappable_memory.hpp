@@ -32,10 +32,10 @@ class mappable_memory : public device_page_owner<Page> {
   }
   [[nodiscard]] bool is_from(provider const& kind) const { return kind_ == &kind; }
 
-  /// Makes 2^order pages from `first` on reachable for a device.
+  /// Makes a run of pages from `first` on reachable for a device.
   ///
   /// \errors those of `pagemap::map`; nothing is mapped
-  [[nodiscard]] virtual result<device_address> map_run(Device& device, Page first, page_order order,
+  [[nodiscard]] virtual result<device_address> map_run(Device& device, Page first, page_count count,
                                                        dma_direction direction) noexcept = 0;
   /// Ends what `map_run` made, of this object or of another one of the same pagemap.
   virtual void unmap_run(Device& device, device_address const& run) noexcept = 0;

@@ -10,6 +10,8 @@
 #include <svm/base/interval.hpp>
 #include <svm/base/result.hpp>
 #include <svm/concepts/on_missing.hpp>
+#include <svm/concepts/page_run.hpp>
+#include <svm/concepts/run_sink.hpp>
 #include <svm/concepts/upcalls.hpp>
 
 namespace svm::inline v0 {
@@ -26,22 +28,6 @@ struct vma_info {
   bool readable;
   bool writable;
   bool migratable;  ///< anonymous and not made of reserved huge pages
-};
-
-enum class page_place : std::uint8_t { absent, system, device };
-
-/// One base page of a page walk.
-template <class Page>
-struct page_entry {
-  Page page{};
-  page_order order{};  ///< the block of contiguous memory that the page begins, as far as the walk saw it mapped at
-                       ///< neighbouring addresses with the same place and permission; at least this page
-  page_place place = page_place::absent;
-  bool writable = false;  ///< a store needs no fault
-  page_owner owner{};     ///< whose device page it is
-  /// What stands behind a device page, so that pages of one allocation can be told from those of another; else null.
-  /// It is alive as long as the page is known to be.
-  device_page_owner<Page>* owner_object = nullptr;
 };
 
 /// What became of one page of a migration.
@@ -100,8 +86,9 @@ struct walk_request {
 ///  3. `fault_in` makes every page of the span present and readable, and writable for `want == write`, or fails with
 ///     no_vma, no_access, read_only, busy, in_use (others keep a page locked or pinned) or no_ram; device pages that the request's owner reaches stay where they are, unless a
 ///     write needs a copy of its own (after a fork), others come back. busy for an event that it caused itself comes
-///     only after every page was made present, so that the next walk finds them so; `snapshot` reports what is present
-///     and faults nothing in;
+///     only after every page was made present, so that the next walk finds them so. Then it adds what is there to the
+///     sink, ascending, and stops with ok when that wants no more: it may be called again for the rest, with the map
+///     lock dropped between. `snapshot` adds what is present likewise, and faults nothing in;
 ///  4. a registered target is called for every event that meets its span, before any page of the event is freed or
 ///     reused, and not any more once `unregister_notifier` has returned. An unmap's event comes after the VMA is gone
 ///     and before the addresses serve another one;
@@ -123,6 +110,8 @@ struct walk_request {
 ///     makes a block of device memory so, with `owner` behind it until its last put; where it is `coherent` the CPU
 ///     reaches it without a fault. `discard_page` unlocks and puts such a block that no slot got;
 ///  9. handles of pages are plain values: copying one takes no reference, and one of a freed page is recognised.
+///     `page_at(first, n)` is the handle of the n-th page of contiguous memory that begins with `first`; where there is no
+///     such page, it is the handle of no page that is alive.
 ///
 /// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
 ///  * put_user, unregister_notifier: none; get_user: one of rank range. id: any;
@@ -138,7 +127,8 @@ template <class M>
 concept address_space = std::regular<typename M::page> && std::default_initializable<typename M::registration> &&
     std::same_as<decltype(M::page_size), byte_count const> && std::bool_constant<M::page_size.is_power_of_two()>::value &&
     requires(M& m, M const& seen, cpu_va a, va_range span, walk_request<typename M::registration> const& request,
-             std::span<page_entry<typename M::page>> entries) {
+             typename M::page page, run_sink<typename M::page>& sink, std::uint64_t n) {
+  { M::page_at(page, n) } noexcept -> std::same_as<typename M::page>;
   { m.get_user() } noexcept -> std::same_as<bool>;
   { m.put_user() } noexcept -> std::same_as<void>;
   { seen.id() } noexcept -> std::same_as<space_id>;
@@ -147,8 +137,8 @@ concept address_space = std::regular<typename M::page> && std::default_initializ
   m.map_lock().unlock_shared();
   { m.find_vma(a) } noexcept -> std::same_as<result<vma_info>>;
   { m.find_first_vma(span) } noexcept -> std::same_as<result<vma_info>>;
-  { m.fault_in(request, entries) } noexcept -> std::same_as<errc>;
-  { m.snapshot(span, entries) } noexcept -> std::same_as<void>;
+  { m.fault_in(request, sink) } noexcept -> std::same_as<errc>;
+  { m.snapshot(span, sink) } noexcept -> std::same_as<void>;
 };
 
 /// Who hears of changes of an address space; its promises are 4 and 5 of `mm`.
@@ -202,6 +192,11 @@ template <class M, on_missing How = on_missing::error>
     static_assert(How == on_missing::answer, "svm: address_space needs a `page_size` that is constexpr");
   else if constexpr (!std::bool_constant<M::page_size.is_power_of_two()>::value)
     static_assert(How == on_missing::answer, "svm: address_space needs a `page_size` that is a power of two");
+  else if constexpr (!requires(typename M::page page, std::uint64_t n) {
+    { M::page_at(page, n) } noexcept -> std::same_as<typename M::page>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: address_space needs `static page page_at(page, std::uint64_t) noexcept`");
   else if constexpr (!requires(M& m) { { m.get_user() } noexcept -> std::same_as<bool>; })
     static_assert(How == on_missing::answer, "svm: address_space needs `bool get_user() noexcept`");
   else if constexpr (!requires(M& m) { { m.put_user() } noexcept -> std::same_as<void>; })
@@ -221,17 +216,15 @@ template <class M, on_missing How = on_missing::error>
   })
     static_assert(How == on_missing::answer, "svm: address_space needs `result<vma_info> find_first_vma(va_range) noexcept`");
   else if constexpr (!requires(M& m, walk_request<typename M::registration> const& request,
-                               std::span<page_entry<typename M::page>> entries) {
-    { m.fault_in(request, entries) } noexcept -> std::same_as<errc>;
+                               run_sink<typename M::page>& sink) {
+    { m.fault_in(request, sink) } noexcept -> std::same_as<errc>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: address_space needs `errc fault_in(walk_request<registration> const&, std::span<page_entry<page>>) "
-                  "noexcept`");
-  else if constexpr (!requires(M& m, va_range span, std::span<page_entry<typename M::page>> entries) {
-    { m.snapshot(span, entries) } noexcept -> std::same_as<void>;
+                  "svm: address_space needs `errc fault_in(walk_request<registration> const&, run_sink<page>&) noexcept`");
+  else if constexpr (!requires(M& m, va_range span, run_sink<typename M::page>& sink) {
+    { m.snapshot(span, sink) } noexcept -> std::same_as<void>;
   })
-    static_assert(How == on_missing::answer,
-                  "svm: address_space needs `void snapshot(va_range, std::span<page_entry<page>>) noexcept`");
+    static_assert(How == on_missing::answer, "svm: address_space needs `void snapshot(va_range, run_sink<page>&) noexcept`");
   else
     return true;
   return false;

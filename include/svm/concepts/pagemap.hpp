@@ -14,7 +14,7 @@
 namespace svm::inline v0 {
 
 /// One block of a copy job: memory elsewhere (of the system, or of a peer) as the device addresses it, and a block of
-/// the device's own memory beside it. `remote.order` is the size of both.
+/// the device's own memory beside it. `remote.count` is the size of both.
 template <class Page>
 struct copy_block {
   device_address remote{};
@@ -43,8 +43,8 @@ struct device_page {
 ///  4. `copy_to_device` and `copy_to_system` return when all bytes have moved, or with an error when the data of the
 ///     source is still whole; an empty job is never submitted. The pagemap's own device moves them, so `remote` was
 ///     mapped for it;
-///  5. `map(for, page, ...)` makes a device page reachable for a device, its own or one of the same group, or changes
-///     nothing; `unmap` undoes exactly one `map`. Both may be called with a notifier lock held and neither sleeps;
+///  5. `map(for, page, count, ...)` makes contiguous device pages, each found by the mm's `page_at`, reachable for a
+///     device, its own or one of the same group, at consecutive addresses, or changes nothing; `unmap` undoes exactly one `map`. Both may be called with a notifier lock held and neither sleeps;
 ///  6. `owner()` is not `nobody` and never changes; pagemaps of one mm have different ones, of one group only when
 ///     their devices reach each other's memory.
 ///
@@ -56,7 +56,7 @@ struct device_page {
 template <class P, class Page, class Device>
 concept pagemap = std::movable<typename P::memory> &&
     requires(P& p, typename P::memory& memory, byte_count size, std::span<device_page<Page>> out, Page page,
-             page_order order, dma_direction direction, device_address const& address,
+             page_count count, dma_direction direction, device_address const& address,
              std::span<copy_block<Page> const> job, Device& device) {
   { p.allocate(size) } noexcept -> std::same_as<result<typename P::memory>>;
   { p.pages(memory, out) } noexcept -> std::same_as<errc>;
@@ -64,7 +64,7 @@ concept pagemap = std::movable<typename P::memory> &&
   { p.copy_to_device(job) } noexcept -> std::same_as<errc>;
   { p.copy_to_system(job) } noexcept -> std::same_as<errc>;
   { p.wait_cleared(memory) } noexcept -> std::same_as<errc>;
-  { p.map(device, page, order, direction) } noexcept -> std::same_as<result<device_address>>;
+  { p.map(device, page, count, direction) } noexcept -> std::same_as<result<device_address>>;
   { p.unmap(device, address) } noexcept -> std::same_as<void>;
   { p.owner() } noexcept -> std::same_as<page_owner>;
   { p.capacity() } noexcept -> std::same_as<byte_count>;
@@ -121,11 +121,11 @@ template <class P, class Page, class Device, on_missing How = on_missing::error>
     { p.wait_cleared(memory) } noexcept -> std::same_as<errc>;
   })
     static_assert(How == on_missing::answer, "svm: pagemap needs `errc wait_cleared(memory&) noexcept`");
-  else if constexpr (!requires(P& p, Device& device, Page page, page_order order, dma_direction direction) {
-    { p.map(device, page, order, direction) } noexcept -> std::same_as<result<device_address>>;
+  else if constexpr (!requires(P& p, Device& device, Page page, page_count count, dma_direction direction) {
+    { p.map(device, page, count, direction) } noexcept -> std::same_as<result<device_address>>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: pagemap needs `result<device_address> map(device&, page, page_order, dma_direction) noexcept`");
+                  "svm: pagemap needs `result<device_address> map(device&, page, page_count, dma_direction) noexcept`");
   else if constexpr (!requires(P& p, Device& device, device_address const& address) {
     { p.unmap(device, address) } noexcept -> std::same_as<void>;
   })

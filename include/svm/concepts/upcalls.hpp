@@ -13,7 +13,7 @@ namespace svm::inline v0 {
 /// Whose device pages are meant: a pagemap, as the member of the group of pagemaps whose devices reach each other's
 /// memory. It never changes. `nobody` is in no group.
 struct page_owner {
-  std::uint64_t group = 0;
+  std::uint32_t group = 0;
   std::uint32_t member = 0;
   friend constexpr bool operator==(page_owner, page_owner) = default;
   /// True when the device of the one reaches the memory of the other.

@@ -113,15 +113,15 @@ template <class Bench>
     constexpr auto both_ways = svm::dma_direction::bidirectional;
     std::vector<svm::device_address> blocks;
     for (svm::page_order const order : {svm::page_order{0}, svm::page_order{2}, svm::page_order{1}}) {
-      auto const a = b.device().dma_map(b.system_block(order, order.value * 10u), order, both_ways);
+      auto const a = b.device().dma_map(b.system_block(order, order.value * 10u), order.pages(), both_ways);
       if (!a) return v.result();
-      blocks.push_back({*a, svm::interconnect::system, order, both_ways});
+      blocks.push_back({.address = *a, .count = static_cast<std::uint32_t>(order.pages().value)});
     }
     std::array<std::uint64_t, 7> const expected{0, 20, 21, 22, 23, 10, 11};
     svm::va_range const span = pages_from<Bench>(somewhere, expected.size());
     svm::cpu_va at = span.last() + svm::byte_count{1};
     for (std::size_t i = 0; svm::device_address const& a : blocks)
-      for (std::uint64_t k = 0; k < a.order.pages().value; ++k, at = at + Bench::page_size) {
+      for (std::uint64_t k = 0; k < a.count; ++k, at = at + Bench::page_size) {
         point(b, at, svm::device_address{a.address + Bench::page_size * k});
         if (b.load(at) != expected[i++]) return v.result();  // promise 1 is not kept
       }
@@ -141,10 +141,9 @@ template <class Bench>
   verdict v{promises};
   if constexpr (requires { b.system_block(svm::page_order{}, std::uint64_t{}); }) {
     constexpr auto both_ways = svm::dma_direction::bidirectional;
-    auto const whole = b.device().dma_map(b.system_block(svm::page_order{3}, 40), svm::page_order{3}, both_ways);
+    auto const whole = b.device().dma_map(b.system_block(svm::page_order{3}, 40), svm::page_count{8}, both_ways);
     if (!whole) return v.result();
-    svm::device_address const inner{*whole + Bench::page_size * 3, svm::interconnect::system, svm::page_order{1},
-                                    both_ways};
+    svm::device_address const inner{.address = *whole + Bench::page_size * 3, .count = 2};
     for (std::uint64_t i = 0; i < 2; ++i) {
       point(b, somewhere, svm::device_address{inner.address + Bench::page_size * i});
       if (b.load(somewhere) != 43 + i) return v.result();  // promise 1 is not kept
@@ -159,7 +158,7 @@ template <class Bench>
       v.expect(3, i == 5 || i == 6 ? seen == 38 + i : !seen);
     }
     b.device().invalidate(around);
-    b.device().dma_unmap(*whole, svm::page_order{3}, both_ways);
+    b.device().dma_unmap(*whole, svm::page_count{8}, both_ways);
   }
   return v.result();
 }
@@ -192,12 +191,12 @@ template <class Bench>
     svm::va_range const span = pages_from<Bench>(somewhere, 1);
     auto const p = b.system_page(7);
     auto const ours = map(b, p);
-    auto const theirs = b.peer().dma_map(p, svm::page_order{}, both_ways);
+    auto const theirs = b.peer().dma_map(p, svm::page_count{1}, both_ways);
     if (!ours || !theirs || b.peer().prepare(span) != svm::errc::ok) return v.result();
     point(b, somewhere, ours);
     v.expect(3, b.load(somewhere) == 7 && !b.peer_load(somewhere));
     b.device().invalidate(span);
-    svm::device_address const to{*theirs, svm::interconnect::system, svm::page_order{}, both_ways};
+    svm::device_address const to{*theirs, svm::interconnect::system, both_ways, 1};
     b.peer().commit(span, std::span{&to, 1}, svm::mapping_access::read_only);
     if (!b.peer_load(somewhere)) return v.result();  // reported for the device
     point(b, somewhere, ours);
@@ -207,7 +206,7 @@ template <class Bench>
     unmap(b, *ours);
     v.expect(1, b.peer_dma_mappings() == live);
     b.peer().invalidate(span);
-    b.peer().dma_unmap(*theirs, svm::page_order{}, both_ways);
+    b.peer().dma_unmap(*theirs, svm::page_count{1}, both_ways);
   }
   return v.result();
 }
@@ -310,10 +309,10 @@ template <class Bench>
     held_lock<Bench, svm::lock_rank::range> const range;
     held_lock<Bench, svm::lock_rank::notifier> const notifier;
     std::size_t const before = b.lock_complaints();
-    auto const to = device.dma_map(p, svm::page_order{}, both_ways);
+    auto const to = device.dma_map(p, svm::page_count{1}, both_ways);
     v.expect(1, b.lock_complaints() == before);
     if (!to) return v.result();
-    svm::device_address const block{*to, svm::interconnect::system, svm::page_order{}, both_ways};
+    svm::device_address const block{*to, svm::interconnect::system, both_ways, 1};
     v.expect(3, in_order(b, [&] { device.commit(span, std::span{&block, 1}, svm::mapping_access::read_only); }));
     v.expect(4, in_order(b, [&] { device.invalidate(span); }));
     if constexpr (svm::two_pass_device<typename Bench::device_type>)
@@ -326,7 +325,7 @@ template <class Bench>
                  device.stop_queues();
                  device.resume_queues();
                }));
-    v.expect(1, in_order(b, [&] { device.dma_unmap(*to, svm::page_order{}, both_ways); }));
+    v.expect(1, in_order(b, [&] { device.dma_unmap(*to, svm::page_count{1}, both_ways); }));
   }
   return v.result();
 }

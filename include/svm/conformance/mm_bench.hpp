@@ -12,6 +12,7 @@
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/mm.hpp>
+#include <svm/concepts/page_walk.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -41,7 +42,7 @@ using slots_of = std::vector<svm::migration_slot<page_of<Process>>>;
 template <class Page>
 struct page_record {
   Page page{};
-  svm::page_order order{};
+  std::uint64_t run = 0;  ///< how many pages from this one on are of one run
   svm::page_place place = svm::page_place::absent;
   bool writable = false;
   svm::page_owner owner{};
@@ -151,18 +152,37 @@ class counting_owner final : public svm::device_page_owner<Page> {
 
 // -- Walks: all that is known here of what a walk reports -------------------------------------------------------------
 
-template <class Page>
-[[nodiscard]] std::vector<page_record<Page>> records(std::vector<svm::page_entry<Page>> const& entries) {
-  std::vector<page_record<Page>> all;
-  for (auto const& e : entries) all.push_back({e.page, e.order, e.place, e.writable, e.owner, e.owner_object});
-  return all;
+/// A walk whose room for runs is used up each time, so that it goes on as often as it can; what it finds.
+///
+/// \param take  makes the mm report a span to a sink, and returns how that went
+template <class Process, class Take>
+[[nodiscard]] svm::errc walk_by_steps(svm::va_range span, records_of<Process>& out, Take&& take) {
+  using mm_type = mm_of<Process>;
+  svm::page_run<page_of<Process>> room[2];
+  svm::page_walk<mm_type> steps{span, room};
+  out.clear();
+  while (!steps.is_complete()) {
+    if (svm::errc const e = take(steps.rest(), steps); e != svm::errc::ok) return e;
+    steps.finish();
+    for (auto const& r : steps.runs())
+      for (std::uint64_t i = 0; i < r.count; ++i) {
+        bool const is_there = r.place != svm::page_place::absent;
+        out.push_back({is_there ? mm_type::page_at(r.page, i) : page_of<Process>{}, r.count - i, r.place, r.writable,
+                       r.owner, r.owner_object});
+      }
+    steps.resume(room);
+  }
+  return svm::errc::ok;
 }
 /// What a snapshot says. As the library, with the map lock held shared.
 template <class Process>
 [[nodiscard]] records_of<Process> look_locked(Process& p, svm::va_range span) {
-  std::vector<svm::page_entry<page_of<Process>>> entries(pages_in<Process>(span));
-  p.mm().snapshot(span, std::span{entries});
-  return records(entries);
+  records_of<Process> found;
+  static_cast<void>(walk_by_steps<Process>(span, found, [&](svm::va_range rest, auto& sink) {
+    p.mm().snapshot(rest, sink);
+    return svm::errc::ok;
+  }));
+  return found;
 }
 template <class Process>
 [[nodiscard]] records_of<Process> look(Process& p, svm::va_range span) {
@@ -175,11 +195,11 @@ template <class Process>
 template <class Process>
 [[nodiscard]] svm::errc walk_locked(Process& p, watcher<Process>& w, svm::va_range span, std::uint64_t sequence,
                                     svm::access_kind want, svm::page_owner owner, records_of<Process>& out) {
-  std::vector<svm::page_entry<page_of<Process>>> entries(pages_in<Process>(span));
-  svm::walk_request<typename mm_of<Process>::registration> const request{span, want, owner, w.registration, sequence};
-  svm::errc const e = p.mm().fault_in(request, std::span{entries});
-  out = records(entries);
-  return e;
+  svm::walk_request<typename mm_of<Process>::registration> request{span, want, owner, w.registration, sequence};
+  return walk_by_steps<Process>(span, out, [&](svm::va_range rest, auto& sink) {
+    request.span = rest;
+    return p.mm().fault_in(request, sink);
+  });
 }
 /// Walks for a device with pages of `owner`; tries again a few times, as the library does.
 template <class Process>

@@ -219,8 +219,8 @@ template <class Bench>
   constexpr auto both_ways = svm::dma_direction::bidirectional;
   for (std::size_t i = 0; i < 2; ++i) {
     b.poke(a.pages[i], i + 5);
-    auto const one = b.pagemap().map(b.device(), a.pages[i], svm::page_order{}, both_ways);
-    auto const two = b.pagemap().map(b.device(), a.pages[i], svm::page_order{}, both_ways);
+    auto const one = b.pagemap().map(b.device(), a.pages[i], svm::page_count{1}, both_ways);
+    auto const two = b.pagemap().map(b.device(), a.pages[i], svm::page_count{1}, both_ways);
     if (!one || !two) return v.result();  // it may fail
     v.expect(5, b.device_read(*one) == i + 5);
     b.pagemap().unmap(b.device(), *one);
@@ -239,14 +239,14 @@ template <class Bench>
     allocation<Bench> a{b, 1};
     if (!a.good || !a.clear()) return v.result();
     b.poke(a.pages[0], 5);
-    auto const own = b.pagemap().map(b.device(), a.pages[0], svm::page_order{}, both_ways);
-    auto const theirs = b.pagemap().map(b.peer(), a.pages[0], svm::page_order{}, both_ways);
+    auto const own = b.pagemap().map(b.device(), a.pages[0], svm::page_count{1}, both_ways);
+    auto const theirs = b.pagemap().map(b.peer(), a.pages[0], svm::page_count{1}, both_ways);
     if (!own || !theirs) return v.result();  // it may fail
     v.expect(5, own->path == svm::interconnect::local && theirs->path != svm::interconnect::local);
     v.expect(5, b.peer_read(*theirs) == 5);
     b.pagemap().unmap(b.peer(), *theirs);
     v.expect(5, b.device_read(*own) == 5);
-    auto const again = b.pagemap().map(b.peer(), a.pages[0], svm::page_order{}, both_ways);
+    auto const again = b.pagemap().map(b.peer(), a.pages[0], svm::page_count{1}, both_ways);
     b.pagemap().unmap(b.device(), *own);
     if (!again) return v.result();
     v.expect(5, b.peer_read(*again) == 5);
@@ -313,7 +313,7 @@ template <class Bench>
     }
     held_lock<Bench, svm::lock_rank::notifier> const notifier;
     v.expect(5, in_order(b, [&] {
-               auto const a = b.pagemap().map(b.device(), one.page, svm::page_order{}, both_ways);
+               auto const a = b.pagemap().map(b.device(), one.page, svm::page_count{1}, both_ways);
                if (a) b.pagemap().unmap(b.device(), *a);
              }));
     held_lock<Bench, svm::lock_rank::device> const device;
@@ -338,7 +338,7 @@ template <class Bench>
       "svm: a bench of pagemap needs `pagemap()`, which returns the model");
   static_assert(
       requires(Bench & b, typename Bench::page p) {
-        b.pagemap().map(b.device(), p, svm::page_order{}, svm::dma_direction::bidirectional);
+        b.pagemap().map(b.device(), p, svm::page_count{1}, svm::dma_direction::bidirectional);
       },
       "svm: a bench of pagemap needs `device()`, whose memory it is");
   static_assert(

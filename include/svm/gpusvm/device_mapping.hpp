@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -14,6 +13,7 @@
 #include <svm/concepts/cancellation.hpp>
 #include <svm/concepts/mappable_memory.hpp>
 #include <svm/concepts/policies.hpp>
+#include <svm/gpusvm/address_blocks.hpp>
 
 namespace svm::inline v0 {
 
@@ -59,16 +59,17 @@ template <svm_policies P>
 class device_mapping : public list_hook<device_mapping<P>> {
  public:
   using page = typename P::mm::page;
-  using entry = page_entry<page>;
+  using run = page_run<page>;
   using memory = mappable_memory<page, typename P::device>;
-  using block_array = scratch_array<device_address, typename P::allocator>;
+  using blocks = address_blocks<typename P::allocator>;
 
   /// \param env  the device that uses the mapping, on the address space of the span
-  explicit device_mapping(svm_environment<P>& env) : env_(env), blocks_(env.memory) {}
+  explicit device_mapping(svm_environment<P>& env) : env_(env) {}
   device_mapping(device_mapping const&) = delete;
   device_mapping& operator=(device_mapping const&) = delete;
   ~device_mapping() {
     SVM_ASSERT(!has(page_flag::mapped));
+    blocks_.clear(env_.memory);
     if (further_ != nullptr) destroy(env_.memory, further_);
   }
 
@@ -114,7 +115,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   }
 
   /// \pre the range lock is held, or the notifier lock exclusive, or nothing is under way
-  [[nodiscard]] std::span<device_address const> blocks_locked() const { return {blocks_.data(), count_}; }
+  [[nodiscard]] std::span<device_address const> blocks_locked() const { return blocks_.all(); }
 
   /// The device memory that is mapped, which the mapping keeps; the first of several, null when none is.
   ///
@@ -134,25 +135,28 @@ class device_mapping : public list_hook<device_mapping<P>> {
   /// \invariant what no mapping took over is given back
   class room {
    public:
-    explicit room(svm_environment<P>& env) : env_(env), blocks_(env.memory) {}
+    explicit room(svm_environment<P>& env) : env_(env) {}
     room(room const&) = delete;
     room& operator=(room const&) = delete;
     ~room() {
       release_iova();
+      blocks_.clear(env_.memory);
       if (further_ != nullptr) destroy(env_.memory, further_);
     }
 
+    /// \param runs   what is to be mapped; a single run needs no array
     /// \param mixed  the mapping may have memory of several allocations
-    /// \errors no_memory. Without IO addresses the pages are mapped one by one.
-    [[nodiscard]] errc reserve(std::size_t count, [[maybe_unused]] bool system_pages, bool mixed) {
-      if (!blocks_.reserve(count)) return errc::no_memory;
-      if (mixed && further_ == nullptr) {
-        further_ = construct<further_memory>(env_.memory, env_);
-        if (further_ == nullptr || !further_->list.reserve(count)) return errc::no_memory;
+    /// \errors no_memory. Without IO addresses the runs are mapped one by one.
+    [[nodiscard]] errc reserve(std::span<run const> runs, bool mixed) {
+      if (!blocks_.reserve(env_.memory, runs.size())) return errc::no_memory;
+      if (mixed && runs.size() > 1) {
+        if (further_ == nullptr) further_ = construct<further_memory>(env_.memory, env_);
+        if (further_ == nullptr || !further_->list.reserve(runs.size())) return errc::no_memory;
       }
       if constexpr (iova_device<typename P::device, page>) {
-        if (!system_pages || size_ != byte_count{}) return errc::ok;
-        byte_count const size = P::mm::page_size * count;
+        if (runs.front().place != page_place::system || size_ != byte_count{}) return errc::ok;
+        byte_count size{};
+        for (run const& r : runs) size += r.pages() * P::mm::page_size;
         if (result<dma_addr> const base = env_.device.reserve_iova(size); base) {
           base_ = *base;
           size_ = size;
@@ -170,7 +174,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
     }
 
     svm_environment<P>& env_;
-    block_array blocks_;
+    blocks blocks_;
     further_memory* further_ = nullptr;
     dma_addr base_{};
     byte_count size_{};
@@ -178,15 +182,15 @@ class device_mapping : public list_hook<device_mapping<P>> {
 
   /// Maps what a page walk found, and makes it valid.
   ///
-  /// \param found  an element a base page of the span, all present
-  /// \param space  room for as many; taken over on success
+  /// \param found  the runs of the span, all present
+  /// \param space  room for them; taken over on success
   /// \pre    not mapped; the locks of the class comment
   /// \errors mixed_placement, not_in_device_memory, dma_map_failed, unsupported (device memory out of reach): nothing is
   ///         mapped
   /// \allocs none
-  /// \source the mapping loop of drm_gpusvm_get_pages(); one block for each contiguous stretch, clipped to the span
+  /// \source the mapping loop of drm_gpusvm_get_pages(); one block for each run, which the walk clipped to the span
   ///         (erratum 3.1.5)
-  [[nodiscard]] errc map(std::span<entry const> found, page_options const& wanted, room& space);
+  [[nodiscard]] errc map(std::span<run const> found, page_options const& wanted, room& space);
 
   /// Makes the mapping invalid; the device may still have it.
   void invalidate() { flags_.fetch_and(~(bit(page_flag::valid) | bound_bits)); }
@@ -196,11 +200,14 @@ class device_mapping : public list_hook<device_mapping<P>> {
   /// \pre the device has forgotten the span
   void unmap() {
     if (!has(page_flag::mapped)) return;
-    unmap_blocks({blocks_.data(), count_});
-    count_ = 0;
+    unmap_blocks();
     forget_memory();
     flags_.store(0);
   }
+
+  /// Remembers that the call of get_pages that is under way mapped it, until it is asked.
+  void note_fetched() { fetched_ = true; }
+  [[nodiscard]] bool take_fetched() { return std::exchange(fetched_, false); }
 
   /// Makes what the system wrote visible to the device, or the reverse, where that needs doing.
   ///
@@ -209,8 +216,8 @@ class device_mapping : public list_hook<device_mapping<P>> {
     if constexpr (noncoherent_device<typename P::device>)
       for (device_address const& b : blocks_locked())
         if (b.path == interconnect::system)
-          to_device ? env_.device.sync_for_device(b.address, b.order, b.direction)
-                    : env_.device.sync_for_system(b.address, b.order, b.direction);
+          to_device ? env_.device.sync_for_device(b.address, b.pages(), b.direction)
+                    : env_.device.sync_for_system(b.address, b.pages(), b.direction);
   }
 
  private:
@@ -229,20 +236,19 @@ class device_mapping : public list_hook<device_mapping<P>> {
     if (memory_ != nullptr) std::exchange(memory_, nullptr)->put();
     if (further_ != nullptr) further_->count = 0;
   }
-  [[nodiscard]] errc classify(std::span<entry const> found, page_options const& wanted, std::uint32_t& flags) const;
-  [[nodiscard]] errc map_block(entry const& first, page_order order, dma_direction direction, room& space,
-                               device_address& out);
-  void unmap_blocks(std::span<device_address const> blocks);
+  [[nodiscard]] errc classify(std::span<run const> found, page_options const& wanted, std::uint32_t& flags) const;
+  [[nodiscard]] errc map_run(run const& found, room& space);
+  void unmap_blocks();
 
   svm_environment<P>& env_;
-  block_array blocks_;
-  std::size_t count_ = 0;
+  blocks blocks_;
   memory* memory_ = nullptr;           // the device memory that is mapped, kept with `get`
   further_memory* further_ = nullptr;  // made for the first mixed mapping, and kept
   dma_addr iova_base_{};               // of the reservation that the system's pages are linked in
   byte_count iova_size_{};             // none: each was mapped by itself
   byte_count iova_linked_{};
   dma_direction direction_ = dma_direction::bidirectional;
+  bool fetched_ = false;
   typename P::lock::template atomic<std::uint32_t> flags_{0};
 };
 

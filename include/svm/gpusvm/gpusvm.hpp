@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 #include <svm/config.hpp>
@@ -13,6 +14,7 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/gpusvm/chunk.hpp>
+#include <svm/gpusvm/faulted_in.hpp>
 #include <svm/gpusvm/layout.hpp>
 #include <svm/gpusvm/notifier.hpp>
 #include <svm/gpusvm/range.hpp>
@@ -129,15 +131,40 @@ class gpusvm {
   ///         in several places: evict, then try again); not_in_device_memory (devmem_only); no_memory, no_ram,
   ///         dma_map_failed; unsupported (memory of a device out of reach); lost; interrupted; in_use; busy (events interfered
   ///         with every try, or for a second). On error the range is not mapped, unless it was and stays so
-  /// \allocs two arrays of an element a page, of which one is kept
-  /// \complexity O(pages)
+  /// \allocs none for a span of one run; else an array of an element a run, which is kept, and arrays for the walk beyond
+  ///         runs_on_stack runs
+  /// \complexity O(pages) at worst, O(runs) beside the walk
   /// \source drm_gpusvm_range_get_pages(); a failure unmaps what it mapped (3.1.3, 3.1.4), retries are bounded (3.1.7),
   ///         a mapping that does not serve the request is made anew (3.1.12)
   [[nodiscard]] errc get_pages(locked_range<P>& held, page_options const& options) {
     return get_pages(held, held->pages_, options);
   }
   /// The same for a mapping that was attached: of another device.
-  [[nodiscard]] errc get_pages(locked_range<P>& held, device_mapping<P>& mapping, page_options const& options);
+  [[nodiscard]] errc get_pages(locked_range<P>& held, device_mapping<P>& mapping, page_options const& options) {
+    device_mapping<P>* const only[] = {&mapping};
+    return get_pages(held, only, options);
+  }
+  /// The same for several mappings of the range: one walk for all of them. A mapping that serves the request already
+  /// stays as it is, here and when an event has the call begin again.
+  ///
+  /// \param mappings  the gpusvm's own, and others that are attached; without `options.owner` the pages of those devices
+  ///                  stay where they are that the first one reaches
+  /// \errors as above. On error none stays mapped that this call mapped
+  /// \source drm_gpusvm_get_pages() for an array of pages objects; there the caller unmaps after an error
+  [[nodiscard]] errc get_pages(locked_range<P>& held, std::span<device_mapping<P>* const> mappings,
+                               page_options const& options);
+  /// The range's mapping for the gpusvm's own device, to be got together with others.
+  [[nodiscard]] static device_mapping<P>& own_mapping(locked_range<P>& held) { return held->pages_; }
+
+  /// Makes the range's pages present and maps them for nobody; of the options, those of a mapping mean nothing.
+  ///
+  /// \pre    takes mm (shared)
+  /// \errors gone, unmapped, mm_gone, no_vma, no_access, read_only, no_ram, lost, interrupted, in_use, busy, as
+  ///         `get_pages`; unsupported (devmem_only). On error the right to work on the range is gone
+  /// \allocs none
+  /// \complexity O(pages)
+  /// \source drm_gpusvm_get_pages() with no_dma_map, where the caller compares the sequence by hand
+  [[nodiscard]] result<faulted_in<P>> fault_in(locked_range<P> held, page_options const& options);
 
   /// Lets a range keep the mapping of another device too: its pages, and its part in every invalidation.
   ///
@@ -169,7 +196,7 @@ class gpusvm {
   ///
   /// \pre takes mm (shared)
   /// \allocs none
-  /// \complexity O(pages)
+  /// \complexity O(runs) beside the walk
   /// \source drm_gpusvm_scan_mm(); takes and drops its locks in one scope (3.1.25), and system pages are nobody's memory
   [[nodiscard]] residence scan(locked_range<P>& held);
   /// True when some of the range's memory is in that of a device, and not all in that of one. Advisory.
@@ -281,8 +308,6 @@ class gpusvm {
   };
   [[nodiscard]] census count_pages(locked_range<P>& held);
   [[nodiscard]] bool all_present_locked(va_range span);
-  template <class Visit>
-  void for_each_piece(va_range span, Visit&& visit);
   [[nodiscard]] result<vma_info> permitted_vma(cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<candidate> notifier_for(cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<plan> make_plan(candidate& home, cpu_va fault, lookup_options const& options);

@@ -56,7 +56,9 @@ class mapped_buffer final : public invalidation_target {
     if (!user.alive()) return errc::mm_gone;
     exclusive_guard const guard{lock_};
     if (!open_) return errc::gone;
-    return fetch_pages(watched_span<P>{span_, registration_, notifier_lock_}, pages_, options, [] { return errc::ok; });
+    device_mapping<P>* const only[] = {&pages_};
+    return fetch_pages<P>(watched_span<P>{span_, registration_, notifier_lock_}, only, options,
+                          [] { return errc::ok; });
   }
 
   /// Points the device's page table at the pages.

@@ -160,6 +160,8 @@ class notifier final : public invalidation_target {
 
  private:
   friend class gpusvm<P>;
+  template <svm_policies Q>
+  friend class faulted_in;
 
   // Out of line: it is rare, and g++ 12 takes a second put of a plain count for a use after free when it sees both.
   [[gnu::noinline]] void end() { destroy(env_.memory, this); }

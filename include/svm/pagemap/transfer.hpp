@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include <svm/base/construct.hpp>
@@ -52,9 +53,10 @@ class transfer {
   ///
   /// \errors dma_map_failed; the job is as it was
   [[nodiscard]] errc add_system(page system, page local, page_order order, dma_direction direction) {
-    result<dma_addr> const mapped = device_->dma_map(system, order, direction);
+    result<dma_addr> const mapped = device_->dma_map(system, order.pages(), direction);
     if (!mapped) return mapped.error();
-    add({{*mapped, interconnect::system, order, direction}, local}, nullptr);
+    add({{.address = *mapped, .direction = direction, .count = static_cast<std::uint32_t>(order.pages().value)}, local},
+        nullptr);
     return errc::ok;
   }
   /// Maps a block of another device's memory (or of its own) for the copying device and adds it to the job.
@@ -62,7 +64,7 @@ class transfer {
   /// \errors those of pagemap::map; the job is as it was
   [[nodiscard]] errc add_device(typename P::pagemap& pagemap, page remote, page local, page_order order,
                                 dma_direction direction) {
-    result<device_address> const mapped = pagemap.map(*device_, remote, order, direction);
+    result<device_address> const mapped = pagemap.map(*device_, remote, order.pages(), direction);
     if (!mapped) return mapped.error();
     add({*mapped, local}, &pagemap);
     return errc::ok;
@@ -71,7 +73,7 @@ class transfer {
   [[nodiscard]] std::span<block const> job() const { return block_span_.first(count_); }
   [[nodiscard]] byte_count bytes() const {
     page_count n{};
-    for (block const& b : job()) n += b.remote.order.pages();
+    for (block const& b : job()) n += b.remote.pages();
     return n * P::mm::page_size;
   }
 
@@ -82,7 +84,7 @@ class transfer {
       if (pagemap_span_[i] != nullptr)
         pagemap_span_[i]->unmap(*device_, remote);
       else
-        device_->dma_unmap(remote.address, remote.order, remote.direction);
+        device_->dma_unmap(remote.address, remote.pages(), remote.direction);
     }
     count_ = 0;
   }

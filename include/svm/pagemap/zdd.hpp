@@ -49,9 +49,9 @@ class zdd final : public mappable_memory<typename P::mm::page, typename P::devic
     return allocation_.owner().bring_back(allocation_, fault);
   }
   // For whoever maps the pages; the references are the migrator's.
-  [[nodiscard]] result<device_address> map_run(typename P::device& device, page first, page_order order,
+  [[nodiscard]] result<device_address> map_run(typename P::device& device, page first, page_count count,
                                                dma_direction direction) noexcept override {
-    return allocation_.owner().env().pagemap.map(device, first, order, direction);
+    return allocation_.owner().env().pagemap.map(device, first, count, direction);
   }
   void unmap_run(typename P::device& device, device_address const& run) noexcept override {
     allocation_.owner().env().pagemap.unmap(device, run);

@@ -238,9 +238,9 @@ class decorated_pagemap : public decorated_model<Model, Tap> {
     return this->around(model_call::wait_cleared, [&] { return Model::wait_cleared(m); });
   }
   template <class Device, class Page>
-  [[nodiscard]] result<device_address> map(Device& device, Page const& p, page_order order,
+  [[nodiscard]] result<device_address> map(Device& device, Page const& p, page_count count,
                                            dma_direction direction) noexcept {
-    return this->around(model_call::map, [&] { return Model::map(device, p, order, direction); });
+    return this->around(model_call::map, [&] { return Model::map(device, p, count, direction); });
   }
   template <class Device>
   void unmap(Device& device, device_address const& address) noexcept {

@@ -142,7 +142,7 @@ class frame_table {
   void tell(freed_list& freed);
 
   /// The page `n` places behind `first` (M).
-  [[nodiscard]] static page after(page first, std::uint64_t n) { return {first.value + n}; }
+  [[nodiscard]] static constexpr page after(page first, std::uint64_t n) { return {first.value + n}; }
   /// The order of the largest aligned block that begins with `p` and has at most `most` pages.
   [[nodiscard]] static page_order block_at(page p, page_count most) {
     int const aligned = std::countr_zero(p.value);
@@ -155,8 +155,8 @@ class frame_table {
     return of(p).content;
   }
   /// Gives the pages of a block what those of another one hold.
-  void copy(page to, page from, page_order order) {
-    for (std::uint64_t i = 0; i < order.pages().value; ++i) content(after(to, i)) = content(after(from, i));
+  void copy(page to, page from, page_count count) {
+    for (std::uint64_t i = 0; i < count.value; ++i) content(after(to, i)) = content(after(from, i));
   }
 
   // With the lock held: about pages that are alive, but for the first.

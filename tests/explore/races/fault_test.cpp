@@ -42,6 +42,36 @@ TEST_SUITE("explore/races, faults") {
     r.run(to_the_end());
   }
 
+  TEST_CASE("faulted in / munmap: what relies on the pages runs while they are there, or not at all (RAC-01)") {
+    race r{"faulted in and munmap", fresh};
+    r.thread("driver").does("fault in, and use the pages", [](world& w) {
+      auto& svm = w.driver.svm();
+      for (int i = 0; i < 4; ++i) {
+        auto found = svm.find_or_insert(page_at(0), {});
+        must(found || found.error() == errc::no_vma, "a range is made, or there is nothing to make it of");
+        if (!found) return;
+        va_range const span = found->range->interval();
+        auto there = svm.fault_in(svm.lock_range(std::move(found->range)), {});
+        must(there || is_one_of(there.error(), {errc::no_vma, errc::unmapped, errc::gone}),
+             "the pages are made present, or the CPU has unmapped them");
+        if (!there) return;
+        errc const e = there->with_valid([&] {
+          for (byte_count done{}; done < span.size(); done += byte_count{page_bytes})
+            must(w.process.entry_at(span.start() + done).writable, "no page goes while it is used");
+        });
+        must(is_one_of(e, {errc::ok, errc::retry, errc::unmapped}), "they are used, or an event came");
+        if (e != errc::retry) return;
+      }
+      must(false, "one unmap is no storm");
+    });
+    r.thread("cpu").does("munmap", [](world& w) { w.unmap(pages(0, range_pages)); }).does("read", [](world& w) {
+      must(!w.cpu_read(page_at(0)), "nothing is there after munmap");
+    });
+    r.finally([](world& w) { must(w.gpu_pages(notifier_span) == 0, "nothing was mapped for the GPU"); });
+    r.sample();
+    r.run(to_the_end());
+  }
+
   TEST_CASE("fault / DONTNEED: the device maps what the CPU maps, or nothing (RAC-02)") {
     race r{"fault and DONTNEED", fresh};
     r.thread("gpu").does("write", gpu_writes(0, 1)).does("read", [](world& w) {

@@ -39,10 +39,8 @@ TEST_SUITE("explore/races, oracle") {
     race r{"wrong for a while", +[]() -> world* { return new mapped_world; }};
     r.thread("gpu").does("map what no range has, and forget it", [](world& w) {
       auto const stray = pages(range_pages, 1);
-      svm::device_address const where{static_cast<mapped_world&>(w).first_range().mapping().blocks_locked()[0].address,
-                                      svm::interconnect::system,
-                                      {},
-                                      svm::dma_direction::bidirectional};
+      svm::device_address const where{
+          .address = static_cast<mapped_world&>(w).first_range().mapping().blocks_locked()[0].address};
       must(w.device.prepare(stray) == errc::ok, "there is room");
       w.device.commit(stray, {&where, 1}, svm::mapping_access::read_only);
       w.device.invalidate(stray);

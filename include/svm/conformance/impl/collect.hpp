@@ -150,7 +150,7 @@ template <class Bench>
     auto const seen = mm::look(b, both.span);
     v.expect(3, seen[0].owner == b.owner() && seen[0].owner_object == &both.own);
     v.expect(3, seen[1].owner == b.stranger_owner() && seen[1].owner_object == &both.strange);
-    for (auto const& one : seen) v.expect(3, one.order == svm::page_order{});
+    for (auto const& one : seen) v.expect(3, one.run == 1);
   }
   return v.result();
 }

@@ -69,7 +69,7 @@ template <class Bench>
     svm::device_page<typename Bench::page> far{};
     if (!a.good || !a.clear() || !memory || theirs.wait_cleared(*memory) != svm::errc::ok) return v.result();
     if (theirs.pages(*memory, std::span{&far, 1}) != svm::errc::ok) return v.result();
-    auto const remote = theirs.map(b.device(), far.page, svm::page_order{}, svm::dma_direction::bidirectional);
+    auto const remote = theirs.map(b.device(), far.page, svm::page_count{1}, svm::dma_direction::bidirectional);
     b.poke(far.page, 60);
     if (remote && b.device_read(*remote) == 60) {  // it may fail, or not keep promise 5
       job_of<Bench> const job{{*remote, a.pages[0]}};

@@ -35,13 +35,13 @@ template <class Bench>
 template <class Bench>
 [[nodiscard]] std::optional<svm::device_address> map(Bench& b, typename Bench::page p) {
   constexpr auto both_ways = svm::dma_direction::bidirectional;
-  auto const mapped = b.device().dma_map(p, svm::page_order{}, both_ways);
+  auto const mapped = b.device().dma_map(p, svm::page_count{1}, both_ways);
   if (!mapped) return std::nullopt;
-  return svm::device_address{*mapped, svm::interconnect::system, svm::page_order{}, both_ways};
+  return svm::device_address{.address = *mapped, .direction = both_ways};
 }
 template <class Bench>
 void unmap(Bench& b, svm::device_address const& a) {
-  b.device().dma_unmap(a.address, a.order, a.direction);
+  b.device().dma_unmap(a.address, a.pages(), a.direction);
 }
 
 /// Points a page of the GPU's address space at a device address, where there is one.

@@ -43,7 +43,7 @@ template <class Bench>
   if constexpr (requires { b.system_block(svm::page_order{}, std::uint64_t{}); }) {
     constexpr svm::page_order order{2};
     std::size_t const before = b.dma_mappings();
-    auto const mapped = b.device().dma_map(b.system_block(order, 30), order, svm::dma_direction::bidirectional);
+    auto const mapped = b.device().dma_map(b.system_block(order, 30), order.pages(), svm::dma_direction::bidirectional);
     if (!v.expect(1, mapped.has_value())) return v.result();
     for (std::uint64_t i = 0; i < order.pages().value; ++i) {
       svm::cpu_va const at = somewhere + Bench::page_size * i;
@@ -51,7 +51,7 @@ template <class Bench>
       v.expect(1, b.load(at) == 30 + i);
       b.device().invalidate(pages_from<Bench>(at, 1));
     }
-    b.device().dma_unmap(*mapped, order, svm::dma_direction::bidirectional);
+    b.device().dma_unmap(*mapped, order.pages(), svm::dma_direction::bidirectional);
     v.expect(1, b.dma_mappings() == before);
   }
   return v.result();
@@ -72,13 +72,13 @@ template <class Bench>
     if (!base || !unused) return v.result();                          // it may fail
     v.expect(1, *unused - *base >= size && *base - *unused >= size);  // apart, whichever is below
     for (std::uint64_t i = 0; i < 2; ++i)
-      v.expect(1, device.link_iova(*base, Bench::page_size * i, b.system_page(i + 5), svm::page_order{}, both_ways) ==
+      v.expect(1, device.link_iova(*base, Bench::page_size * i, b.system_page(i + 5), svm::page_count{1}, both_ways) ==
                       svm::errc::ok);
     v.expect(1, device.sync_iova(*base, linked) == svm::errc::ok);
     if constexpr (requires { b.fail_dma_map(); }) {
       std::size_t const live = b.dma_mappings();
       b.fail_dma_map();
-      v.expect(1, device.link_iova(*base, linked, b.system_page(9), svm::page_order{}, both_ways) != svm::errc::ok);
+      v.expect(1, device.link_iova(*base, linked, b.system_page(9), svm::page_count{1}, both_ways) != svm::errc::ok);
       v.expect(1, b.dma_mappings() == live);
     }
     for (std::uint64_t i = 0; i < 2; ++i) {
@@ -106,10 +106,10 @@ template <class Bench>
     point(b, somewhere, to);
     v.expect(1, b.load(somewhere) == 7);
     b.poke(p, 8);
-    b.device().sync_for_device(to->address, to->order, to->direction);
+    b.device().sync_for_device(to->address, to->pages(), to->direction);
     v.expect(1, b.load(somewhere) == 8);
     v.expect(1, b.store(somewhere, 9));
-    b.device().sync_for_system(to->address, to->order, to->direction);
+    b.device().sync_for_system(to->address, to->pages(), to->direction);
     v.expect(1, b.peek(p) == 9);
     v.expect(1, b.store(somewhere, 10));
     b.device().invalidate(pages_from<Bench>(somewhere, 1));

@@ -6,6 +6,7 @@
 #include <span>
 
 #include <svm/base/scope_guard.hpp>
+#include <svm/concepts/walked_runs.hpp>
 #include <svm/gpusvm/device_mapping.hpp>
 #include <svm/gpusvm/retry_budget.hpp>
 
@@ -32,66 +33,63 @@ void drop_mapping(device_mapping<P>& mapping, va_range span) {
 
 /// Maps the pages of a walk for the device, if they still are what the CPU has.
 ///
-/// \errors retry (an event came since `sequence`), stale (an entry is absent), what `ended` says; those of pages::map
+/// \errors retry (an event came since `sequence`), stale (a page is absent), what `ended` says; those of pages::map
 template <svm_policies P, class Ended>
 [[nodiscard]] errc map_found(watched_span<P> const& at, device_mapping<P>& to, std::uint64_t sequence,
-                             std::span<typename device_mapping<P>::entry const> found, page_options const& options,
+                             walked_runs<typename P::mm, typename P::allocator>& found, page_options const& options,
                              typename device_mapping<P>::room& space, Ended const& ended) {
   shared_guard const guard{at.lock};
   if (errc const e = ended(); e != errc::ok) return e;
   if (to.env().mm.read_retry(at.watched, sequence)) return errc::retry;
-  for (typename device_mapping<P>::entry const& entry : found)
-    if (entry.place == page_place::absent) return errc::stale;
+  if (!found.walk().is_complete()) return errc::stale;
+  for (typename device_mapping<P>::run const& r : found.all())
+    if (r.place == page_place::absent) return errc::stale;
   drop_mapping(to, at.span);  // a mapping that is there did not serve
-  if (errc const e = to.map(found, options, space); e != errc::ok) return e;
+  if (errc const e = to.map(found.all(), options, space); e != errc::ok) return e;
+  to.note_fetched();
   to.touch_locked();
   return errc::ok;
 }
 
-/// Makes the pages of a span present and maps them for a device, or finds them so: the engine of ranges and buffers.
+/// Makes the pages of a span present, and finds out where they are.
 ///
-/// \param ended  called under the span's lock: `ok`, or why nothing may be mapped any more
-/// \pre    what excludes other changes of the mapping is held (rank range at most); a user reference on the mm; takes mm
-///         (shared) and notifier (shared)
-/// \errors what `ended` says; no_vma, no_access, read_only, lost; mixed_placement, not_in_device_memory, unsupported;
-///         no_memory, no_ram, dma_map_failed; interrupted; in_use: others keep a page locked or pinned; busy: events
-///         used up every try, or a second. The mapping is as it was, or not mapped
-/// \allocs two arrays of an element a page, of which one is kept
-/// \complexity O(pages) a try; at most retry_budget::event_rounds tries
-/// \source drm_gpusvm_get_pages()
-template <svm_policies P, class Ended>
-[[nodiscard]] errc fetch_pages(watched_span<P> const& at, device_mapping<P>& to, page_options const& options,
-                               Ended const& ended) {
-  svm_environment<P>& env = to.env();
-  std::size_t const count = pages_in(at.span.size(), P::mm::page_size).value;
-  scratch_array<typename device_mapping<P>::entry, typename P::allocator> found{env.memory};
-  typename device_mapping<P>::room space{env};
-  retry_budget budget{env.clock};
+/// The sequence is from before the walk, which may drop the map lock on the way: an event that comes between two parts
+/// of it changes the sequence as any other does.
+/// \pre    no lock of rank mm or later held; a user reference on the mm; takes mm (shared)
+/// \errors those of mm::fault_in; no_memory
+/// \allocs none up to runs_on_stack runs
+template <svm_policies P>
+[[nodiscard]] errc walk_span(typename P::mm& mm, walk_request<typename P::mm::registration> request,
+                             walked_runs<typename P::mm, typename P::allocator>& found) {
+  page_walk<typename P::mm>& walk = found.walk();
+  walk.restart();
   while (true) {
-    if (is_cancelled(options.cancel)) return errc::interrupted;
-    std::uint64_t const sequence = env.mm.read_begin(at.watched);
-    if (errc const e = ended(); e != errc::ok) return e;
-    if (to.satisfies(options)) {
-      shared_guard const guard{at.lock};
-      if (to.satisfies(options)) {
-        to.touch_locked();
-        return errc::ok;
-      }
-    }
-
-    if (!found.reserve(count)) return errc::no_memory;
     errc e = errc::ok;
     {
-      shared_guard const map_guard{env.mm.map_lock()};
-      page_owner const owner = options.owner == nullptr ? env.own : *options.owner;
-      walk_request<typename P::mm::registration> const request{
-          at.span, options.read_only ? access_kind::read : access_kind::write, owner, at.watched, sequence};
-      e = env.mm.fault_in(request, std::span{found.data(), count});
+      shared_guard const map_guard{mm.map_lock()};
+      e = mm.fault_in(request, walk);
     }
-    if (e == errc::ok) e = space.reserve(count, found[0].place == page_place::system, options.allow_mixed);
-    if (e == errc::ok)
-      e = map_found<P>(at, to, sequence, std::span<typename device_mapping<P>::entry const>{found.data(), count},
-                       options, space, ended);
+    if (e != errc::ok || !walk.is_full()) return e;
+    if (e = found.grow(); e != errc::ok) return e;
+    request.span = walk.rest();
+  }
+}
+
+/// Calls `attempt(sequence)` until no event disturbs it any more.
+///
+/// \param ended  asked before each attempt: `ok`, or why there is to be none
+/// \errors what `ended` says; what `attempt` says, unless it is busy or retry (an event), or stale (a page is absent
+///         though no event came); interrupted; busy: such answers used up every try, or a second
+/// \complexity at most retry_budget::event_rounds attempts
+template <svm_policies P, class Ended, class Attempt>
+[[nodiscard]] errc until_undisturbed(svm_environment<P>& env, watched_span<P> const& at, cancellation const* cancel,
+                                     Ended const& ended, Attempt&& attempt) {
+  retry_budget budget{env.clock};
+  while (true) {
+    if (is_cancelled(cancel)) return errc::interrupted;
+    std::uint64_t const sequence = env.mm.read_begin(at.watched);
+    if (errc const e = ended(); e != errc::ok) return e;
+    errc const e = attempt(sequence);
     if (e == errc::busy || e == errc::retry) {
       env.observer.record({event_kind::interfered_retry, at.span});
       if (!budget.after_event()) return errc::busy;
@@ -102,6 +100,99 @@ template <svm_policies P, class Ended>
       return e;
     }
   }
+}
+
+/// True when all mappings serve the request; then their memory was told that it is used.
+///
+/// \pre takes notifier (shared)
+template <svm_policies P>
+[[nodiscard]] bool all_satisfy(watched_span<P> const& at, std::span<device_mapping<P>* const> mappings,
+                               page_options const& options) {
+  for (device_mapping<P> const* const m : mappings)
+    if (!m->satisfies(options)) return false;
+  shared_guard const guard{at.lock};
+  for (device_mapping<P> const* const m : mappings)
+    if (!m->satisfies(options)) return false;
+  for (device_mapping<P>* const m : mappings) m->touch_locked();
+  return true;
+}
+
+/// Makes the pages of a span present and maps them for devices, or finds them so: the engine of ranges and buffers.
+///
+/// A mapping that serves the request, from before or from an attempt that an event disturbed, stays as it is.
+///
+/// \param mappings  of one span; on error none of them stays mapped that was mapped here
+/// \param ended  called under the span's lock: `ok`, or why nothing may be mapped any more
+/// \pre    what excludes other changes of the mappings is held (rank range at most); a user reference on the mm; takes mm
+///         (shared) and notifier (shared)
+/// \errors what `ended` says; no_vma, no_access, read_only, lost; mixed_placement, not_in_device_memory, unsupported;
+///         no_memory, no_ram, dma_map_failed; interrupted; in_use: others keep a page locked or pinned; busy: events
+///         used up every try, or a second. Each mapping is as it was, or not mapped
+/// \allocs none for one run; else an array of an element a run for each mapping, which is kept, and those of walk_span
+/// \complexity O(pages) a try at worst, O(runs) a mapping beside the walk; at most retry_budget::event_rounds tries
+/// \source drm_gpusvm_get_pages()
+template <svm_policies P, class Ended>
+[[nodiscard]] errc fetch_pages(watched_span<P> const& at, std::span<device_mapping<P>* const> mappings,
+                               page_options const& options, Ended const& ended) {
+  if (mappings.empty()) return errc::ok;
+  svm_environment<P>& env = mappings.front()->env();
+  walked_runs<typename P::mm, typename P::allocator> found{env.memory, at.span};
+  errc const said = until_undisturbed<P>(env, at, options.cancel, ended, [&](std::uint64_t sequence) {
+    if (all_satisfy(at, mappings, options)) return errc::ok;
+    errc e = walk_span<P>(env.mm,
+                          {.span = at.span,
+                           .want = options.read_only ? access_kind::read : access_kind::write,
+                           .owner = options.owner == nullptr ? env.own : *options.owner,
+                           .registration = at.watched,
+                           .sequence = sequence},
+                          found);
+    for (device_mapping<P>* const m : mappings) {
+      if (e != errc::ok) break;
+      if (m->satisfies(options)) continue;
+      typename device_mapping<P>::room space{m->env()};
+      if (found.walk().is_complete()) e = space.reserve(found.all(), options.allow_mixed);
+      if (e == errc::ok) e = map_found<P>(at, *m, sequence, found, options, space, ended);
+    }
+    return e;
+  });
+  for (device_mapping<P>* const m : mappings) {
+    if (!m->take_fetched() || said == errc::ok) continue;
+    shared_guard const guard{at.lock};
+    drop_mapping(*m, at.span);
+  }
+  return said;
+}
+
+/// Makes the pages of a span present, and maps them for nobody.
+///
+/// \param ended  as above
+/// \pre    no lock of rank mm or later held; a user reference on the mm; takes mm (shared)
+/// \errors as `fetch_pages`, but for those of a mapping
+/// \allocs none
+template <svm_policies P, class Ended>
+[[nodiscard]] result<std::uint64_t> make_present(svm_environment<P>& env, watched_span<P> const& at,
+                                                 page_options const& options, Ended const& ended) {
+  using run = page_run<typename P::mm::page>;
+  std::uint64_t present_since = 0;
+  errc const said = until_undisturbed<P>(env, at, options.cancel, ended, [&](std::uint64_t sequence) {
+    run room[1];  // of no interest but for being there: fault_in makes all pages present before it adds the first
+    page_walk<typename P::mm> walk{at.span, room};
+    shared_guard const map_guard{env.mm.map_lock()};
+    walk_request<typename P::mm::registration> const request{
+        .span = at.span,
+        .want = options.read_only ? access_kind::read : access_kind::write,
+        .owner = options.owner == nullptr ? env.own : *options.owner,
+        .registration = at.watched,
+        .sequence = sequence};
+    errc const e = env.mm.fault_in(request, walk);
+    if (e != errc::ok) return e;
+    bool const reported = walk.is_complete() || walk.is_full();
+    if (!reported || walk.runs()[0].place == page_place::absent) return errc::stale;
+    present_since = sequence;
+    return errc::ok;
+  });
+  if (said != errc::ok) return said;
+  return present_since;
 }
 
 }  // namespace svm::inline v0

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <svm/concepts/page_walk.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
 
 // gpusvm::find_or_insert and its steps.
@@ -109,31 +110,12 @@ auto gpusvm<P>::make_plan(candidate& home, cpu_va fault, lookup_options const& o
 /// True when every page of `span` is present on the CPU.
 ///
 /// \pre the map lock is held shared
-/// \allocs none: it walks in pieces, so that no shortage of memory can shrink a range
+/// \allocs none, so that no shortage of memory can shrink a range
 template <explained_policies P>
 bool gpusvm<P>::all_present_locked(va_range span) {
   bool all = true;
-  for_each_piece(span, [&](page_entry<page> const& entry) { return all = entry.place != page_place::absent; });
+  for_each_run(env_.mm, span, [&](page_run<page> const& r) { return all = r.place != page_place::absent; });
   return all;
-}
-
-/// Walks `span` in pieces that fit the stack and calls `visit(entry)` for each page until it returns false.
-///
-/// \pre the map lock is held shared
-template <explained_policies P>
-template <class Visit>
-void gpusvm<P>::for_each_piece(va_range span, Visit&& visit) {
-  constexpr std::size_t piece_pages = 64;
-  byte_count const piece = P::mm::page_size * piece_pages;
-  for (byte_count done{}; done < span.size();) {
-    byte_count const size = span.size() - done < piece ? span.size() - done : piece;
-    page_entry<page> entries[piece_pages]{};
-    std::span<page_entry<page>> const window{entries, pages_in(size, P::mm::page_size).value};
-    env_.mm.snapshot(va_range{span.start() + done, size}, window);
-    for (page_entry<page> const& entry : window)
-      if (!visit(entry)) return;
-    done += size;
-  }
 }
 
 /// Puts a new range into its notifier, and a new notifier into the index, if nothing has changed since `sequence`.

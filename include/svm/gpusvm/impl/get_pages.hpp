@@ -2,6 +2,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
+#include <span>
+#include <utility>
+
 #include <svm/gpusvm/impl/fetch_pages.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
 
@@ -10,13 +14,28 @@
 namespace svm::inline v0 {
 
 template <explained_policies P>
-errc gpusvm<P>::get_pages(locked_range<P>& held, device_mapping<P>& mapping, page_options const& options) {
+errc gpusvm<P>::get_pages(locked_range<P>& held, std::span<device_mapping<P>* const> mappings,
+                          page_options const& options) {
   range<P>& r = *held;
   notifier<P>& home = r.owner();
   if (r.has(range_flag::removed)) return errc::gone;  // and stays so, or not, while the range is held
   if (!held.mm_alive()) return errc::mm_gone;
-  return fetch_pages(watched_span<P>{r.interval(), home.registration_, home.lock_}, mapping, options,
-                     [&r] { return r.has(range_flag::unmapped) ? errc::unmapped : errc::ok; });
+  return fetch_pages<P>(watched_span<P>{r.interval(), home.registration_, home.lock_}, mappings, options,
+                        [&r] { return r.has(range_flag::unmapped) ? errc::unmapped : errc::ok; });
+}
+
+template <explained_policies P>
+result<faulted_in<P>> gpusvm<P>::fault_in(locked_range<P> held, page_options const& options) {
+  range<P>& r = *held;
+  notifier<P>& home = r.owner();
+  if (r.has(range_flag::removed)) return errc::gone;
+  if (!held.mm_alive()) return errc::mm_gone;
+  if (options.devmem_only) return errc::unsupported;
+  result<std::uint64_t> const sequence =
+      make_present<P>(env_, watched_span<P>{r.interval(), home.registration_, home.lock_}, options,
+                      [&r] { return r.has(range_flag::unmapped) ? errc::unmapped : errc::ok; });
+  if (!sequence) return sequence.error();
+  return faulted_in<P>{std::move(held), *sequence};
 }
 
 template <explained_policies P>

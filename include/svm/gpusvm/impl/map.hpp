@@ -10,11 +10,11 @@ namespace svm::inline v0 {
 
 /// Says whether these pages may be one mapping, and what its flags would be.
 template <svm_policies P>
-errc device_mapping<P>::classify(std::span<entry const> found, page_options const& wanted, std::uint32_t& flags) const {
-  entry const* device = nullptr;
-  entry const* system = nullptr;
-  for (entry const& e : found) {
-    entry const*& first = e.place == page_place::device ? device : system;
+errc device_mapping<P>::classify(std::span<run const> found, page_options const& wanted, std::uint32_t& flags) const {
+  run const* device = nullptr;
+  run const* system = nullptr;
+  for (run const& e : found) {
+    run const*& first = e.place == page_place::device ? device : system;
     if (first == nullptr) first = &e;
     if (e.owner != first->owner || (!wanted.allow_mixed && e.owner_object != first->owner_object))
       return errc::mixed_placement;
@@ -44,49 +44,54 @@ void device_mapping<P>::use_memory(memory& used, room& space) {
   if (more.count == 0 || more.list[more.count - 1] != &used) more.list[more.count++] = &used;
 }
 
+/// Maps a run and adds its block.
 template <svm_policies P>
-errc device_mapping<P>::map_block(entry const& first, page_order order, dma_direction direction, room& space,
-                                  device_address& out) {
-  if (first.place == page_place::device) {
-    memory& owner = *memory::of(first.owner_object);
+errc device_mapping<P>::map_run(run const& found, room& space) {
+  if (found.place == page_place::device) {
+    memory& owner = *memory::of(found.owner_object);
     use_memory(owner, space);
-    result<device_address> const mapped = owner.map_run(env_.device, first.page, order, direction);
+    result<device_address> const mapped = owner.map_run(env_.device, found.page, found.pages(), direction_);
     if (!mapped) return mapped.error();
-    out = *mapped;
+    blocks_.push_back(*mapped);
     return errc::ok;
   }
+  device_address block{.path = interconnect::system, .direction = direction_, .count = found.count};
   if constexpr (iova_device<typename P::device, page>) {
-    if (space.size_ != byte_count{}) {
-      if (errc const e = env_.device.link_iova(space.base_, iova_linked_, first.page, order, direction); e != errc::ok)
+    if (iova_size_ != byte_count{}) {
+      if (errc const e = env_.device.link_iova(iova_base_, iova_linked_, found.page, found.pages(), direction_);
+          e != errc::ok)
         return e;
-      out = {space.base_ + iova_linked_, interconnect::system, order, direction};
-      iova_linked_ += order.pages() * P::mm::page_size;
+      block.address = iova_base_ + iova_linked_;
+      iova_linked_ += found.pages() * P::mm::page_size;
+      blocks_.push_back(block);
       return errc::ok;
     }
   }
-  result<dma_addr> const mapped = env_.device.dma_map(first.page, order, direction);
+  result<dma_addr> const mapped = env_.device.dma_map(found.page, found.pages(), direction_);
   if (!mapped) return mapped.error();
-  out = {*mapped, interconnect::system, order, direction};
+  block.address = *mapped;
+  blocks_.push_back(block);
   return errc::ok;
 }
 
-/// Ends the mappings of `blocks`, which are all that there are.
+/// Ends the mappings of all blocks.
 template <svm_policies P>
-void device_mapping<P>::unmap_blocks(std::span<device_address const> blocks) {
+void device_mapping<P>::unmap_blocks() {
   bool const one_by_one = iova_size_ == byte_count{};
-  for (device_address const& b : blocks) {
+  for (device_address const& b : blocks_.all()) {
     if (b.path != interconnect::system)
       memory_->unmap_run(env_.device, b);
     else if (one_by_one)
-      env_.device.dma_unmap(b.address, b.order, b.direction);
+      env_.device.dma_unmap(b.address, b.pages(), b.direction);
   }
+  blocks_.forget();
   if constexpr (iova_device<typename P::device, page>)
     if (!one_by_one) env_.device.release_iova(iova_base_, iova_size_, iova_linked_, direction_);
   iova_size_ = iova_linked_ = {};
 }
 
 template <svm_policies P>
-errc device_mapping<P>::map(std::span<entry const> found, page_options const& wanted, room& space) {
+errc device_mapping<P>::map(std::span<run const> found, page_options const& wanted, room& space) {
   SVM_ASSERT(!has(page_flag::mapped));
   std::uint32_t flags = 0;
   if (errc const e = classify(found, wanted, flags); e != errc::ok) return e;
@@ -94,30 +99,21 @@ errc device_mapping<P>::map(std::span<entry const> found, page_options const& wa
   direction_ = wanted.read_only ? dma_direction::to_device : dma_direction::bidirectional;
   if ((flags & bit(page_flag::system)) == 0) space.release_iova();
   iova_base_ = space.base_;
-  iova_size_ = space.size_;
+  iova_size_ = std::exchange(space.size_, {});  // goes with the blocks, whatever happens
+  blocks_.swap(space.blocks_);
   if (space.further_ != nullptr) space.further_->count = 0;
-  std::size_t mapped = 0;
   scope_guard undo{[&] {
-    unmap_blocks({space.blocks_.data(), mapped});
-    space.size_ = {};  // went with the blocks
+    unmap_blocks();
+    blocks_.swap(space.blocks_);
     forget_memory();
   }};
-  for (std::size_t i = 0; i < found.size();) {
-    // A block ends with the contiguous memory or with the span, whichever comes first.
-    auto const left = static_cast<std::uint8_t>(std::bit_width(found.size() - i) - 1);
-    page_order const order{found[i].order.value < left ? found[i].order.value : left};
-    if (errc const e = map_block(found[i], order, direction_, space, space.blocks_[mapped]); e != errc::ok) return e;
-    ++mapped;
-    i += order.pages().value;
-  }
+  for (run const& r : found)
+    if (errc const e = map_run(r, space); e != errc::ok) return e;
   if constexpr (iova_device<typename P::device, page>)
     if (iova_linked_ != byte_count{})
       if (errc const e = env_.device.sync_iova(iova_base_, iova_linked_); e != errc::ok) return e;
   undo.dismiss();
-  space.size_ = {};
-  blocks_.swap(space.blocks_);
   if (space.further_ != nullptr) std::swap(further_, space.further_);
-  count_ = mapped;
   flags_.store(flags);
   return errc::ok;
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <svm/concepts/page_walk.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
 
 // gpusvm::scan and is_scattered.
@@ -15,16 +16,16 @@ auto gpusvm<P>::count_pages(locked_range<P>& held) -> census {
   page_owner const mine = env_.own;
   page_owner other = nobody;
   shared_guard const map_guard{env_.mm.map_lock()};
-  for_each_piece(held->interval(), [&](page_entry<page> const& entry) {
-    if (entry.place == page_place::absent) {
-      ++counted.absent;
-    } else if (entry.place == page_place::system) {
-      ++counted.system;
-    } else if (entry.owner == mine) {
-      ++counted.here;
+  for_each_run(env_.mm, held->interval(), [&](page_run<page> const& r) {
+    if (r.place == page_place::absent) {
+      counted.absent += r.count;
+    } else if (r.place == page_place::system) {
+      counted.system += r.count;
+    } else if (r.owner == mine) {
+      counted.here += r.count;
     } else {
-      if (other == nobody) other = entry.owner;
-      ++(entry.owner == other ? counted.first_other : counted.further);
+      if (other == nobody) other = r.owner;
+      (r.owner == other ? counted.first_other : counted.further) += r.count;
     }
     return true;
   });

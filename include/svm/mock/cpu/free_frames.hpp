@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <svm/base/units.hpp>
@@ -16,16 +17,23 @@ namespace svm::inline v0::mock {
 /// The numbers of the free frames in one region of memory.
 ///
 /// Single frames are reused newest first, so that a stale user meets other data at once; frames that were never used
-/// follow in ascending order. Blocks are naturally aligned; they come from the top of what was never used, then from
+/// follow in ascending order: each, or every other one for as long as that goes. Blocks are naturally aligned; they come from the top of what was never used, then from
 /// freed frames that lie together.
 ///
-/// Invariants: 1. `is_free` of a frame below `next_` or from `top_` on holds when it stands in the list. 2. each block's
+/// Invariants: 1. `is_free` of a frame below `next_` or from `top_` on holds when it stands in the list, and it does
+/// unless it is taken or was passed over. 2. each block's
 /// count is the number of its frames in the list.
 class free_frames {
  public:
   /// The frames from `first`, a multiple of `block_frames`, up to `end`.
-  free_frames(std::uint32_t first, std::uint32_t end)
-      : first_(first), next_(first), top_(end), blocks_((end - first + block_frames - 1) / block_frames) {}
+  ///
+  /// \param joins  frames that were never used and are taken one after the other are neighbours
+  free_frames(std::uint32_t first, std::uint32_t end, bool joins = true)
+      : first_(first),
+        joins_(joins),
+        next_(first),
+        top_(end),
+        blocks_((end - first + block_frames - 1) / block_frames) {}
 
   [[nodiscard]] std::optional<std::uint32_t> take() {
     if (head_ != none) {
@@ -33,8 +41,10 @@ class free_frames {
       unlink(number);
       return number;
     }
-    if (next_ == top_) return std::nullopt;
-    return next_++;
+    if (next_ == top_) return link_passed_over() ? take() : std::nullopt;
+    std::uint32_t const number = next_++;
+    if (!joins_ && next_ != top_) passed_over_.push_back(next_++);
+    return number;
   }
 
   /// The first of 2^order frames that lie together, aligned to their number.
@@ -60,7 +70,7 @@ class free_frames {
         return at;
       }
     }
-    return std::nullopt;
+    return link_passed_over() ? take(order) : std::nullopt;
   }
 
   /// Gives 2^order frames back; the first of them is the next to be taken.
@@ -97,6 +107,11 @@ class free_frames {
     head_ = number;
     ++block_of(number).free;
   }
+  /// Frees the frames that were passed over; false when there are none.
+  [[nodiscard]] bool link_passed_over() {
+    for (std::uint32_t const number : passed_over_) link(number);
+    return !std::exchange(passed_over_, {}).empty();
+  }
   void unlink(std::uint32_t number) {
     link_entry& e = entry(number);
     (e.previous == none ? head_ : entry(e.previous).next) = e.next;
@@ -106,9 +121,11 @@ class free_frames {
   }
 
   std::uint32_t const first_;
+  bool const joins_;
   std::uint32_t next_;  // from here to top_ nothing was ever used
   std::uint32_t top_;
-  std::uint32_t head_ = none;  // the newest
+  std::uint32_t head_ = none;               // the newest
+  std::vector<std::uint32_t> passed_over_;  // never used, and in no list
   std::vector<std::unique_ptr<block>> blocks_;
 };
 

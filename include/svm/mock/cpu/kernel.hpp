@@ -40,9 +40,8 @@ struct kernel {
   failure_plan& failures;
   report& broken;
   steps& hooks;
-  bool thp = false;               ///< huge pages for anonymous memory without advice
-  bool joins_pages = true;        ///< a walk reports pages that lie together as one block, also where they are no folio
-  swap_device<PageBytes> swap{};  ///< under the page-table lock
+  bool thp = false;                                          ///< huge pages for anonymous memory without advice
+  swap_device<PageBytes> swap{};                             ///< under the page-table lock
   std::vector<address_space<Lock, PageBytes>*> processes{};  ///< under the page-table lock; forks come later
   std::uint64_t last_space_id = 0;                           ///< under the page-table lock
 };

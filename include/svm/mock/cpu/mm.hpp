@@ -34,7 +34,7 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
  public:
   static constexpr byte_count page_size{PageBytes};
   using page = mock::page;
-  using entry = page_entry<page>;
+  using sink = run_sink<page>;
   using slot = migration_slot<page>;
   using migration = typename migrations::migration;
   using registration = typename notifiers<Lock>::registration;
@@ -55,6 +55,10 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
 
   // What the library asks for (concepts/mm.hpp).
 
+  /// Frames that lie together are a run while they have lived as often.
+  [[nodiscard]] static constexpr page page_at(page first, std::uint64_t n) noexcept {
+    return {frame_behind(first, n), first.generation};
+  }
   [[nodiscard]] bool get_user() noexcept {
     order_users();
     std::uint32_t seen = users_.load();
@@ -76,8 +80,8 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
     map_lock_.assert_held_shared();
     return describe(vmas_.first_overlap(span));
   }
-  [[nodiscard]] errc fault_in(walk_request<registration> const& request, std::span<entry> out) noexcept;
-  void snapshot(va_range span, std::span<entry> out) noexcept;
+  [[nodiscard]] errc fault_in(walk_request<registration> const& request, sink& found) noexcept;
+  void snapshot(va_range span, sink& found) noexcept;
   [[nodiscard]] errc register_notifier(registration& r, va_range span, invalidation_target& target) noexcept {
     return notifiers_.insert(r, span, target);
   }
@@ -181,7 +185,7 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   [[nodiscard]] static bool is_page_aligned(cpu_va a, byte_count size) {
     return a.is_aligned(page_size) && size.value != 0 && size.value % PageBytes == 0;
   }
-  [[nodiscard]] static va_range page_at(cpu_va a) { return aligned_block(a, page_size); }
+  [[nodiscard]] static va_range page_around(cpu_va a) { return aligned_block(a, page_size); }
 
   /// A step at which a user comes or goes. While the process runs nobody can be the last, and the order of users makes no
   /// difference; afterwards it does.

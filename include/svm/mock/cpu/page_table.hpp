@@ -57,7 +57,15 @@ class page_table {
   /// Calls `visit(cpu_va, pte const&)` for each entry in `span` that is not none, ascending.
   template <class Visit>
   void for_each(va_range span, Visit&& visit) const {
-    walk(span, [&](cpu_va a, pte const& e) { visit(a, e); });
+    walk(span, [&](cpu_va a, pte const& e) {
+      visit(a, e);
+      return true;
+    });
+  }
+  /// The same, until `visit` returns false.
+  template <class Visit>
+  void for_each_until(va_range span, Visit&& visit) const {
+    walk(span, visit);
   }
   /// Calls `visit(cpu_va, pte&)` in the same way, which may change the entry.
   template <class Visit>
@@ -65,6 +73,7 @@ class page_table {
     walk(span, [&](cpu_va a, pte& e) {
       changed_.note({a, byte_count{PageBytes}});
       visit(a, e);
+      return true;
     });
   }
   /// Whose entries may have changed.
@@ -80,7 +89,7 @@ class page_table {
          ++block)
       for (std::uint64_t i = 0; i < block_pages; ++i)
         if (pte& e = (*block->second)[i]; !e.is_none())
-          if (cpu_va const a{(block->first * block_pages + i) * PageBytes}; span.contains(a)) visit(a, e);
+          if (cpu_va const a{(block->first * block_pages + i) * PageBytes}; span.contains(a) && !visit(a, e)) return;
   }
   [[nodiscard]] static std::uint64_t block_of(cpu_va a) { return a.value / PageBytes / block_pages; }
   [[nodiscard]] static std::uint64_t index_of(cpu_va a) { return a.value / PageBytes % block_pages; }

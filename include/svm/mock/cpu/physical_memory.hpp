@@ -40,12 +40,14 @@ class physical_memory {
   using page = mock::page;
   using freed_list = mock::freed_list;
 
-  /// \param vram  the memory of each GPU
-  physical_memory(byte_count ram, byte_count vram, failure_plan& failures, report& broken, unsigned gpus = 1)
+  /// \param vram         the memory of each GPU
+  /// \param joins_pages  system pages that are taken one after the other lie together
+  physical_memory(byte_count ram, byte_count vram, failure_plan& failures, report& broken, unsigned gpus = 1,
+                  bool joins_pages = true)
       : failures_(failures),
         report_(broken),
         links_(gpus),
-        free_(block_frames, block_frames + frames_of(ram)),
+        free_(block_frames, block_frames + frames_of(ram), joins_pages),
         first_device_frame_(round_up(block_frames + frames_of(ram))),
         gpu_frames_(std::max(block_frames, round_up(frames_of(vram)))),
         live_(gpus),
@@ -90,6 +92,12 @@ class physical_memory {
     if (number == 0 || number >> group_shift >= groups_.size() || !groups_[number >> group_shift].frames) return {};
     if (!of({static_cast<std::uint32_t>(number), 0}).content.is_made()) return {};
     return handle(static_cast<std::uint32_t>(number));
+  }
+  /// Gives frames that nobody has a live page of one generation, so that they can be a run.
+  void even_out(std::span<std::uint32_t const> numbers) {
+    std::uint32_t newest = 0;
+    for (std::uint32_t const n : numbers) newest = std::max(newest, at(n).generation.load());
+    for (std::uint32_t const n : numbers) at(n).generation.store(newest);
   }
   /// The page `n` places behind `first`.
   [[nodiscard]] page after(page first, std::uint64_t n) { return handle(frame_behind(first, n)); }

@@ -48,26 +48,26 @@ class gpu {
 
   // What the library asks for (concepts/device.hpp).
 
-  [[nodiscard]] result<dma_addr> dma_map(page p, page_order order, dma_direction direction) noexcept {
-    return iommu_.map(p, direction, order);
+  [[nodiscard]] result<dma_addr> dma_map(page p, page_count count, dma_direction direction) noexcept {
+    return iommu_.map(p, direction, count);
   }
-  void dma_unmap(dma_addr address, page_order order, dma_direction direction) noexcept {
-    iommu_.unmap(address, direction, order);
+  void dma_unmap(dma_addr address, page_count count, dma_direction direction) noexcept {
+    iommu_.unmap(address, direction, count);
   }
   [[nodiscard]] result<dma_addr> reserve_iova(byte_count size) noexcept { return iommu_.reserve(size); }
-  [[nodiscard]] errc link_iova(dma_addr base, byte_count offset, page p, page_order order,
+  [[nodiscard]] errc link_iova(dma_addr base, byte_count offset, page p, page_count count,
                                dma_direction direction) noexcept {
-    return iommu_.link(base, offset, p, order, direction);
+    return iommu_.link(base, offset, p, count, direction);
   }
   [[nodiscard]] errc sync_iova(dma_addr base, byte_count size) noexcept { return iommu_.sync(base, size); }
   void release_iova(dma_addr base, byte_count size, byte_count linked, dma_direction direction) noexcept {
     iommu_.release(base, size, linked, direction);
   }
-  void sync_for_device(dma_addr address, page_order order, dma_direction direction) noexcept {
-    iommu_.sync_for_device(address, order, direction);
+  void sync_for_device(dma_addr address, page_count count, dma_direction direction) noexcept {
+    iommu_.sync_for_device(address, count, direction);
   }
-  void sync_for_system(dma_addr address, page_order order, dma_direction direction) noexcept {
-    iommu_.sync_for_system(address, order, direction);
+  void sync_for_system(dma_addr address, page_count count, dma_direction direction) noexcept {
+    iommu_.sync_for_system(address, count, direction);
   }
 
   [[nodiscard]] errc prepare(va_range span) noexcept {
@@ -85,7 +85,7 @@ class gpu {
     std::uint64_t at = number(span.start());
     for (device_address const& block : blocks) {
       dma_addr address = block.address;
-      for (std::uint64_t i = 0; i < block.order.pages().value; ++i, ++at, address = address + page_size)
+      for (std::uint64_t i = 0; i < block.count; ++i, ++at, address = address + page_size)
         write_entry(at, address, block.path, how);
     }
     if (at != number(span.last()) + 1) report_.violation("O-09", "the blocks of a bind do not add up to its span");

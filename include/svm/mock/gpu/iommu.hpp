@@ -17,8 +17,8 @@ namespace svm::inline v0::mock {
 
 /// How a GPU reaches system memory.
 enum class iommu_mode : std::uint8_t {
-  direct,    ///< each block is mapped at an address of its own
-  reserved,  ///< addresses can also be set aside, and blocks linked there
+  direct,    ///< each run is mapped at an address of its own
+  reserved,  ///< addresses can also be set aside, and runs linked there
   bounce,    ///< through shadow pages: what one side writes the other sees after a sync, or at the end of the mapping
 };
 
@@ -40,28 +40,28 @@ class iommu {
   [[nodiscard]] unsigned gpu() const { return gpu_; }
   [[nodiscard]] failure_plan& failures() { return failures_; }
 
-  [[nodiscard]] result<dma_addr> map(page p, dma_direction direction, page_order order = {}) {
+  [[nodiscard]] result<dma_addr> map(page p, dma_direction direction, page_count count = {1}) {
     if (failures_.strikes(failure::dma_map)) return errc::dma_map_failed;
     exclusive_guard const guard{lock_};
-    std::uint64_t const slot = take_locked(order.pages().value);
-    enter_locked(slot, p, order, direction);
-    for (std::uint64_t i = 0; i < order.pages().value; ++i) entries_[slot + i].synced = true;
+    std::uint64_t const slot = take_locked(count.value);
+    enter_locked(slot, p, count, direction);
+    for (std::uint64_t i = 0; i < count.value; ++i) entries_[slot + i].synced = true;
     return dma_addr{base_ + slot * PageBytes};
   }
 
-  void unmap(dma_addr address, dma_direction direction, page_order order = {}) {
+  void unmap(dma_addr address, dma_direction direction, page_count count = {1}) {
     exclusive_guard const guard{lock_};
     entry const* const e = find_locked(address);
     if (e == nullptr) {
       report_.violation("O-07", "a DMA address that is not mapped is unmapped");
       return;
     }
-    if (!e->first || e->reserved || e->order != order) {
+    if (!e->first || e->reserved || e->count != count) {
       report_.violation("O-07", "what is unmapped from the IOMMU is not what was mapped");
       return;
     }
     leave_locked(slot_of(address), direction);
-    free_[order.pages().value].push_back(slot_of(address));
+    free_[count.value].push_back(slot_of(address));
   }
 
   // Addresses that are set aside.
@@ -77,16 +77,16 @@ class iommu {
     ++reservations_;
     return dma_addr{base_ + slot * PageBytes};
   }
-  [[nodiscard]] errc link(dma_addr base, byte_count offset, page p, page_order order, dma_direction direction) {
+  [[nodiscard]] errc link(dma_addr base, byte_count offset, page p, page_count count, dma_direction direction) {
     if (failures_.strikes(failure::dma_map)) return errc::dma_map_failed;
     exclusive_guard const guard{lock_};
     std::uint64_t const slot = slot_of(base + offset);
-    for (std::uint64_t i = 0; i < order.pages().value; ++i)
+    for (std::uint64_t i = 0; i < count.value; ++i)
       if (slot + i >= entries_.size() || !entries_[slot + i].reserved || entries_[slot + i].live) {
-        report_.violation("O-07", "a block is linked where nothing is set aside for it");
+        report_.violation("O-07", "a run is linked where nothing is set aside for it");
         return errc::dma_map_failed;
       }
-    enter_locked(slot, p, order, direction);
+    enter_locked(slot, p, count, direction);
     return errc::ok;
   }
   [[nodiscard]] errc sync(dma_addr base, byte_count size) {
@@ -140,8 +140,8 @@ class iommu {
     return e == nullptr ? page{} : e->target;
   }
 
-  void sync_for_device(dma_addr address, page_order order, dma_direction) { sync_shadow(address, order, true); }
-  void sync_for_system(dma_addr address, page_order order, dma_direction) { sync_shadow(address, order, false); }
+  void sync_for_device(dma_addr address, page_count count, dma_direction) { sync_shadow(address, count, true); }
+  void sync_for_system(dma_addr address, page_count count, dma_direction) { sync_shadow(address, count, false); }
 
   /// Which frames were mapped or unmapped; to be looked at when nothing is under way.
   [[nodiscard]] touched& changed_frames() { return changed_frames_; }
@@ -151,7 +151,7 @@ class iommu {
     lock_.unlock();
     return true;
   }
-  /// The number of blocks that are mapped or linked.
+  /// The number of runs that are mapped or linked, each as one block.
   [[nodiscard]] std::uint64_t live() {
     exclusive_guard const guard{lock_};
     return live_;
@@ -165,7 +165,7 @@ class iommu {
   struct entry {
     page target{};
     dma_direction direction{};
-    page_order order{};  ///< of the block, at its first page
+    page_count count{};  ///< of the block
     bool live = false;
     bool first = false;     ///< a block begins here
     bool reserved = false;  ///< set aside
@@ -201,13 +201,13 @@ class iommu {
     same_size.pop_back();
     return slot;
   }
-  void enter_locked(std::uint64_t slot, page p, page_order order, dma_direction direction) {
-    if (!memory_.is_alive(p)) report_.violation("O-03", "a page that is not alive is mapped for DMA");
-    for (std::uint64_t i = 0; i < order.pages().value; ++i) {
+  void enter_locked(std::uint64_t slot, page p, page_count count, dma_direction direction) {
+    for (std::uint64_t i = 0; i < count.value; ++i) {
       entry& e = entries_[slot + i];
-      e.target = i == 0 ? p : memory_.after(p, i);
+      e.target = {frame_behind(p, i), p.generation};
+      if (!memory_.is_alive(e.target)) report_.violation("O-03", "a page that is not alive is mapped for DMA");
       e.direction = direction;
-      e.order = order;
+      e.count = count;
       e.live = true;
       e.first = i == 0;
       if (mode_ == iommu_mode::bounce) {
@@ -222,7 +222,7 @@ class iommu {
     ++live_;
   }
   void leave_locked(std::uint64_t slot, dma_direction direction) {
-    std::uint64_t const count = entries_[slot].order.pages().value;
+    std::uint64_t const count = entries_[slot].count.value;
     if (entries_[slot].direction != direction)
       report_.violation("O-07", "a DMA mapping is ended with another direction");
     bool used = false;
@@ -242,9 +242,9 @@ class iommu {
     if (used) report_.violation("O-27", "a page is unmapped from the IOMMU while a GPU page table has it");
     --live_;
   }
-  void sync_shadow(dma_addr address, page_order order, bool to_device) {
+  void sync_shadow(dma_addr address, page_count count, bool to_device) {
     exclusive_guard const guard{lock_};
-    for (std::uint64_t i = 0; i < order.pages().value; ++i) {
+    for (std::uint64_t i = 0; i < count.value; ++i) {
       entry* const e = find_locked(address + page_size * i);
       if (e == nullptr) {
         report_.violation("O-07", "a DMA address that is not mapped is synced");

@@ -70,6 +70,7 @@ class vram {
     std::uint32_t const id = next_id_++;
     taken_.clear();
     free_.take(count, taken_);
+    frames_.even_out(taken_);
     allocations_.emplace_hint(allocations_.end(), id, frame_runs{taken_});
     for (std::uint32_t const n : taken_) {
       if (auto& content = frames_.at(n).content; engine_.late)
@@ -135,26 +136,30 @@ class vram {
   [[nodiscard]] errc copy_to_device(std::span<copy_block<page> const> job) noexcept { return copy(job, true); }
   [[nodiscard]] errc copy_to_system(std::span<copy_block<page> const> job) noexcept { return copy(job, false); }
 
-  [[nodiscard]] result<device_address> map(gpu<Lock, PageBytes>& for_whom, page p, page_order order,
+  [[nodiscard]] result<device_address> map(gpu<Lock, PageBytes>& for_whom, page p, page_count count,
                                            dma_direction direction) noexcept {
     if (is_gone()) return errc::device_gone;
     bool const own = for_whom.index() == iommu_.gpu();
     if (!own && !frames_.links().reach(for_whom.index(), iommu_.gpu())) return errc::unsupported;
     if (failures_.strikes(failure::device_map)) return errc::dma_map_failed;
-    if (!frames_.is_alive(p)) report_.violation("O-01", "a device page that is not alive is mapped");
-    for (std::uint64_t i = 0; i < order.pages().value; ++i) {
+    for (std::uint64_t i = 0; i < count.value; ++i)
+      if (!frames_.is_alive({frame_behind(p, i), p.generation}))
+        report_.violation("O-01", "a device page that is not alive is mapped");
+    for (std::uint64_t i = 0; i < count.value; ++i) {
       changes<Lock>("frame", frame_behind(p, i));
       frames_.of({frame_behind(p, i), 0}).dma_maps.fetch_add(1);
     }
     if (!own) ++peer_maps_;
-    return device_address{dma_addr{std::uint64_t{p.frame} * PageBytes}, own ? interconnect::local : interconnect::peer,
-                          order, direction};
+    return device_address{.address = dma_addr{std::uint64_t{p.frame} * PageBytes},
+                          .path = own ? interconnect::local : interconnect::peer,
+                          .direction = direction,
+                          .count = static_cast<std::uint32_t>(count.value)};
   }
   void unmap(gpu<Lock, PageBytes>&, device_address const& address) noexcept {
     visible_step<Lock>("unmap device memory");
     std::uint64_t const first = address.address.value / PageBytes;
     bool used = false;
-    for (std::uint64_t i = 0; i < address.order.pages().value; ++i) {
+    for (std::uint64_t i = 0; i < address.count; ++i) {
       auto& f = frames_.of({static_cast<std::uint32_t>(first + i), 0});
       changes<Lock>("frame", first + i);
       if (f.dma_maps.load() == 0) {
@@ -175,7 +180,7 @@ class vram {
     return page_size * free_.free();
   }
   [[nodiscard]] byte_count used() noexcept { return capacity_ - available(); }
-  /// Blocks of it that other GPUs have mapped.
+  /// Runs of it that other GPUs have mapped.
   [[nodiscard]] std::uint64_t peer_maps() const { return peer_maps_; }
   /// From now on nothing is allocated, copied or mapped.
   void unplug() {
@@ -236,7 +241,7 @@ errc vram<Lock, PageBytes, Coherent>::copy(std::span<copy_block<page> const> job
     for (std::size_t n = order.size(); n > 1; --n) std::swap(order[n - 1], order[draw_.below(n)]);
   }
   for (std::size_t const b : order)
-    for (std::uint64_t i = 0; i < job[b].remote.order.pages().value; ++i)
+    for (std::uint64_t i = 0; i < job[b].remote.count; ++i)
       if (errc const e = copy_page(job[b].remote, i, i == 0 ? job[b].local : frames_.after(job[b].local, i), to_device);
           e != errc::ok)
         return e;

@@ -50,8 +50,8 @@ template <lock Lock, std::size_t PageBytes>
 struct machine_base {
   explicit machine_base(machine_options const& options)
       : memory(failures, broken, &Lock::held),
-        frames(options.ram, options.vram, failures, broken, options.gpus),
-        shared{frames, clock, failures, broken, hooks, options.thp, options.joins_pages} {
+        frames(options.ram, options.vram, failures, broken, options.gpus, options.joins_pages),
+        shared{frames, clock, failures, broken, hooks, options.thp} {
     clock.lets_others_go = lets_others_go<Lock>;
   }
 

@@ -25,7 +25,7 @@ struct machine_options {
   unsigned gpus = 1;
   bool linked = true;       ///< the GPUs reach each other's memory
   bool thp = false;         ///< anonymous memory is faulted in as huge pages without advice
-  bool joins_pages = true;  ///< a page walk reports pages that lie together as one block, also where they are no folio
+  bool joins_pages = true;  ///< pages that are allocated one after the other lie together, so that a walk joins them
   page_faults faults = page_faults::replayed;  ///< fatal: the drivers stop and restore queues
   iommu_mode iommu = iommu_mode::direct;
   bool late_copies = false;  ///< the copy engines clear memory late and move blocks in any order

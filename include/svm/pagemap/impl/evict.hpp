@@ -9,6 +9,7 @@
 #include <svm/base/construct.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
+#include <svm/concepts/walked_runs.hpp>
 #include <svm/pagemap/devmem.hpp>
 #include <svm/pagemap/transfer.hpp>
 
@@ -192,38 +193,38 @@ template <migrating_policies P>
 /// \see migrator::evict_span
 template <migrating_policies P>
 [[nodiscard]] errc evict_span(environment<P>& env, typename P::mm& mm, va_range span, cancellation const* cancel) {
-  using page = typename P::mm::page;
-  std::size_t const count = pages_in(span.size(), P::mm::page_size).value;
-  scratch_array<page_entry<page>, typename P::allocator> entries{env.memory};
+  using run = page_run<typename P::mm::page>;
   errc last = errc::busy;
   byte_count bytes{};
   page_count moved{};
   page_count foreign{};
+  auto const end = [&](errc e) {
+    if (moved.value != 0) env.observer.record({event_kind::migrated_to_system, span, bytes});
+    return e;
+  };
   for (int attempt = 0;; ++attempt) {
-    if (is_cancelled(cancel)) {
-      last = errc::interrupted;
-      break;
+    if (is_cancelled(cancel)) return end(errc::interrupted);
+    walked_runs<typename P::mm, typename P::allocator> found{env.memory, span};
+    page_walk<typename P::mm>& walk = found.walk();
+    while (!walk.is_complete()) {
+      {
+        shared_guard const map_guard{mm.map_lock()};
+        mm.snapshot(walk.rest(), walk);
+      }
+      walk.finish();
+      if (walk.is_full() && found.grow() != errc::ok) return end(errc::no_memory);
     }
-    if (!entries.reserve(count)) {
-      last = errc::no_memory;
-      break;
-    }
-    {
-      shared_guard const map_guard{mm.map_lock()};
-      mm.snapshot(span, std::span{entries.data(), count});
-    }
-    std::size_t devices = 0;
-    for (auto const& entry : entries) devices += entry.place == page_place::device ? 1 : 0;
-    if (devices == foreign.value) last = errc::ok;
-    if (devices == foreign.value || attempt == eviction_attempts) break;
+    page_count devices{};
+    for (run const& r : found.all())
+      if (r.place == page_place::device) devices += r.pages();
+    if (devices == foreign) last = errc::ok;
+    if (devices == foreign || attempt == eviction_attempts) return end(last);
 
     transfer<P> work{env};
-    if (!work.reserve(devices)) {
-      last = errc::no_memory;
-      break;
-    }
-    for (std::size_t i = 0; auto const& entry : entries)
-      if (entry.place == page_place::device) work.slots()[i++].source = entry.page;
+    if (!work.reserve(devices.value)) return end(errc::no_memory);
+    for (std::size_t i = 0; run const& r : found.all())
+      if (r.place == page_place::device)
+        for (std::uint64_t n = 0; n < r.count; ++n) work.slots()[i++].source = P::mm::page_at(r.page, n);
     // A page that is reported stays in the span until it moves, or the span is not ours to care for any more.
     page_scope const within{mm.id(), span};
     move_outcome const outcome = migration_to_system<P>{mm, work, &within, {}, shortage::move_nothing}.run();
@@ -232,8 +233,6 @@ template <migrating_policies P>
     foreign = outcome.foreign;
     last = why_left(outcome);
   }
-  if (moved.value != 0) env.observer.record({event_kind::migrated_to_system, span, bytes});
-  return last;
 }
 
 }  // namespace svm::inline v0

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <svm/concepts/page_walk.hpp>
 #include <svm/pagemap/migrator.hpp>
 
 // migrator::migrate_to_device and its steps.
@@ -38,17 +39,12 @@ class migrator<P>::migration_to_device {
   [[nodiscard]] page_count count_wanted() {
     page_count const all = pages_in(span_.size(), mm::page_size);
     page_count here{};
-    constexpr std::size_t piece_pages = 64;
-    shared_guard const map_guard{space_.map_lock()};
-    for (page_count done{}; done < all;) {
-      page_entry<page> entries[piece_pages]{};
-      page_count const left = all - done;
-      std::size_t const count = left.value < piece_pages ? left.value : piece_pages;
-      space_.snapshot(va_range{span_.start() + done * mm::page_size, page_count{count} * mm::page_size},
-                      std::span{entries, count});
-      for (page_entry<page> const& e : std::span{entries, count})
-        if (e.place == page_place::device && e.owner == env_.pagemap.owner()) here += page_count{1};
-      done += page_count{count};
+    {
+      shared_guard const map_guard{space_.map_lock()};
+      for_each_run(space_, span_, [&](page_run<page> const& r) {
+        if (r.place == page_place::device && r.owner == env_.pagemap.owner()) here += r.pages();
+        return true;
+      });
     }
     if (options_.same_pagemap) return all;
     return here == all || options_.only_what_differs ? all - here : all;

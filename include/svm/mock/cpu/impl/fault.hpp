@@ -2,9 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
-#include <bit>
-
 #include <svm/mock/cpu/mm.hpp>
 #include <svm/mock/cpu/word_access.hpp>
 
@@ -125,11 +122,10 @@ auto address_space<Lock, PageBytes>::make_present(vma const& v, cpu_va a, access
 }
 
 template <lock Lock, std::size_t PageBytes>
-errc address_space<Lock, PageBytes>::fault_in(walk_request<registration> const& request,
-                                              std::span<entry> out) noexcept {
+errc address_space<Lock, PageBytes>::fault_in(walk_request<registration> const& request, sink& found) noexcept {
   map_lock_.assert_held_shared();
   constexpr int tries = 16;  // each try makes progress, unless others undo it
-  for (std::size_t i = 0; i < out.size(); ++i) {
+  for (std::uint64_t i = 0; i < pages_in(request.span.size(), page_size).value; ++i) {
     cpu_va const a = request.span.start() + page_size * i;
     vma const* const v = vmas_.find(a);
     if (v == nullptr) return errc::no_vma;
@@ -149,35 +145,27 @@ errc address_space<Lock, PageBytes>::fault_in(walk_request<registration> const& 
   }
   // Asked only now: what this walk replaced (a zero page, say) is an event too, and must not keep it from the rest.
   if (notifiers_.read_retry(request.registration, request.sequence)) return errc::busy;
-  snapshot(request.span, out);
+  snapshot(request.span, found);
   steps_.at(step::walked);
   return errc::ok;
 }
 
 template <lock Lock, std::size_t PageBytes>
-void address_space<Lock, PageBytes>::snapshot(va_range span, std::span<entry> out) noexcept {
+void address_space<Lock, PageBytes>::snapshot(va_range span, sink& found) noexcept {
   map_lock_.assert_held_shared();
   shared_guard const guard{frames_.lock()};
   vma const* around = nullptr;
-  table_.for_each(span, [&](cpu_va a, pte const& e) {
-    if (!e.has_page() || e.what == pte::state::migrating) return;
+  table_.for_each_until(span, [&](cpu_va a, pte const& e) {
+    if (!e.has_page() || e.what == pte::state::migrating) return true;
     if (around == nullptr || !around->extent.contains(a)) around = vmas_.find(a);
-    bool const writable = e.writable && around != nullptr && around->writable();
     bool const device = frames_.is_device(e.target);
     auto const& f = frames_.of(e.target);
-    out[pages_in(a - span.start(), page_size).value] = {
-        e.target, {},      device ? page_place::device : page_place::system,
-        writable, f.owner, device ? f.owner_object : nullptr};
+    return found.add(a, {.page = e.target,
+                         .owner_object = device ? f.owner_object : nullptr,
+                         .owner = f.owner,
+                         .place = device ? page_place::device : page_place::system,
+                         .writable = e.writable && around != nullptr && around->writable()});
   });
-  std::uint64_t run = 0;  // how many pages from here on lie together
-  for (std::size_t i = out.size(); i-- > 0;) {
-    bool const goes_on = i + 1 < out.size() && run != 0 && out[i].place == out[i + 1].place &&
-                         out[i].writable == out[i + 1].writable && out[i].owner_object == out[i + 1].owner_object &&
-                         out[i].page.frame + 1 == out[i + 1].page.frame &&
-                         (kernel_.joins_pages || frames_.of(out[i + 1].page).tail != 0);
-    run = out[i].place == page_place::absent ? 0 : goes_on ? run + 1 : 1;
-    if (run != 0) out[i].order = std::min(max_order, page_order{static_cast<std::uint8_t>(std::bit_width(run) - 1)});
-  }
 }
 
 /// Finds `size` bytes at `a` for the CPU, faulting as often as it takes, and lets `move` have them.

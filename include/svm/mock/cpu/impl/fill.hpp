@@ -246,7 +246,7 @@ auto address_space<Lock, PageBytes>::break_sharing(vma const& v, cpu_va a, pte s
   if (!fresh) return {fresh.error()};
   bool replaced = false;
   freed_list freed;
-  notifiers_.invalidate({page_at(a), invalidation_cause::clear}, [&] {
+  notifiers_.invalidate({page_around(a), invalidation_cause::clear}, [&] {
     exclusive_guard const guard{frames_.lock()};
     pte& current = table_.at(a);
     if (current.what != pte::state::present || current.target != seen.target || current.writable) return;

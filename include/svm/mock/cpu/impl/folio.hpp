@@ -13,8 +13,12 @@ result<page> physical_memory<Lock, PageBytes>::take(page_order order) {
   exclusive_guard const guard{lock_};
   auto const first = free_.take(order);
   if (!first) return errc::no_ram;
+  std::uint32_t newest = 0;  // of the generations, so that the block is a run
+  for (std::uint64_t i = 0; i < order.pages().value; ++i)
+    newest = std::max(newest, at(*first + static_cast<std::uint32_t>(i)).generation.load());
   for (std::uint64_t i = 0; i < order.pages().value; ++i) {
     frame_type& f = at(*first + static_cast<std::uint32_t>(i));
+    f.generation.store(newest);
     f.kind = frame_kind::ram;
     f.tail = static_cast<std::uint16_t>(i);
   }

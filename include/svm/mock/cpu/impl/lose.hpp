@@ -23,9 +23,9 @@ void address_space<Lock, PageBytes>::drop_lost() {
     table_.for_each({cpu_va{}, byte_count{user_end}}, [&](cpu_va a, pte const& e) {
       if (!is_lost(e)) return;
       if (!runs.empty() && runs.back().last() + byte_count{1} == a)
-        runs.back() = runs.back().hull(page_at(a));
+        runs.back() = runs.back().hull(page_around(a));
       else
-        runs.push_back(page_at(a));
+        runs.push_back(page_around(a));
     });
   }
   freed_list freed;

@@ -40,7 +40,7 @@ bool address_space<Lock, PageBytes>::swap_out(cpu_va a) {
     }
     if (sites.empty()) break;
     for (site const& where : sites)
-      where.space->notifiers_.invalidate({page_at(where.at), invalidation_cause::clear}, [&] {
+      where.space->notifiers_.invalidate({page_around(where.at), invalidation_cause::clear}, [&] {
         exclusive_guard const guard{frames_.lock()};
         auto const& f = frames_.of(victim);
         pte& e = where.space->table_.at(where.at);

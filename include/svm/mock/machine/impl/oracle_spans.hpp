@@ -201,7 +201,7 @@ void machine<Lock, PageBytes, Coherent>::check_range(range<policies_type> const&
   auto const& pages = r.mapping();
   auto const where = [&r] { return hex(r.interval().start().value); };
   std::uint64_t count = 0;
-  for (device_address const& block : pages.blocks_locked()) count += block.order.pages().value;
+  for (device_address const& block : pages.blocks_locked()) count += block.count;
   bool const is_mapped = pages.has(page_flag::mapped);
   if (is_mapped && page_size * count != r.interval().size())
     broken.violation("O-09", "the blocks of a range do not add up to it, at " + where());

@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <span>
+#include <utility>
+
+#include <svm/config.hpp>
+#include <svm/concepts/device.hpp>
+
+namespace svm::inline v0 {
+
+/// Room for the blocks of a mapping: for one in the object itself, for more in memory of an allocator, which is named at
+/// each call to keep the object small.
+template <class Allocator>
+class address_blocks {
+ public:
+  address_blocks() = default;
+  address_blocks(address_blocks const&) = delete;
+  address_blocks& operator=(address_blocks const&) = delete;
+  ~address_blocks() { SVM_ASSERT(more_ == nullptr); }
+
+  /// Forgets all blocks and makes room for `count`; false, with room for one, when there is no memory.
+  ///
+  /// \allocs none for one block, or where there is room already
+  [[nodiscard]] bool reserve(Allocator& memory, std::size_t count) {
+    forget();
+    if (count <= 1 || count <= capacity_) return true;
+    clear(memory);
+    std::byte* const place =
+        count > UINT32_MAX ? nullptr : memory.allocate(count * sizeof(device_address), alignof(device_address));
+    if (place == nullptr) return false;
+    more_ = reinterpret_cast<device_address*>(place);
+    capacity_ = static_cast<std::uint32_t>(count);
+    for (std::size_t i = 0; i < count; ++i) ::new (&more_[i]) device_address{};
+    return true;
+  }
+  /// Gives memory of the allocator back.
+  void clear(Allocator& memory) {
+    if (more_ == nullptr) return;
+    memory.deallocate(reinterpret_cast<std::byte*>(more_), capacity_ * sizeof(device_address), alignof(device_address));
+    more_ = nullptr;
+    count_ = capacity_ = 0;
+  }
+
+  [[nodiscard]] std::span<device_address const> all() const { return {more_ == nullptr ? &only_ : more_, count_}; }
+  /// Puts one behind the others.
+  ///
+  /// \pre there is room for it
+  void push_back(device_address const& block) {
+    SVM_ASSERT(count_ < (more_ == nullptr ? 1 : capacity_));
+    (more_ == nullptr ? &only_ : more_)[count_++] = block;
+  }
+  /// Forgets all blocks; the room stays.
+  void forget() { count_ = 0; }
+
+  void swap(address_blocks& other) {
+    std::swap(only_, other.only_);
+    std::swap(more_, other.more_);
+    std::swap(count_, other.count_);
+    std::swap(capacity_, other.capacity_);
+  }
+
+ private:
+  device_address only_{};
+  device_address* more_ = nullptr;
+  std::uint32_t count_ = 0;
+  std::uint32_t capacity_ = 0;  // of more_
+};
+
+}  // namespace svm::inline v0
