@@ -72,7 +72,7 @@ using enum svm::slot_state;
 
 }  // namespace
 
-TEST_SUITE("svm/port/page_migration") {
+TEST_SUITE("port/page_migration") {
   TEST_CASE("a page that two processes map is not collected from one, and comes out of both when it is named") {
     world w;
     w.one.fill(3);

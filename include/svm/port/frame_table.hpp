@@ -45,7 +45,8 @@ struct page_mapping : list_hook<page_mapping<Space>> {
 /// Memory of the system ends with its last reference. Memory of a device ends with `remove`; the last reference on a
 /// block of it is told to its owner object.
 ///
-/// Locks: `lock()` (leaf_page_table) guards everything but the content; what is called ..._locked is called with it held.
+/// Locks: `lock()` (leaf_page_table) guards everything but the content. It is held around what is called ..._locked, and
+/// around the questions about a page; the others take it.
 /// Invariants: 1. a page of a block knows the first one, and the first one its order, lock and references. 2. a mapping
 /// stands in the list of its target.
 /// \tparam Space    whose page tables map the pages; has `space_id id() const noexcept`
