@@ -266,7 +266,7 @@ constexpr call evicting_all[] = {
   svm::cpu_fault_answer answer{};
   {
     svm::shared_guard const guard{w.process.map_lock()};
-    answer = w.mover.bring_back(*home, {page_at(5), page, span(base, chunk)});
+    answer = w.mover.bring_back(*home, {w.process.id(), page_at(5), page, span(base, chunk)});
   }
   w.process.pin(page_at(5), false);
   return answer.error;
