@@ -180,7 +180,10 @@ class frame_table {
   /// True when a page of its block is mapped (M).
   [[nodiscard]] bool is_mapped_locked(page p) { return head(p).mapped != 0; }
   /// How many references of its block are no mapping's (M).
-  [[nodiscard]] std::uint32_t others_locked(page p) { return head(p).references - head(p).mapped; }
+  [[nodiscard]] std::uint32_t others_locked(page p) {
+    frame const& block = head(p);
+    return block.references - block.mapped;
+  }
   /// True when one of these is a CPU fault's (M).
   [[nodiscard]] bool is_faulting_locked(page p) { return head(p).faulting != page{}; }
   /// True when `test(mapping const&)` holds for a mapping of the page (M).
