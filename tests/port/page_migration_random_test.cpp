@@ -187,8 +187,7 @@ class program {
     pins_.pop_back();
   }
   /// Something that others may do while a migration is under way.
-  void disturb(migration_step) {
-    if (!chance(3)) return;
+  void disturb() {
     switch (choose_.below(4)) {
       case 0:
         return pin();
@@ -203,7 +202,7 @@ class program {
   /// Disturbs at each of the next visible points.
   void let_disturb(process& p) {
     p.on_step = [this, &p](migration_step s) {
-      disturb(s);
+      while (!chance(3)) disturb();
       if (s != migration_step::finalized) let_disturb(p);
     };
   }

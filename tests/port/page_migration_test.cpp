@@ -158,6 +158,41 @@ TEST_SUITE("port/page_migration") {
     w.one.finalize(session);
     w.end();
   }
+  TEST_CASE("an event is over what is taken out, and not over other pages between") {
+    world w;
+    w.one.fill(0);
+    w.one.fill(5);
+    std::vector<slot> slots{{.source = w.to_device(w.one, 0)}, {.source = w.to_device(w.one, 5)}};
+    page const between = w.one.fill(1);
+    w.one.events.clear();
+    process::migration session;
+    w.one.collect_pages(session, slots, nullptr, page{});
+    CHECK(states(slots) == std::vector{collected, collected});
+    REQUIRE(w.one.events.size() == 2);
+    CHECK(w.one.events[0].span == pages(0, 1));
+    CHECK(w.one.events[1].span == pages(5, 1));
+    CHECK(w.one.target(1) == between);
+    CHECK(w.one.is_usable(1));
+    w.one.finalize(session);
+    w.end();
+  }
+  TEST_CASE("a block of which a part lies elsewhere is split, and the part stays") {
+    world w;
+    w.one.fill(4, order_2);
+    page const there = w.to_device(w.one, 4, order_2);
+    std::vector<slot> slots = w.named(there, 4);
+    svm::page_scope const within{w.one.id(), pages(4, 2)};
+    {
+      process::migration session;
+      w.two.collect_pages(session, slots, &within, page{});
+      CHECK(states(slots) == std::vector{collected, collected, elsewhere, elsewhere});
+      CHECK(slots[0].order == page_order{});
+      CHECK(w.one.is_usable(6));
+    }
+    CHECK(w.behind.splits.size() == 1);
+    CHECK(w.values(w.one, 4, 4) == std::vector<std::uint64_t>{1004, 1005, 1006, 1007});
+    w.end();
+  }
   TEST_CASE("a block comes whole from slots for all of it, and is split where they are for a part") {
     world w;
     page const block = w.one.fill(4, order_2);
@@ -248,6 +283,27 @@ TEST_SUITE("port/page_migration") {
       CHECK(w.behind.freed == 1);
     }
     CHECK(!w.is_alive(there));
+    w.end();
+  }
+  TEST_CASE("a page that takes the place of one that is withdrawn is let alone") {
+    world w;
+    w.one.fill(3);
+    page const there = w.to_device(w.one, 3);
+    std::vector<slot> slots = w.named(there, 1);
+    w.one.on_step = [&](migration_step) {
+      w.one.on_step = [&](migration_step) {
+        w.one.unmap(pages(3, 1));
+        w.one.fill(3);
+      };
+    };
+    {
+      process::migration session;
+      w.one.collect_pages(session, slots, nullptr, page{});
+      CHECK(states(slots) == std::vector{raced});
+      CHECK(w.one.is_usable(3));
+    }
+    CHECK(w.one.target(3) != there);
+    CHECK(w.one.is_usable(3));
     w.end();
   }
   TEST_CASE("a page that is mapped anew again and again is pinned, and every mapping of it can be used") {
