@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-AREAS = ("gpusvm", "pagemap", "driver", "gpuvm", "placement")
+AREAS = ("gpusvm", "pagemap", "driver", "gpuvm", "placement", "port")
 # What --generated deletes.
 STATEMENT = re.compile(
     r"""(exclusive_guard|shared_guard)\b.*;            # a lock is taken

@@ -102,7 +102,7 @@ std::string read_all(std::FILE* f) {
 
 }  // namespace
 
-TEST_SUITE("svm/port/decorated") {
+TEST_SUITE("port/decorated") {
   TEST_CASE("models with something around them keep the promises that they kept without") {
     auto const make = [] { return std::make_unique<tiny_bench<svm::port::counting>>(); };
     CHECK(svm::conformance::mm::check_all(make) == svm::conformance::kept);

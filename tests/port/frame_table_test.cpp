@@ -31,7 +31,7 @@ void with_freed(machine& m, Take&& take) {
 
 }  // namespace
 
-TEST_SUITE("svm/port/frame_table") {
+TEST_SUITE("port/frame_table") {
   TEST_CASE("pages of one call have consecutive numbers, aligned as the largest block that fits into them") {
     machine m;
     std::uint64_t end = 0;

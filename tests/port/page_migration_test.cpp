@@ -72,7 +72,7 @@ using enum svm::slot_state;
 
 }  // namespace
 
-TEST_SUITE("svm/port/page_migration") {
+TEST_SUITE("port/page_migration") {
   TEST_CASE("a page that two processes map is not collected from one, and comes out of both when it is named") {
     world w;
     w.one.fill(3);
@@ -98,7 +98,7 @@ TEST_SUITE("svm/port/page_migration") {
       REQUIRE(w.two.events.size() == 1);
       CHECK(w.one.events[0].span == pages(3, 1));
       CHECK(w.two.events[0].span == pages(9, 1));
-      CHECK(w.two.events[0].owner == w.owner_object.owner());
+      CHECK(w.two.events[0].owner == w.behind.owner());
       page const back = *w.one.allocate_page({});
       w.give(slots, 0, back);
       w.one.install(session);
@@ -108,7 +108,7 @@ TEST_SUITE("svm/port/page_migration") {
       CHECK(w.others(back) == 0);
       CHECK(!w.is_locked(back));
     }
-    CHECK(w.owner_object.freed == 1);
+    CHECK(w.behind.freed == 1);
     CHECK(w.values(w.two, 9, 1) == std::vector<std::uint64_t>{1003});
     w.end();
     CHECK(!w.is_alive(w.one.target(3)));
@@ -151,11 +151,46 @@ TEST_SUITE("svm/port/page_migration") {
     CHECK(states(slots) == std::vector(5, collected));
     REQUIRE(w.one.events.size() == 3);
     CHECK(w.one.events[0].span == pages(0, 3));
-    CHECK(w.one.events[0].owner == w.owner_object.owner());
+    CHECK(w.one.events[0].owner == w.behind.owner());
     CHECK(w.one.events[1].span == pages(3, 1));
     CHECK(w.one.events[1].owner == other.owner());
     CHECK(w.one.events[2].span == pages(6, 1));
     w.one.finalize(session);
+    w.end();
+  }
+  TEST_CASE("an event is over what is taken out, and not over other pages between") {
+    world w;
+    w.one.fill(0);
+    w.one.fill(5);
+    std::vector<slot> slots{{.source = w.to_device(w.one, 0)}, {.source = w.to_device(w.one, 5)}};
+    page const between = w.one.fill(1);
+    w.one.events.clear();
+    process::migration session;
+    w.one.collect_pages(session, slots, nullptr, page{});
+    CHECK(states(slots) == std::vector{collected, collected});
+    REQUIRE(w.one.events.size() == 2);
+    CHECK(w.one.events[0].span == pages(0, 1));
+    CHECK(w.one.events[1].span == pages(5, 1));
+    CHECK(w.one.target(1) == between);
+    CHECK(w.one.is_usable(1));
+    w.one.finalize(session);
+    w.end();
+  }
+  TEST_CASE("a block of which a part lies elsewhere is split, and the part stays") {
+    world w;
+    w.one.fill(4, order_2);
+    page const there = w.to_device(w.one, 4, order_2);
+    std::vector<slot> slots = w.named(there, 4);
+    svm::page_scope const within{w.one.id(), pages(4, 2)};
+    {
+      process::migration session;
+      w.two.collect_pages(session, slots, &within, page{});
+      CHECK(states(slots) == std::vector{collected, collected, elsewhere, elsewhere});
+      CHECK(slots[0].order == page_order{});
+      CHECK(w.one.is_usable(6));
+    }
+    CHECK(w.behind.splits.size() == 1);
+    CHECK(w.values(w.one, 4, 4) == std::vector<std::uint64_t>{1004, 1005, 1006, 1007});
     w.end();
   }
   TEST_CASE("a block comes whole from slots for all of it, and is split where they are for a part") {
@@ -245,9 +280,30 @@ TEST_SUITE("svm/port/page_migration") {
       w.one.collect_pages(session, slots, nullptr, page{});
       CHECK(states(slots) == std::vector{raced});
       CHECK(slots[0].source == page{});
-      CHECK(w.owner_object.freed == 1);
+      CHECK(w.behind.freed == 1);
     }
     CHECK(!w.is_alive(there));
+    w.end();
+  }
+  TEST_CASE("a page that takes the place of one that is withdrawn is let alone") {
+    world w;
+    w.one.fill(3);
+    page const there = w.to_device(w.one, 3);
+    std::vector<slot> slots = w.named(there, 1);
+    w.one.on_step = [&](migration_step) {
+      w.one.on_step = [&](migration_step) {
+        w.one.unmap(pages(3, 1));
+        w.one.fill(3);
+      };
+    };
+    {
+      process::migration session;
+      w.one.collect_pages(session, slots, nullptr, page{});
+      CHECK(states(slots) == std::vector{raced});
+      CHECK(w.one.is_usable(3));
+    }
+    CHECK(w.one.target(3) != there);
+    CHECK(w.one.is_usable(3));
     w.end();
   }
   TEST_CASE("a page that is mapped anew again and again is pinned, and every mapping of it can be used") {
@@ -288,7 +344,7 @@ TEST_SUITE("svm/port/page_migration") {
     w.one.install(session);
     w.one.finalize(session);
     CHECK(w.values(w.two, 10, 1) == std::vector<std::uint64_t>{1003});
-    CHECK(w.owner_object.freed == 1);
+    CHECK(w.behind.freed == 1);
     w.end();
   }
   TEST_CASE("what somebody takes a reference on before it is installed stays, with its data") {
@@ -296,7 +352,7 @@ TEST_SUITE("svm/port/page_migration") {
       CAPTURE(whole);
       world w;
       page const block = w.one.fill(4, order_2);
-      page const there = w.owner_object.block(whole ? order_2 : page_order{});
+      page const there = w.behind.block(whole ? order_2 : page_order{});
       std::vector<slot> slots(4);
       {
         process::migration session;
@@ -308,7 +364,7 @@ TEST_SUITE("svm/port/page_migration") {
       }
       CHECK(w.one.target(6) == frame_table::after(block, 2));
       CHECK(w.look([&](frame_table& f) { return f.order_of(block); }) == order_2);
-      CHECK(w.owner_object.freed == (whole ? 4 : 1));
+      CHECK(w.behind.freed == (whole ? 4 : 1));
       CHECK(w.others(block) == 1);
       CHECK(!w.is_locked(block));
       w.memory.put(block);
@@ -318,7 +374,7 @@ TEST_SUITE("svm/port/page_migration") {
   TEST_CASE("what is unmapped before it is installed ends, and so does its destination") {
     world w;
     page const before = w.one.fill(4);
-    page const there = w.owner_object.block();
+    page const there = w.behind.block();
     std::vector<slot> slots(1);
     {
       process::migration session;
@@ -330,7 +386,7 @@ TEST_SUITE("svm/port/page_migration") {
       CHECK(w.is_alive(before));
     }
     CHECK(!w.is_alive(before));
-    CHECK(w.owner_object.freed == 1);
+    CHECK(w.behind.freed == 1);
     CHECK(w.one.mapped_pages() == 0);
     w.end();
   }
@@ -343,11 +399,11 @@ TEST_SUITE("svm/port/page_migration") {
         process::migration session;
         REQUIRE(w.one.collect(session, pages(4, 2), slots, svm::nobody) == errc::ok);
         CHECK(states(slots) == std::vector{collected, hole});
-        w.give(slots, 0, w.owner_object.block());
-        w.give(slots, 1, w.owner_object.block());
+        w.give(slots, 0, w.behind.block());
+        w.give(slots, 1, w.behind.block());
         if (finalized) w.one.finalize(session);
       }
-      CHECK(w.owner_object.freed == 2);
+      CHECK(w.behind.freed == 2);
       CHECK(w.one.target(4) == before);
       CHECK(w.one.is_usable(4));
       CHECK(w.one.target(5) == page{});
@@ -363,7 +419,7 @@ TEST_SUITE("svm/port/page_migration") {
       {
         process::migration session;
         REQUIRE(w.one.collect(session, pages(4, 3), slots, svm::nobody) == errc::ok);
-        for (std::size_t i = 0; i < 3; ++i) w.give(slots, i, w.owner_object.block());
+        for (std::size_t i = 0; i < 3; ++i) w.give(slots, i, w.behind.block());
         w.one.on_step = [&](migration_step) {
           if (filled) w.one.fill(5);
           if (!filled) w.one.mappings_left = 1;
@@ -371,13 +427,13 @@ TEST_SUITE("svm/port/page_migration") {
         w.one.install(session);
         CHECK(states(slots) == (filled ? std::vector{hole, raced, hole} : std::vector{hole, raced, raced}));
       }
-      CHECK(w.owner_object.freed == (filled ? 1 : 2));
+      CHECK(w.behind.freed == (filled ? 1 : 2));
       CHECK(w.one.target(4) == slots[0].destination);
       CHECK(w.one.is_usable(4));
       if (filled) CHECK(w.values(w.one, 5, 1) == std::vector<std::uint64_t>{1005});
       if (!filled) CHECK(w.one.mapped_pages() == 1);
       w.end();
-      CHECK(w.owner_object.freed == 3);
+      CHECK(w.behind.freed == 3);
     }
   }
   TEST_CASE("a large hole is one block of slots, filled by one block or by pages") {
@@ -395,12 +451,12 @@ TEST_SUITE("svm/port/page_migration") {
         CHECK(slots[2].order == order_2);
         CHECK((!slots[1].follows && !slots[2].follows && slots[3].follows && slots[5].follows));
         if (whole) {
-          page const block = w.owner_object.block(order_2);
+          page const block = w.behind.block(order_2);
           w.give(slots, 2, block, order_2);
           for (std::uint64_t i = 0; i < 4; ++i) there.push_back(frame_table::after(block, i));
         } else {
           for (std::uint64_t i = 0; i < 4; ++i) {
-            there.push_back(w.owner_object.block());
+            there.push_back(w.behind.block());
             w.give(slots, 2 + i, there.back());
           }
         }
@@ -409,7 +465,7 @@ TEST_SUITE("svm/port/page_migration") {
       for (std::uint64_t i = 0; i < 4; ++i) CHECK(w.one.target(8 + i) == there[i]);
       CHECK(w.one.mapped_pages() == 4);
       w.end();
-      CHECK(w.owner_object.freed == 4);
+      CHECK(w.behind.freed == 4);
     }
   }
   TEST_CASE("one page of a block that moves alone leaves the others where they are") {
@@ -425,13 +481,13 @@ TEST_SUITE("svm/port/page_migration") {
       w.give(slots, 2, *w.one.allocate_page({}));
       w.one.install(session);
     }
-    CHECK(w.owner_object.splits.size() == 1);
-    CHECK(w.owner_object.freed == 1);
+    CHECK(w.behind.splits.size() == 1);
+    CHECK(w.behind.freed == 1);
     CHECK(w.one.target(4) == there);
     CHECK(w.one.target(6) == slots[2].destination);
     CHECK(w.values(w.one, 4, 4) == std::vector<std::uint64_t>{1004, 1005, 1006, 1007});
     w.end();
-    CHECK(w.owner_object.freed == 4);
+    CHECK(w.behind.freed == 4);
   }
 
   // Faults.
@@ -484,7 +540,7 @@ TEST_SUITE("svm/port/page_migration") {
     world w;
     w.one.fill(4);
     page const there = w.to_device(w.one, 4);
-    w.owner_object.on_fault = [&](svm::cpu_fault<page> const& fault) {
+    w.behind.on_fault = [&](svm::cpu_fault<page> const& fault) {
       CHECK(fault.space == w.one.id());
       CHECK(fault.address == at(4) + svm::byte_count{8});
       CHECK(fault.page == there);
@@ -496,9 +552,9 @@ TEST_SUITE("svm/port/page_migration") {
     auto const answer = w.one.bring_back(at(4) + svm::byte_count{8}, there, w.one.area);
     CHECK(answer.next == svm::cpu_fault_answer::action::fail);
     CHECK(answer.error == errc::no_ram);
-    CHECK(w.owner_object.faults.size() == 1);
+    CHECK(w.behind.faults.size() == 1);
     CHECK(!w.is_alive(there));
-    CHECK(w.owner_object.freed == 1);
+    CHECK(w.behind.freed == 1);
     w.end();
   }
   TEST_CASE("a fault on a page that others work on, or that is gone, asks nobody") {
@@ -513,14 +569,14 @@ TEST_SUITE("svm/port/page_migration") {
     CHECK(answer.error == errc::in_use);
     CHECK(w.others(there) == 0);
     w.look([&](frame_table& f) { f.set_locked(there, false); });
-    CHECK(w.owner_object.faults.empty());
+    CHECK(w.behind.faults.empty());
     w.end();
   }
   TEST_CASE("a fault brings one page of a block back, and its reference stays with that page") {
     world w;
     w.one.fill(4, order_2);
     page const there = w.to_device(w.one, 4, order_2);
-    w.owner_object.on_fault = [&](svm::cpu_fault<page> const& fault) {
+    w.behind.on_fault = [&](svm::cpu_fault<page> const& fault) {
       svm::page_scope const within{fault.space, fault.vma};
       std::vector<slot> whole = w.named(there, 4);
       {
@@ -539,17 +595,17 @@ TEST_SUITE("svm/port/page_migration") {
     };
     CHECK(w.one.bring_back(at(5), frame_table::after(there, 1), w.one.area).error == errc::ok);
     CHECK(w.values(w.one, 4, 4) == std::vector<std::uint64_t>{1004, 1005, 1006, 1007});
-    CHECK(w.owner_object.freed == 1);
+    CHECK(w.behind.freed == 1);
     CHECK(w.one.target(4) == there);
     CHECK(w.others(there) == 0);
     w.end();
-    CHECK(w.owner_object.freed == 4);
+    CHECK(w.behind.freed == 4);
   }
   TEST_CASE("a fault brings a whole block back, and its reference is no obstacle") {
     world w;
     w.one.fill(4, order_2);
     page const there = w.to_device(w.one, 4, order_2);
-    w.owner_object.on_fault = [&](svm::cpu_fault<page> const& fault) {
+    w.behind.on_fault = [&](svm::cpu_fault<page> const& fault) {
       std::vector<slot> slots = w.named(there, 4);
       process::migration session;
       w.one.collect_pages(session, slots, nullptr, fault.page);
@@ -561,8 +617,8 @@ TEST_SUITE("svm/port/page_migration") {
     };
     CHECK(w.one.bring_back(at(6), frame_table::after(there, 2), w.one.area).error == errc::ok);
     CHECK(w.values(w.one, 4, 4) == std::vector<std::uint64_t>{1004, 1005, 1006, 1007});
-    CHECK(w.owner_object.freed == 4);
-    CHECK(w.owner_object.splits.empty());
+    CHECK(w.behind.freed == 4);
+    CHECK(w.behind.splits.empty());
     w.end();
   }
 }

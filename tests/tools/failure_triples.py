@@ -41,11 +41,11 @@ LAYERS = ("pagemap", "gpusvm", "driver", "gpuvm")
 # What the mock machine and the drivers of the tests refuse on demand.
 OPERATIONS = {
     "counting_allocator::allocate": "alloc",
-    "address_space::allocate_page": "ram",
+    "page_migration::allocate_page": "ram",
     "address_space::fault_in": "ram",
     "address_space::register_notifier": "notifier",
-    "address_space::collect": "lock",
-    "address_space::collect_pages": "lock",
+    "page_migration::collect": "lock",
+    "page_migration::collect_pages": "lock",
     "gpu::dma_map": "dma_map",
     "gpu::link_iova": "dma_map",
     "gpu::reserve_iova": "iova",
@@ -99,7 +99,7 @@ class Program:
         if not file.startswith(self.include):
             return ""
         first = file[len(self.include) :].split("/")[0]
-        return first if first in LAYERS else "mock" if first in ("mock", "explore", "std") else "base"
+        return first if first in LAYERS else "mock" if first in ("mock", "explore", "std", "port") else "base"
 
     def read(self, text: str) -> None:
         nodes = {m[1]: (m[2], m[3]) for m in NODE.finditer(text)}

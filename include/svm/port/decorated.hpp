@@ -248,7 +248,8 @@ class decorated_pagemap : public decorated_model<Model, Tap> {
   }
 };
 
-/// The class above that fits a model: an mm has a `registration`, a pagemap a `memory`, and a device neither.
+namespace detail {
+
 template <class Model, call_tap Tap>
 struct decorated_choice {
   using type = decorated_device<Model, Tap>;
@@ -267,7 +268,11 @@ requires requires {
 struct decorated_choice<Model, Tap> {
   using type = decorated_pagemap<Model, Tap>;
 };
+
+}  // namespace detail
+
+/// The class above that fits a model: an mm has a `registration`, a pagemap a `memory`, and a device neither.
 template <class Model, call_tap Tap>
-using decorated = typename decorated_choice<Model, Tap>::type;
+using decorated = typename detail::decorated_choice<Model, Tap>::type;
 
 }  // namespace svm::inline v0::port

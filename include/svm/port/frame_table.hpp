@@ -45,7 +45,8 @@ struct page_mapping : list_hook<page_mapping<Space>> {
 /// Memory of the system ends with its last reference. Memory of a device ends with `remove`; the last reference on a
 /// block of it is told to its owner object.
 ///
-/// Locks: `lock()` (leaf_page_table) guards everything but the content; what is called ..._locked is called with it held.
+/// Locks: `lock()` (leaf_page_table) guards everything but the content. It is held around what is called ..._locked, and
+/// around the questions about a page; the others take it.
 /// Invariants: 1. a page of a block knows the first one, and the first one its order, lock and references. 2. a mapping
 /// stands in the list of its target.
 /// \tparam Space    whose page tables map the pages; has `space_id id() const noexcept`
@@ -179,7 +180,10 @@ class frame_table {
   /// True when a page of its block is mapped (M).
   [[nodiscard]] bool is_mapped_locked(page p) { return head(p).mapped != 0; }
   /// How many references of its block are no mapping's (M).
-  [[nodiscard]] std::uint32_t others_locked(page p) { return head(p).references - head(p).mapped; }
+  [[nodiscard]] std::uint32_t others_locked(page p) {
+    frame const& block = head(p);
+    return block.references - block.mapped;
+  }
   /// True when one of these is a CPU fault's (M).
   [[nodiscard]] bool is_faulting_locked(page p) { return head(p).faulting != page{}; }
   /// True when `test(mapping const&)` holds for a mapping of the page (M).

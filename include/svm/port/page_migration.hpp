@@ -138,10 +138,14 @@ class page_migration {
   }
   /// The mapping at `a`, which is `mapped`, becomes `migrating`.
   void take_out_locked(cpu_va a) { self().find_mapping(a)->migrating = true; }
-  /// The mapping at `a`, which is `migrating`, maps `to` from now on, which is its page or the one that it moved to.
-  void put_back_locked(cpu_va a, page to) {
-    static_cast<void>(to);
-    self().find_mapping(a)->migrating = false;
+  /// If what is at `a` is `migrating` and has the page `from`, it maps `to` from now on, which may be the same page; else
+  /// false, and nothing happened.
+  [[nodiscard]] bool put_back_locked(cpu_va a, page from, page to) {
+    static_cast<void>(to);  // the table of frames notes it
+    auto* const m = self().find_mapping(a);
+    if (m == nullptr || !m->migrating || m->target != from) return false;
+    m->migrating = false;
+    return true;
   }
   /// A hole at `a`, or a zero page whose end was told, becomes a mapping of `to` with a reference of its own; false, and
   /// nothing happened, when that cannot be.
@@ -174,13 +178,16 @@ class page_migration {
   class slot_targets {
    public:
     slot_targets(Frames& frames, std::span<slot> slots) : frames_(frames), slots_(slots) {}
-    [[nodiscard]] page of(std::size_t i) {
+    [[nodiscard]] bool has(std::size_t i) {
       if (slots_[i].destination != page{}) {
         first_ = i;
         end_ = i + slots_[i].destination_order.pages().value;
       }
-      if (i >= end_ || !slots_[i].is_collected()) return {};
-      return frames_.after(slots_[first_].destination, i - first_);
+      return i < end_ && slots_[i].is_collected();
+    }
+    /// The page for a slot, or no page.
+    [[nodiscard]] page of(std::size_t i) {
+      return has(i) ? frames_.after(slots_[first_].destination, i - first_) : page{};
     }
 
    private:
@@ -216,7 +223,7 @@ class page_migration {
                                             page faulting, freed_list& freed);
   [[nodiscard]] std::size_t take_locked(std::span<slot> slots, std::size_t i, page_order order);
   template <class Source>
-  [[nodiscard]] bool is_whole_locked(std::span<slot> slots, std::size_t i, Source&& source);
+  [[nodiscard]] bool is_whole_locked(std::span<slot> slots, std::size_t i, page_order order, Source&& source);
   [[nodiscard]] bool is_in_use_locked(page p);
   [[nodiscard]] mapped_run next_run_locked(std::span<slot> slots, std::size_t i);
   void settle(std::span<slot> slots);

@@ -259,7 +259,7 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   [[nodiscard]] port::page_mapping_view<page> view_locked(cpu_va a) const;
   [[nodiscard]] page_order hole_order_locked(cpu_va a, std::size_t most);
   void take_out_locked(cpu_va a) { table_.at(a).what = pte::state::migrating; }
-  void put_back_locked(cpu_va a, page to);
+  [[nodiscard]] bool put_back_locked(cpu_va a, page from, page to);
   [[nodiscard]] bool fill_hole_locked(cpu_va a, page to);
   void withdraw(std::span<slot> slots);
   /// What an entry that maps a page is: the CPU reaches it, or faults.

@@ -165,7 +165,10 @@ class physical_memory {
   [[nodiscard]] device_page_owner<page>* owner_object_of(page p) { return of(p).owner_object; }
   [[nodiscard]] std::size_t mappings_locked(page p) { return of(p).mappings.size(); }
   [[nodiscard]] bool is_mapped_locked(page p) { return head(p).mapped != 0; }
-  [[nodiscard]] std::uint32_t others_locked(page p) { return head(p).references - head(p).mapped; }
+  [[nodiscard]] std::uint32_t others_locked(page p) {
+    frame_type const& h = head(p);
+    return h.references - h.mapped;
+  }
   [[nodiscard]] bool is_faulting_locked(page p) { return head(p).faulting; }
   template <class Test>
   [[nodiscard]] bool any_mapping_locked(page p, Test&& test) {
@@ -173,8 +176,9 @@ class physical_memory {
   }
   /// Locks a block for a migration, which takes a reference; then gives both up.
   void hold_locked(page p) {
-    set_locked(p, true);
-    ++head(p).references;
+    frame_type& h = head(p);
+    h.locked = true;
+    ++h.references;
   }
   void release_locked(page p, freed_list& freed) {
     set_locked(p, false);

@@ -40,16 +40,17 @@ std::size_t page_migration<Self, Frames, PageLock>::collect_one_locked(migration
     return refuse(slots[i], slot_state::locked);
   if (machine_frames().is_device(now.page) && !session.for_.reaches(machine_frames().owner_of(now.page)))
     return refuse(slots[i], slot_state::resident);
-  auto const source = [&](std::size_t k) { return self().view_locked(a + page_size * (k - i)).page; };
-  page_order const whole = is_whole_locked(slots, i, source) ? machine_frames().order_of(now.page) : page_order{};
-  bool const splits = whole != machine_frames().order_of(now.page);
+  auto const seen = [&](std::size_t k) { return k == i ? now.page : self().view_locked(a + page_size * (k - i)).page; };
+  page_order const order = machine_frames().order_of(now.page);
+  page_order const whole = is_whole_locked(slots, i, order, seen) ? order : page_order{};
   std::size_t const count = whole.pages().value;
   for (std::size_t k = i; k < i + count; ++k)
-    if (machine_frames().mappings_locked(source(k)) != 1) return refuse(slots[i], slot_state::shared);
+    if (machine_frames().mappings_locked(machine_frames().after(now.page, k - i)) != 1)
+      return refuse(slots[i], slot_state::shared);
   if (machine_frames().others_locked(now.page) != 0) return refuse(slots[i], slot_state::pinned);
-  if (splits) static_cast<void>(machine_frames().split_locked(now.page, 0, freed));
+  if (whole != order) static_cast<void>(machine_frames().split_locked(now.page, 0, freed));
   for (std::size_t k = i; k < i + count; ++k) {
-    slots[k].source = source(k);
+    slots[k].source = machine_frames().after(now.page, k - i);
     self().take_out_locked(a + page_size * (k - i));
   }
   return take_locked(slots, i, whole);
@@ -68,12 +69,14 @@ std::size_t page_migration<Self, Frames, PageLock>::collect_hole_locked(std::spa
   return count;
 }
 
-/// True when the block that begins with `source(i)` has all its pages in the slots from `i` on, in order.
+/// True when the block of `source(i)`, of an order, has all its pages in the slots from `i` on, in order.
 template <class Self, class Frames, class PageLock>
 template <class Source>
-bool page_migration<Self, Frames, PageLock>::is_whole_locked(std::span<slot> slots, std::size_t i, Source&& source) {
+bool page_migration<Self, Frames, PageLock>::is_whole_locked(std::span<slot> slots, std::size_t i, page_order order,
+                                                             Source&& source) {
   page const first = source(i);
-  std::uint64_t const count = machine_frames().order_of(first).pages().value;
+  std::uint64_t const count = order.pages().value;
+  if (order == page_order{}) return true;
   if (machine_frames().first_of(first) != first || count > slots.size() - i) return false;
   for (std::uint64_t k = 1; k < count; ++k)
     if (source(i + k) != machine_frames().after(first, k)) return false;
@@ -128,7 +131,7 @@ std::size_t page_migration<Self, Frames, PageLock>::pick_one_locked(std::span<sl
   if (!is_inside(p)) return refuse(slots[i], slot_state::elsewhere);
   if (machine_frames().others_locked(p) != (has_fault ? 1u : 0u)) return refuse(slots[i], slot_state::pinned);
   page_order order = machine_frames().order_of(p);
-  bool is_whole = is_whole_locked(slots, i, [&](std::size_t k) { return slots[k].source; });
+  bool is_whole = is_whole_locked(slots, i, order, [&](std::size_t k) { return slots[k].source; });
   for (std::uint64_t k = 1; is_whole && k < order.pages().value; ++k)
     is_whole = is_inside(machine_frames().after(p, k));
   if (!is_whole) {
@@ -222,7 +225,7 @@ void page_migration<Self, Frames, PageLock>::let_go_locked(std::span<slot> block
   page const head = block.front().source;
   for (slot& s : block) {
     static_cast<void>(machine_frames().any_mapping_locked(s.source, [&](auto const& m) {
-      if (m.space->view_locked(m.at).state == mapping_state::migrating) m.space->put_back_locked(m.at, s.source);
+      static_cast<void>(m.space->put_back_locked(m.at, s.source, s.source));
       return false;
     }));
     s.state = why;

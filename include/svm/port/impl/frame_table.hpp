@@ -117,7 +117,7 @@ void frame_table<Space, Content, Lock, Allocator, PageBytes>::trim_locked(page p
   if (!is_alive(p)) return;
   page const first = first_of(p);
   frame const& block = of(first);
-  if (block.locked || block.mapped == 0) return;
+  if (block.mapped == 0) return;
   for (std::uint64_t i = 0; i < block.order.pages().value; ++i)
     if (mappings_locked(after(first, i)) == 0) {
       static_cast<void>(split_locked(first, 0, freed));

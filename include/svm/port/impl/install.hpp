@@ -20,7 +20,7 @@ void page_migration<Self, Frames, PageLock>::split_for_targets(migration& sessio
       slot const head = slots[i];
       std::size_t const end = i + head.order.pages().value;
       bool moves = false;
-      for (std::size_t k = i; k < end; ++k) moves = to.of(k) != page{} || moves;
+      for (std::size_t k = i; k < end; ++k) moves = to.has(k) || moves;
       bool const whole = head.destination != page{} && head.destination_order == head.order;
       if (moves && !whole && head.order != page_order{}) {
         bool const split = head.state == slot_state::hole || machine_frames().split_locked(head.source, 1, freed);
@@ -77,13 +77,13 @@ void page_migration<Self, Frames, PageLock>::install(migration& session) noexcep
   slot_targets to{machine_frames(), slots};
   for (std::size_t i = 0; i < slots.size();) {
     std::size_t end = i + 1;
-    if (to.of(i) == page{}) {
+    if (!to.has(i)) {
       i = end;
       continue;
     }
     if (slots[i].state == slot_state::hole) {
       slot_targets const from_here = to;
-      while (end < slots.size() && slots[end].state == slot_state::hole && to.of(end) != page{}) ++end;
+      while (end < slots.size() && slots[end].state == slot_state::hole && to.has(end)) ++end;
       install_holes(session, i, end, from_here);
     } else {
       exclusive_guard const guard{machine_frames().lock()};
@@ -128,14 +128,7 @@ void page_migration<Self, Frames, PageLock>::restore_locked(slot const& s, page 
   if (to == page{}) to = s.source;
   // Wherever it is mapped by now: a fork or a move of the mapping may have come between.
   machine_frames().move_mappings_locked(
-      s.source, to,
-      [&](auto const& m) {
-        view const now = m.space->view_locked(m.at);
-        if (now.state != mapping_state::migrating || now.page != s.source) return false;
-        m.space->put_back_locked(m.at, to);
-        return true;
-      },
-      freed);
+      s.source, to, [&](auto const& m) { return m.space->put_back_locked(m.at, s.source, to); }, freed);
 }
 
 }  // namespace svm::inline v0::port

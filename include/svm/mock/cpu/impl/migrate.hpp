@@ -38,10 +38,12 @@ page_order address_space<Lock, PageBytes>::hole_order_locked(cpu_va a, std::size
 }
 
 template <lock Lock, std::size_t PageBytes>
-void address_space<Lock, PageBytes>::put_back_locked(cpu_va a, page to) {
+bool address_space<Lock, PageBytes>::put_back_locked(cpu_va a, page from, page to) {
   pte& e = table_.at(a);
+  if (e.what != pte::state::migrating || e.target != from) return false;
   e.target = to;
   e.what = mapped_state_locked(to);
+  return true;
 }
 
 template <lock Lock, std::size_t PageBytes>
