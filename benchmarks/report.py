@@ -355,7 +355,8 @@ class Run:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=self.left())
         except subprocess.TimeoutExpired:
-            self.bad.append(f"{path.name}: the time was up")
+            if path not in self.took:
+                self.bad.append(f"{path.name}: the time was up")
             return False
         self.took[path] = time.monotonic() - start
         try:
