@@ -22,6 +22,7 @@ import json
 import math
 import os
 import re
+import resource
 import shutil
 import signal
 import statistics
@@ -206,8 +207,8 @@ def markdown(goals, samples, verdicts, repetitions):
     lines = ["# What the benchmarks say", ""]
     lines += [
         f"{reached} goals reached, {missed} missed, {len(verdicts) - reached - missed} without a verdict. Figures are",
-        f"medians of {repetitions * TURNS} interleaved repetitions or more: nanoseconds of the thread's CPU time, unless another",
-        "word stands there.",
+        f"medians of {repetitions * TURNS} interleaved repetitions or more: nanoseconds of the thread's CPU time, unless",
+        "another word stands there.",
         "",
         "## Goals",
         "",
@@ -355,7 +356,8 @@ class Run:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=self.left())
         except subprocess.TimeoutExpired:
-            self.bad.append(f"{path.name}: the time was up")
+            if path not in self.took:
+                self.bad.append(f"{path.name}: the time was up")
             return False
         self.took[path] = time.monotonic() - start
         try:
@@ -368,10 +370,10 @@ class Run:
 
     def replay(self, trace, row, lines, samples):
         """Replays a trace, and notes how many lines or accesses a CPU second it was."""
-        before = os.times()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run([str(self.svmsh), "replay", str(trace)], capture_output=True)
-        after = os.times()
-        spent = after.children_user - before.children_user + after.children_system - before.children_system
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
         if done.returncode != 0 or f"{REPLAYED}".encode() not in done.stdout:
             self.bad.append(f"{row}: {done.stderr.decode(errors='replace').strip()}")
         elif spent > 0:
@@ -429,7 +431,8 @@ def configured():
     say("compiling the benchmarks")
     subprocess.run([*compilation, *programs, "count_instructions"], check=True, stdout=sys.stderr)
     say(f"compiling svmsh, for {SVMSH_SECONDS} seconds at most")
-    compiling = subprocess.Popen([*compilation, "make_trace", "svmsh:executable"], stdout=sys.stderr, start_new_session=True)
+    command = [*compilation, "make_trace", "svmsh:executable"]
+    compiling = subprocess.Popen(command, stdout=sys.stderr, start_new_session=True)
     try:
         compiling.wait(SVMSH_SECONDS)
     except subprocess.TimeoutExpired:

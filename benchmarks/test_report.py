@@ -18,8 +18,8 @@ HERE = Path(__file__).resolve().parent
 
 def row(name, **figures):
     """A row as it stands in the JSON of a program."""
-    common = {"run_name": name + "/manual_time", "run_type": "iteration", "iterations": 7, "real_time": 1.0, "cpu_time": 2.0}
-    return common | {"time_unit": "ns", "label": "costless"} | figures
+    common = {"run_name": name + "/manual_time", "run_type": "iteration", "iterations": 7, "real_time": 1.0}
+    return common | {"cpu_time": 2.0, "time_unit": "ns", "label": "costless"} | figures
 
 
 def measured(*runs):
@@ -119,7 +119,9 @@ class Goals(unittest.TestCase):
 
 
 class Guards(unittest.TestCase):
-    GUARD = {"g": {"says": "a straw man", "ours": "a/baseline", "baseline": "a/look_up", "compare": "cost", "at": {"": 2}}}
+    GUARD = {
+        "g": {"says": "a straw man", "ours": "a/baseline", "baseline": "a/look_up", "compare": "cost", "at": {"": 2}}
+    }
 
     def test_a_fair_baseline_gives_a_verdict(self):
         samples = measured([*SIMPLE, row("a/look_up", cpu_ns=25.0)])
@@ -172,12 +174,13 @@ class Programs(unittest.TestCase):
     """The whole of report.py, with programs that answer what they are told to."""
 
     def report(self, programs):
-        """(exit status, verdicts, table) of two repetitions of `programs`: {name: Python that prints}."""
+        """(what ended, verdicts, table) of two repetitions of `programs`: {name or path: Python that prints}."""
         with tempfile.TemporaryDirectory() as scratch:
             build = Path(scratch)
             (build / "benchmarks").mkdir()
             for name, text in programs.items():
-                path = build / "benchmarks" / name
+                path = build / (name if "/" in name else f"benchmarks/{name}")
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(f"#!{sys.executable}\n{text}\n", encoding="utf-8")
                 path.chmod(0o755)
             goals = {"guards": {}, "goals": [goal("speedup", 2), goal("speedup", 2, what="gone", ours="a/gone")]}
@@ -213,6 +216,23 @@ class Programs(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("failed: bench_bad", done.stderr)
         self.assertIs(first["reached"], True)
+
+    def test_a_replay_counts_lines_a_cpu_second(self):
+        work = "import sys\nfor i in range(300000): pass\n"
+        maker = "import sys\nprint(*sys.argv[1:])"
+        shell = f"{work}words = open(sys.argv[2]).read().split()\nprint('accesses', words[0])"
+        programs = {"bench_ours": self.printing(*SIMPLE), "make_trace": maker, "examples/svmsh/svmsh": shell}
+        done, _, table = self.report(programs)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(table, r"\| replay/accesses/svmsh \| mock \| [\d.]+ \|  \| per_cpu_second [\d.]+M? \|")
+        self.assertRegex(table, r"\| replay/lines/svmsh \| mock \| [\d.]+ \|  \| per_cpu_second [\d.]+M? \|")
+
+    def test_a_replay_of_other_accesses_is_told(self):
+        programs = {"bench_ours": self.printing(*SIMPLE), "make_trace": "print(1)"}
+        programs["examples/svmsh/svmsh"] = "print('accesses', 1)"
+        done, _, _ = self.report(programs)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("failed: replay/accesses/svmsh", done.stderr)
 
     def test_a_row_that_fails_is_told(self):
         programs = {"bench_ours": self.printing(row("a/ours", error_occurred=True, error_message="lost"), SIMPLE[1])}
