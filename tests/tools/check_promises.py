@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: MIT
 """Checks that the conformance suites keep in step with the promises of the concepts.
 
-A concept numbers its promises in its comment, from 1 on, and names the suite that checks them. The tables of the suites
-have just these numbers, a sentence each; the heads of the suites say of each number what is checked; a check expects only
-what its concept promises; and no check is forgotten by who runs them. Usage: check_promises.py ROOT | --self-test
+A concept numbers its promises in its comment, from 1 on, and names the suite that checks them; the suite has the name of
+the concept. The tables of the suites have just these numbers, a sentence each; the heads of the suites say of each number
+what is checked; a check expects only what its concept promises; and no check is forgotten by who runs them.
+
+Usage: check_promises.py ROOT | --self-test
 """
 
 import re
@@ -23,15 +25,14 @@ _CHECK = re.compile(r"\bbroken_promises\s+(\w+)\(")
 
 
 def concepts(root: Path) -> dict[str, tuple[Path, list[int], str]]:
-    """Of each concept with promises: its header, its numbers, and the suite that it names."""
+    """Of each concept with promises, by the name of its suite: its header, its numbers, and the suite that it names."""
     found = {}
     for header in sorted((root / "include/svm/concepts").glob("*.hpp")):
         text = header.read_text(encoding="utf-8")
         for hit in _SUITE.finditer(text):
             comment = text[hit.end() :].split("\n", 1)[1]
             comment = comment[: re.search(r"^(?!///)", comment, re.MULTILINE).start()]
-            name = re.search(r"^(?:template.*\n)?concept (\w+)", text[hit.end() :], re.MULTILINE)
-            found[name[1] if name else header.stem] = (header, [int(n) for n in _NUMBERED.findall(comment)], hit[1])
+            found[Path(hit[1]).stem] = (header, [int(n) for n in _NUMBERED.findall(comment)], hit[1])
     return found
 
 
@@ -104,7 +105,8 @@ PLANTS = [
     ("a head that is silent", _plant(_TWO, "//  1. checked.\n", _ROWS, _BODY), ["does not say what is checked of [2]"]),
     ("an expectation of nothing", _plant(_TWO, _HEAD, _ROWS, _BODY.replace("(1,", "(7,")), ["has no promise 7"]),
     ("a check that is forgotten", _plant(_TWO, _HEAD, _ROWS, _BODY.replace("return glows()", "")), ["nobody runs glows"]),
-    ("a suite that is not there", _plant(_TWO, _HEAD, _ROWS, _BODY, "svm/conformance/bulb.hpp"), ["there is no"]),
+    ("a suite that is not there", _plant(_TWO, _HEAD, _ROWS, _BODY, "svm/conformance/bulb.hpp"),
+        ["no concept called lamp", "has no promise 1", "there is no", "suites have []"]),
     ("a table of no concept", _plant(_TWO, _HEAD, _ROWS, _BODY) | {"include/svm/concepts/lamp.hpp": ""}, ["no concept called", "has no promise 1"]),
 ]
 
