@@ -59,6 +59,30 @@ struct one_block {
   block_view view;
 };
 
+/// A GPU whose accesses come again with each replay, until they are cancelled or served.
+struct machine {
+  ring r;
+  batch_type b{r};
+  block_view memory;
+  std::vector<hardware_fault> waiting;
+  std::vector<std::pair<unsigned, fatality>> cancelled;
+  unsigned replays = 0;
+  translated::kind known = translated::kind::live;
+
+  void replay_and_wait() {
+    ++replays;
+    for (hardware_fault const& f : waiting) r.push(f);
+  }
+  translated translate(fault_context const&) const { return {.what = known, .space = 1, .gpu = gpu(0)}; }
+  bool permits(fault_entry const& e, fault_access a) const { return memory.permits(e, a); }
+  void cancel(fault_entry const& e, fatality f) {
+    cancelled.emplace_back(block_view::page_of(e), f);
+    std::erase_if(waiting, [&](hardware_fault const& w) {
+      return w.page == e.fault.page && (f == fatality::all || w.access >= write);
+    });
+  }
+};
+
 }  // namespace
 
 TEST_SUITE("placement/block_faults") {
@@ -161,29 +185,6 @@ TEST_SUITE("placement/block_faults") {
 }
 
 TEST_SUITE("placement/precise_cancel") {
-  /// A GPU whose accesses come again with each replay, until they are cancelled or served.
-  struct machine {
-    ring r;
-    batch_type b{r};
-    block_view memory;
-    std::vector<hardware_fault> waiting;
-    std::vector<std::pair<unsigned, fatality>> cancelled;
-    unsigned replays = 0;
-    translated::kind known = translated::kind::live;
-
-    void replay_and_wait() {
-      ++replays;
-      for (hardware_fault const& f : waiting) r.push(f);
-    }
-    translated translate(fault_context const&) const { return {.what = known, .space = 1, .gpu = gpu(0)}; }
-    bool permits(fault_entry const& e, fault_access a) const { return memory.permits(e, a); }
-    void cancel(fault_entry const& e, fatality f) {
-      cancelled.emplace_back(block_view::page_of(e), f);
-      std::erase_if(waiting, [&](hardware_fault const& w) {
-        return w.page == e.fault.page && (f == fatality::all || w.access >= write);
-      });
-    }
-  };
   using list = std::vector<std::pair<unsigned, fatality>>;
 
   TEST_CASE("only what comes again and is still fatal is cancelled, and the rest comes again") {

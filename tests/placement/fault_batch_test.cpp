@@ -58,6 +58,21 @@ TEST_SUITE("placement/fault_batch") {
     CHECK(few.coalesced() == 4);
   }
 
+  TEST_CASE("the size of a batch counts entries that were merged") {
+    ring r;
+    for (unsigned n = 0; n < 300; ++n) r.push(fault(n < 200 ? 7 : n));
+    batch_type b{r};
+    b.fetch(fetch_mode::ready);
+    CHECK(b.cached() == 256);
+    CHECK(b.coalesced() == 57);
+    b.fetch(fetch_mode::all);
+    CHECK(b.cached() == 44);
+    for (unsigned n = 0; n < 300; ++n) r.push(fault(7));
+    b.fetch(fetch_mode::all);
+    CHECK(b.cached() == 300);
+    CHECK(b.coalesced() == 1);
+  }
+
   TEST_CASE("the ring goes round") {
     ring r{8};
     batch_type b{r};

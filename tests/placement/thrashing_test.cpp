@@ -170,7 +170,7 @@ TEST_SUITE("placement/thrashing") {
     CHECK(s.page().events == 2);
   }
 
-  TEST_CASE("evictions, first hops and a space that is off leave no trace") {
+  TEST_CASE("evictions, first hops and a space that is off change nothing") {
     scene s{machines::bus(1)};
     s.moved(gpu(0));
     s.moved(cpu, {5, 6}, migration_cause::eviction);
@@ -178,6 +178,9 @@ TEST_SUITE("placement/thrashing") {
     CHECK(s.block.page(5) == nullptr);
     s.moved(gpu(0));
     CHECK(s.block.page(5) == nullptr);  // who moved last is still the GPU
+    s.thrash();
+    s.moved(cpu, {5, 6}, migration_cause::eviction);
+    CHECK(s.block.thrashing().test(5));  // and an eviction forgets nothing either
     scene off{machines::bus(1), {.enabled = false}};
     off.moved(gpu(0));
     off.moved(cpu);

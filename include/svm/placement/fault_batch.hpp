@@ -37,7 +37,7 @@ struct translated {
 };
 
 /// A batch of faults out of a GPU's ring: fetched, merged and put in order (rules C1 and C2). It holds its entries, and
-/// takes no memory.
+/// takes no memory. Its size counts entries of the ring, merged ones too.
 ///
 /// `Ring` is the hardware: `unsigned size()`, `unsigned put()` asks the device; `bool is_valid(unsigned)`;
 /// `hardware_fault take(unsigned)` reads an entry and makes it invalid; `void set_get(unsigned)` tells the device;
@@ -56,7 +56,7 @@ class fault_batch {
     unsigned const begin = get_;
     if (get_ == put_) put_ = ring_.put();
     bool lives = true;
-    while (get_ != put_ && (mode == fetch_mode::all ? count_ < Capacity : count_ < limit_)) {
+    while (get_ != put_ && (mode == fetch_mode::all ? count_ < Capacity : cached_ < limit_)) {
       if (!ring_.is_valid(get_)) {
         if (mode == fetch_mode::ready && cached_ != 0) break;
         if (!(lives = wait_for(get_))) break;
