@@ -6,6 +6,7 @@
 
 #include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>
+#include <svm/std/one_thread_policies.hpp>
 #include <svm/std/std_lock.hpp>
 #include <svm/std/std_reservation.hpp>
 #include <svm/std/steady_clock.hpp>
