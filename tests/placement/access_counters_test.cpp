@@ -42,7 +42,8 @@ TEST_SUITE("placement/access_counters") {
                                             {.address = {9}, .space = 1, .gpu = gpu(1)},
                                             {.address = {7}, .space = 1, .gpu = gpu(1)},
                                             {.address = {8}, .space = 1, .gpu = gpu(0)}};
-    order(batch);
+    std::vector<counter_notification> scratch(4);
+    order(batch, scratch);
     std::vector<std::uint64_t> addresses;
     for (counter_notification const& n : batch) addresses.push_back(n.address.value);
     CHECK(addresses == std::vector<std::uint64_t>{8, 7, 9, 5});

@@ -22,9 +22,9 @@ struct counter_notification {
   processor gpu = nobody;
 };
 
-/// Puts notifications in the order of their service: by address space, GPU and address.
-constexpr void order(std::span<counter_notification> batch) {
-  detail::sort(batch, [](counter_notification const& a, counter_notification const& b) {
+/// Puts notifications in the order of their service: by address space, GPU and address. \pre `scratch` is no smaller
+constexpr void order(std::span<counter_notification> batch, std::span<counter_notification> scratch) {
+  detail::sort(batch, scratch, [](counter_notification const& a, counter_notification const& b) {
     if (a.space != b.space) return a.space < b.space;
     return a.gpu != b.gpu ? a.gpu < b.gpu : a.address < b.address;
   });

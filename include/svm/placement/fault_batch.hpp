@@ -92,10 +92,10 @@ class fault_batch {
   /// page, and the most intrusive access first. Stops at the first context that is not live and says what it is.
   template <class Translate>
   [[nodiscard]] translated::kind order(Translate&& translate) {
+    std::array<std::uint16_t, Capacity> scratch;
     std::span<std::uint16_t> const all{order_.data(), count_};
-    detail::sort(all, [this](std::uint16_t a, std::uint16_t b) {
-      auto const by = entries_[a].fault.context <=> entries_[b].fault.context;
-      return by != 0 ? by < 0 : a < b;
+    detail::sort<std::uint16_t>(all, scratch, [this](std::uint16_t a, std::uint16_t b) {
+      return entries_[a].fault.context < entries_[b].fault.context;
     });
     translated known;
     for (unsigned i = 0; i < count_; ++i) {
@@ -105,7 +105,11 @@ class fault_batch {
       e.space = known.space;
       e.gpu = known.gpu;
     }
-    detail::sort(all, [this](std::uint16_t a, std::uint16_t b) { return comes_before(a, b); });
+    std::array<sort_key, Capacity> keys;
+    for (unsigned i = 0; i < count_; ++i) keys[i] = key_of(entries_[i]);
+    detail::sort<std::uint16_t>(all, scratch, [&](std::uint16_t a, std::uint16_t b) {
+      return keys[a].owner != keys[b].owner ? keys[a].owner < keys[b].owner : keys[a].place < keys[b].place;
+    });
     return translated::kind::live;
   }
 
@@ -167,13 +171,16 @@ class fault_batch {
     if (fault.access > e.fault.access) e.fault = fault;  // the more intrusive one speaks for all
   }
 
-  [[nodiscard]] bool comes_before(std::uint16_t i, std::uint16_t j) const {
-    fault_entry const& a = entries_[i];
-    fault_entry const& b = entries_[j];
-    if (a.space != b.space) return a.space < b.space;
-    if (a.gpu != b.gpu) return a.gpu < b.gpu;
-    if (a.fault.page != b.fault.page) return a.fault.page < b.fault.page;
-    return a.fault.access != b.fault.access ? a.fault.access > b.fault.access : i < j;
+  /// What entries are ordered by, in two words: the space and the GPU; then the page, and in its low bits the access, the
+  /// most intrusive one first.
+  struct sort_key {
+    std::uint64_t owner;
+    std::uint64_t place;
+  };
+  [[nodiscard]] static sort_key key_of(fault_entry const& e) {
+    auto const rank = [](fault_access a) { return static_cast<std::uint64_t>(a); };
+    return {.owner = std::uint64_t{e.space} << 8 | e.gpu.id,
+            .place = e.fault.page.value | (rank(fault_access::atomic_strong) - rank(e.fault.access))};
   }
   [[nodiscard]] static bool is_one_block(fault_entry const& a, fault_entry const& b) {
     return a.space == b.space && a.gpu == b.gpu &&

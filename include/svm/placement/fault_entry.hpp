@@ -47,7 +47,7 @@ struct fault_context {
 /// One entry of a GPU's ring of faults.
 struct hardware_fault {
   fault_context context{};
-  cpu_va page{};  ///< rounded down to a page of the mm
+  cpu_va page{};  ///< rounded down to a page of the mm, so that its low bits are clear
   fault_access access = fault_access::read;
   unsigned microtlb = 0;
   bool is_fatal = false;  ///< of a kind that no service can cure
