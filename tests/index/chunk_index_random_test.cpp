@@ -216,7 +216,7 @@ TEST_SUITE("index/chunk_index") {
   TEST_CASE_TEMPLATE("an index that is filled and emptied again and again stays equal to a std::map", Index,
                      SVM_TEST_INDEXES) {
     for (scene const& s : scenes) {
-      for (std::uint64_t const seed : {7, 8}) {
+      for (std::uint64_t const seed : {std::uint64_t{7}, std::uint64_t{8}}) {
         CAPTURE(s.name);
         CAPTURE(seed);
         twins<Index> both{s, seed};

@@ -358,12 +358,15 @@ TEST_SUITE("index/chunk_index") {
   TEST_CASE("an entry takes at most 40 bytes in dense memory, and 130 at any density from ten thousand entries on") {
     constexpr std::uint64_t count = 20'000;
     splitmix64 random{42};
-    for (auto const& [size, stride] : {std::pair{64 * KiB, 64 * KiB}, std::pair{64 * KiB, 128 * KiB},
-                                       std::pair{4 * KiB, 4 * KiB}, std::pair{2 * MiB, 2 * MiB}}) {
-      CAPTURE(size);
-      CAPTURE(stride);
+    struct {
+      std::uint64_t size;
+      std::uint64_t stride;
+    } const rows[] = {{64 * KiB, 64 * KiB}, {64 * KiB, 128 * KiB}, {4 * KiB, 4 * KiB}, {2 * MiB, 2 * MiB}};
+    for (auto const& row : rows) {
+      CAPTURE(row.size);
+      CAPTURE(row.stride);
       std::vector<object> dense;
-      for (std::uint64_t i = 0; i < count; ++i) dense.push_back({{{base + i * stride}, {size}}});
+      for (std::uint64_t i = 0; i < count; ++i) dense.push_back({{{base + i * row.stride}, {row.size}}});
       CHECK(bytes_an_entry(dense) <= 40.0);
     }
     for (std::uint64_t const size : {64 * KiB, 4 * KiB})

@@ -18,7 +18,8 @@
 
 namespace svm::inline v0 {
 
-/// How an index keeps a few entries that are far from others: in buckets, which are small, or in tables, which are fast.
+/// How an index keeps a few entries that are far from others: in buckets, which are small, or in tables, which are
+/// fast.
 enum class chunk_sparse : bool { buckets, tables };
 
 /// The ordered set of objects that are chunks: their sizes are those of a `chunk_layout`, and each is aligned to its
@@ -33,13 +34,14 @@ enum class chunk_sparse : bool { buckets, tables };
 /// It never owns, moves or changes an object. A slot holds whatever is alone in it, so tables exist where entries are
 /// dense, and sparse memory is kept in buckets.
 ///
-/// Invariants: 1. entries do not overlap; a slot holds all entries of its span. 2. a table has two slots in use at least,
-/// its slots are smaller than the one that it is in. 3. a bucket has two to four entries, in order. 4. an entry larger than
-/// a slot stands in each that it fills, and `used` has the first of them. 5. size() counts the entries.
+/// Invariants: 1. entries do not overlap; a slot holds all entries of its span. 2. a table has two slots in use at
+/// least, its slots are smaller than the one that it is in. 3. a bucket has two to four entries, in order. 4. an entry
+/// larger than a slot stands in each that it fills, and `used` has the first of them. 5. size() counts the entries.
 ///
 /// Threads: as for `interval_index`: `const` functions need the user's lock shared, the others need it exclusive, and
-/// `reserve` and `replenish` none. `find` may go without where `Sharing` allows it and the user can tell afterwards that
-/// nothing changed: every word it reads is one load, and a table that it is in leads to nothing but what was in its span.
+/// `reserve` and `replenish` none. `find` may go without where `Sharing` allows it and the user can tell afterwards
+/// that nothing changed: every word it reads is one load, and a table that it is in leads to nothing but what was in
+/// its span.
 /// \complexity O(levels of the layout) for every function, unless it says otherwise
 template <interval_traits Traits, class LockPolicy, class Allocator, chunk_sparse Sparse = chunk_sparse::buckets,
           class Sharing = readers_lock>
@@ -85,8 +87,8 @@ class chunk_index {
 
   /// Inserts an object, unless entries overlap it: then returns the lowest of those, and changes nothing.
   ///
-  /// \pre `e` is a chunk inside the span; `nodes` comes from `reserve` or `replenish`, with no insertion since; the user's
-  ///      lock is held exclusive
+  /// \pre `e` is a chunk inside the span; `nodes` comes from `reserve` or `replenish`, with no insertion since; the
+  ///      user's lock is held exclusive
   /// \allocs none
   [[nodiscard]] entry* insert(reservation& nodes, entry& e) {
     interval<address> const span = Traits::interval_of(e);
@@ -352,8 +354,8 @@ class chunk_index {
     p.store(left);
     Sharing::retire(pool_, t);
   }
-  /// A bucket of what the two or three slots of a table have, or nothing where that is more than three entries, or where
-  /// no memory is to be had: the table serves as well.
+  /// A bucket of what the two or three slots of a table have, or nothing where that is more than three entries, or
+  /// where no memory is to be had: the table serves as well.
   [[nodiscard]] chunk_slot shrunk(chunk_slot a, chunk_slot b, chunk_slot c) {
     if (a.is_bucket() != b.is_bucket() && c.is_empty()) {
       chunk_slot const two = a.is_bucket() ? a : b;

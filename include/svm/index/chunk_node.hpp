@@ -112,7 +112,8 @@ struct chunk_slots {
   [[nodiscard]] chunk_slot at(unsigned number) const { return chunk_slot{slots[number].load()}; }
 };
 
-/// The root of an index: what its span begins at, and where it may change. `used` has the slots in which something begins.
+/// The root of an index: what its span begins at, and where it may change. `used` has the slots in which something
+/// begins.
 template <class Sharing>
 struct chunk_root {
   chunk_slots<Sharing, chunk_layout::root_bits> all;

@@ -22,16 +22,17 @@ namespace svm::inline v0 {
 ///     owned  |== in indexes ==|=========== free ===========|
 ///                             |== reserved ==|== spare ====|
 ///
-/// Nodes that a reservation did not take, and those that an erasure frees, stay as spare ones: a caller that reserves and
-/// then fails leaves them to the next. They go back to the allocator above `trim_above`, a batch at the end of each
+/// Nodes that a reservation did not take, and those that an erasure frees, stay as spare ones: a caller that reserves
+/// and then fails leaves them to the next. They go back to the allocator above `trim_above`, a batch at the end of each
 /// reservation, and all at once with `trim` or at the end of the pool.
 ///
-/// A pool of an index whose nodes differ has all `Nodes`, each counted for itself; nodes of one kind never become another.
+/// A pool of an index whose nodes differ has all `Nodes`, each counted for itself; nodes of one kind never become
+/// another.
 ///
-/// Invariants, for each kind: 1. reserved <= free. 2. the list of free nodes has `free` members. 3. free <= owned. 4. the
-/// sum of the credits of all reservations is `reserved`.
-/// The pool locks itself with one mutex of rank leaf_allocator, and never calls the allocator while it holds it. All
-/// indexes of the same nodes may share a pool; the pool outlives them and every reservation.
+/// Invariants, for each kind: 1. reserved <= free. 2. the list of free nodes has `free` members. 3. free <= owned. 4.
+/// the sum of the credits of all reservations is `reserved`. The pool locks itself with one mutex of rank
+/// leaf_allocator, and never calls the allocator while it holds it. All indexes of the same nodes may share a pool; the
+/// pool outlives them and every reservation.
 template <class LockPolicy, class Allocator, class... Nodes>
 class index_node_pool {
   static constexpr std::size_t kinds = sizeof...(Nodes);
@@ -49,8 +50,8 @@ class index_node_pool {
   }();
 
  public:
-  /// Spare nodes of a kind above this number go back to the allocator, `trim_batch` of them at the end of a reservation,
-  /// so that no caller pays for all that a large unmap freed.
+  /// Spare nodes of a kind above this number go back to the allocator, `trim_batch` of them at the end of a
+  /// reservation, so that no caller pays for all that a large unmap freed.
   static constexpr std::size_t trim_above = 128;
   static constexpr std::size_t trim_batch = 16;
 

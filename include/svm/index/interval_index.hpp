@@ -29,8 +29,8 @@ enum class index_memory : bool { none, last_leaf };
 /// before the next one starts.
 ///
 /// Threads: `const` functions need the user's lock shared, and use nothing that is remembered; the others need it
-/// exclusive; `reserve` and `replenish` need none. No function but these two calls the allocator; nodes that an erasure frees stay in the pool until a
-/// reservation ends or the pool is trimmed.
+/// exclusive; `reserve` and `replenish` need none. No function but these two calls the allocator; nodes that an erasure
+/// frees stay in the pool until a reservation ends or the pool is trimmed.
 /// \complexity O(log size) for every function, unless it says otherwise
 template <interval_traits Traits, class LockPolicy, class Allocator, unsigned Fanout = 16,
           index_memory Memory = index_memory::none>
@@ -87,8 +87,8 @@ class interval_index {
     return insert_counted(nodes, e);
   }
 
-  /// The most nodes that it takes to insert an entry at `start` as one of `entries` new ones that have no others between
-  /// them; often none. For who may call the allocator with the user's lock held.
+  /// The most nodes that it takes to insert an entry at `start` as one of `entries` new ones that have no others
+  /// between them; often none. For who may call the allocator with the user's lock held.
   ///
   /// \pre entries <= 2; the count holds while the index has no change but these insertions and `replace`
   [[nodiscard]] std::size_t nodes_to_insert(address start, unsigned entries) const {
