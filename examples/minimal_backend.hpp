@@ -129,6 +129,8 @@ class process {
     while (!vmas_.empty()) munmap(vmas_.begin()->second.start());
   }
 
+  [[nodiscard]] svm::space_id id() const noexcept { return {1}; }  // there is no other process
+
   // Looking at the address space; the library holds the map lock shared around these.
   [[nodiscard]] auto& map_lock() noexcept { return map_lock_; }
   [[nodiscard]] svm::result<svm::vma_info> find_vma(svm::cpu_va a) noexcept {
@@ -209,7 +211,7 @@ class process {
   };
   [[nodiscard]] svm::errc collect(migration& session, svm::va_range span, std::span<slot> slots,
                                   svm::page_owner reach) noexcept;
-  void collect_pages(migration& session, std::span<slot> slots, svm::va_range const* within, page faulting) noexcept;
+  void collect_pages(migration& session, std::span<slot> slots, svm::page_scope const* within, page faulting) noexcept;
   void install(migration& session) noexcept;
   void finalize(migration& session) noexcept;
 
@@ -290,7 +292,8 @@ inline svm::errc process::make_present(svm::cpu_va a, svm::page_owner user) {
   if (!f.is_device || user.reaches(f.owner())) return svm::errc::ok;
 
   ++f.references;  // keeps it, and so what stands behind it, while it is asked
-  svm::cpu_fault_answer const answer = f.owner_object->page_faulted({a, target, vma->extent});
+  svm::cpu_fault_answer const answer =
+      f.owner_object->page_faulted({.space = id(), .address = a, .page = target, .vma = vma->extent});
   memory_.put(target);
   if (answer.next == svm::cpu_fault_answer::action::fail) return answer.error;
   return memory_.of(entry->second.target).is_device ? svm::errc::busy : svm::errc::ok;
@@ -342,14 +345,14 @@ inline svm::errc process::collect(migration& session, svm::va_range span, std::s
 }
 
 /// The same for device pages that are given by handle, wherever the process maps them.
-inline void process::collect_pages(migration& session, std::span<slot> slots, svm::va_range const* within,
+inline void process::collect_pages(migration& session, std::span<slot> slots, svm::page_scope const* within,
                                    page faulting) noexcept {
   session.begin(*this, slots);
   for (std::size_t i = 0; i < slots.size(); ++i) {
     page const source = slots[i].source;
     if (!memory_.is_live(source)) continue;  // stays `untouched`
     std::optional<svm::cpu_va> const at = memory_.of(source).at;
-    if (!at || (within != nullptr && !within->contains(*at))) {
+    if (!at || (within != nullptr && (within->space != id() || !within->span.contains(*at)))) {
       slots[i].state = svm::slot_state::elsewhere;
       continue;
     }

@@ -50,6 +50,7 @@ class mm {
 
   bool get_user() noexcept { return true; }
   void put_user() noexcept {}
+  svm::space_id id() const noexcept { return {1}; }
   no_map_lock& map_lock() noexcept { return map_lock_; }
   svm::result<svm::vma_info> find_vma(svm::cpu_va) noexcept { return whole_; }
   svm::result<svm::vma_info> find_first_vma(svm::va_range) noexcept { return whole_; }
@@ -93,7 +94,7 @@ class mm {
     }
     return svm::errc::ok;
   }
-  void collect_pages(migration& session, std::span<svm::migration_slot<page>> slots, svm::va_range const*,
+  void collect_pages(migration& session, std::span<svm::migration_slot<page>> slots, svm::page_scope const*,
                      page) noexcept {
     session.home = this;
     session.slots = slots;

@@ -18,7 +18,7 @@ struct my_mm : archetypes::mm {
   svm::errc fault_in(svm::walk_request<registration> const&, svm::run_sink<page>&) noexcept;
   void snapshot(svm::va_range, svm::run_sink<page>&) noexcept;
   svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept;
-  void collect_pages(migration&, std::span<slot>, svm::va_range const*, page) noexcept;
+  void collect_pages(migration&, std::span<slot>, svm::page_scope const*, page) noexcept;
   svm::result<page> allocate_page(svm::page_order) noexcept;
   void adopt_device_page(page, svm::page_order, svm::device_page_owner<page>&, bool) noexcept;
   void discard_page(page) noexcept;

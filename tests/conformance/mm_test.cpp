@@ -61,6 +61,7 @@ enum class flaw {
   frees_first_page_only,
   coherent_needs_a_fault,
   freed_is_elsewhere,
+  scope_is_of_any_space,
 };
 
 class flawed_memory : public wide::memory {
@@ -127,8 +128,10 @@ class flawed_mm : public wide::process {
     slots_ = slots;
     return e;
   }
-  void collect_pages(migration& session, std::span<slot> slots, svm::va_range const* within, page faulting) noexcept {
-    process::collect_pages(session, slots, within, faulting);
+  void collect_pages(migration& session, std::span<slot> slots, svm::page_scope const* within, page faulting) noexcept {
+    std::optional<svm::page_scope> own;
+    if (flaw_ == flaw::scope_is_of_any_space && within != nullptr) own.emplace(svm::page_scope{id(), within->span});
+    process::collect_pages(session, slots, own ? &*own : within, faulting);
     misreport(slots);
   }
   void install(migration& session) noexcept {
@@ -350,5 +353,6 @@ TEST_SUITE("conformance/mm") {
     CHECK(found_in(frees_first_page_only) == broken_promises{8});
     CHECK(found_in(coherent_needs_a_fault) == broken_promises{8});
     CHECK(found_in(freed_is_elsewhere) == broken_promises{9});
+    CHECK(found_in(scope_is_of_any_space) == broken_promises{6});
   }
 }

@@ -84,6 +84,7 @@ class process {
     tell({{svm::cpu_va{}, svm::byte_count{UINT64_MAX}}, svm::invalidation_cause::release});
     while (!vmas_.empty()) munmap(vmas_.begin()->second.extent.start());
   }
+  [[nodiscard]] svm::space_id id() const noexcept { return {1}; }  // a page knows one place where it is mapped
   [[nodiscard]] auto& map_lock() noexcept { return map_lock_; }
   [[nodiscard]] svm::result<svm::vma_info> find_vma(svm::cpu_va a) noexcept {
     return find_first_vma({a, svm::byte_count{1}});
@@ -195,7 +196,7 @@ class process {
     return svm::errc::ok;
   }
 
-  void collect_pages(migration& session, std::span<slot> slots, svm::va_range const* within, page faulting) noexcept {
+  void collect_pages(migration& session, std::span<slot> slots, svm::page_scope const* within, page faulting) noexcept {
     session.begin(*this, slots, faulting);
     for (std::size_t i = 0; i < slots.size();) {
       page const p = slots[i].source;
@@ -204,7 +205,7 @@ class process {
         continue;
       }
       std::optional<svm::cpu_va> const at = memory_.of(p).at;
-      if (!at || (within != nullptr && !within->contains(*at))) {
+      if (!at || (within != nullptr && (within->space != id() || !within->span.contains(*at)))) {
         slots[i++].state = svm::slot_state::elsewhere;
         continue;
       }
@@ -336,7 +337,8 @@ class process {
     frame& b = memory_.block(target);
     if (!b.is_device || (by_cpu && b.coherent) || user.reaches(memory_.owner(target))) return svm::errc::ok;
     ++b.references;
-    svm::cpu_fault_answer const answer = b.owner_object->page_faulted({a, target, v->extent});
+    svm::cpu_fault_answer const answer =
+        b.owner_object->page_faulted({.space = id(), .address = a, .page = target, .vma = v->extent});
     memory_.put(target);
     if (answer.next == svm::cpu_fault_answer::action::fail) return answer.error;
     return memory_.block(e.target).is_device ? svm::errc::busy : svm::errc::ok;

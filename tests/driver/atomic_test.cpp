@@ -28,7 +28,10 @@ errc atomic_add(world& w, cpu_va a, std::uint64_t value) {
 }
 /// What a CPU fault at `a`, in device memory, would be told now.
 svm::cpu_fault_answer::action cpu_fault_at(world& w, cpu_va a) {
-  return allocation_at(w, a)->live_pages().page_faulted({a, w.process.entry_at(a).target, span(base, chunk)}).next;
+  return allocation_at(w, a)
+      ->live_pages()
+      .page_faulted({w.process.id(), a, w.process.entry_at(a).target, span(base, chunk)})
+      .next;
 }
 
 }  // namespace

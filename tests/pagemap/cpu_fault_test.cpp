@@ -318,7 +318,7 @@ TEST_SUITE("pagemap/migrator, CPU faults") {
     auto& f = w.frames.of(p);
     f.locked = true;
     ++f.references;  // the fault's
-    auto const answer = kept->live_pages().page_faulted({base, p, span(base, page_bytes)});
+    auto const answer = kept->live_pages().page_faulted({w.process.id(), base, p, span(base, page_bytes)});
     --f.references;
     f.locked = false;
     CHECK(answer.next == svm::cpu_fault_answer::action::look_again);

@@ -29,7 +29,7 @@ struct slice_scene : world {
   [[nodiscard]] svm::cpu_fault_answer ask() {
     auto const kept = allocation_at(*this, base);
     auto const p = process.entry_at(base).target;
-    return kept->live_pages().page_faulted({base, p, span(base, chunk)});
+    return kept->live_pages().page_faulted({process.id(), base, p, span(base, chunk)});
   }
   [[nodiscard]] svm::duration elapsed() { return {clock.now().nanoseconds - begin.nanoseconds}; }
 

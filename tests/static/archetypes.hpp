@@ -144,6 +144,7 @@ struct mm : rigid {
   [[nodiscard]] static page page_at(exactly<page>, exactly<std::uint64_t>) noexcept;
   [[nodiscard]] bool get_user() noexcept;
   void put_user() noexcept;
+  [[nodiscard]] svm::space_id id() const noexcept;
   [[nodiscard]] shared_lock& map_lock();
   [[nodiscard]] svm::result<svm::vma_info> find_vma(exactly<svm::cpu_va>) noexcept;
   [[nodiscard]] svm::result<svm::vma_info> find_first_vma(exactly<svm::va_range>) noexcept;
@@ -156,7 +157,7 @@ struct mm : rigid {
   void set_sequence(registration&, exactly<std::uint64_t>) noexcept;
   [[nodiscard]] svm::errc collect(migration&, exactly<svm::va_range>, exactly<std::span<slot>>,
                                   exactly<svm::page_owner>) noexcept;
-  void collect_pages(migration&, exactly<std::span<slot>>, svm::va_range const*, exactly<page>) noexcept;
+  void collect_pages(migration&, exactly<std::span<slot>>, svm::page_scope const*, exactly<page>) noexcept;
   void install(migration&) noexcept;
   void finalize(migration&) noexcept;
   [[nodiscard]] svm::result<page> allocate_page(exactly<svm::page_order>) noexcept;

@@ -72,6 +72,10 @@ struct mm_put_user : archetypes::mm {
   void put_user() noexcept = delete;
 };
 static_assert(!agreed::mm<mm_put_user>);
+struct mm_id : archetypes::mm {
+  svm::space_id id() const noexcept = delete;
+};
+static_assert(!agreed::mm<mm_id>);
 struct mm_find_vma : archetypes::mm {
   svm::result<svm::vma_info> find_vma(svm::cpu_va) noexcept = delete;
 };
@@ -113,7 +117,7 @@ struct mm_collect : archetypes::mm {
 };
 static_assert(!agreed::mm<mm_collect>);
 struct mm_collect_pages : archetypes::mm {
-  void collect_pages(migration&, std::span<slot>, svm::va_range const*, page) noexcept = delete;
+  void collect_pages(migration&, std::span<slot>, svm::page_scope const*, page) noexcept = delete;
 };
 static_assert(!agreed::mm<mm_collect_pages>);
 struct mm_install : archetypes::mm {
@@ -282,6 +286,10 @@ struct mm_put_user : archetypes::mm {
   void put_user();
 };
 static_assert(!agreed::mm<mm_put_user>);
+struct mm_id : archetypes::mm {
+  svm::space_id id() const;
+};
+static_assert(!agreed::mm<mm_id>);
 struct mm_find_vma : archetypes::mm {
   svm::result<svm::vma_info> find_vma(svm::cpu_va);
 };
@@ -323,7 +331,7 @@ struct mm_collect : archetypes::mm {
 };
 static_assert(!agreed::mm<mm_collect>);
 struct mm_collect_pages : archetypes::mm {
-  void collect_pages(migration&, std::span<slot>, svm::va_range const*, page);
+  void collect_pages(migration&, std::span<slot>, svm::page_scope const*, page);
 };
 static_assert(!agreed::mm<mm_collect_pages>);
 struct mm_install : archetypes::mm {
@@ -491,6 +499,10 @@ struct mm_put_user : archetypes::mm {
   int put_user() noexcept;
 };
 static_assert(!agreed::mm<mm_put_user>);
+struct mm_id : archetypes::mm {
+  std::uint64_t id() const noexcept;
+};
+static_assert(!agreed::mm<mm_id>);
 struct mm_find_vma : archetypes::mm {
   void find_vma(svm::cpu_va) noexcept;
 };
@@ -532,7 +544,7 @@ struct mm_collect : archetypes::mm {
 };
 static_assert(!agreed::mm<mm_collect>);
 struct mm_collect_pages : archetypes::mm {
-  int collect_pages(migration&, std::span<slot>, svm::va_range const*, page) noexcept;
+  int collect_pages(migration&, std::span<slot>, svm::page_scope const*, page) noexcept;
 };
 static_assert(!agreed::mm<mm_collect_pages>);
 struct mm_install : archetypes::mm {
@@ -795,7 +807,7 @@ struct with_page : archetypes::mm {
   svm::errc fault_in(svm::walk_request<registration> const&, svm::run_sink<Page>&) noexcept;
   void snapshot(svm::va_range, svm::run_sink<Page>&) noexcept;
   svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept;
-  void collect_pages(migration&, std::span<slot>, svm::va_range const*, Page const&) noexcept;
+  void collect_pages(migration&, std::span<slot>, svm::page_scope const*, Page const&) noexcept;
   svm::result<Page> allocate_page(svm::page_order) noexcept;
   void adopt_device_page(Page const&, svm::page_order, svm::device_page_owner<Page>&, bool) noexcept;
   void discard_page(Page const&) noexcept;
@@ -821,7 +833,7 @@ template <class Migration>
 struct with_migration : archetypes::mm {
   using migration = Migration;
   svm::errc collect(Migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept;
-  void collect_pages(Migration&, std::span<slot>, svm::va_range const*, page) noexcept;
+  void collect_pages(Migration&, std::span<slot>, svm::page_scope const*, page) noexcept;
   void install(Migration&) noexcept;
   void finalize(Migration&) noexcept;
 };

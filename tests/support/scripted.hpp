@@ -81,6 +81,7 @@ struct scripted_mm {
 
   [[nodiscard]] bool get_user() noexcept { return users != 0 && ++users != 0; }
   void put_user() noexcept { --users; }
+  [[nodiscard]] svm::space_id id() const noexcept { return {1}; }
   [[nodiscard]] auto& map_lock() noexcept { return map_lock_; }
   [[nodiscard]] svm::result<svm::vma_info> find_vma(svm::cpu_va a) noexcept {
     for (svm::vma_info const& v : vmas)
@@ -113,7 +114,7 @@ struct scripted_mm {
   [[nodiscard]] svm::errc collect(migration&, svm::va_range, std::span<slot>, svm::page_owner) noexcept {
     return svm::errc::busy;
   }
-  void collect_pages(migration&, std::span<slot>, svm::va_range const*, page) noexcept {}
+  void collect_pages(migration&, std::span<slot>, svm::page_scope const*, page) noexcept {}
   void install(migration&) noexcept {}
   void finalize(migration&) noexcept {}
   [[nodiscard]] svm::result<page> allocate_page(svm::page_order) noexcept { return svm::errc::no_ram; }

@@ -81,7 +81,7 @@ struct walk_request {
 ///     last `put_user()` may run the exit, so it comes with no lock of the library held. Everything below that looks at
 ///     VMAs or page tables is called only with a user reference held. `collect_pages`, `install`, `finalize`,
 ///     `allocate_page`, `adopt_device_page` and `discard_page` are about pages of the machine, whichever address spaces
-///     map them, and need none;
+///     map them, and need none. `id()` is the same from the beginning to the end, and no other address space has it;
 ///  2. `find_vma` and `find_first_vma` see one consistent state while the map lock is held shared;
 ///  3. `fault_in` makes every page of the span present and readable, and writable for `want == write`, or fails with
 ///     no_vma, no_access, read_only, busy, in_use (others keep a page locked or pinned) or no_ram; device pages that the request's owner reaches stay where they are, unless a
@@ -97,32 +97,45 @@ struct walk_request {
 ///     `read_retry` false, no page that a walk reported since then is freed;
 ///  6. `collect` takes each page of the span that is in system memory, in device memory that `reach` reaches, or a hole, out of
 ///     every page table after an event with cause migrate; `collect_pages` does so for the device pages named in the
-///     slots that this address space maps inside `within` (that any maps, when null). While a CPU fault on `faulting`
-///     is under way, `within` is about the address space of the fault. A page that is locked or pinned by others is
-///     refused, with the reason. Both look at physical memory first, so `collect_pages` neither needs nor takes the map
-///     lock;
+///     slots that the address space `within->space` maps inside `within->span` (that any maps, when null), whichever
+///     address space of the machine it is called on. `faulting` is the page of a CPU fault under way, on whose block
+///     the mm holds one more reference; without a fault it is a default page, which no live page equals. A page that is
+///     locked or pinned by others is refused, with the reason. Both look at physical memory first, so `collect_pages`
+///     neither needs nor takes the map lock;
 ///  7. `install` moves the mappings of every collected slot that has a destination; `finalize` (which the destructor of
 ///     the migration calls too) points the page tables at the destination where that happened and at the source where
-///     not, and unlocks and puts every other page of the slots, so that nothing stays locked;
+///     not, and unlocks and puts every other page of the slots, so that nothing stays locked. The page tables take over
+///     the reference with which a destination came: nobody puts a destination that got a mapping;
 ///  8. `allocate_page` returns a locked block of 2^order contiguous system pages with one reference; `adopt_device_page`
 ///     makes a block of device memory so, with `owner` behind it until its last put; where it is `coherent` the CPU
 ///     reaches it without a fault. `discard_page` unlocks and puts such a block that no slot got;
 ///  9. handles of pages are plain values: copying one takes no reference, and one of a freed page is recognised.
 ///     `page_at(first, n)` is the handle of the n-th page of contiguous memory that begins with `first`; where there is no
 ///     such page, it is the handle of no page that is alive.
+///
+/// Which locks the library, or a driver through it, may hold around each (lock_rank.hpp); each may take later ones:
+///  * put_user, unregister_notifier: none; get_user: one of rank range. id: any;
+///  * register_notifier, read_begin: those of the ranks vm and range;
+///  * find_vma, find_first_vma, snapshot, fault_in, collect: the same, and the map lock shared, which is always held;
+///  * read_retry: those of find_vma but the map lock, and the notifier's. set_sequence: the notifier's, exclusive, and
+///    whatever the mm holds around an event;
+///  * collect_pages: those of the ranks range and eviction; during a CPU fault the map lock too;
+///  * allocate_page, adopt_device_page, discard_page, install, finalize: those of the session's `collect` or
+///    `collect_pages`, and what that took.
 // clang-format off
 template <class M>
 concept mm = std::regular<typename M::page> && std::default_initializable<typename M::registration> &&
     std::default_initializable<typename M::migration> && std::same_as<decltype(M::page_size), byte_count const> &&
     std::bool_constant<M::page_size.is_power_of_two()>::value &&
     requires(M& m, cpu_va a, va_range span, typename M::registration& registration, invalidation_target& target,
-             std::uint64_t sequence, typename M::migration& session, va_range const* within,
+             std::uint64_t sequence, typename M::migration& session, page_scope const* within, M const& seen,
              walk_request<typename M::registration> const& request, typename M::page page,
              run_sink<typename M::page>& sink, std::uint64_t n, std::span<migration_slot<typename M::page>> slots,
              device_page_owner<typename M::page>& owner, page_owner reach, page_order order, bool coherent) {
   { M::page_at(page, n) } noexcept -> std::same_as<typename M::page>;
   { m.get_user() } noexcept -> std::same_as<bool>;
   { m.put_user() } noexcept -> std::same_as<void>;
+  { seen.id() } noexcept -> std::same_as<space_id>;
   requires std::is_lvalue_reference_v<decltype(m.map_lock())>;
   m.map_lock().lock_shared();
   m.map_lock().unlock_shared();
@@ -177,6 +190,8 @@ template <class M, on_missing How = on_missing::error>
     static_assert(How == on_missing::answer, "svm: mm needs `bool get_user() noexcept`");
   else if constexpr (!requires(M& m) { { m.put_user() } noexcept -> std::same_as<void>; })
     static_assert(How == on_missing::answer, "svm: mm needs `void put_user() noexcept`");
+  else if constexpr (!requires(M const& m) { { m.id() } noexcept -> std::same_as<space_id>; })
+    static_assert(How == on_missing::answer, "svm: mm needs `space_id id() const noexcept`");
   else if constexpr (!requires(M& m) { requires std::is_lvalue_reference_v<decltype(m.map_lock())>; })
     static_assert(How == on_missing::answer, "svm: mm needs `map_lock()`, which returns a reference");
   else if constexpr (!requires(M& m) { m.map_lock().lock_shared(); })
@@ -230,11 +245,11 @@ template <class M, on_missing How = on_missing::error>
                   "svm: mm needs `errc collect(migration&, va_range, std::span<migration_slot<page>>, page_owner) "
                   "noexcept`");
   else if constexpr (!requires(M& m, typename M::migration& session, std::span<migration_slot<typename M::page>> slots,
-                               va_range const* within, typename M::page page) {
+                               page_scope const* within, typename M::page page) {
     { m.collect_pages(session, slots, within, page) } noexcept -> std::same_as<void>;
   })
     static_assert(How == on_missing::answer,
-                  "svm: mm needs `void collect_pages(migration&, std::span<migration_slot<page>>, va_range const*, "
+                  "svm: mm needs `void collect_pages(migration&, std::span<migration_slot<page>>, page_scope const*, "
                   "page) noexcept`");
   else if constexpr (!requires(M& m, typename M::migration& session) {
     { m.install(session) } noexcept -> std::same_as<void>;

@@ -21,6 +21,19 @@ struct page_owner {
 };
 inline constexpr page_owner nobody{};
 
+/// Names one address space of the machine. It never changes, and no other address space gets it while anybody may still
+/// have it; a number that only grows will do. The default names none.
+struct space_id {
+  std::uint64_t value = 0;
+  friend constexpr bool operator==(space_id, space_id) = default;
+};
+
+/// The pages that one address space maps in a span.
+struct page_scope {
+  space_id space;
+  va_range span;
+};
+
 /// Why the CPU's mappings change.
 enum class invalidation_cause : std::uint8_t {
   unmap,       ///< the VMA is gone; the addresses may soon mean something else
@@ -63,6 +76,7 @@ class invalidation_target {
 /// A CPU access that met a page in device memory.
 template <class Page>
 struct cpu_fault {
+  space_id space;  ///< whose access it was
   cpu_va address;
   Page page;     ///< the base page, in device memory; the mm holds a reference on its block and no lock
   va_range vma;  ///< the extent of the VMA around `address`

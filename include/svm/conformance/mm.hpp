@@ -357,7 +357,16 @@ template <class Bench>
   {
     slots_of<Bench> elsewhere_slots(slots.begin(), slots.begin() + 1);
     typename Bench::mm_type::migration session{};
-    b.mm().collect_pages(session, std::span{elsewhere_slots}, &other, typename Bench::page{});
+    svm::page_scope const within{b.mm().id(), other};
+    b.mm().collect_pages(session, std::span{elsewhere_slots}, &within, typename Bench::page{});
+    v.expect(6, elsewhere_slots[0].state == elsewhere);
+    b.mm().finalize(session);
+  }
+  {
+    slots_of<Bench> elsewhere_slots(slots.begin(), slots.begin() + 1);
+    typename Bench::mm_type::migration session{};
+    svm::page_scope const within{{~b.mm().id().value}, span};  // no address space has this number
+    b.mm().collect_pages(session, std::span{elsewhere_slots}, &within, typename Bench::page{});
     v.expect(6, elsewhere_slots[0].state == elsewhere);
     b.mm().finalize(session);
   }

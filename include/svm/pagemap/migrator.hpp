@@ -111,7 +111,7 @@ class migrator {
   ///         is counted in base pages (3.2.2, 3.2.14), the allocation has one owner whatever fails (3.2.3)
   [[nodiscard]] errc migrate_to_device(mm& space, va_range span, migrate_options<P> const& options);
 
-  /// Brings what `fault.page` shares its allocation with back to system memory, as far as it lies in the same VMA;
+  /// Brings what `fault.page` shares its allocation with back to system memory, as far as the VMA of the fault maps it;
   /// always the faulting page, also when memory is short.
   ///
   /// \pre the map lock is held shared by the fault; takes page locks
@@ -360,8 +360,9 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
   } else {
     work.slots()[0].source = fault.page;
   }
+  page_scope const within{fault.space, fault.vma};
   move_outcome const outcome =
-      migration_to_system<P>{env_.mm, work, &fault.vma, fault.page, shortage::move_what_fits}.run();
+      migration_to_system<P>{env_.mm, work, &within, fault.page, shortage::move_what_fits}.run();
   if (outcome.moved.value != 0) {
     env_.observer.record(
         {event_kind::migrated_to_system, aligned_block(fault.address, P::mm::page_size), outcome.bytes});

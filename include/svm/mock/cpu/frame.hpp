@@ -65,9 +65,8 @@ struct frame {
   // Of a head only.
   page_order order{};
   bool locked = false;
-  bool faulting = false;                                  ///< a CPU fault is bringing a page of it back; others wait
-  std::uint16_t fault_tail = 0;                           ///< which page that is
-  address_space<Lock, PageBytes>* fault_space = nullptr;  ///< and whose fault
+  bool faulting = false;         ///< a CPU fault is bringing a page of it back; others wait
+  std::uint16_t fault_tail = 0;  ///< which page that is
   std::uint32_t references = 0;
   std::uint32_t mapped = 0;  ///< page-table entries that map pages of the block
   std::uint32_t pins = 0;    ///< long-term pins among the references

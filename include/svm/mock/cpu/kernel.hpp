@@ -43,6 +43,7 @@ struct kernel {
   bool thp = false;                                          ///< huge pages for anonymous memory without advice
   swap_device<PageBytes> swap{};                             ///< under the page-table lock
   std::vector<address_space<Lock, PageBytes>*> processes{};  ///< under the page-table lock; forks come later
+  std::uint64_t last_space_id = 0;                           ///< under the page-table lock
 };
 
 }  // namespace svm::inline v0::mock

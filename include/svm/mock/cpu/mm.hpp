@@ -83,6 +83,7 @@ class address_space {
     order_users();
     drop_user();
   }
+  [[nodiscard]] space_id id() const noexcept { return id_; }
   [[nodiscard]] auto& map_lock() noexcept { return map_lock_; }
   [[nodiscard]] result<vma_info> find_vma(cpu_va a) noexcept {
     map_lock_.assert_held_shared();
@@ -105,7 +106,7 @@ class address_space {
   void set_sequence(registration& r, std::uint64_t value) noexcept { notifiers_.set_sequence(r, value); }
   [[nodiscard]] errc collect(migration& session, va_range span, std::span<slot> slots, page_owner reach) noexcept
       SVM_NO_THREAD_SAFETY_ANALYSIS;  // the session keeps its lock until it is finalized
-  void collect_pages(migration& session, std::span<slot> slots, va_range const* within,
+  void collect_pages(migration& session, std::span<slot> slots, page_scope const* within,
                      page faulting) noexcept SVM_NO_THREAD_SAFETY_ANALYSIS;
   void install(migration& session) noexcept;
   void finalize(migration& session) noexcept SVM_NO_THREAD_SAFETY_ANALYSIS;
@@ -270,8 +271,8 @@ class address_space {
   // impl/collect.hpp, impl/migrate.hpp
   void begin(migration& session, std::span<slot> slots, page_owner for_whom) SVM_NO_THREAD_SAFETY_ANALYSIS;
   [[nodiscard]] std::size_t collect_one_locked(migration& session, std::size_t i, freed_list& freed);
-  [[nodiscard]] std::size_t pick_one_locked(std::span<slot> slots, std::size_t i, va_range const* within, page faulting,
-                                            freed_list& freed);
+  [[nodiscard]] std::size_t pick_one_locked(std::span<slot> slots, std::size_t i, page_scope const* within,
+                                            page faulting, freed_list& freed);
   [[nodiscard]] bool is_whole_locked(std::span<slot> slots, std::size_t i, cpu_va const* at);
   [[nodiscard]] std::size_t take_locked(std::span<slot> slots, std::size_t i, page_order order);
   void withdraw(migration& session);
@@ -292,6 +293,7 @@ class address_space {
   }
 
   kernel<Lock, PageBytes>& kernel_;
+  space_id id_;
   frames_type& frames_;
   virtual_clock& clock_;
   report& report_;
@@ -315,6 +317,7 @@ address_space<Lock, PageBytes>::address_space(kernel<Lock, PageBytes>& shared)
       steps_(shared.hooks),
       notifiers_(shared.failures, shared.broken, shared.hooks) {
   exclusive_guard const guard{frames_.lock()};
+  id_ = {++kernel_.last_space_id};
   kernel_.processes.push_back(this);
 }
 

@@ -42,9 +42,10 @@ class migration_to_system {
   using page = typename P::mm::page;
   using slot = migration_slot<page>;
 
-  /// \param within    only what `mm` maps in this span, or everything when null
+  /// \param within    only what an address space maps in a span, or everything when null
   /// \param faulting  the page that a CPU fault holds a reference on, or none
-  migration_to_system(typename P::mm& mm, transfer<P>& work, va_range const* within, page faulting, shortage when_short)
+  migration_to_system(typename P::mm& mm, transfer<P>& work, page_scope const* within, page faulting,
+                      shortage when_short)
       : mm_(mm), work_(work), within_(within), faulting_(faulting), when_short_(when_short) {}
 
   [[nodiscard]] move_outcome run() {
@@ -151,7 +152,7 @@ class migration_to_system {
 
   typename P::mm& mm_;
   transfer<P>& work_;
-  va_range const* within_;
+  page_scope const* within_;
   page faulting_;
   shortage when_short_;
   bool short_ = false;  // no system page is left
@@ -225,7 +226,8 @@ template <policies P>
       if (r.place == page_place::device)
         for (std::uint64_t n = 0; n < r.count; ++n) work.slots()[i++].source = P::mm::page_at(r.page, n);
     // A page that is reported stays in the span until it moves, or the span is not ours to care for any more.
-    move_outcome const outcome = migration_to_system<P>{mm, work, &span, {}, shortage::move_nothing}.run();
+    page_scope const within{mm.id(), span};
+    move_outcome const outcome = migration_to_system<P>{mm, work, &within, {}, shortage::move_nothing}.run();
     bytes += outcome.bytes;
     moved += outcome.moved;
     foreign = outcome.foreign;

@@ -116,7 +116,7 @@ std::size_t address_space<Lock, PageBytes>::collect_one_locked(migration& sessio
 }
 
 template <lock Lock, std::size_t PageBytes>
-void address_space<Lock, PageBytes>::collect_pages(migration& session, std::span<slot> slots, va_range const* within,
+void address_space<Lock, PageBytes>::collect_pages(migration& session, std::span<slot> slots, page_scope const* within,
                                                    page faulting) noexcept {
   begin(session, slots, nobody);
   freed_list freed;
@@ -132,14 +132,14 @@ void address_space<Lock, PageBytes>::collect_pages(migration& session, std::span
 /// Locks the page named in slot `i`, with its block where the slots name all of it; returns how many slots that were.
 template <lock Lock, std::size_t PageBytes>
 std::size_t address_space<Lock, PageBytes>::pick_one_locked(std::span<slot> slots, std::size_t i,
-                                                            va_range const* within, page faulting, freed_list& freed) {
+                                                            page_scope const* within, page faulting,
+                                                            freed_list& freed) {
   page const p = slots[i].source;
   if (!frames_.is_alive(p)) return 1;
   auto const* const fault = frames_.is_alive(faulting) ? &frames_.head(faulting) : nullptr;
-  address_space const* const whose = fault != nullptr && fault->faulting ? fault->fault_space : this;
   auto const is_inside = [&](page q) {
     return std::ranges::any_of(frames_.of(q).mappings, [&](site const& s) {
-      return within == nullptr || (s.space == whose && within->contains(s.at));
+      return within == nullptr || (s.space->id() == within->space && within->span.contains(s.at));
     });
   };
   auto const refuse = [&](slot_state why) {

@@ -51,11 +51,11 @@ auto address_space<Lock, PageBytes>::bring_back(vma const& v, cpu_va a, pte seen
     }
     head.faulting = true;
     head.fault_tail = frames_.of(seen.target).tail;
-    head.fault_space = this;
     ++head.references;  // the fault's own: keeps the owner alive
     owner = frames_.of(seen.target).owner_object;
   }
-  cpu_fault_answer const answer = owner->page_faulted({a, seen.target, v.extent});
+  cpu_fault_answer const answer =
+      owner->page_faulted({.space = id_, .address = a, .page = seen.target, .vma = v.extent});
   freed_list freed;
   {
     exclusive_guard const guard{frames_.lock()};

@@ -93,7 +93,6 @@ bool physical_memory<Lock, PageBytes>::split_locked(page p, std::uint32_t holder
   bool const locked = h.locked;
   bool const faulting = h.faulting;
   std::uint16_t const fault_tail = h.fault_tail;
-  auto* const fault_space = h.fault_space;
   h.faulting = false;
   if (h.owner_object != nullptr) h.owner_object->page_split(first, order, {});
   for (std::uint64_t i = 0; i < order.pages().value; ++i) {
@@ -106,7 +105,6 @@ bool physical_memory<Lock, PageBytes>::split_locked(page p, std::uint32_t holder
     if (faulting && i == fault_tail) {
       f.faulting = true;
       f.fault_tail = 0;
-      f.fault_space = fault_space;
       ++f.references;
     }
     if (f.references == 0) free_block_locked(frame_behind(first, i), freed);
