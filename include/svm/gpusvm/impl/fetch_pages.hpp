@@ -177,13 +177,14 @@ template <policies P, class Ended>
   errc const said = until_undisturbed<P>(env, at, options.cancel, ended, [&](std::uint64_t sequence) {
     run room[1];  // of no interest but for being there: fault_in makes all pages present before it adds the first
     page_walk<typename P::mm> walk{at.span, room};
+    walk_request<typename P::mm::registration> const request{
+        .span = at.span,
+        .want = options.read_only ? access_kind::read : access_kind::write,
+        .owner = options.owner == nullptr ? env.pagemap.owner() : *options.owner,
+        .registration = at.watched,
+        .sequence = sequence};
     shared_guard const map_guard{env.mm.map_lock()};
-    errc const e = env.mm.fault_in({.span = at.span,
-                                    .want = options.read_only ? access_kind::read : access_kind::write,
-                                    .owner = options.owner == nullptr ? env.pagemap.owner() : *options.owner,
-                                    .registration = at.watched,
-                                    .sequence = sequence},
-                                   walk);
+    errc const e = env.mm.fault_in(request, walk);
     if (e != errc::ok) return e;
     bool const reported = walk.is_complete() || walk.is_full();
     if (!reported || walk.runs()[0].place == page_place::absent) return errc::stale;
