@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-// expect-first-error: svm: mm needs `errc collect\(migration&, va_range, std::span<migration_slot<page>>, page_owner\) noexcept`
+// expect-first-error: svm: page_migration needs `errc collect\(migration&, va_range, std::span<migration_slot<page>>, page_owner\) noexcept`
 // each-with: BY_ASSERTION BY_DRIVER
 #include "../static/archetypes.hpp"
 

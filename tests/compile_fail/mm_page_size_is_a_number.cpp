@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-// expect-first-error: svm: mm needs `static constexpr byte_count page_size`
+// expect-first-error: svm: address_space needs `static constexpr byte_count page_size`
 // each-with: BY_ASSERTION BY_DRIVER
 #include "../static/archetypes.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-// expect-first-error: svm: mm needs `void discard_page\(page\) noexcept`
+// expect-first-error: svm: page_migration needs `void discard_page\(page\) noexcept`
 // each-with: BY_ASSERTION BY_DRIVER
 #include "../static/archetypes.hpp"
 

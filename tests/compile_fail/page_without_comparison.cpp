@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-// expect-first-error: svm: mm needs `==` for two of its `page`
+// expect-first-error: svm: address_space needs `==` for two of its `page`
 // each-with: BY_ASSERTION BY_DRIVER
 #include "../static/archetypes.hpp"
 

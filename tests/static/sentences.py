@@ -23,6 +23,7 @@ EXPLAINED = {
     "observer": ("explain_observer", "observer"),
     "lock": ("explain_lock", "lock"),
     "mm": ("explain_mm", "mm"),
+    "settling_mm": ("explain_settling", "mm"),
     "device": ("explain_device", "device"),
     "pagemap": ("explain_pagemap", "pagemap"),
     "policies": ("explain", "policies"),
@@ -33,6 +34,11 @@ EXPLAINED = {
     "piecewise_pagemap": ("explain_pieces", "pagemap"),
 }
 BY_FUNCTION = {"missing", "throwing", "mistyped"}
+# The concepts that mm is made of: whose sentences a function is of.
+OF_MM = {
+    "page_migration": {"migration", "collect", "collect_pages", "install", "finalize", "allocate_page", "adopt_device_page", "discard_page"},
+    "interval_notifier": {"register_notifier", "unregister_notifier", "read_begin", "read_retry", "set_sequence", "settle"},
+}
 UNCLAIMED = ("missing", "pagemap_release_pages")  # the only function of its part: who lacks it makes no mistake
 MM_PARTS = {
     "page_size_is_a_number": "`static constexpr byte_count page_size`",
@@ -72,6 +78,8 @@ def main() -> int:
             concept, name, more = found.groups()
             explanation, part = EXPLAINED[concept]
             if missing := named_after(namespace, part, name):
+                if part == "mm":
+                    part = next((p for p, of in OF_MM.items() if name.removeprefix("mm_") in of), "address_space")
                 expected.append((f"{namespace}::{name}", rf"^{part} needs? .*{missing}"))
                 line = f"static_assert(svm::{explanation}<{name}{more}>());"
         lines.append(line)

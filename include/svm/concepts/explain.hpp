@@ -20,7 +20,13 @@ namespace svm::inline v0 {
 /// Explains what a bundle lacks of its optional parts: half of one is a mistake, since none of it would be used.
 template <class P, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_parts() {
-  if constexpr (!explain_two_pass<typename P::device, How>())
+  if constexpr (!explain_settling<typename P::mm, How>())
+    return false;
+  else if constexpr (!explain_watching_constants<typename P::mm, How>())
+    return false;
+  else if constexpr (!explain_moving_constants<typename P::mm, How>())
+    return false;
+  else if constexpr (!explain_two_pass<typename P::device, How>())
     return false;
   else if constexpr (!explain_queues<typename P::device, How>())
     return false;
@@ -84,7 +90,7 @@ template <class P, on_missing How = on_missing::error>
 }
 // clang-format on
 
-/// An optional part of a device or pagemap, and whether a bundle has it.
+/// An optional part of an mm, device or pagemap, and whether a bundle has it.
 struct optional_part {
   char const* name;
   bool recognised;
@@ -92,9 +98,10 @@ struct optional_part {
 
 /// The optional parts that the library recognises in a bundle.
 template <class P>
-[[nodiscard]] constexpr std::array<optional_part, 6> optional_parts() {
+[[nodiscard]] constexpr std::array<optional_part, 7> optional_parts() {
   using page = typename P::mm::page;
   return {{
+      {"settling_mm", settling_mm<typename P::mm>},
       {"two_pass_device", two_pass_device<typename P::device>},
       {"queue_device", queue_device<typename P::device>},
       {"iova_device", iova_device<typename P::device, page>},

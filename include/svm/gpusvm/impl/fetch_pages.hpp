@@ -38,6 +38,7 @@ template <policies P, class Ended>
 [[nodiscard]] errc map_found(watched_span<P> const& at, device_mapping<P>& to, std::uint64_t sequence,
                              walked_runs<typename P::mm, typename P::allocator>& found, page_options const& options,
                              typename device_mapping<P>::room& space, Ended const& ended) {
+  settle_events(to.env().mm);
   shared_guard const guard{at.lock};
   if (errc const e = ended(); e != errc::ok) return e;
   if (to.env().mm.read_retry(at.watched, sequence)) return errc::retry;
@@ -110,6 +111,7 @@ template <policies P>
                                page_options const& options) {
   for (device_mapping<P> const* const m : mappings)
     if (!m->satisfies(options)) return false;
+  settle_events(mappings.front()->env().mm);
   shared_guard const guard{at.lock};
   for (device_mapping<P> const* const m : mappings)
     if (!m->satisfies(options)) return false;
