@@ -88,6 +88,7 @@ template <policies P, class Ended, class Attempt>
   retry_budget budget{env.clock};
   while (true) {
     if (is_cancelled(cancel)) return errc::interrupted;
+    settle_events(env.mm);  // so that what is valid below has no event to come
     std::uint64_t const sequence = env.mm.read_begin(at.watched);
     if (errc const e = ended(); e != errc::ok) return e;
     errc const e = attempt(sequence);
@@ -111,7 +112,6 @@ template <policies P>
                                page_options const& options) {
   for (device_mapping<P> const* const m : mappings)
     if (!m->satisfies(options)) return false;
-  settle_events(mappings.front()->env().mm);
   shared_guard const guard{at.lock};
   for (device_mapping<P> const* const m : mappings)
     if (!m->satisfies(options)) return false;
