@@ -55,7 +55,7 @@ struct walk_request {
 ///     sink, ascending, and stops with ok when that wants no more: it may be called again for the rest, with the map
 ///     lock dropped between. `snapshot` adds what is present likewise, and faults nothing in;
 ///
-/// Which locks the library, or a driver through it, may hold around each (lock_rank.hpp); each may take later ones:
+/// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
 ///  * put_user: none; get_user: one of rank range. id: any;
 ///  * find_vma, find_first_vma, snapshot, fault_in: those of the ranks vm and range, and the map lock shared, which is
 ///    always held.

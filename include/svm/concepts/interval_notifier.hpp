@@ -23,7 +23,7 @@ namespace svm::inline v0 {
 ///     `set_sequence`; `read_retry` tells whether an event came since. While a notifier's lock is held with
 ///     `read_retry` false, no page that a walk reported since then is freed;
 ///
-/// Which locks the library, or a driver through it, may hold around each (lock_rank.hpp); each may take later ones:
+/// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
 ///  * unregister_notifier: none. register_notifier, read_begin: those of the ranks vm and range;
 ///  * read_retry: the same, and the notifier's. set_sequence: the notifier's, exclusive, and whatever the mm holds
 ///    around an event;

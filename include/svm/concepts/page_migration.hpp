@@ -69,7 +69,7 @@ struct migration_slot {
 ///     `page_at(first, n)` is the handle of the n-th page of contiguous memory that begins with `first`; where there is no
 ///     such page, it is the handle of no page that is alive.
 ///
-/// Which locks the library, or a driver through it, may hold around each (lock_rank.hpp); each may take later ones:
+/// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
 ///  * collect: those of the ranks vm and range, and the map lock shared, which is always held;
 ///  * collect_pages: those of the ranks range and eviction; during a CPU fault the map lock too;
 ///  * allocate_page, adopt_device_page, discard_page, install, finalize: those of the session's `collect` or
