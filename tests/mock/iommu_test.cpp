@@ -142,6 +142,10 @@ TEST_SUITE("mock/iommu") {
     with.unmap(in, dma_direction::to_device);
     CHECK(memory[0] == std::byte{4});  // the device was not to write
     CHECK(broken.empty());
+    auto const again = *with.map(a, dma_direction::to_device);
+    with.sync_for_device(again, {}, dma_direction::to_device);
+    CHECK(broken.take().size() == 1);  // a run has pages
+    with.unmap(again, dma_direction::to_device);
   }
 
   TEST_CASE_FIXTURE(iommu_scene, "a mapping that fails on demand maps nothing") {

@@ -34,6 +34,12 @@ template <class L>
 inline constexpr bool lock = both(svm::lock<L>, svm::explain_lock<L, answer>());
 template <class M>
 inline constexpr bool mm = both(svm::mm<M>, svm::explain_mm<M, answer>());
+template <class M>
+inline constexpr bool address_space = both(svm::address_space<M>, svm::explain_address_space<M, answer>());
+template <class M>
+inline constexpr bool interval_notifier = both(svm::interval_notifier<M>, svm::explain_interval_notifier<M, answer>());
+template <class M>
+inline constexpr bool page_migration = both(svm::page_migration<M>, svm::explain_page_migration<M, answer>());
 template <class D, class Page>
 inline constexpr bool device = both(svm::device<D, Page>, svm::explain_device<D, Page, answer>());
 template <class P, class Page, class Device>
@@ -43,6 +49,9 @@ inline constexpr bool policies = both(svm::complete_policies<P>, svm::explain<P,
 template <class P>
 inline constexpr bool migrating_policies = both(svm::migrating_policies<P>, svm::explain_migrating<P, answer>());
 
+template <class M>
+inline constexpr bool settling_mm = part(svm::settling_mm<M>, svm::claims_settling<M>,
+                                         svm::explain_settling<M, answer>());
 template <class D>
 inline constexpr bool two_pass_device = part(svm::two_pass_device<D>, svm::claims_two_pass<D>,
                                              svm::explain_two_pass<D, answer>());

@@ -166,6 +166,15 @@ struct mm : rigid {
   void discard_page(exactly<page>) noexcept;
 };
 
+/// With all that an mm may have beside, and what it may say of itself.
+struct full_mm : mm {
+  using mm::mm;
+  static constexpr bool invalidates_before_unmap = false;
+  static constexpr bool reports_protection = false;
+  static constexpr bool collects_into_destination = true;
+  void settle() noexcept;
+};
+
 // -- device, pagemap ---
 
 struct device : rigid {
@@ -256,6 +265,7 @@ struct policies {
   using notifier_data = archetypes::notifier_data;
 };
 struct full_policies : policies {
+  using mm = full_mm;
   using device = full_device;
   using pagemap = full_pagemap;
 };
@@ -275,6 +285,10 @@ static_assert(svm::allocator<allocator>);
 static_assert(svm::time_source<clock>);
 static_assert(svm::observer<observer>);
 static_assert(svm::mm<mm>);
+static_assert(!svm::settling_mm<mm> && svm::settling_mm<full_mm>);
+static_assert(svm::invalidates_before_unmap<mm> && svm::reports_protection<mm> && !svm::collects_into_destination<mm>);
+static_assert(!svm::invalidates_before_unmap<full_mm> && !svm::reports_protection<full_mm> &&
+              svm::collects_into_destination<full_mm>);
 static_assert(svm::device<device, page>);
 static_assert(!svm::two_pass_device<device> && !svm::iova_device<device, page> && !svm::noncoherent_device<device> &&
               !svm::queue_device<device>);

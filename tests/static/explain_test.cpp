@@ -31,11 +31,19 @@ struct with : archetypes::policies {
   using pagemap = Pagemap;
 };
 
+template <class Mm>
+struct with_mm : archetypes::policies {
+  using mm = Mm;
+};
+
 /// True for a model whose optional parts are whole.
 template <class Device, class Pagemap = archetypes::pagemap>
 constexpr bool is_whole = svm::explain<with<Device, Pagemap>, svm::on_missing::answer>();
 
 namespace alone {
+struct settling_mm : archetypes::mm {
+  void settle() noexcept;
+};
 struct two_pass_device : archetypes::device {
   void begin_invalidate(svm::va_range) noexcept;
   void finish_invalidate(svm::va_range) noexcept;
@@ -63,6 +71,18 @@ struct piecewise_pagemap : archetypes::pagemap {
 }  // namespace alone
 
 namespace halves {
+struct settle_may_throw : archetypes::mm {
+  void settle();
+};
+struct unmaps_by_a_function : archetypes::mm {
+  static bool invalidates_before_unmap();
+};
+struct protection_not_constant : archetypes::mm {
+  static bool const reports_protection;
+};
+struct destination_not_constant : archetypes::mm {
+  static bool const collects_into_destination;
+};
 struct begin_alone : archetypes::device {
   void begin_invalidate(svm::va_range) noexcept;
 };
@@ -113,6 +133,12 @@ struct says_it_is_not_coherent : archetypes::pagemap {
 static_assert(is_whole<archetypes::device> && is_whole<full_device, full_pagemap>);
 static_assert(is_whole<archetypes::device, halves::says_it_is_not_coherent>);
 
+static_assert(!svm::explain<with_mm<halves::settle_may_throw>, svm::on_missing::answer>());
+static_assert(!svm::explain<with_mm<halves::unmaps_by_a_function>, svm::on_missing::answer>());
+static_assert(!svm::explain<with_mm<halves::protection_not_constant>, svm::on_missing::answer>());
+static_assert(!svm::explain<with_mm<halves::destination_not_constant>, svm::on_missing::answer>());
+static_assert(svm::explain<with_mm<archetypes::full_mm>>());
+
 static_assert(!is_whole<halves::begin_alone> && !is_whole<halves::finish_alone>);
 static_assert(!is_whole<halves::begin_overloaded> && !is_whole<halves::neither_as_asked>);
 static_assert(!is_whole<halves::stop_alone> && !is_whole<halves::resume_alone>);
@@ -133,19 +159,21 @@ TEST_SUITE_BEGIN("concepts/explain");
 
 TEST_CASE("a bundle without optional parts has none recognised, one with all of them all") {
   CHECK(recognised<archetypes::policies>().empty());
-  CHECK(recognised<archetypes::full_policies>() == std::vector<std::string>{"two_pass_device", "queue_device",
-                                                                            "iova_device", "noncoherent_device",
-                                                                            "coherent_pagemap", "piecewise_pagemap"});
+  CHECK(recognised<archetypes::full_policies>() ==
+        std::vector<std::string>{"settling_mm", "two_pass_device", "queue_device", "iova_device", "noncoherent_device",
+                                 "coherent_pagemap", "piecewise_pagemap"});
 }
 
 TEST_CASE("the simulated machine has every part but a coherent pagemap, unless it is asked for one") {
   CHECK(recognised<support::policies>() == std::vector<std::string>{"two_pass_device", "queue_device", "iova_device",
                                                                     "noncoherent_device", "piecewise_pagemap"});
   CHECK(recognised<svm::mock::machine_policies<support::lock_policy, 4096, true>>() ==
-        recognised<archetypes::full_policies>());
+        std::vector<std::string>{"two_pass_device", "queue_device", "iova_device", "noncoherent_device",
+                                 "coherent_pagemap", "piecewise_pagemap"});
 }
 
 TEST_CASE("a part is recognised alone") {
+  CHECK(recognised<with_mm<alone::settling_mm>>() == std::vector<std::string>{"settling_mm"});
   CHECK(recognised<with<alone::two_pass_device>>() == std::vector<std::string>{"two_pass_device"});
   CHECK(recognised<with<alone::queue_device>>() == std::vector<std::string>{"queue_device"});
   CHECK(recognised<with<alone::iova_device>>() == std::vector<std::string>{"iova_device"});

@@ -34,6 +34,8 @@ static_assert(agreed::device<device, page> && agreed::pagemap<pagemap, page, dev
 static_assert(agreed::two_pass_device<full_device> && agreed::queue_device<full_device> &&
               agreed::iova_device<full_device, page> && agreed::noncoherent_device<full_device> &&
               agreed::piecewise_pagemap<full_pagemap, page>);
+static_assert(agreed::address_space<archetypes::mm> && agreed::interval_notifier<archetypes::mm> &&
+              agreed::page_migration<archetypes::mm> && agreed::settling_mm<archetypes::full_mm>);
 static_assert(agreed::policies<archetypes::policies> && agreed::policies<archetypes::full_policies>);
 }  // namespace models
 
@@ -274,6 +276,10 @@ struct observer_record : archetypes::observer {
   void record(svm::event const&);
 };
 static_assert(!agreed::observer<observer_record>);
+struct mm_settle : archetypes::mm {
+  void settle();
+};
+static_assert(!agreed::settling_mm<mm_settle>);
 struct mm_page_at : archetypes::mm {
   static page page_at(page, std::uint64_t);
 };

@@ -243,7 +243,7 @@ struct known_trace {
   std::uint64_t trace;
 };
 constexpr std::uint64_t operations_of_a_trace = 1000;
-constexpr known_trace known_traces[] = {{1, 0x59b7ade292bb8afa}, {2, 0x444b46fa1aa8befc}, {3, 0xebbad621e5f174eb}};
+constexpr known_trace known_traces[] = {{1, 0x59b7ade292bb8afa}, {2, 0x444b46fa1aa8befc}, {3, 0xaf1d96746c411d2a}};
 
 }  // namespace
 

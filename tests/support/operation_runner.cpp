@@ -900,7 +900,7 @@ void basic_runner<Machine>::show_write(std::size_t p, cpu_va a, gpu_type const* 
     for (dma_view const& v : views) {
       auto& dma = machine_.gpu_card(v.gpu).dma;
       if (v.wrote == wrote)
-        wrote ? dma.sync_for_system(v.address, {}, v.direction) : dma.sync_for_device(v.address, {}, v.direction);
+        wrote ? dma.sync_for_system(v.address, {1}, v.direction) : dma.sync_for_device(v.address, {1}, v.direction);
     }
 }
 

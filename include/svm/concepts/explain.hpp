@@ -26,7 +26,13 @@ concept claims_device_memory = requires {
 /// Explains what a bundle lacks of its optional parts: half of one is a mistake, since none of it would be used.
 template <class P, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_parts() {
-  if constexpr (!explain_two_pass<typename P::device, How>())
+  if constexpr (!explain_settling<typename P::mm, How>())
+    return false;
+  else if constexpr (!explain_watching_constants<typename P::mm, How>())
+    return false;
+  else if constexpr (!explain_moving_constants<typename P::mm, How>())
+    return false;
+  else if constexpr (!explain_two_pass<typename P::device, How>())
     return false;
   else if constexpr (!explain_queues<typename P::device, How>())
     return false;
@@ -113,7 +119,7 @@ template <class P, on_missing How = on_missing::error>
 }
 // clang-format on
 
-/// An optional part of a device or pagemap, and whether a bundle has it.
+/// An optional part of an mm, device or pagemap, and whether a bundle has it.
 struct optional_part {
   char const* name;
   bool recognised;
@@ -121,7 +127,7 @@ struct optional_part {
 
 /// The optional parts that the library recognises in a bundle.
 template <class P>
-[[nodiscard]] constexpr std::array<optional_part, 6> optional_parts() {
+[[nodiscard]] constexpr std::array<optional_part, 7> optional_parts() {
   using page = typename P::mm::page;
   bool coherent = false, piecewise = false;
   if constexpr (claims_device_memory<P>) {
@@ -129,6 +135,7 @@ template <class P>
     piecewise = piecewise_pagemap<typename P::pagemap, page>;
   }
   return {{
+      {"settling_mm", settling_mm<typename P::mm>},
       {"two_pass_device", two_pass_device<typename P::device>},
       {"queue_device", queue_device<typename P::device>},
       {"iova_device", iova_device<typename P::device, page>},

@@ -29,19 +29,8 @@ class run_sink {
   /// \return false when nothing more is wanted: the walk stops at once and succeeds
   /// \allocs none
   [[nodiscard]] bool add(cpu_va at, run const& found) {
-    if (done_ == all_ || at > span_.last()) return false;
-    run rest = found;
-    cpu_va const next = reached();
-    if (at < next) {
-      std::uint64_t const known = pages_in(next - at, page_size_).value;
-      if (known >= rest.count) return true;
-      rest.page = page_at_(rest.page, known);
-      rest.count -= static_cast<std::uint32_t>(known);
-    } else if (at > next && !add_absent(pages_in(at - next, page_size_).value)) {
-      return false;
-    }
-    if (rest.count > all_ - done_) rest.count = static_cast<std::uint32_t>(all_ - done_);
-    return append(rest);
+    bool const fits = at == reached() && found.count <= all_ - done_;
+    return fits ? append(found) : add_part(at, found);
   }
 
  protected:
@@ -76,6 +65,21 @@ class run_sink {
   bool full_ = false;  // a run was turned away
 
  private:
+  /// The same where there may be a gap before the run, or not all of it is wanted.
+  [[nodiscard]] bool add_part(cpu_va at, run rest) {
+    if (done_ == all_ || at > span_.last()) return false;
+    cpu_va const next = reached();
+    if (at < next) {
+      std::uint64_t const known = pages_in(next - at, page_size_).value;
+      if (known >= rest.count) return true;
+      rest.page = page_at_(rest.page, known);
+      rest.count -= static_cast<std::uint32_t>(known);
+    } else if (at > next && !add_absent(pages_in(at - next, page_size_).value)) {
+      return false;
+    }
+    if (rest.count > all_ - done_) rest.count = static_cast<std::uint32_t>(all_ - done_);
+    return append(rest);
+  }
   [[nodiscard]] bool continues(run const& last, run const& next) const {
     if (last.place != next.place || next.count > UINT32_MAX - last.count) return false;
     if (next.place == page_place::absent) return true;

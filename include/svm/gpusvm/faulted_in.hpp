@@ -36,6 +36,7 @@ class [[nodiscard]] faulted_in {
   [[nodiscard]] errc with_valid(Use&& use) {
     range<P>& r = *held_;
     notifier<P>& home = r.owner();
+    settle_events(home.env_.mm);
     shared_guard const guard{home.lock_};
     if (r.has(range_flag::unmapped)) return errc::unmapped;
     if (home.env_.mm.read_retry(home.registration_, sequence_)) return errc::retry;

@@ -68,6 +68,7 @@ class mapped_buffer final : public invalidation_target {
     exclusive_guard const guard{lock_};
     if (!open_) return errc::gone;
     if (errc const e = env_.device.prepare(span_); e != errc::ok) return e;
+    settle_events(env_.mm);
     shared_guard const notifier_guard{notifier_lock_};
     if (!pages_.has(page_flag::valid)) return errc::retry;
     pages_.commit_locked(span_, mapping_access::read_write);

@@ -38,6 +38,7 @@ template <svm_policies P, class Ended>
 [[nodiscard]] errc map_found(watched_span<P> const& at, device_mapping<P>& to, std::uint64_t sequence,
                              walked_runs<typename P::mm, typename P::allocator>& found, page_options const& options,
                              typename device_mapping<P>::room& space, Ended const& ended) {
+  settle_events(to.env().mm);
   shared_guard const guard{at.lock};
   if (errc const e = ended(); e != errc::ok) return e;
   if (to.env().mm.read_retry(at.watched, sequence)) return errc::retry;
@@ -87,6 +88,7 @@ template <svm_policies P, class Ended, class Attempt>
   retry_budget budget{env.clock};
   while (true) {
     if (is_cancelled(cancel)) return errc::interrupted;
+    settle_events(env.mm);  // so that what is valid below has no event to come
     std::uint64_t const sequence = env.mm.read_begin(at.watched);
     if (errc const e = ended(); e != errc::ok) return e;
     errc const e = attempt(sequence);
@@ -177,13 +179,13 @@ template <svm_policies P, class Ended>
   errc const said = until_undisturbed<P>(env, at, options.cancel, ended, [&](std::uint64_t sequence) {
     run room[1];  // of no interest but for being there: fault_in makes all pages present before it adds the first
     page_walk<typename P::mm> walk{at.span, room};
-    shared_guard const map_guard{env.mm.map_lock()};
     walk_request<typename P::mm::registration> const request{
         .span = at.span,
         .want = options.read_only ? access_kind::read : access_kind::write,
         .owner = options.owner == nullptr ? env.own : *options.owner,
         .registration = at.watched,
         .sequence = sequence};
+    shared_guard const map_guard{env.mm.map_lock()};
     errc const e = env.mm.fault_in(request, walk);
     if (e != errc::ok) return e;
     bool const reported = walk.is_complete() || walk.is_full();

@@ -82,6 +82,7 @@ errc gpusvm<P>::bind(locked_range<P>& held, device_mapping<P>& mapping, mapping_
   range<P>& r = *held;
   if (r.has(range_flag::removed)) return errc::gone;
   if (mapping.is_bound(permitted)) {
+    settle_events(env_.mm);
     shared_guard const guard{r.owner().lock_};
     if (mapping.is_bound(permitted)) {
       mapping.touch_locked();
@@ -89,6 +90,7 @@ errc gpusvm<P>::bind(locked_range<P>& held, device_mapping<P>& mapping, mapping_
     }
   }
   if (errc const e = mapping.env().device.prepare(r.interval()); e != errc::ok) return e;
+  settle_events(env_.mm);
   shared_guard const guard{r.owner().lock_};
   if (!mapping.has(page_flag::valid)) return errc::retry;
   mapping.commit_locked(r.interval(), permitted);

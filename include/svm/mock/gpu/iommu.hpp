@@ -202,6 +202,7 @@ class iommu {
     return slot;
   }
   void enter_locked(std::uint64_t slot, page p, page_count count, dma_direction direction) {
+    if (count.value == 0) report_.violation("O-07", "a run of no pages is mapped");
     for (std::uint64_t i = 0; i < count.value; ++i) {
       entry& e = entries_[slot + i];
       e.target = {frame_behind(p, i), p.generation};
@@ -244,6 +245,7 @@ class iommu {
   }
   void sync_shadow(dma_addr address, page_count count, bool to_device) {
     exclusive_guard const guard{lock_};
+    if (count.value == 0) report_.violation("O-07", "a run of no pages is synced");
     for (std::uint64_t i = 0; i < count.value; ++i) {
       entry* const e = find_locked(address + page_size * i);
       if (e == nullptr) {

@@ -1,0 +1,146 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <type_traits>
+
+#include <svm/base/interval.hpp>
+#include <svm/base/result.hpp>
+#include <svm/concepts/on_missing.hpp>
+#include <svm/concepts/upcalls.hpp>
+
+namespace svm::inline v0 {
+
+/// The notifiers of an address space: who is told of changes, and a sequence that says whether there were any.
+///
+/// A model also promises (svm/conformance/ checks it):
+///  4. a registered target is called for every event that meets its span, before any page of the event is freed or
+///     reused, and not any more once `unregister_notifier` has returned. An unmap's event comes after the VMA is gone
+///     and before the addresses serve another one;
+///  5. `read_begin` returns while no event is open over the notifier, with the value that was last stored by
+///     `set_sequence`; `read_retry` tells whether an event came since. While a notifier's lock is held with
+///     `read_retry` false, no page that a walk reported since then is freed;
+///
+/// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
+///  * unregister_notifier: none. register_notifier, read_begin: those of the ranks vm and range;
+///  * read_retry: the same, and the notifier's. set_sequence: the notifier's, exclusive, and whatever the mm holds
+///    around an event;
+///  * settle: those of the rank range.
+///
+/// What an mm may say of itself, in constants; the answer where it says nothing comes first:
+///  * `invalidates_before_unmap` (true): promise 4 holds for an unmap. Otherwise its event may come once the pages are
+///    gone, and what a device read or wrote meanwhile is lost;
+///  * `reports_protection` (true): an event comes for every change of a permission. Otherwise a permission that is
+///    withdrawn shows at the next fault.
+///
+/// And what it may have: `settling_mm`, with `settle()`, which returns once every event that began before is over. The
+/// library calls it before a check of the sequence, or of a mapping, that leads to work of a device.
+// clang-format off
+template <class M>
+concept interval_notifier = std::default_initializable<typename M::registration> &&
+    requires(M& m, typename M::registration& registration, va_range span, invalidation_target& target,
+             std::uint64_t sequence) {
+  { m.register_notifier(registration, span, target) } noexcept -> std::same_as<errc>;
+  { m.unregister_notifier(registration) } noexcept -> std::same_as<void>;
+  { m.read_begin(registration) } noexcept -> std::same_as<std::uint64_t>;
+  { m.read_retry(registration, sequence) } noexcept -> std::same_as<bool>;
+  { m.set_sequence(registration, sequence) } noexcept -> std::same_as<void>;
+};
+
+template <class M>
+concept settling_mm = requires(M& m) { { m.settle() } noexcept -> std::same_as<void>; };
+
+/// True when an mm has something by the name of the part, whatever its type.
+template <class M>
+concept claims_settling = requires { &M::settle; } || requires(M& m) { m.settle(); };
+
+/// Explains what a type lacks to be one whose changes can be watched.
+template <class M, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_interval_notifier() {
+  if constexpr (!std::default_initializable<typename M::registration>)
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs a `registration` that is made without arguments");
+  else if constexpr (!requires(M& m, typename M::registration& registration, va_range span,
+                               invalidation_target& target) {
+    { m.register_notifier(registration, span, target) } noexcept -> std::same_as<errc>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: interval_notifier needs `errc register_notifier(registration&, va_range, invalidation_target&) noexcept`");
+  else if constexpr (!requires(M& m, typename M::registration& registration) {
+    { m.unregister_notifier(registration) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs `void unregister_notifier(registration&) noexcept`");
+  else if constexpr (!requires(M& m, typename M::registration& registration) {
+    { m.read_begin(registration) } noexcept -> std::same_as<std::uint64_t>;
+  })
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs `std::uint64_t read_begin(registration&) noexcept`");
+  else if constexpr (!requires(M& m, typename M::registration& registration, std::uint64_t sequence) {
+    { m.read_retry(registration, sequence) } noexcept -> std::same_as<bool>;
+  })
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs `bool read_retry(registration&, std::uint64_t) noexcept`");
+  else if constexpr (!requires(M& m, typename M::registration& registration, std::uint64_t sequence) {
+    { m.set_sequence(registration, sequence) } noexcept -> std::same_as<void>;
+  })
+    static_assert(How == on_missing::answer,
+                  "svm: interval_notifier needs `void set_sequence(registration&, std::uint64_t) noexcept`");
+  else
+    return true;
+  return false;
+}
+
+/// Explains what an mm that claims the part lacks of it.
+template <class M, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_settling() {
+  if constexpr (!claims_settling<M>)
+    return true;
+  else if constexpr (!settling_mm<M>)
+    static_assert(How == on_missing::answer, "svm: interval_notifier needs `void settle() noexcept`, to be a settling_mm");
+  else
+    return true;
+  return false;
+}
+
+/// Explains what is wrong with a constant in which an mm says something of itself.
+template <class M, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_watching_constants() {
+  if constexpr (requires { M::invalidates_before_unmap; } &&
+                !requires { typename std::bool_constant<M::invalidates_before_unmap>; })
+    static_assert(How == on_missing::answer,
+                  "svm: interval_notifier needs `static constexpr bool invalidates_before_unmap`, if it says so");
+  else if constexpr (requires { M::reports_protection; } &&
+                     !requires { typename std::bool_constant<M::reports_protection>; })
+    static_assert(How == on_missing::answer,
+                  "svm: interval_notifier needs `static constexpr bool reports_protection`, if it says so");
+  else
+    return true;
+  return false;
+}
+// clang-format on
+
+/// What an mm says of itself.
+template <class M>
+inline constexpr bool invalidates_before_unmap = true;
+template <class M>
+requires requires {
+  M::invalidates_before_unmap;
+}
+inline constexpr bool invalidates_before_unmap<M> = M::invalidates_before_unmap;
+
+template <class M>
+inline constexpr bool reports_protection = true;
+template <class M>
+requires requires {
+  M::reports_protection;
+}
+inline constexpr bool reports_protection<M> = M::reports_protection;
+
+/// Waits for events that are late, where an mm has such.
+///
+/// \pre no lock of rank notifier or later held, and not the map lock
+template <class M>
+void settle_events([[maybe_unused]] M& mm) {
+  if constexpr (settling_mm<M>) mm.settle();
+}
+
+}  // namespace svm::inline v0
