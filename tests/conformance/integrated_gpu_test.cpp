@@ -12,6 +12,7 @@
 #include <svm/conformance/device.hpp>
 #include <svm/conformance/interval_notifier.hpp>
 
+// A bundle of tests would lift the include out of the macro, so this file is compiled for itself.
 #define main program_of_the_example
 #include "../../examples/integrated_gpu.cpp"
 #undef main
