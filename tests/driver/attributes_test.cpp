@@ -47,7 +47,7 @@ struct scene {
   explicit scene(std::uint64_t pages) { w.map(pages * page_bytes); }
   ~scene() { map.clear(); }
 
-  [[nodiscard]] errc set(std::uint64_t first, std::uint64_t count, span_attributes attributes) {
+  [[nodiscard]] errc set(std::uint64_t first, std::uint64_t count, span_attributes said) {
     return map.set(span(page_at(first), count * page_bytes), said);
   }
   void unmap(std::uint64_t first, std::uint64_t count) {
@@ -161,7 +161,7 @@ class page_model {
  private:
   enum class weakness { memory, registrations, none };
   struct word {
-    span_attributes attributes;
+    span_attributes said;
     unsigned cuts = 0;  ///< how often memory of the span went
   };
   struct page {
@@ -175,10 +175,10 @@ class page_model {
   }
   [[nodiscard]] svm::advised_span read(std::uint64_t n) { return s_.map.at(address(n), pages_from(0, count)); }
   [[nodiscard]] bool is_exact(page const& p) const { return !p.word || words_[*p.word].cuts <= 8; }
-  [[nodiscard]] bool may_hold(std::uint64_t n, span_attributes attributes) const {
+  [[nodiscard]] bool may_hold(std::uint64_t n, span_attributes said) const {
     page const& p = pages_[n];
     if (!p.word || p.forgotten) return said == span_attributes{};
-    return said == words_[*p.word].attributes || (!is_exact(p) && said == span_attributes{});
+    return said == words_[*p.word].said || (!is_exact(p) && said == span_attributes{});
   }
 
   void unmap(std::uint64_t from, std::uint64_t size) {
@@ -192,13 +192,13 @@ class page_model {
     for (std::size_t const w : met) ++words_[w].cuts;
   }
 
-  void set(std::uint64_t from, std::uint64_t size, span_attributes attributes, weakness failing) {
+  void set(std::uint64_t from, std::uint64_t size, span_attributes said, weakness failing) {
     bool exact = true;
     bool same = true;
     for (std::uint64_t n = from; n < from + size; ++n) {
       page const& p = pages_[n];
       exact = exact && is_exact(p);
-      same = same && (said == span_attributes{} ? !p.word : p.word && !p.forgotten && words_[*p.word].attributes == said);
+      same = same && (said == span_attributes{} ? !p.word : p.word && !p.forgotten && words_[*p.word].said == said);
     }
     bool changed = false;
     if (failing < weakness::none)
@@ -213,7 +213,7 @@ class page_model {
   }
 
   /// Lets every step of the call fail in turn, after which everything is as before, until there is none left to fail.
-  void fail_until_set(va_range where, span_attributes attributes, weakness failing, bool& changed) {
+  void fail_until_set(va_range where, span_attributes said, weakness failing, bool& changed) {
     std::vector<span_attributes> before;
     for (std::uint64_t n = 0; n < count; ++n) before.push_back(read(n).attributes);
     std::size_t const blocks = s_.memory.outstanding();
