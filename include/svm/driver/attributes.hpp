@@ -127,7 +127,7 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
   static constexpr std::size_t kept_cuts = 8;
 
   /// Must not allocate: when the places run out the last cut grows, which forgets more than needed, never less.
-  void forget_locked(va_range cut) {
+  void forget_locked(va_range cut) SVM_REQUIRES(lock_) {
     lock_.assert_held();
     for (std::size_t i = 0; i < cuts_; ++i)
       if (cut_[i].contains(cut)) return;

@@ -70,7 +70,7 @@ class mapped_buffer final : public invalidation_target {
     if (errc const e = env_.device.prepare(span_); e != errc::ok) return e;
     shared_guard const notifier_guard{notifier_lock_};
     if (!pages_.has(page_flag::valid)) return errc::retry;
-    pages_.commit_locked(span_, mapping_access::read_write);
+    pages_.commit_locked(notifier_lock_, span_, mapping_access::read_write);
     return errc::ok;
   }
 
