@@ -7,6 +7,7 @@
 
 #include <svm/config.hpp>
 #include <svm/base/construct.hpp>
+#include <svm/base/dump.hpp>
 #include <svm/index/interval_index.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/scope_guard.hpp>
@@ -90,6 +91,10 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
       if (cut_[i].overlaps(part)) return true;
     return false;
   }
+  /// Prints the line of this span; takes its lock shared around `out`.
+  template <class Out>
+  requires text_sink<Out>
+  void dump(Out&& out);
   [[nodiscard]] errc open() { return env_.mm.register_notifier(registration_, span_, *this); }
   void close() { env_.mm.unregister_notifier(registration_); }
 
@@ -208,6 +213,13 @@ class attribute_map {
     shared_guard const guard{lock_};
     return spans_.size();
   }
+
+  /// Prints each span, what was said of it, and which parts are forgotten; `lock_` is held shared around `out`.
+  ///
+  /// \allocs none
+  template <class Out>
+  requires text_sink<Out>
+  void dump(Out&& out);
 
   /// Forgets everything.
   ///

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <svm/base/construct.hpp>
+#include <svm/base/dump.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/cancellation.hpp>
@@ -209,6 +210,12 @@ class device_mapping : public list_hook<device_mapping<P>> {
     forget_memory();
     flags_.store(0);
   }
+
+  /// Prints the flags and the blocks, of which the first is at `at`, to the end of a line that was begun.
+  ///
+  /// \param held  the notifier's lock
+  template <class Out>
+  void dump_locked(lock_type& held, cpu_va at, line_writer<Out>& line) const SVM_REQUIRES(held);
 
   /// Remembers that the call of get_pages that is under way mapped it, until it is asked.
   void note_fetched() { fetched_ = true; }

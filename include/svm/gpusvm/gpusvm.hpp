@@ -245,6 +245,16 @@ class gpusvm {
   template <class Visit>
   void for_each_range(va_range span, Visit&& visit);
 
+  /// Prints the window, each notifier, each range in it, and the blocks of each mapping; see base/dump.hpp.
+  ///
+  /// \pre    no lock of rank vm or later held, nor an event under way that waits for the caller; takes vm (shared) and
+  ///         notifier (exclusive) around `out`, which may not wait for memory or for an event
+  /// \allocs none
+  /// \complexity O(ranges + their blocks)
+  template <class Out>
+  requires text_sink<Out>
+  void dump(Out&& out);
+
   /// Removes every range and notifier, and refuses new ones.
   ///
   /// \pre no lock of the library held
@@ -334,6 +344,7 @@ class gpusvm {
 
 }  // namespace svm::inline v0
 
+#include <svm/gpusvm/impl/dump.hpp>
 #include <svm/gpusvm/impl/find_or_insert.hpp>
 #include <svm/gpusvm/impl/get_pages.hpp>
 #include <svm/gpusvm/impl/remove.hpp>

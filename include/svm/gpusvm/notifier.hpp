@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <svm/config.hpp>
+#include <svm/base/dump.hpp>
 #include <svm/index/chunk_index.hpp>
 #include <svm/base/refcount.hpp>
 #include <svm/base/scope_guard.hpp>
@@ -145,6 +146,14 @@ class notifier final : public invalidation_target {
     if (!event.contains(r.interval())) r.set(range_flag::partial_unmap);
   }
 
+  /// Prints the span, the sequence, each range and its mappings, as part of what `gpusvm::dump` prints.
+  ///
+  /// \pre    it stands in the index of the gpusvm, and stays there: as in `for_each_notifier`; the rest as `gpusvm::dump`
+  /// \allocs none
+  template <class Out>
+  requires text_sink<Out>
+  void dump(Out&& out);
+
   [[nodiscard]] invalidation_answer invalidate(invalidation const& event, std::uint64_t sequence) noexcept override {
     if (event.may_block) {
       lock_.lock();
@@ -171,6 +180,7 @@ class notifier final : public invalidation_target {
 
  private:
   friend class gpusvm<P>;
+  friend class range<P>;
   template <svm_policies Q>
   friend class faulted_in;
 
@@ -185,6 +195,9 @@ class notifier final : public invalidation_target {
     lock_.assert_held();
     r.others_.erase(other);
   }
+
+  template <class Out>
+  void dump_locked(range<P>& r, line_writer<Out>& line) SVM_REQUIRES(lock_);
 
   // Out of line: it is rare, and g++ 12 takes a second put of a plain count for a use after free when it sees both.
   [[gnu::noinline]] void end() { destroy(env_.memory, this); }

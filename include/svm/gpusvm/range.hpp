@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include <svm/base/dump.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/refcount.hpp>
 #include <svm/base/scope_guard.hpp>
@@ -53,6 +54,15 @@ class range : public list_hook<range<P>> {
   [[nodiscard]] bool has(range_flag flag) const { return (flags_.load() & static_cast<std::uint32_t>(flag)) != 0; }
   /// The mapping for the device of the gpusvm.
   [[nodiscard]] device_mapping<P> const& mapping() const { return pages_; }
+
+  /// Prints the span, the flags, and each mapping with its access and blocks, as part of what `gpusvm::dump` prints.
+  ///
+  /// \pre    no lock of rank notifier or later held; takes notifier (exclusive) around `out`, which may not wait for
+  ///         memory or for an event
+  /// \allocs none
+  template <class Out>
+  requires text_sink<Out>
+  void dump(Out&& out);
 
   /// How many references there are: the index's, the collector's queue's, and those of users. Advisory.
   [[nodiscard]] std::uint32_t references() const { return references_.value(); }
