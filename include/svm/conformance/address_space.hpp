@@ -53,7 +53,7 @@ inline constexpr promise_table<3> promises{"mm", {{
 // clang-format on
 
 /// Walks here are for a device that reaches no device memory of this machine.
-inline constexpr svm::page_owner somebody{~std::uint64_t{0}, 1};
+inline constexpr svm::page_owner somebody{~std::uint32_t{0}, 1};
 
 /// Promise 1: while a reference is held the process does not exit.
 template <class Bench>
