@@ -18,6 +18,8 @@ namespace svm::inline v0 {
 enum class invalidation_passes : bool { one, two };
 
 /// Who decides what an invalidation does to the ranges of a notifier: the driver.
+///
+/// For clang's thread-safety analysis its own functions say `SVM_REQUIRES(owner.lock())` too: that is not inherited.
 template <svm_policies P>
 class invalidation_client {
  public:
