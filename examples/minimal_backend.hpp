@@ -139,6 +139,7 @@ inline void process::munmap(svm::cpu_va start) {
   svm::va_range const span = vmas_.extract(start.value).mapped().extent;
   memory::freed_list freed;
   invalidate({span, svm::invalidation_cause::unmap}, [&] {
+    svm::exclusive_guard const guard{memory_.lock()};
     auto const end = table_.upper_bound(span.last().value);
     for (auto e = table_.lower_bound(start.value); e != end; e = table_.erase(e))
       memory_.unmap_locked(e->second, freed);

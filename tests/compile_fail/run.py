@@ -8,10 +8,15 @@ match, or `// expect-first-error: <regex>`, which the first line with an error m
 compile: then the mistake alone is what the compiler refused. A file with `// each-with: NAME...` makes its mistake in
 several ways: all of this holds with each of the names defined.
 
-Usage: run.py INCLUDE_DIR FOLDER COMPILER [ARGUMENT...]
+A file with `// only-clang` makes a mistake that clang's thread-safety analysis finds, and is compiled with that, whatever
+COMPILER is; where there is no clang++-14 such files are skipped. With --only-clang no other files are compiled, and a
+missing clang++-14 is a failure.
+
+Usage: run.py INCLUDE_DIR FOLDER COMPILER [ARGUMENT...] | --only-clang INCLUDE_DIR FOLDER
 """
 
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +24,8 @@ from pathlib import Path
 
 EXPECTATION = re.compile(r"^// expect-(first-)?error: (.+)$", re.MULTILINE)
 WAYS = re.compile(r"^// each-with: (.+)$", re.MULTILINE)
+ONLY_CLANG = re.compile(r"^// only-clang$", re.MULTILINE)
+CLANG = ["clang++-14", "-Wthread-safety", "-Werror"]
 ERROR = re.compile(r"\berror: ")
 
 
@@ -47,11 +54,23 @@ def complaints(path: Path, command: list[str]) -> list[str]:
 
 
 def main() -> int:
-    include, folder, *compiler = sys.argv[1:]
-    command = [*compiler, f"-I{include}", "-std=c++20", "-fsyntax-only", "-fdiagnostics-color=never", "-DSVM_ASSERTIONS=1", "-Werror=unused-result"]
+    arguments = sys.argv[1:]
+    only_clang = arguments[:1] == ["--only-clang"]
+    include, folder, *compiler = arguments[only_clang:]
+    options = [f"-I{include}", "-std=c++20", "-fsyntax-only", "-fdiagnostics-color=never", "-DSVM_ASSERTIONS=1", "-Werror=unused-result"]
     files = sorted(Path(folder).glob("*.cpp"))
+    for_clang = {path for path in files if ONLY_CLANG.search(path.read_text(encoding="utf-8"))}
+    if only_clang:
+        files = [path for path in files if path in for_clang]
+    elif shutil.which(CLANG[0]) is None:
+        print(f"skipped, since there is no {CLANG[0]}: {len(for_clang)} files")
+        files = [path for path in files if path not in for_clang]
+
+    def complaints_about(path: Path) -> list[str]:
+        return complaints(path, [*(CLANG if path in for_clang else compiler), *options])
+
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda path: complaints(path, command), files))
+        found = list(pool.map(complaints_about, files))
     for complaint in sum(found, []):
         print(complaint)
     failed = sum(1 for of_file in found if of_file)

@@ -51,10 +51,12 @@ class stage : public world {
       svm.close();
     }
     [[nodiscard]] svm::invalidation_answer invalidate(svm::notifier<policies>& owner, svm::invalidation const& event,
-                                                      svm::invalidation_passes passes) noexcept override {
+                                                      svm::invalidation_passes passes) noexcept override
+        SVM_REQUIRES(owner.lock()) {
       return svm::invalidate_ranges(owner, event, *collector, passes);
     }
-    void finish_invalidation(svm::notifier<policies>& owner, svm::invalidation const& event) noexcept override {
+    void finish_invalidation(svm::notifier<policies>& owner, svm::invalidation const& event) noexcept override
+        SVM_REQUIRES(owner.lock()) {
       svm::finish_invalidating(owner, event, *collector);
     }
     svm::gpusvm<policies> svm;

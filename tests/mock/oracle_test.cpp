@@ -90,7 +90,10 @@ TEST_SUITE("mock/oracle") {
     REQUIRE(w.fault(base) == errc::ok);
     w.driver.svm().for_each_notifier(world::everything, [&](auto& n) {
       svm::exclusive_guard const guard{n.lock()};
-      n.for_each_range_locked(n.interval(), [&](auto& r) { n.set_unmapped_locked(r, r.interval()); });
+      n.for_each_range_locked(n.interval(), [&](auto& r) {
+        n.lock().assert_held();
+        n.set_unmapped_locked(r, r.interval());
+      });
     });
     CHECK(found(w, "O-08") == 1);
     auto const r = w.range_at(base);

@@ -113,7 +113,10 @@ TEST_SUITE("port/frame_table") {
     CHECK(m.is_locked(block));
     CHECK(m.look([&](frame_table& f) { return f.owner_of(frame_table::after(block, 2)); }) == behind.owner());
     CHECK(m.look([&](frame_table& f) { return f.is_device(block); }));
-    with_freed(m, [&](frame_table& f, frame_table::freed_list& freed) { f.release_locked(block, freed); });
+    with_freed(m, [&](frame_table& f, frame_table::freed_list& freed) {
+      f.lock().assert_held();
+      f.release_locked(block, freed);
+    });
     CHECK(behind.freed == 4);
     CHECK(behind.freed_blocks == std::vector<page>{block});
     CHECK(!m.is_alive(block));
@@ -123,7 +126,10 @@ TEST_SUITE("port/frame_table") {
       CHECK(m.memory.is_coherent(frame_table::after(block, 1)));
     }
     CHECK(m.is_alive(block));
-    with_freed(m, [&](frame_table& f, frame_table::freed_list& freed) { f.release_locked(block, freed); });
+    with_freed(m, [&](frame_table& f, frame_table::freed_list& freed) {
+      f.lock().assert_held();
+      f.release_locked(block, freed);
+    });
     CHECK(behind.freed == 8);
     m.memory.remove(block);
     CHECK(m.heap.live_blocks() == 0);
@@ -152,6 +158,7 @@ TEST_SUITE("port/frame_table") {
       m.memory.set_locked(block, true);
     }
     with_freed(m, [&](frame_table& f, frame_table::freed_list& freed) {
+      f.lock().assert_held();
       CHECK(!f.split_locked(block, 0, freed));  // somebody holds it
       CHECK(!f.split_locked(block, 2, freed));
       CHECK(f.order_of(block) == order_2);
@@ -166,10 +173,19 @@ TEST_SUITE("port/frame_table") {
       CHECK(m.look([&](frame_table& f) { return f.first_of(p); }) == p);
       CHECK(m.is_locked(p));
       CHECK(m.others(p) == (i == 1 ? 2u : 1u));
-      CHECK(m.look([&](frame_table& f) { return f.is_faulting_locked(p); }) == (i == 1));
-      CHECK(m.look([&](frame_table& f) { return f.mappings_locked(p); }) == (i == 0 ? 2u : i == 3 ? 0u : 1u));
+      CHECK(m.look([&](frame_table& f) {
+        f.lock().assert_held();
+        return f.is_faulting_locked(p);
+      }) == (i == 1));
+      CHECK(m.look([&](frame_table& f) {
+        f.lock().assert_held();
+        return f.mappings_locked(p);
+      }) == (i == 0   ? 2u
+             : i == 3 ? 0u
+                      : 1u));
     }
     with_freed(m, [&](frame_table& f, frame_table::freed_list& freed) {
+      f.lock().assert_held();
       for (std::uint64_t i = 0; i < 4; ++i) f.release_locked(frame_table::after(block, i), freed);
     });
     CHECK(behind.freed == 1);  // the one that is mapped nowhere
@@ -190,7 +206,10 @@ TEST_SUITE("port/frame_table") {
     one.unmap(pages(1, 1));  // others hold the block, so it stays whole
     CHECK(m.look([&](frame_table& f) { return f.order_of(block); }) == order_2);
     m.memory.put(block);
-    with_freed(m, [&](frame_table& f, frame_table::freed_list& freed) { f.trim_locked(block, freed); });
+    with_freed(m, [&](frame_table& f, frame_table::freed_list& freed) {
+      f.lock().assert_held();
+      f.trim_locked(block, freed);
+    });
     CHECK(m.look([&](frame_table& f) { return f.order_of(block); }) == order_0);
     CHECK(!m.is_alive(frame_table::after(block, 1)));
     CHECK(m.is_alive(frame_table::after(block, 3)));
@@ -202,10 +221,16 @@ TEST_SUITE("port/frame_table") {
     machine m;
     process one{m};
     page const block = one.fill(0, order_2);
-    m.look([&](frame_table& f) { f.hold_locked(block); });
+    m.look([&](frame_table& f) {
+      f.lock().assert_held();
+      f.hold_locked(block);
+    });
     one.unmap(pages(2, 1));
     CHECK(m.is_alive(frame_table::after(block, 2)));
-    with_freed(m, [&](frame_table& f, frame_table::freed_list& freed) { f.release_locked(block, freed); });
+    with_freed(m, [&](frame_table& f, frame_table::freed_list& freed) {
+      f.lock().assert_held();
+      f.release_locked(block, freed);
+    });
     CHECK(!m.is_alive(frame_table::after(block, 2)));
     one.unmap(pages(0, 1));
     CHECK(!m.is_alive(block));
@@ -218,9 +243,13 @@ TEST_SUITE("port/frame_table") {
     process two{m};
     page const from = one.fill(0);
     two.map(5, from);
-    m.look([&](frame_table& f) { f.hold_locked(from); });
+    m.look([&](frame_table& f) {
+      f.lock().assert_held();
+      f.hold_locked(from);
+    });
     page const to = *m.memory.allocate_ram();
     with_freed(m, [&](frame_table& f, frame_table::freed_list& freed) {
+      f.lock().assert_held();
       f.move_mappings_locked(
           from, to, [&](auto const& mapping) { return mapping.space == &one; }, freed);
     });
@@ -230,6 +259,7 @@ TEST_SUITE("port/frame_table") {
     CHECK(m.others(from) == 1);
     int visited = 0;
     with_freed(m, [&](frame_table& f, frame_table::freed_list& freed) {
+      f.lock().assert_held();
       f.move_mappings_locked(
           to, to, [&](auto const&) { return ++visited != 0; }, freed);
       f.release_locked(from, freed);

@@ -242,7 +242,10 @@ TEST_SUITE("port/page_migration") {
     }();
     std::vector<page> const before{w.one.fill(0), w.one.fill(1)};
     w.one.fill(3);
-    w.look([&](frame_table& f) { f.set_locked(before[0], true); });
+    w.look([&](frame_table& f) {
+      f.lock().assert_held();
+      f.set_locked(before[0], true);
+    });
     w.pin(before[1]);
     std::vector<slot> slots(4);
     {
@@ -260,7 +263,10 @@ TEST_SUITE("port/page_migration") {
     }
     w.memory.put(there);
     w.memory.put(before[1]);
-    w.look([&](frame_table& f) { f.set_locked(before[0], false); });
+    w.look([&](frame_table& f) {
+      f.lock().assert_held();
+      f.set_locked(before[0], false);
+    });
     w.end();
   }
   TEST_CASE("a page that is unmapped while it is withdrawn has raced, and ends") {
@@ -563,12 +569,18 @@ TEST_SUITE("port/page_migration") {
     page const before = w.one.target(4);
     page const there = w.to_device(w.one, 4);
     CHECK(w.one.bring_back(at(4), before, w.one.area).error == errc::ok);
-    w.look([&](frame_table& f) { f.set_locked(there, true); });
+    w.look([&](frame_table& f) {
+      f.lock().assert_held();
+      f.set_locked(there, true);
+    });
     auto const answer = w.one.bring_back(at(4), there, w.one.area);
     CHECK(answer.next == svm::cpu_fault_answer::action::look_again);
     CHECK(answer.error == errc::in_use);
     CHECK(w.others(there) == 0);
-    w.look([&](frame_table& f) { f.set_locked(there, false); });
+    w.look([&](frame_table& f) {
+      f.lock().assert_held();
+      f.set_locked(there, false);
+    });
     CHECK(w.behind.faults.empty());
     w.end();
   }

@@ -68,13 +68,22 @@ struct machine {
     return look([p](frame_table& f) { return f.is_alive(p); });
   }
   [[nodiscard]] std::uint32_t others(page p) {
-    return look([p](frame_table& f) { return f.others_locked(p); });
+    return look([p](frame_table& f) {
+      f.lock().assert_held();
+      return f.others_locked(p);
+    });
   }
   [[nodiscard]] bool is_locked(page p) {
-    return look([p](frame_table& f) { return f.is_locked(p); });
+    return look([p](frame_table& f) {
+      f.lock().assert_held();
+      return f.is_locked(p);
+    });
   }
   void pin(page p) {
-    look([p](frame_table& f) { f.get_locked(p); });
+    look([p](frame_table& f) {
+      f.lock().assert_held();
+      f.get_locked(p);
+    });
   }
 };
 

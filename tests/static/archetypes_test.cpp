@@ -72,7 +72,8 @@ template class svm::migrator_shrinker<full_policies>;
 
 // The function templates among the members are instantiated by a call.
 void call_templates(svm::gpusvm<policies>& svm, svm::notifier<policies>& notifier, svm::va_range span,
-                    svm::invalidation const& event, svm::garbage_collector<policies>& collector) {
+                    svm::invalidation const& event, svm::garbage_collector<policies>& collector)
+    SVM_REQUIRES(notifier.lock()) {
   svm.for_each_notifier(span, [](svm::notifier<policies>&) {});
   svm.for_each_range(span, [](svm::range<policies> const&) {});
   notifier.for_each_range_locked(span, [](svm::range<policies>&) {});

@@ -277,8 +277,9 @@ struct scripted : svm::invalidation_client<scripted_policies<PageBytes>> {
 
   /// As a driver does whose device has one pass.
   svm::invalidation_answer invalidate(svm::notifier<policies>& owner, svm::invalidation const& event,
-                                      svm::invalidation_passes) noexcept override {
+                                      svm::invalidation_passes) noexcept override SVM_REQUIRES(owner.lock()) {
     owner.for_each_range_locked(event.span, [&](svm::range<policies>& r) {
+      owner.lock().assert_held();
       owner.invalidate_pages_locked(r);
       device.invalidate(r.interval());
       owner.unmap_pages_locked(r);

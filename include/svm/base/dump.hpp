@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <svm/base/interval.hpp>
+
 namespace svm::inline v0 {
 
 /// A piece of text on its way to whoever prints it, who may take it as a std::string_view or its like.
@@ -71,6 +73,11 @@ class line_writer {
       put("0123456789abcdef"[value >> shift & 15]);
       if (shift == 0) return *this;
     }
+  }
+  /// An interval, its first and its last address.
+  template <class Address>
+  line_writer& span(interval<Address> const& r) {
+    return hex(r.start().value).text("-").hex(r.last().value);
   }
   /// The address of an object, which tells it from others.
   template <class T>

@@ -174,7 +174,8 @@ template <class Process, class Take>
   }
   return svm::errc::ok;
 }
-/// What a snapshot says. As the library, with the map lock held shared.
+/// What a snapshot says. As the library, with the map lock held shared; that of `look_locked`, `walk_locked` and
+/// `collect_locked` clang cannot follow, since an mm need not annotate it.
 template <class Process>
 [[nodiscard]] records_of<Process> look_locked(Process& p, svm::va_range span) {
   records_of<Process> found;

@@ -7,6 +7,7 @@
 
 #include <svm/config.hpp>
 #include <svm/base/construct.hpp>
+#include <svm/base/dump.hpp>
 #include <svm/index/interval_index.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/scope_guard.hpp>
@@ -90,6 +91,10 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
       if (cut_[i].overlaps(part)) return true;
     return false;
   }
+  /// Prints the line of this span; takes its lock shared around `out`.
+  template <class Out>
+  requires text_sink<Out>
+  void dump(Out&& out);
   [[nodiscard]] errc open() { return env_.mm.register_notifier(registration_, span_, *this); }
   void close() { env_.mm.unregister_notifier(registration_); }
 
@@ -127,7 +132,7 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
   static constexpr std::size_t kept_cuts = 8;
 
   /// Must not allocate: when the places run out the last cut grows, which forgets more than needed, never less.
-  void forget_locked(va_range cut) {
+  void forget_locked(va_range cut) SVM_REQUIRES(lock_) {
     lock_.assert_held();
     for (std::size_t i = 0; i < cuts_; ++i)
       if (cut_[i].contains(cut)) return;
@@ -208,6 +213,13 @@ class attribute_map {
     shared_guard const guard{lock_};
     return spans_.size();
   }
+
+  /// Prints each span, what was said of it, and which parts are forgotten; `lock_` is held shared around `out`.
+  ///
+  /// \allocs none
+  template <class Out>
+  requires text_sink<Out>
+  void dump(Out&& out);
 
   /// Forgets everything.
   ///

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include <svm/base/dump.hpp>
 #include <svm/driver/attributes.hpp>
 #include <svm/driver/garbage_collector.hpp>
 #include <svm/driver/range_memory.hpp>
@@ -120,6 +121,14 @@ class driver_base : public invalidation_client<P> {
   /// \pre no lock of the library held
   void collect_garbage() { collector_.run(); }
 
+  /// Prints the options, the attributes, the ranges that wait to be collected, and what `gpusvm::dump` prints.
+  ///
+  /// \pre    as `gpusvm::dump`; `out` is called with the locks vm, notifier or collector held
+  /// \allocs none
+  template <class Out>
+  requires text_sink<Out>
+  void dump(Out&& out);
+
   /// Removes everything; every later fault fails with `gone`.
   ///
   /// \pre no lock of the library held
@@ -202,5 +211,6 @@ class driver_base : public invalidation_client<P> {
 
 }  // namespace svm::inline v0
 
+#include <svm/driver/impl/dump.hpp>
 #include <svm/driver/impl/fault.hpp>
 #include <svm/driver/impl/prefetch.hpp>

@@ -11,8 +11,10 @@ namespace svm::inline v0 {
 ///
 /// \pre the notifier's lock is held exclusive, and the devices have forgotten the ranges
 template <svm_policies P>
-void end_ranges(notifier<P>& owner, invalidation const& event, garbage_collector<P>& collector) {
+void end_ranges(notifier<P>& owner, invalidation const& event, garbage_collector<P>& collector)
+    SVM_REQUIRES(owner.lock()) {
   owner.for_each_range_locked(event.span, [&](range<P>& r) {
+    owner.lock().assert_held();
     owner.unmap_pages_locked(r);
     if (event.cause != invalidation_cause::unmap) return;
     owner.set_unmapped_locked(r, event.span);
@@ -33,13 +35,15 @@ void end_ranges(notifier<P>& owner, invalidation const& event, garbage_collector
 /// \source xe_svm_invalidate(); the flush covers the whole of every range it met (erratum 3.4.1)
 template <svm_policies P>
 [[nodiscard]] invalidation_answer invalidate_ranges(notifier<P>& owner, invalidation const& event,
-                                                    garbage_collector<P>& collector, invalidation_passes passes) {
+                                                    garbage_collector<P>& collector, invalidation_passes passes)
+    SVM_REQUIRES(owner.lock()) {
   typename P::device& device = owner.env().device;
   bool any = false;
   va_range touched = event.span;
   owner.for_each_range_locked(event.span, [&](range<P>& r) {
+    owner.lock().assert_held();
     owner.invalidate_pages_locked(r);
-    r.for_each_mapping_locked([&](device_mapping<P>& p) {
+    owner.for_each_mapping_locked(r, [&](device_mapping<P>& p) {
       if (!p.has(page_flag::mapped)) return;
       if (&p.env().device != &device) {
         p.env().device.invalidate(r.interval());
@@ -65,7 +69,8 @@ template <svm_policies P>
 ///
 /// \pre the notifier's lock is held exclusive
 template <svm_policies P>
-void finish_invalidating(notifier<P>& owner, invalidation const& event, garbage_collector<P>& collector) {
+void finish_invalidating(notifier<P>& owner, invalidation const& event, garbage_collector<P>& collector)
+    SVM_REQUIRES(owner.lock()) {
   if constexpr (two_pass_device<typename P::device>) {
     owner.env().device.finish_invalidate(owner.end_pending_locked());
     end_ranges(owner, event, collector);

@@ -126,7 +126,7 @@ class kept_spans {
     std::uint64_t const last = span.last().value;
     return *va_range::from_bounds(cpu_va{first - (first == 0 ? 0 : 1)}, cpu_va{last + (last == UINT64_MAX ? 0 : 1)});
   }
-  void drop_locked(kept& k) {
+  void drop_locked(kept& k) SVM_REQUIRES(lock_) {
     lock_.assert_held();
     index_.erase(k);
     destroy(memory_, &k);

@@ -111,7 +111,8 @@ class queue_driver final : public driver_base<P> {
   }
 
   [[nodiscard]] invalidation_answer invalidate(notifier<P>& owner, invalidation const& event,
-                                               invalidation_passes passes) noexcept override {
+                                               invalidation_passes passes) noexcept override
+      SVM_REQUIRES(owner.lock()) {
     bool takes_a_mapping = false;
     owner.for_each_range_locked(event.span, [&](range<P> const& r) {
       takes_a_mapping = takes_a_mapping || r.mapping().has(page_flag::mapped);
@@ -121,7 +122,7 @@ class queue_driver final : public driver_base<P> {
     if (takes_a_mapping) end_unmapping();
     return answer;
   }
-  void finish_invalidation(notifier<P>& owner, invalidation const& event) noexcept override {
+  void finish_invalidation(notifier<P>& owner, invalidation const& event) noexcept override SVM_REQUIRES(owner.lock()) {
     finish_invalidating(owner, event, this->collector());
   }
 

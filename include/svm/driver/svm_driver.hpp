@@ -36,10 +36,11 @@ class svm_driver final : public driver_base<P> {
   [[nodiscard]] errc fault(cpu_va at, access_kind want, cancellation const* cancel = nullptr);
 
   [[nodiscard]] invalidation_answer invalidate(notifier<P>& owner, invalidation const& event,
-                                               invalidation_passes passes) noexcept override {
+                                               invalidation_passes passes) noexcept override
+      SVM_REQUIRES(owner.lock()) {
     return invalidate_ranges(owner, event, this->collector(), passes);
   }
-  void finish_invalidation(notifier<P>& owner, invalidation const& event) noexcept override {
+  void finish_invalidation(notifier<P>& owner, invalidation const& event) noexcept override SVM_REQUIRES(owner.lock()) {
     finish_invalidating(owner, event, this->collector());
   }
 };

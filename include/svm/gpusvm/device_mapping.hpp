@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <svm/base/construct.hpp>
+#include <svm/base/dump.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/cancellation.hpp>
@@ -52,7 +53,8 @@ enum class page_flag : std::uint32_t {
 /// memory and the memory of one device.
 ///
 /// Locks: changed with the range lock and the notifier lock shared, or the notifier lock exclusive. The flags may be
-/// read at any time; the blocks with the range lock, or the notifier lock exclusive: shared alone will not do.
+/// read at any time; the blocks with the range lock, or the notifier lock exclusive: shared alone will not do. Of
+/// `blocks_locked` and `memory_locked` clang cannot follow that either lock will do.
 ///
 /// \source struct drm_gpusvm_pages
 template <svm_policies P>
@@ -62,6 +64,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   using run = page_run<page>;
   using memory = mappable_memory<page, typename P::device>;
   using blocks = address_blocks<typename P::allocator>;
+  using lock_type = typename P::lock::template shared_mutex<lock_rank::notifier>;
 
   /// \param env  the device that uses the mapping, on the address space of the span
   explicit device_mapping(svm_environment<P>& env) : env_(env) {}
@@ -94,20 +97,23 @@ class device_mapping : public list_hook<device_mapping<P>> {
 
   /// Points the device's page table at the pages, as far as `permitted` and the mapping allow.
   ///
+  /// \param held  the notifier's lock
   /// \pre valid; the device's `prepare` for `span`; the locks of the class comment
-  void commit_locked(va_range span, mapping_access permitted) {
+  void commit_locked(lock_type& held, va_range span, mapping_access permitted) SVM_REQUIRES_SHARED(held) {
     std::uint32_t const flags = flags_.load();
     mapping_access const how = access_for(flags, permitted);
     sync(true);
     env_.device.commit(span, blocks_locked(), how);
     flags_.store((flags & ~bound_bits) | bits_of(how));
-    touch_locked();
+    touch_locked(held);
   }
 
   /// Tells the device memory that is mapped that it is used.
   ///
-  /// \pre mapped; the notifier lock is held, so that the memory stays
-  void touch_locked() {
+  /// \param held  the notifier's lock, so that the memory stays
+  /// \pre mapped
+  void touch_locked(lock_type& held) SVM_REQUIRES_SHARED(held) {
+    held.assert_held_shared();
     if (memory_ == nullptr) return;
     memory_->touch();
     if (further_ == nullptr) return;
@@ -204,6 +210,12 @@ class device_mapping : public list_hook<device_mapping<P>> {
     forget_memory();
     flags_.store(0);
   }
+
+  /// Prints the flags and the blocks, of which the first is at `at`, to the end of a line that was begun.
+  ///
+  /// \param held  the notifier's lock
+  template <class Out>
+  void dump_locked(lock_type& held, cpu_va at, line_writer<Out>& line) const SVM_REQUIRES(held);
 
   /// Remembers that the call of get_pages that is under way mapped it, until it is asked.
   void note_fetched() { fetched_ = true; }

@@ -75,7 +75,8 @@ struct lookup {
 /// Invariants (`check`): 1. notifiers are disjoint, aligned, of the configured size and registered. 2. each has a
 /// range. 3. ranges lie inside their notifier and the window, have a size of the table, and are aligned to it.
 ///
-/// Locks: `lock_` (vm) guards the index of notifiers; see base/lock_rank.hpp for the others.
+/// Locks: `lock_` (vm) guards the index of notifiers; see base/lock_rank.hpp for the others. `all_present_locked` is
+/// about the map lock, which clang cannot follow: an mm need not annotate it.
 /// \source drm_gpusvm.c
 template <explained_policies P>
 class gpusvm {
@@ -244,6 +245,16 @@ class gpusvm {
   template <class Visit>
   void for_each_range(va_range span, Visit&& visit);
 
+  /// Prints the window, each notifier, each range in it, and the blocks of each mapping; see base/dump.hpp.
+  ///
+  /// \pre    no lock of rank vm or later held, nor an event under way that waits for the caller; takes vm (shared) and
+  ///         notifier (exclusive) around `out`, which may not wait for memory or for an event
+  /// \allocs none
+  /// \complexity O(ranges + their blocks)
+  template <class Out>
+  requires text_sink<Out>
+  void dump(Out&& out);
+
   /// Removes every range and notifier, and refuses new ones.
   ///
   /// \pre no lock of the library held
@@ -313,8 +324,8 @@ class gpusvm {
   [[nodiscard]] result<plan> make_plan(candidate& home, cpu_va fault, lookup_options const& options);
   [[nodiscard]] errc insert(candidate& home, range<P>& made, std::uint64_t sequence);
   [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reservation& room, range<P>& made,
-                                   std::uint64_t sequence);
-  void unmap_locked(range<P>& r);
+                                   std::uint64_t sequence) SVM_REQUIRES(home.lock_);
+  void unmap_locked(notifier<P>& home, range<P>& r) SVM_REQUIRES_SHARED(home.lock_);
   void take_out(locked_range<P> held, bool& last);
   [[nodiscard]] errc insert_rest(notifier<P>& home, va_range chunk, bool migratable, std::uint64_t sequence);
   void drop_if_empty(notifier<P>& n);
@@ -333,6 +344,7 @@ class gpusvm {
 
 }  // namespace svm::inline v0
 
+#include <svm/gpusvm/impl/dump.hpp>
 #include <svm/gpusvm/impl/find_or_insert.hpp>
 #include <svm/gpusvm/impl/get_pages.hpp>
 #include <svm/gpusvm/impl/remove.hpp>

@@ -71,7 +71,7 @@ class mapped_buffer final : public invalidation_target {
     settle_events(env_.mm);
     shared_guard const notifier_guard{notifier_lock_};
     if (!pages_.has(page_flag::valid)) return errc::retry;
-    pages_.commit_locked(span_, mapping_access::read_write);
+    pages_.commit_locked(notifier_lock_, span_, mapping_access::read_write);
     return errc::ok;
   }
 

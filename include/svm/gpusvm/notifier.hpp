@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <svm/config.hpp>
+#include <svm/base/dump.hpp>
 #include <svm/index/chunk_index.hpp>
 #include <svm/base/refcount.hpp>
 #include <svm/base/scope_guard.hpp>
@@ -17,6 +18,8 @@ namespace svm::inline v0 {
 enum class invalidation_passes : bool { one, two };
 
 /// Who decides what an invalidation does to the ranges of a notifier: the driver.
+///
+/// For clang's thread-safety analysis its own functions say `SVM_REQUIRES(owner.lock())` too: that is not inherited.
 template <svm_policies P>
 class invalidation_client {
  public:
@@ -26,9 +29,11 @@ class invalidation_client {
   /// \pre `owner.lock()` is held exclusive, and the sequence is set. Allocates nothing; takes no lock before rank
   ///         device.
   [[nodiscard]] virtual invalidation_answer invalidate(notifier<P>& owner, invalidation const& event,
-                                                       invalidation_passes passes) noexcept = 0;
+                                                       invalidation_passes passes) noexcept
+      SVM_REQUIRES(owner.lock()) = 0;
   /// Waits for what `invalidate` left pending, and does the rest; under the same rules.
-  virtual void finish_invalidation(notifier<P>& owner, invalidation const& event) noexcept = 0;
+  virtual void finish_invalidation(notifier<P>& owner, invalidation const& event) noexcept
+      SVM_REQUIRES(owner.lock()) = 0;
 
  protected:
   ~invalidation_client() = default;
@@ -64,7 +69,7 @@ class notifier final : public invalidation_target {
 
   [[nodiscard]] va_range interval() const { return interval_; }
   [[nodiscard]] svm_environment<P>& env() { return env_; }
-  [[nodiscard]] lock_type& lock() { return lock_; }
+  [[nodiscard]] lock_type& lock() SVM_RETURN_CAPABILITY(lock_) { return lock_; }
 
   /// How many references there are: the index's, one of each range, and those of users. Advisory.
   [[nodiscard]] std::uint32_t references() const { return references_.value(); }
@@ -83,32 +88,41 @@ class notifier final : public invalidation_target {
   ///
   /// \pre `lock()` is held
   template <class Visit>
-  void for_each_range_locked(va_range span, Visit&& visit) {
+  void for_each_range_locked(va_range span, Visit&& visit) SVM_REQUIRES_SHARED(lock_) {
     lock_.assert_held_shared();
     ranges_.for_each_overlap(span, visit);
+  }
+
+  /// Calls `visit(device_mapping&)` for the mapping of a range for the gpusvm's device, then for those of other devices.
+  ///
+  /// \pre `lock()` is held
+  template <class Visit>
+  void for_each_mapping_locked(range<P>& r, Visit&& visit) SVM_REQUIRES_SHARED(lock_) {
+    lock_.assert_held_shared();
+    SVM_ASSERT(&r.owner() == this);
+    visit(r.pages_);
+    for (device_mapping<P>* m = r.others_.front(); m != nullptr; m = r.others_.next(*m)) visit(*m);
   }
 
   /// Clears `valid` of every mapping of a range, so that nothing is bound from it any more.
   ///
   /// \pre `lock()` is held exclusive, or shared together with the range's lock
-  void invalidate_pages_locked(range<P>& r) {
-    lock_.assert_held_shared();
-    r.for_each_mapping_locked([](device_mapping<P>& p) { p.invalidate(); });
+  void invalidate_pages_locked(range<P>& r) SVM_REQUIRES_SHARED(lock_) {
+    for_each_mapping_locked(r, [](device_mapping<P>& p) { p.invalidate(); });
   }
 
   /// Ends the DMA mappings of a range, for all its devices.
   ///
   /// \pre as `invalidate_pages_locked`, and the devices have forgotten the range
   /// \source drm_gpusvm_range_unmap_pages()
-  void unmap_pages_locked(range<P>& r) {
-    lock_.assert_held_shared();
-    r.for_each_mapping_locked([](device_mapping<P>& p) { p.unmap(); });
+  void unmap_pages_locked(range<P>& r) SVM_REQUIRES_SHARED(lock_) {
+    for_each_mapping_locked(r, [](device_mapping<P>& p) { p.unmap(); });
   }
 
   /// Remembers, for the second pass of an invalidation, that the device was told to forget `span`.
   ///
   /// \pre `lock()` is held exclusive, and nothing is pending
-  void begin_pending_locked(va_range span) {
+  void begin_pending_locked(va_range span) SVM_REQUIRES(lock_) {
     lock_.assert_held();
     SVM_ASSERT(!pending_);
     pending_ = true;
@@ -117,7 +131,7 @@ class notifier final : public invalidation_target {
   /// What `begin_pending_locked` was given, once.
   ///
   /// \pre `lock()` is held exclusive
-  [[nodiscard]] va_range end_pending_locked() {
+  [[nodiscard]] va_range end_pending_locked() SVM_REQUIRES(lock_) {
     lock_.assert_held();
     SVM_ASSERT(pending_);
     pending_ = false;
@@ -128,11 +142,19 @@ class notifier final : public invalidation_target {
   ///
   /// \pre `lock()` is held exclusive
   /// \source drm_gpusvm_range_set_unmapped(); sticky in the same way
-  void set_unmapped_locked(range<P>& r, va_range event) {
+  void set_unmapped_locked(range<P>& r, va_range event) SVM_REQUIRES(lock_) {
     lock_.assert_held();
     r.set(range_flag::unmapped);
     if (!event.contains(r.interval())) r.set(range_flag::partial_unmap);
   }
+
+  /// Prints the span, the sequence, each range and its mappings, as part of what `gpusvm::dump` prints.
+  ///
+  /// \pre    it stands in the index of the gpusvm, and stays there: as in `for_each_notifier`; the rest as `gpusvm::dump`
+  /// \allocs none
+  template <class Out>
+  requires text_sink<Out>
+  void dump(Out&& out);
 
   [[nodiscard]] invalidation_answer invalidate(invalidation const& event, std::uint64_t sequence) noexcept override {
     if (event.may_block) {
@@ -160,8 +182,24 @@ class notifier final : public invalidation_target {
 
  private:
   friend class gpusvm<P>;
+  friend class range<P>;
   template <svm_policies Q>
   friend class faulted_in;
+
+  /// Adds a mapping of a range for another device, or takes it away.
+  ///
+  /// \pre `lock()` is held exclusive
+  void attach_locked(range<P>& r, device_mapping<P>& other) SVM_REQUIRES(lock_) {
+    lock_.assert_held();
+    r.others_.push_back(other);
+  }
+  void detach_locked(range<P>& r, device_mapping<P>& other) SVM_REQUIRES(lock_) {
+    lock_.assert_held();
+    r.others_.erase(other);
+  }
+
+  template <class Out>
+  void dump_locked(range<P>& r, line_writer<Out>& line) SVM_REQUIRES(lock_);
 
   // Out of line: it is rare, and g++ 12 takes a second put of a plain count for a use after free when it sees both.
   [[gnu::noinline]] void end() { destroy(env_.memory, this); }

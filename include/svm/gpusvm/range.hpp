@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include <svm/base/dump.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/refcount.hpp>
 #include <svm/base/scope_guard.hpp>
@@ -53,14 +54,15 @@ class range : public list_hook<range<P>> {
   [[nodiscard]] bool has(range_flag flag) const { return (flags_.load() & static_cast<std::uint32_t>(flag)) != 0; }
   /// The mapping for the device of the gpusvm.
   [[nodiscard]] device_mapping<P> const& mapping() const { return pages_; }
-  /// Calls `visit(pages&)` for the mapping of the gpusvm's device, then for those of other devices.
+
+  /// Prints the span, the flags, and each mapping with its access and blocks, as part of what `gpusvm::dump` prints.
   ///
-  /// \pre the notifier's lock is held
-  template <class Visit>
-  void for_each_mapping_locked(Visit&& visit) {
-    visit(pages_);
-    for (device_mapping<P>* other = others_.front(); other != nullptr; other = others_.next(*other)) visit(*other);
-  }
+  /// \pre    no lock of rank notifier or later held; takes notifier (exclusive) around `out`, which may not wait for
+  ///         memory or for an event
+  /// \allocs none
+  template <class Out>
+  requires text_sink<Out>
+  void dump(Out&& out);
 
   /// How many references there are: the index's, the collector's queue's, and those of users. Advisory.
   [[nodiscard]] std::uint32_t references() const { return references_.value(); }
@@ -84,17 +86,6 @@ class range : public list_hook<range<P>> {
   template <svm_policies Q>
   friend class locked_range;
 
-  /// Adds a mapping for another device, or takes it away.
-  ///
-  /// \pre the notifier's lock is held exclusive
-  void attach_locked(device_mapping<P>& other) {
-    owner_.lock().assert_held();
-    others_.push_back(other);
-  }
-  void detach_locked(device_mapping<P>& other) {
-    owner_.lock().assert_held();
-    others_.erase(other);
-  }
   void set(range_flag flag) { flags_.fetch_or(static_cast<std::uint32_t>(flag)); }
 
   notifier<P>& owner_;
@@ -114,6 +105,7 @@ using range_ref = counted_ref<range<P>>;
 ///
 /// Everything that must exclude each other on one range takes one of these as an argument, so it cannot be forgotten.
 /// Moves; ends in the order lock, range reference, mm reference.
+/// Since it moves, clang's thread-safety analysis does not know that it holds the lock.
 template <svm_policies P>
 class [[nodiscard]] locked_range {
  public:

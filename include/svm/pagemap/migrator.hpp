@@ -189,7 +189,7 @@ class migrator {
   };
   [[nodiscard]] victim_cursor all_victims();
   [[nodiscard]] devmem_ref next_victim(victim_cursor& cursor);
-  [[nodiscard]] bool move_back_locked(devmem<P>& used);
+  [[nodiscard]] bool move_back_locked(devmem<P>& used) SVM_REQUIRES(list_lock_);
   [[nodiscard]] static bool stands_before(devmem<P> const& a, std::uint64_t listed, std::uint64_t serial) {
     return a.listed_ < listed || (a.listed_ == listed && a.serial_ <= serial);
   }

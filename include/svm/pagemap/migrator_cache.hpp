@@ -135,7 +135,7 @@ class migrator_cache final : public migrator_owner<P>, public list_hook<migrator
     current_ = &made;
     return current_;
   }
-  [[nodiscard]] migrator<P>* take_locked() {
+  [[nodiscard]] migrator<P>* take_locked() SVM_REQUIRES(lock_) {
     lock_.assert_held();
     if (current_->try_get()) return current_;
     if (!std::exchange(parked_, false)) ++late_;

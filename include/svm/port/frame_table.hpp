@@ -84,7 +84,7 @@ class frame_table {
     tell(all);
   }
 
-  [[nodiscard]] lock_type& lock() { return lock_; }  // M
+  [[nodiscard]] lock_type& lock() SVM_RETURN_CAPABILITY(lock_) { return lock_; }  // M
   /// Told when blocks were unlocked, moved or brought back; waited for under `lock()` (M).
   [[nodiscard]] typename Lock::event& changed() { return changed_; }
 
@@ -122,7 +122,7 @@ class frame_table {
   /// Makes pages of device memory a block: locked, with one reference, and `owner` behind it (M).
   ///
   /// \pre they are aligned as the block, lie in one group, and have no reference
-  void adopt_locked(page first, page_order order, device_page_owner<page>& owner, bool coherent) {
+  void adopt_locked(page first, page_order order, device_page_owner<page>& owner, bool coherent) SVM_REQUIRES(lock_) {
     join_locked(first, order);
     head(first).locked = true;
     for (std::uint64_t i = 0; i < order.pages().value; ++i) {
@@ -163,12 +163,16 @@ class frame_table {
   // With the lock held: about pages that are alive, but for the first.
 
   [[nodiscard]] bool is_alive(page p) {  // M
+    lock_.assert_held();
     group* const g = find_locked(p);
     return g != nullptr && of(g->at(p).first).references != 0;
   }
-  [[nodiscard]] bool is_device(page p) { return find_locked(p)->is_device; }  // M
+  [[nodiscard]] bool is_device(page p) {  // M
+    lock_.assert_held();
+    return find_locked(p)->is_device;
+  }
   [[nodiscard]] bool is_coherent(page p) { return of(p).coherent; }
-  [[nodiscard]] bool is_locked(page p) { return head(p).locked; }                                // M
+  [[nodiscard]] bool is_locked(page p) SVM_REQUIRES(lock_) { return head(p).locked; }            // M
   [[nodiscard]] page first_of(page p) { return of(p).first; }                                    // M
   [[nodiscard]] page_order order_of(page p) { return head(p).order; }                            // M: of its block
   [[nodiscard]] device_page_owner<page>* owner_object_of(page p) { return of(p).owner_object; }  // M
@@ -176,43 +180,43 @@ class frame_table {
     return of(p).owner_object == nullptr ? nobody : of(p).owner_object->owner();
   }
   /// How often the page is mapped (M).
-  [[nodiscard]] std::size_t mappings_locked(page p) { return of(p).mappings.count_slow(); }
+  [[nodiscard]] std::size_t mappings_locked(page p) SVM_REQUIRES(lock_) { return of(p).mappings.count_slow(); }
   /// True when a page of its block is mapped (M).
-  [[nodiscard]] bool is_mapped_locked(page p) { return head(p).mapped != 0; }
+  [[nodiscard]] bool is_mapped_locked(page p) SVM_REQUIRES(lock_) { return head(p).mapped != 0; }
   /// How many references of its block are no mapping's (M).
-  [[nodiscard]] std::uint32_t others_locked(page p) {
+  [[nodiscard]] std::uint32_t others_locked(page p) SVM_REQUIRES(lock_) {
     frame const& block = head(p);
     return block.references - block.mapped;
   }
   /// True when one of these is a CPU fault's (M).
-  [[nodiscard]] bool is_faulting_locked(page p) { return head(p).faulting != page{}; }
+  [[nodiscard]] bool is_faulting_locked(page p) SVM_REQUIRES(lock_) { return head(p).faulting != page{}; }
   /// True when `test(mapping const&)` holds for a mapping of the page (M).
   template <class Test>
-  [[nodiscard]] bool any_mapping_locked(page p, Test&& test) {
+  [[nodiscard]] bool any_mapping_locked(page p, Test&& test) SVM_REQUIRES(lock_) {
     intrusive_list<mapping> const& all = of(p).mappings;
     for (mapping* m = all.front(); m != nullptr; m = all.next(*m))
       if (test(std::as_const(*m))) return true;
     return false;
   }
 
-  void set_locked(page p, bool locked) { head(p).locked = locked; }  // M
-  void get_locked(page p) { ++head(p).references; }
-  void put_locked(page p, freed_list& freed) {
+  void set_locked(page p, bool locked) SVM_REQUIRES(lock_) { head(p).locked = locked; }  // M
+  void get_locked(page p) SVM_REQUIRES(lock_) { ++head(p).references; }
+  void put_locked(page p, freed_list& freed) SVM_REQUIRES(lock_) {
     if (--head(p).references == 0) end_block_locked(of(p).first, freed);
   }
   /// Locks a block for a migration, which takes a reference; then gives both up (M).
-  void hold_locked(page p) {
+  void hold_locked(page p) SVM_REQUIRES(lock_) {
     set_locked(p, true);
     get_locked(p);
   }
-  void release_locked(page p, freed_list& freed) {
+  void release_locked(page p, freed_list& freed) SVM_REQUIRES(lock_) {
     set_locked(p, false);
     put_locked(p, freed);
     trim_locked(p, freed);
   }
   /// Begins a CPU fault on a page, which takes a reference, so that what stands behind the page stays while it is asked.
   /// False when somebody works on the block.
-  [[nodiscard]] bool begin_fault_locked(page p) {
+  [[nodiscard]] bool begin_fault_locked(page p) SVM_REQUIRES(lock_) {
     if (is_locked(p) || is_faulting_locked(p)) return false;
     get_locked(p);
     head(p).faulting = p;
@@ -221,14 +225,14 @@ class frame_table {
   void end_fault(page p);
 
   /// A mapping that maps nothing maps a page, with a reference of its own.
-  void map_locked(mapping& m, page p) {
+  void map_locked(mapping& m, page p) SVM_REQUIRES(lock_) {
     m.target = p;
     of(p).mappings.push_back(m);
     ++head(p).mapped;
     get_locked(p);
   }
   /// A mapping maps its page no longer.
-  void unmap_locked(mapping& m, freed_list& freed) {
+  void unmap_locked(mapping& m, freed_list& freed) SVM_REQUIRES(lock_) {
     page const p = std::exchange(m.target, {});
     of(p).mappings.erase(m);
     --head(p).mapped;
@@ -236,10 +240,10 @@ class frame_table {
     trim_locked(p, freed);
   }
   /// The page table of a mapping ends with the machine: nobody is told.
-  void abandon_locked(mapping& m) { of(m.target).mappings.erase(m); }
+  void abandon_locked(mapping& m) SVM_REQUIRES(lock_) { of(m.target).mappings.erase(m); }
   /// Calls `restores(mapping const&)` for each mapping of a page; those for which it is true map `to` from now on (M).
   template <class Restores>
-  void move_mappings_locked(page from, page to, Restores&& restores, freed_list& freed) {
+  void move_mappings_locked(page from, page to, Restores&& restores, freed_list& freed) SVM_REQUIRES(lock_) {
     intrusive_list<mapping> const& all = of(from).mappings;
     mapping* following = nullptr;
     for (mapping* m = all.front(); m != nullptr; m = following) {
@@ -251,9 +255,9 @@ class frame_table {
   }
   /// Makes a block single pages: each has the references of its own mappings, that of the CPU fault on it, and one of
   /// each of the `holders`, all of whom mean every page. False, and nothing happened, when others hold the block (M).
-  [[nodiscard]] bool split_locked(page p, std::uint32_t holders, freed_list& freed);
+  [[nodiscard]] bool split_locked(page p, std::uint32_t holders, freed_list& freed) SVM_REQUIRES(lock_);
   /// Splits a block of which some pages are mapped nowhere, so that these end; not while somebody works on it.
-  void trim_locked(page p, freed_list& freed);
+  void trim_locked(page p, freed_list& freed) SVM_REQUIRES(lock_);
 
  private:
   struct frame {
@@ -287,20 +291,21 @@ class frame_table {
     group* next_ended = nullptr;
   };
 
-  [[nodiscard]] group* find_locked(page p) {
+  [[nodiscard]] group* find_locked(page p) SVM_REQUIRES(lock_) {
     lock_.assert_held();
     group* const g = groups_.first_reaching(p.value);
     return g == nullptr || g->first > p.value ? nullptr : g;
   }
   [[nodiscard]] frame& of(page p) {
+    lock_.assert_held();
     group* const g = find_locked(p);
     SVM_ASSERT(g != nullptr);
     return g->at(p);
   }
   [[nodiscard]] frame& head(page p) { return of(of(p).first); }
-  void join_locked(page first, page_order order);
-  void end_block_locked(page first, freed_list& freed);
-  void drop_locked(group& g, freed_list& freed) {
+  void join_locked(page first, page_order order) SVM_REQUIRES(lock_);
+  void end_block_locked(page first, freed_list& freed) SVM_REQUIRES(lock_);
+  void drop_locked(group& g, freed_list& freed) SVM_REQUIRES(lock_) {
     lock_.assert_held();
     groups_.erase(g);
     g.next_ended = std::exchange(freed.groups, &g);

@@ -21,7 +21,8 @@ struct plain_notifier_calls {
   }
   /// Every target was told, and one at least is to be waited for.
   static void told() {}
-  /// An event begins, and ends; under the lock of the list.
+  /// An event begins, and ends; under the lock of the list. Of `begun_locked` and `ended_locked` clang cannot follow
+  /// that: they are not told which list it is.
   static void begun_locked(invalidation const&) {}
   static void ended_locked(invalidation const&) {}
 };

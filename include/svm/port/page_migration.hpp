@@ -118,12 +118,17 @@ class page_migration {
   page_migration() = default;
   ~page_migration() = default;
 
-  // Hooks, with F held where the name says so.
+  // Hooks, with F held where the name says so. Of `may_lock_locked`, `hole_around_locked`, `hole_order_locked`,
+  // `view_locked`, `take_out_locked`, `put_back_locked` and `fill_hole_locked` clang cannot follow that the lock of
+  // `self().frames()` is the one that is held: who needs it there asserts it.
 
   /// A visible point: others may act here. No lock but those of the caller is held.
   static void reached(migration_step) {}
   /// True when a migration may lock the block of a page now.
-  [[nodiscard]] bool may_lock_locked(page p) { return !machine_frames().is_locked(p); }
+  [[nodiscard]] bool may_lock_locked(page p) {
+    machine_frames().lock().assert_held();
+    return !machine_frames().is_locked(p);
+  }
   /// The order of the block that may fill the hole around `a`: one that is aligned, all hole, and wanted as a block.
   [[nodiscard]] page_order hole_around_locked(cpu_va) { return {}; }
   /// The order of the block that a migration may put into the hole at `a`, of at most `most` pages.
@@ -150,6 +155,7 @@ class page_migration {
   /// A hole at `a`, or a zero page whose end was told, becomes a mapping of `to` with a reference of its own; false, and
   /// nothing happened, when that cannot be.
   [[nodiscard]] bool fill_hole_locked(cpu_va a, page to) {
+    machine_frames().lock().assert_held();
     auto* const m = self().make_mapping(a);
     if (m != nullptr) machine_frames().map_locked(*m, to);
     return m != nullptr;
@@ -217,21 +223,25 @@ class page_migration {
     s.state = why;
     return 1;
   }
-  [[nodiscard]] std::size_t collect_one_locked(migration& session, std::size_t i, freed_list& freed);
-  [[nodiscard]] std::size_t collect_hole_locked(std::span<slot> slots, std::size_t i, cpu_va a);
+  [[nodiscard]] std::size_t collect_one_locked(migration& session, std::size_t i, freed_list& freed)
+      SVM_REQUIRES(machine_frames().lock());
+  [[nodiscard]] std::size_t collect_hole_locked(std::span<slot> slots, std::size_t i, cpu_va a)
+      SVM_REQUIRES(machine_frames().lock());
   [[nodiscard]] std::size_t pick_one_locked(std::span<slot> slots, std::size_t i, page_scope const* within,
-                                            page faulting, freed_list& freed);
-  [[nodiscard]] std::size_t take_locked(std::span<slot> slots, std::size_t i, page_order order);
+                                            page faulting, freed_list& freed) SVM_REQUIRES(machine_frames().lock());
+  [[nodiscard]] std::size_t take_locked(std::span<slot> slots, std::size_t i, page_order order)
+      SVM_REQUIRES(machine_frames().lock());
   template <class Source>
-  [[nodiscard]] bool is_whole_locked(std::span<slot> slots, std::size_t i, page_order order, Source&& source);
-  [[nodiscard]] bool is_in_use_locked(page p);
-  [[nodiscard]] mapped_run next_run_locked(std::span<slot> slots, std::size_t i);
+  [[nodiscard]] bool is_whole_locked(std::span<slot> slots, std::size_t i, page_order order, Source&& source)
+      SVM_REQUIRES(machine_frames().lock());
+  [[nodiscard]] bool is_in_use_locked(page p) SVM_REQUIRES(machine_frames().lock());
+  [[nodiscard]] mapped_run next_run_locked(std::span<slot> slots, std::size_t i) SVM_REQUIRES(machine_frames().lock());
   void settle(std::span<slot> slots);
-  void let_go_locked(std::span<slot> block, slot_state why, freed_list& freed);
+  void let_go_locked(std::span<slot> block, slot_state why, freed_list& freed) SVM_REQUIRES(machine_frames().lock());
   [[nodiscard]] errc populate_block(cpu_va a, page_order order);
   void split_for_targets(migration& session);
   void install_holes(migration& session, std::size_t first, std::size_t end, slot_targets to);
-  void restore_locked(slot const& s, page to, freed_list& freed);
+  void restore_locked(slot const& s, page to, freed_list& freed) SVM_REQUIRES(machine_frames().lock());
 };
 
 }  // namespace svm::inline v0::port

@@ -48,7 +48,7 @@ template <svm_policies P, class Ended>
   drop_mapping(to, at.span);  // a mapping that is there did not serve
   if (errc const e = to.map(found.all(), options, space); e != errc::ok) return e;
   to.note_fetched();
-  to.touch_locked();
+  to.touch_locked(at.lock);
   return errc::ok;
 }
 
@@ -115,7 +115,7 @@ template <svm_policies P>
   shared_guard const guard{at.lock};
   for (device_mapping<P> const* const m : mappings)
     if (!m->satisfies(options)) return false;
-  for (device_mapping<P>* const m : mappings) m->touch_locked();
+  for (device_mapping<P>* const m : mappings) m->touch_locked(at.lock);
   return true;
 }
 

@@ -41,59 +41,63 @@ result<faulted_in<P>> gpusvm<P>::fault_in(locked_range<P> held, page_options con
 template <explained_policies P>
 errc gpusvm<P>::attach(locked_range<P>& held, device_mapping<P>& mapping) {
   SVM_ASSERT(!mapping.has(page_flag::mapped));
-  exclusive_guard const guard{held->owner().lock_};
+  notifier<P>& home = held->owner();
+  exclusive_guard const guard{home.lock_};
   if (held->has(range_flag::removed)) return errc::gone;
   if (mapping.is_linked()) return errc::exists;
-  held->attach_locked(mapping);
+  home.attach_locked(*held, mapping);
   return errc::ok;
 }
 
 template <explained_policies P>
 void gpusvm<P>::detach(locked_range<P>& held, device_mapping<P>& mapping) {
-  exclusive_guard const guard{held->owner().lock_};
+  notifier<P>& home = held->owner();
+  exclusive_guard const guard{home.lock_};
   if (!mapping.is_linked()) return;
   drop_mapping(mapping, held->interval());
-  held->detach_locked(mapping);
+  home.detach_locked(*held, mapping);
 }
 
 /// Makes the devices forget the range, then ends its DMA mappings.
 ///
 /// \pre the notifier's lock is held exclusive, or shared together with the range's
 template <explained_policies P>
-void gpusvm<P>::unmap_locked(range<P>& r) {
-  r.owner().lock_.assert_held_shared();
-  r.for_each_mapping_locked([&r](device_mapping<P>& p) { drop_mapping(p, r.interval()); });
+void gpusvm<P>::unmap_locked(notifier<P>& home, range<P>& r) {
+  home.for_each_mapping_locked(r, [&r](device_mapping<P>& p) { drop_mapping(p, r.interval()); });
 }
 
 template <explained_policies P>
 void gpusvm<P>::unmap_pages(locked_range<P>& held) {
-  shared_guard const guard{held->owner().lock_};
-  unmap_locked(*held);
+  notifier<P>& home = held->owner();
+  shared_guard const guard{home.lock_};
+  unmap_locked(home, *held);
 }
 
 template <explained_policies P>
 void gpusvm<P>::sync(locked_range<P>& held, bool to_device) {
-  shared_guard const guard{held->owner().lock_};
-  held->for_each_mapping_locked([to_device](device_mapping<P>& p) { p.sync(to_device); });
+  notifier<P>& home = held->owner();
+  shared_guard const guard{home.lock_};
+  home.for_each_mapping_locked(*held, [to_device](device_mapping<P>& p) { p.sync(to_device); });
 }
 
 template <explained_policies P>
 errc gpusvm<P>::bind(locked_range<P>& held, device_mapping<P>& mapping, mapping_access permitted) {
   range<P>& r = *held;
+  notifier<P>& home = r.owner();
   if (r.has(range_flag::removed)) return errc::gone;
   if (mapping.is_bound(permitted)) {
     settle_events(env_.mm);
-    shared_guard const guard{r.owner().lock_};
+    shared_guard const guard{home.lock_};
     if (mapping.is_bound(permitted)) {
-      mapping.touch_locked();
+      mapping.touch_locked(home.lock_);
       return errc::ok;
     }
   }
   if (errc const e = mapping.env().device.prepare(r.interval()); e != errc::ok) return e;
   settle_events(env_.mm);
-  shared_guard const guard{r.owner().lock_};
+  shared_guard const guard{home.lock_};
   if (!mapping.has(page_flag::valid)) return errc::retry;
-  mapping.commit_locked(r.interval(), permitted);
+  mapping.commit_locked(home.lock_, r.interval(), permitted);
   return errc::ok;
 }
 

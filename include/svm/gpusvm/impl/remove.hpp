@@ -25,7 +25,7 @@ void gpusvm<P>::take_out(locked_range<P> held, bool& last) {
     notifier<P>& home = work->owner();
     exclusive_guard const guard{home.lock_};
     if (work->has(range_flag::removed)) return;
-    unmap_locked(*work);
+    unmap_locked(home, *work);
     while (work->others_.pop_front() != nullptr) {
     }
     home.ranges_.erase(*work);

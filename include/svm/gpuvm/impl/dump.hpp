@@ -13,19 +13,11 @@ template <class Out>
 requires text_sink<Out>
 void gpuvm<Types>::dump(Out&& out) const {
   line_writer line(out);
-  auto const range = [&](gpu_range r) -> auto& {
-    return line.hex(r.start().value).text("-").hex(r.last().value);
-  };
-  line.text("gpuvm ");
-  range(layout_.window());
-  if (layout_.has_reserved()) {
-    line.text(", reserved ");
-    range(layout_.reserved());
-  }
+  line.text("gpuvm ").span(layout_.window());
+  if (layout_.has_reserved()) line.text(", reserved ").span(layout_.reserved());
   line.text(", mappings: ").decimal(size()).end();
   for_each([&](mapping const& m) {
-    line.text("  ");
-    range(m.range());
+    line.text("  ").span(m.range());
     if (m.object() == nullptr)
       line.text(" without object");
     else

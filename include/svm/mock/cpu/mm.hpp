@@ -156,7 +156,7 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   [[nodiscard]] vma_table const& vmas() const { return vmas_; }
   [[nodiscard]] notifiers<Lock>& watchers() { return notifiers_; }
   [[nodiscard]] pte entry_at(cpu_va a);
-  /// The same with the page-table lock held.
+  /// The same with the page-table lock held; which one that is, clang cannot follow.
   [[nodiscard]] pte entry_at_locked(cpu_va a) const { return table_.get(a); }
   /// Where page-table entries may have changed; under the page-table lock.
   [[nodiscard]] touched& changed() { return table_.changed(); }
@@ -207,7 +207,8 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   [[nodiscard]] presence make_present(vma const& v, cpu_va a, access_kind want, page_owner owner);
   [[nodiscard]] presence bring_back(vma const& v, cpu_va a, pte seen);
   [[nodiscard]] bool is_satisfied(cpu_va a, access_kind want, page_owner owner);
-  [[nodiscard]] bool is_satisfied_locked(pte const& e, access_kind want, page_owner owner);
+  [[nodiscard]] bool is_satisfied_locked(pte const& e, access_kind want, page_owner owner)
+      SVM_REQUIRES_SHARED(frames_.lock());
   template <access_kind Want, class Move>
   [[nodiscard]] sys access_memory(cpu_va a, std::size_t size, Move&& move);
   template <class Move>
@@ -221,15 +222,15 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   [[nodiscard]] presence copy_block(cpu_va a, std::vector<page> const& fresh);
   [[nodiscard]] result<page> cached_page(vma const& v, cpu_va a);
   [[nodiscard]] bool install_if_none(cpu_va a, pte e);
-  [[nodiscard]] bool is_exclusive_locked(page p);
+  [[nodiscard]] bool is_exclusive_locked(page p) SVM_REQUIRES_SHARED(frames_.lock());
   [[nodiscard]] bool uses_huge_pages(vma const& v, cpu_va a) const;
   template <class Test>
-  [[nodiscard]] bool all_of_block_locked(cpu_va a, Test&& test);
-  void map_block_locked(cpu_va start, std::span<page const> pages, freed_list& freed);
+  [[nodiscard]] bool all_of_block_locked(cpu_va a, Test&& test) SVM_REQUIRES_SHARED(frames_.lock());
+  void map_block_locked(cpu_va start, std::span<page const> pages, freed_list& freed) SVM_REQUIRES(frames_.lock());
   // impl/syscalls.hpp
-  void drop_entry_locked(cpu_va a, pte& e, freed_list& freed);
-  void zap_locked(va_range span, freed_list& freed);
-  void drop_cache_locked(vma const& piece, freed_list& freed);
+  void drop_entry_locked(cpu_va a, pte& e, freed_list& freed) SVM_REQUIRES(frames_.lock());
+  void zap_locked(va_range span, freed_list& freed) SVM_REQUIRES(frames_.lock());
+  void drop_cache_locked(vma const& piece, freed_list& freed) SVM_REQUIRES(frames_.lock());
   void unmap(va_range span, invalidation_cause cause);
   template <class Visit>
   [[nodiscard]] bool for_each_piece(va_range span, Visit&& visit);
@@ -241,8 +242,9 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   [[nodiscard]] std::optional<sys> grow_or_shrink(vma const& source, byte_count new_size);
   void move_to(vma const& source, byte_count new_size, cpu_va to, bool dont_unmap);
   [[nodiscard]] errc copy_from(address_space& parent);
-  [[nodiscard]] std::size_t copy_entries_locked(address_space& parent, vma const& v, std::vector<page>& spare);
-  [[nodiscard]] bool is_pinned_locked(vma const& v, cpu_va a);
+  [[nodiscard]] std::size_t copy_entries_locked(address_space& parent, vma const& v, std::vector<page>& spare)
+      SVM_REQUIRES(frames_.lock());
+  [[nodiscard]] bool is_pinned_locked(vma const& v, cpu_va a) SVM_REQUIRES_SHARED(frames_.lock());
   [[nodiscard]] presence swap_in(cpu_va a, pte seen);
   template <class Visit>
   void for_each_view(std::shared_ptr<backing> const& object, std::uint64_t first, std::uint64_t end, Visit&& visit);
@@ -254,6 +256,7 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   }
   void reached(port::migration_step s);
   [[nodiscard]] bool may_lock_locked(page p) {
+    frames_.lock().assert_held();
     return !frames_.is_locked(p) && !kernel_.failures.strikes(failure::lock);
   }
   [[nodiscard]] port::page_mapping_view<page> view_locked(cpu_va a) const;
@@ -263,7 +266,7 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   [[nodiscard]] bool fill_hole_locked(cpu_va a, page to);
   void withdraw(std::span<slot> slots);
   /// What an entry that maps a page is: the CPU reaches it, or faults.
-  [[nodiscard]] pte::state mapped_state_locked(page p) const {
+  [[nodiscard]] pte::state mapped_state_locked(page p) const SVM_REQUIRES_SHARED(frames_.lock()) {
     return !frames_.is_device(p) || frames_.of(p).coherent ? pte::state::present : pte::state::device;
   }
 

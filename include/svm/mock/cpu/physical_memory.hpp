@@ -57,7 +57,7 @@ class physical_memory {
     zero.references = 1;
   }
 
-  [[nodiscard]] lock_type& lock() { return lock_; }
+  [[nodiscard]] lock_type& lock() SVM_RETURN_CAPABILITY(lock_) { return lock_; }
   /// Told when a page was unlocked, moved, or brought back; waited for under `lock()`.
   [[nodiscard]] typename Lock::event& changed() { return changed_; }
   [[nodiscard]] mock::links& links() { return links_; }
@@ -158,35 +158,35 @@ class physical_memory {
   // What page_migration asks for beside; under the lock, but for the first.
 
   static void tell(freed_list const& freed) { mock::tell(freed); }
-  [[nodiscard]] bool is_locked(page p) { return head(p).locked; }
-  void set_locked(page p, bool locked) { head(p).locked = locked; }
+  [[nodiscard]] bool is_locked(page p) SVM_REQUIRES_SHARED(lock_) { return head(p).locked; }
+  void set_locked(page p, bool locked) SVM_REQUIRES(lock_) { head(p).locked = locked; }
   [[nodiscard]] page_order order_of(page p) { return head(p).order; }
   [[nodiscard]] page_owner owner_of(page p) { return of(p).owner; }
   [[nodiscard]] device_page_owner<page>* owner_object_of(page p) { return of(p).owner_object; }
-  [[nodiscard]] std::size_t mappings_locked(page p) { return of(p).mappings.size(); }
-  [[nodiscard]] bool is_mapped_locked(page p) { return head(p).mapped != 0; }
-  [[nodiscard]] std::uint32_t others_locked(page p) {
+  [[nodiscard]] std::size_t mappings_locked(page p) SVM_REQUIRES_SHARED(lock_) { return of(p).mappings.size(); }
+  [[nodiscard]] bool is_mapped_locked(page p) SVM_REQUIRES_SHARED(lock_) { return head(p).mapped != 0; }
+  [[nodiscard]] std::uint32_t others_locked(page p) SVM_REQUIRES_SHARED(lock_) {
     frame_type const& h = head(p);
     return h.references - h.mapped;
   }
-  [[nodiscard]] bool is_faulting_locked(page p) { return head(p).faulting; }
+  [[nodiscard]] bool is_faulting_locked(page p) SVM_REQUIRES_SHARED(lock_) { return head(p).faulting; }
   template <class Test>
-  [[nodiscard]] bool any_mapping_locked(page p, Test&& test) {
+  [[nodiscard]] bool any_mapping_locked(page p, Test&& test) SVM_REQUIRES_SHARED(lock_) {
     return std::ranges::any_of(of(p).mappings, test);
   }
   /// Locks a block for a migration, which takes a reference; then gives both up.
-  void hold_locked(page p) {
+  void hold_locked(page p) SVM_REQUIRES(lock_) {
     frame_type& h = head(p);
     h.locked = true;
     ++h.references;
   }
-  void release_locked(page p, freed_list& freed) {
+  void release_locked(page p, freed_list& freed) SVM_REQUIRES(lock_) {
     set_locked(p, false);
     put_locked(p, freed);
     trim_locked(p, freed);
   }
   template <class Restores>
-  void move_mappings_locked(page from, page to, Restores&& restores, freed_list& freed) {
+  void move_mappings_locked(page from, page to, Restores&& restores, freed_list& freed) SVM_REQUIRES(lock_) {
     for (site const& where : std::vector<site>{of(from).mappings}) {
       if (!restores(where)) {
         report_.violation("O-11", "an entry of a page under migration names another one");
@@ -211,14 +211,14 @@ class physical_memory {
 
   // Under the lock. What comes back in `freed` is told once the lock is dropped.
 
-  void put_locked(page p, freed_list& freed);
+  void put_locked(page p, freed_list& freed) SVM_REQUIRES(lock_);
   /// An entry of a page table maps a page from now on; it takes over a reference that the caller has.
-  void map_locked(page p, site where) {
+  void map_locked(page p, site where) SVM_REQUIRES(lock_) {
     of(p).mappings.push_back(where);
     ++head(p).mapped;
   }
   /// An entry of a page table maps a page no longer; its reference goes.
-  void unmap_locked(page p, site where, freed_list& freed) {
+  void unmap_locked(page p, site where, freed_list& freed) SVM_REQUIRES(lock_) {
     auto& mappings = of(p).mappings;
     auto const found = std::ranges::find(mappings, where);
     if (found == mappings.end()) {
@@ -230,23 +230,23 @@ class physical_memory {
     put_locked(p, freed);
   }
   /// The page cache has a page from now on; it takes over a reference that the caller has.
-  void cache_locked(page p) { ++of(p).cached; }
+  void cache_locked(page p) SVM_REQUIRES(lock_) { ++of(p).cached; }
   /// The page cache has a page no longer; its reference goes.
-  void uncache_locked(page p, freed_list& freed) {
+  void uncache_locked(page p, freed_list& freed) SVM_REQUIRES(lock_) {
     --of(p).cached;
     put_locked(p, freed);
   }
   /// An entry moved within or between page tables.
-  void move_locked(page p, site from, site to) {
+  void move_locked(page p, site from, site to) SVM_REQUIRES(lock_) {
     if (auto const found = std::ranges::find(of(p).mappings, from); found != of(p).mappings.end()) *found = to;
   }
   /// Makes a block single pages: each has the references of its own entries, and one of each of the `holders`, all of
   /// whom mean every page; the lock holds for each. False, and nothing happened, when somebody else holds the block.
-  bool split_locked(page p, std::uint32_t holders, freed_list& freed);
+  bool split_locked(page p, std::uint32_t holders, freed_list& freed) SVM_REQUIRES(lock_);
   /// Splits a block of which some pages are mapped nowhere, so that these are freed; not while somebody works on it.
-  void trim_locked(page p, freed_list& freed);
+  void trim_locked(page p, freed_list& freed) SVM_REQUIRES(lock_);
   /// Makes one block of free device frames.
-  void adopt_locked(page first, page_order order, device_page_owner<page>& owner, bool coherent);
+  void adopt_locked(page first, page_order order, device_page_owner<page>& owner, bool coherent) SVM_REQUIRES(lock_);
 
   /// Which frames may have other users or references than before.
   [[nodiscard]] touched& changed_frames() { return changed_frames_; }
@@ -303,7 +303,7 @@ class physical_memory {
     return (number - first_device_frame_) % gpu_frames_ >= block_frames;
   }
   [[nodiscard]] result<page> take(page_order order);
-  void free_block_locked(std::uint32_t number, freed_list& freed);
+  void free_block_locked(std::uint32_t number, freed_list& freed) SVM_REQUIRES(lock_);
 
   failure_plan& failures_;
   report& report_;

@@ -246,7 +246,7 @@ class gpu {
   }
 
   template <class Visit>
-  void for_each_entry_locked(va_range span, Visit&& visit) {
+  void for_each_entry_locked(va_range span, Visit&& visit) SVM_REQUIRES_SHARED(lock_) {
     std::uint64_t const first = number(span.start());
     std::uint64_t const last = number(span.last());
     for (auto b = table_.lower_bound(first / block_pages); b != table_.end() && b->first <= last / block_pages; ++b) {
@@ -286,7 +286,7 @@ class gpu {
   }
 
   /// Ends the entries of a span; their pages count as mapped until the flush.
-  void zap_locked(va_range span) {
+  void zap_locked(va_range span) SVM_REQUIRES(lock_) {
     changed_.note(span);
     for_each_entry_locked(span, [&](std::uint64_t n, entry& e) {
       if (!std::exchange(e.present, false)) return;
@@ -295,7 +295,7 @@ class gpu {
       if (page const target = target_of(e); target.frame != 0) flushing_.emplace_back(n, target);
     });
   }
-  void flush_locked(va_range span) {
+  void flush_locked(va_range span) SVM_REQUIRES(lock_) {
     auto const is_inside = [&](std::uint64_t n) { return span.contains(cpu_va{n * PageBytes}); };
     std::erase_if(flushing_, [&](auto const& zapped) {
       if (!is_inside(zapped.first)) return false;

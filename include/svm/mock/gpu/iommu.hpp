@@ -174,11 +174,11 @@ class iommu {
   };
 
   [[nodiscard]] std::uint64_t slot_of(dma_addr address) const { return (address.value - base_) / PageBytes; }
-  [[nodiscard]] entry* find_locked(dma_addr address) {
+  [[nodiscard]] entry* find_locked(dma_addr address) SVM_REQUIRES_SHARED(lock_) {
     std::uint64_t const slot = slot_of(address);
     return slot < entries_.size() && entries_[slot].live ? &entries_[slot] : nullptr;
   }
-  [[nodiscard]] entry* find_allowed_locked(dma_addr address, bool to_memory) {
+  [[nodiscard]] entry* find_allowed_locked(dma_addr address, bool to_memory) SVM_REQUIRES_SHARED(lock_) {
     entry* const e = find_locked(address);
     if (e == nullptr || !e->synced) {
       report_.violation("O-10", "a device access through a DMA address that is not mapped");
@@ -191,7 +191,7 @@ class iommu {
     return e;
   }
 
-  [[nodiscard]] std::uint64_t take_locked(std::uint64_t count) {
+  [[nodiscard]] std::uint64_t take_locked(std::uint64_t count) SVM_REQUIRES(lock_) {
     std::vector<std::uint64_t>& same_size = free_[count];
     if (same_size.empty()) {
       entries_.resize(entries_.size() + count);
@@ -201,7 +201,7 @@ class iommu {
     same_size.pop_back();
     return slot;
   }
-  void enter_locked(std::uint64_t slot, page p, page_count count, dma_direction direction) {
+  void enter_locked(std::uint64_t slot, page p, page_count count, dma_direction direction) SVM_REQUIRES(lock_) {
     if (count.value == 0) report_.violation("O-07", "a run of no pages is mapped");
     for (std::uint64_t i = 0; i < count.value; ++i) {
       entry& e = entries_[slot + i];
@@ -222,7 +222,7 @@ class iommu {
     }
     ++live_;
   }
-  void leave_locked(std::uint64_t slot, dma_direction direction) {
+  void leave_locked(std::uint64_t slot, dma_direction direction) SVM_REQUIRES(lock_) {
     std::uint64_t const count = entries_[slot].count.value;
     if (entries_[slot].direction != direction)
       report_.violation("O-07", "a DMA mapping is ended with another direction");

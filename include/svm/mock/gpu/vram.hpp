@@ -202,7 +202,7 @@ class vram {
     looks_at<Lock>("unplugged", iommu_.gpu());
     return frames_.links().is_unplugged(iommu_.gpu());
   }
-  void clear_locked(frame_runs const& frames) {
+  void clear_locked(frame_runs const& frames) SVM_REQUIRES(lock_) {
     frames.for_each([this](std::uint32_t n) { frames_.at(n).content.clear(); });
   }
   [[nodiscard]] errc copy(std::span<copy_block<page> const> job, bool to_device);

@@ -123,6 +123,7 @@ std::size_t page_migration<Self, Frames, PageLock>::pick_one_locked(std::span<sl
   bool const has_fault =
       machine_frames().is_alive(faulting) && machine_frames().first_of(faulting) == machine_frames().first_of(p);
   auto const is_inside = [&](page q) {
+    machine_frames().lock().assert_held();
     return machine_frames().any_mapping_locked(q, [&](auto const& m) {
       return within == nullptr || (m.space->id() == within->space && within->span.contains(m.at));
     });
@@ -210,9 +211,13 @@ void page_migration<Self, Frames, PageLock>::settle(std::span<slot> slots) {
     for (std::size_t i = 0; i < slots.size(); ++i) {
       if (slots[i].state != slot_state::collected || slots[i].follows) continue;
       std::span<slot> const block = slots.subspan(i, slots[i].order.pages().value);
+      auto const is_in_use = [&](slot const& s) {
+        machine_frames().lock().assert_held();
+        return is_in_use_locked(s.source);
+      };
       if (!machine_frames().is_mapped_locked(slots[i].source))
         let_go_locked(block, slot_state::raced, freed);  // an unmap came first
-      else if (std::ranges::any_of(block, [&](slot const& s) { return is_in_use_locked(s.source); }))
+      else if (std::ranges::any_of(block, is_in_use))
         let_go_locked(block, slot_state::pinned, freed);  // its mappings came faster than they could be followed
     }
   }

@@ -67,6 +67,7 @@ template <lock Lock, std::size_t PageBytes>
 sys address_space<Lock, PageBytes>::collapse(va_range block) {
   cpu_va const start = block.start();
   auto const may_move = [this](pte const& e) {
+    frames_.lock().assert_held_shared();
     if (e.is_none() || (e.what == pte::state::present && frames_.is_zero(e.target))) return true;
     if (e.what != pte::state::present || frames_.is_device(e.target)) return false;
     auto const& head = frames_.head(e.target);

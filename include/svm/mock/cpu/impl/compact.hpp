@@ -86,6 +86,7 @@ bool address_space<Lock, PageBytes>::reap(va_range span) {
   bool const done = notifiers_.invalidate({span, invalidation_cause::clear, nobody, false}, [&] {
     exclusive_guard const guard{frames_.lock()};
     static_cast<void>(for_each_piece(span, [&](vma const& piece) {
+      frames_.lock().assert_held();
       if (piece.kind != mapping_kind::hugetlb) zap_locked(piece.extent, freed);
     }));
   });

@@ -97,6 +97,7 @@ sys address_space<Lock, PageBytes>::punch_hole(cpu_va a, byte_count size) {
     space.notifiers_.invalidate({piece.extent, invalidation_cause::clear}, [&] {
       exclusive_guard const guard{frames_.lock()};
       space.table_.change_each(piece.extent, [&](cpu_va at, pte& e) {
+        space.frames_.lock().assert_held();
         auto const cached = object->cache.find(piece.offset_of(at));
         if (cached != object->cache.end() && e.has_page() && e.target == cached->second)
           space.drop_entry_locked(at, e, freed);

@@ -81,6 +81,8 @@ std::size_t address_space<Lock, PageBytes>::copy_entries_locked(address_space& p
                                                                 std::vector<page>& spare) {
   std::size_t missing = 0;
   parent.table_.change_each(v.extent, [&](cpu_va a, pte& e) {
+    frames_.lock().assert_held();
+    parent.frames_.lock().assert_held();  // the same one
     page_advice const said = parent.advice_.at(a);
     pte& mine = table_.at(a);
     if (said.dont_fork || said.wipe_on_fork || !mine.is_none()) return;

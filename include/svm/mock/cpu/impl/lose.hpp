@@ -34,6 +34,7 @@ void address_space<Lock, PageBytes>::drop_lost() {
       exclusive_guard const guard{frames_.lock()};
       table_.change_each(run, [&](cpu_va a, pte& e) {
         if (!is_lost(e)) return;
+        frames_.lock().assert_held();
         drop_entry_locked(a, e, freed);
         e.what = pte::state::lost;
       });

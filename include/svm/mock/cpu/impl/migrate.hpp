@@ -29,6 +29,7 @@ auto address_space<Lock, PageBytes>::view_locked(cpu_va a) const -> port::page_m
 
 template <lock Lock, std::size_t PageBytes>
 page_order address_space<Lock, PageBytes>::hole_order_locked(cpu_va a, std::size_t most) {
+  frames_.lock().assert_held();
   auto const is_hole = [this](pte const& e) {
     return e.is_none() || (e.what == pte::state::present && frames_.is_zero(e.target));
   };
@@ -39,6 +40,7 @@ page_order address_space<Lock, PageBytes>::hole_order_locked(cpu_va a, std::size
 
 template <lock Lock, std::size_t PageBytes>
 bool address_space<Lock, PageBytes>::put_back_locked(cpu_va a, page from, page to) {
+  frames_.lock().assert_held();
   pte& e = table_.at(a);
   if (e.what != pte::state::migrating || e.target != from) return false;
   e.target = to;
@@ -48,6 +50,7 @@ bool address_space<Lock, PageBytes>::put_back_locked(cpu_va a, page from, page t
 
 template <lock Lock, std::size_t PageBytes>
 bool address_space<Lock, PageBytes>::fill_hole_locked(cpu_va a, page to) {
+  frames_.lock().assert_held();
   table_.at(a) = {to, mapped_state_locked(to), true};
   ++frames_.head(to).references;
   frames_.map_locked(to, {this, a});

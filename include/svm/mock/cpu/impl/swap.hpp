@@ -52,6 +52,7 @@ bool address_space<Lock, PageBytes>::swap_out(cpu_va a) {
         }
         kernel_.swap.get(*written);
         bool const writable = e.writable;
+        where.space->frames_.lock().assert_held();  // the same one
         where.space->drop_entry_locked(where.at, e, freed);
         e = {{*written, 0}, pte::state::swapped, writable};
       });

@@ -56,6 +56,7 @@ void address_space<Lock, PageBytes>::zap_locked(va_range span, freed_list& freed
   table_.change_each(span, [&](cpu_va a, pte& e) {
     if (e.has_page() && frames_.is_alive(e.target) && frames_.head(e.target).order.value != 0)
       if (page const first = frames_.first_of(e.target); cut.empty() || cut.back() != first) cut.push_back(first);
+    frames_.lock().assert_held();
     drop_entry_locked(a, e, freed);
   });
   for (page const first : cut) frames_.trim_locked(first, freed);
