@@ -76,8 +76,8 @@ class device_mapping : public list_hook<device_mapping<P>> {
   [[nodiscard]] svm_environment<P>& env() const { return env_; }
   [[nodiscard]] bool has(page_flag flag) const { return (flags_.load() & bit(flag)) != 0; }
 
-  /// True when the mapping is valid and good for `wanted`: one that is read-only serves no write, one that is not all in
-  /// the device's own memory serves nobody who demands that, a mixed one only who allows it.
+  /// True when the mapping is valid and good for `wanted`. A read-only mapping serves no write; `devmem_only` needs all of
+  /// it in the device's own memory; a mixed one needs `allow_mixed`.
   [[nodiscard]] bool satisfies(page_options const& wanted) const {
     std::uint32_t const now = flags_.load();
     auto const is = [now](page_flag flag) { return (now & bit(flag)) != 0; };

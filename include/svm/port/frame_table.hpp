@@ -249,8 +249,8 @@ class frame_table {
       map_locked(*m, to);
     }
   }
-  /// Makes a block single pages: each has the references of its own mappings, that of the CPU fault on it, and one of
-  /// each of the `holders`, all of whom mean every page. False, and nothing happened, when others hold the block (M).
+  /// Makes a block single pages. Each has the references of its own mappings, that of the CPU fault on it, and one of
+  /// each holder, since `holders` mean every page. False, and nothing happened, when others hold the block (M).
   [[nodiscard]] bool split_locked(page p, std::uint32_t holders, freed_list& freed);
   /// Splits a block of which some pages are mapped nowhere, so that these end; not while somebody works on it.
   void trim_locked(page p, freed_list& freed);
