@@ -26,7 +26,7 @@ struct page_options {
   cancellation const* cancel = nullptr;
 };
 
-/// The state of a `pages` object, one word, so that a reader without a lock sees a consistent set.
+/// The state of a `device_mapping`, one word, so that a reader without a lock sees a consistent set.
 enum class page_flag : std::uint32_t {
   mapped = 1,          ///< DMA mappings exist
   valid = 2,           ///< the device may use them
@@ -52,7 +52,7 @@ enum class page_flag : std::uint32_t {
 /// memory and the memory of one device.
 ///
 /// Locks: changed with the range lock and the notifier lock shared, or the notifier lock exclusive. The flags may be
-/// read at any time; the blocks with the range lock, or the notifier lock exclusive: shared alone will not do.
+/// read at any time. The blocks need the range lock, or the notifier lock exclusive; the latter shared is not enough.
 ///
 /// \source struct drm_gpusvm_pages
 template <svm_policies P>
@@ -205,7 +205,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
     flags_.store(0);
   }
 
-  /// Remembers that the call of get_pages that is under way mapped it, until it is asked.
+  /// Remembers, until `take_fetched`, that the call of get_pages under way made this mapping.
   void note_fetched() { fetched_ = true; }
   [[nodiscard]] bool take_fetched() { return std::exchange(fetched_, false); }
 

@@ -16,7 +16,7 @@ namespace svm::inline v0 {
 /// Whether an invalidation may leave the waiting to its second pass.
 enum class invalidation_passes : bool { one, two };
 
-/// Who decides what an invalidation does to the ranges of a notifier: the driver.
+/// The driver's part of an invalidation: what happens to the ranges of a notifier.
 template <svm_policies P>
 class invalidation_client {
  public:

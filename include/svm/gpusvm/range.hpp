@@ -53,7 +53,7 @@ class range : public list_hook<range<P>> {
   [[nodiscard]] bool has(range_flag flag) const { return (flags_.load() & static_cast<std::uint32_t>(flag)) != 0; }
   /// The mapping for the device of the gpusvm.
   [[nodiscard]] device_mapping<P> const& mapping() const { return pages_; }
-  /// Calls `visit(pages&)` for the mapping of the gpusvm's device, then for those of other devices.
+  /// Calls `visit(device_mapping&)` for the mapping of the gpusvm's device, then for those of other devices.
   ///
   /// \pre the notifier's lock is held
   template <class Visit>
