@@ -7,7 +7,8 @@
  * a file or folder in backticks in a .md file, or in a comment of C++ code, and the profile of a `.ci/long PROFILE`;
  * a rule O-NN of the oracle (include/svm/mock/README.md), an erratum 3.x.y or a defect DN (tests/README.md), and the ID
    of a case (tests/catalogue.md);
- * C++ in a .md file below a line `From [...](FILE):`, which must stand in FILE.
+ * C++ in a .md file below a line `From [...](FILE):`, which must stand in FILE;
+ * a way through the layers in the map of the headers: a list of `FILE`: `FUNCTION`, ..., six files at most.
 
 The catalogue has the cases of tests/cases.txt, and tests/README.md the numbers of tests/errata.txt, no more and no less.
 Each folder that a reader may open has a README.md. No empty line cuts a table, and each row has as many cells as its head.
@@ -20,8 +21,9 @@ import sys
 from pathlib import Path
 
 from check_cases import ids_in
-from checking import comments_only, line_of, report, self_test
+from checking import comments_only, line_of, report, self_test, without_comments
 
+MAP = "include/svm/README.md"
 RULES, ERRATA, CATALOGUE = "include/svm/mock/README.md", "tests/README.md", "tests/catalogue.md"
 FOLDERS = ("include", "examples", "tests", "benchmarks", ".github")
 CODE = {".hpp", ".cpp"}
@@ -42,6 +44,7 @@ RULE = re.compile(r"\bO-(?!00)\d\d\b")  # O-00 stands for none
 ERRATUM = re.compile(r"(?<![\w.])3\.[1-4]\.\d{1,2}\b(?!\.\d)")
 DEFECTS = re.compile(r"\bdefects? D\d+(?:(?:,| and) D\d+)*")
 DEFECT = re.compile(r"\bD\d{1,2}\b")
+STEP = re.compile(r"^(\d+)\. `([\w/]+\.hpp)`:(.*)$", re.MULTILINE)
 SEPARATOR = re.compile(r"\|(?: *:?-+:? *\|)+")
 
 
@@ -152,6 +155,19 @@ def differing(here: str, ours: set[str], there: str, theirs: set[str]) -> list[s
     ]
 
 
+def lost_ways(root: Path, text: str) -> list[str]:
+    """What the ways of the map name and the code has not, and ways of more than six files."""
+    found = []
+    for m in STEP.finditer(text):
+        place = f"{MAP}:{line_of(text, m.start())}"
+        header = root / "include/svm" / m[2]
+        code = without_comments(header.read_text(encoding="utf-8")) if header.exists() else ""
+        found += [f"{place}: {m[2]} has no {f}" for f in SPAN.findall(m[3]) if not re.search(rf"\b{f}\b", code)]
+        if int(m[1]) > 6:
+            found.append(f"{place}: a way of more than six files")
+    return found
+
+
 def folders_without_readme(root: Path) -> list[str]:
     folders = [root / "tests", root / "benchmarks", root / "examples", root / "include/svm"]
     folders += [p for p in (root / "include/svm").rglob("*") if p.is_dir() and p.name != "impl"]
@@ -171,7 +187,7 @@ def check(root: Path) -> list[str]:
     errata = {c for c in first_cells(read(ERRATA)) if ERRATUM.fullmatch(c) or DEFECT.fullmatch(c)}
     cases = {case for cell in first_cells(read(CATALOGUE)) for case in ids_in(cell)}
 
-    found = folders_without_readme(root)
+    found = folders_without_readme(root) + lost_ways(root, read(MAP))
     found += differing(CATALOGUE, cases, "tests/cases.txt", first_words("tests/cases.txt"))
     found += differing(ERRATA, errata, "tests/errata.txt", first_words("tests/errata.txt"))
     for name in texts(root):
@@ -244,6 +260,9 @@ def _plants():
         ("profiles", tree | {"README.md": "`.ci/long bench`, `.ci/long`, `.ci/long WORD`, `.ci/long soak`\n"},
          ["no profile soak"]),
         ("no .ci", cut(".ci/long") | {"README.md": "`.ci/long soak`\n"}, []),
+        ("a way", tree | {MAP: "1. `mock/a.hpp`: `b`, then `c`\n", "include/svm/mock/a.hpp": "void b();  // c\n"},
+         ["README.md:1: mock/a.hpp has no c"]),
+        ("a long way", tree | {MAP: "7. `mock/a.hpp`: `b`\n", "include/svm/mock/a.hpp": "void b();\n"}, ["six files"]),
         ("a folder without a README", tree | {"include/svm/base/a.hpp": "", "examples/a/b.svm": ""},
          ["include/svm/base has no", "examples has no", "examples/a has no"]),
         ("a table that is cut", tree | {"README.md": "| a | b |\n|---|---|\n| c | d |\n\n| e | f |\n"},

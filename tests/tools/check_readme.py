@@ -3,7 +3,10 @@
 # SPDX-License-Identifier: MIT
 """The README's first program is examples/hello_fault.cpp word for word, and what it prints stands below it.
 
-    check_readme.py ROOT HELLO_FAULT_PROGRAM
+C++ in a text below include/svm/ stands below a line `From [...](FILE):`, which check_pointers.py follows, or is a program
+that compiles.
+
+    check_readme.py ROOT HELLO_FAULT_PROGRAM COMPILER...
 """
 
 import pathlib
@@ -14,6 +17,16 @@ import sys
 
 def blocks(text, language):
     return re.findall(r"```" + language + r"\n(.*?)```", text, re.DOTALL)
+
+
+def compiles(root, compiler, program):
+    command = [*compiler, "-std=c++20", "-fsyntax-only", f"-I{root / 'include'}", "-x", "c++", "-"]
+    return subprocess.run(command, input=program, text=True, check=False).returncode == 0
+
+
+def own_programs(text):
+    """The blocks of C++ that are no quotation."""
+    return blocks(re.sub(r"^From \[[^\]]*\]\([^)]+\):\n\n```cpp\n.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE), "cpp")
 
 
 def main():
@@ -27,6 +40,9 @@ def main():
         "its output stands below it": blocks(readme, "text")[:1] == [output],
         "there are two commands": len(blocks(readme, "sh")) == 2,
     }
+    for path in sorted((root / "include").rglob("*.md")):
+        for number, program in enumerate(own_programs(path.read_text(encoding="utf-8")), 1):
+            checks[f"program {number} of {path.relative_to(root)} compiles"] = compiles(root, sys.argv[3:], program)
     for what, good in checks.items():
         if not good:
             print(f"FAILED: {what}")

@@ -40,8 +40,8 @@ struct no_tree_probe {
 /// insertion. It finds the next object whose `weight()` reaches a bound.
 ///
 /// With the start of an interval as the key and its last address as the weight this is an interval tree: the intervals
-/// may overlap and may be equal. It owns nothing and allocates nothing. Searches from one object to the next read the
-/// objects alone, so they may run without the lock of the tree while it does not change.
+/// may overlap and may be equal. It owns nothing and allocates nothing. A search from one object to the next reads
+/// objects alone. So it needs no lock of the tree while the tree does not change.
 ///
 /// Invariants: 1. keys ascend from left to right. 2. the heights of two siblings differ by at most one. 3. each node
 /// knows the greatest weight of its subtree. The tree neither moves nor copies. An object's key and weight stay while it

@@ -21,8 +21,8 @@ namespace svm::inline v0 {
 /// | device   | the driver's page-table lock         | GPU page tables, TLB                                          |
 /// | leaf_*   | one each, in this order              | themselves                                                    |
 ///
-/// Nothing is allocated with a lock of rank notifier or a later one held, and nothing waits there but for a device that
-/// promises to answer without any lock of the library.
+/// With a lock of rank notifier or a later one held, nothing is allocated. A thread waits there for a device alone,
+/// which promises to answer without any lock of the library.
 // clang-format on
 enum class lock_rank : std::uint8_t {
   vm,

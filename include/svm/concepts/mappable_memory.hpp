@@ -14,8 +14,8 @@ namespace svm::inline v0 {
 /// Ranges know nothing of pagemaps. A driver whose pages should be mapped derives its owner objects from this class;
 /// pages of any other owner are out of reach.
 ///
-/// The object lives while a page of it does. A mapping ends before the pages that it maps are freed, and everything
-/// here is called while it is there or is being made, with the notifier's lock held: nothing may sleep or allocate.
+/// The object lives while a page of it does. A mapping ends before the pages that it maps are freed. Everything here is
+/// called while a mapping is there or is being made, with the notifier's lock held: nothing may sleep or allocate.
 template <class Page, class Device>
 class mappable_memory : public device_page_owner<Page> {
   using base = device_page_owner<Page>;

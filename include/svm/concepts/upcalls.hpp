@@ -60,7 +60,8 @@ enum class invalidation_answer : std::uint8_t {
 
 /// What an mm calls when mappings under a registered notifier change, in two passes, so that several devices work at
 /// the same time: first `invalidate` of every target that the event meets, then `finish_invalidation` of each that
-/// answered `pending`, in the same order and exactly once, also when a later target refused. Only then do the pages go.
+/// answered `pending`. That comes in the same order and exactly once, also when a later target refused. Only then do the
+/// pages go.
 ///
 /// The callee stores `sequence` with `mm::set_sequence` under its own lock before it changes anything. Both calls take
 /// only locks of rank notifier and above, allocate nothing and wait for nothing but the device.

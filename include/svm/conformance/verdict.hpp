@@ -4,8 +4,8 @@
 
 // Conformance suites: does a type keep the numbered promises of the concept that it models?
 //
-// There is a header for each concept. Each of its checks is a function template that takes a model (or a bench, which
-// is a model with the means to set up a test) and returns the promises that it saw broken; none when all is well.
+// There is a header for each concept. Each of its checks is a function template that takes a model or a bench. A bench
+// is a model with the means to set up a test. A check returns the promises that it saw broken; none when all is well.
 // `check_all` runs them all. A suite needs nothing but the library, so it runs under any test framework, or under none:
 //
 //     CHECK(svm::conformance::allocator::check_all(my_allocator) == svm::conformance::kept);

@@ -252,8 +252,8 @@ class attribute_map {
     attribute_span<P>* middle = nullptr;  ///< the new word
     attribute_span<P>* high = nullptr;    ///< what the last keeps, above it
 
-    // In the index an end takes the place of the span that it is left of, and the new word that of any other. The next
-    // two tell what finds no such place. Nothing is erased when one of them holds.
+    // In the index, what is left of a span takes that span's place, and the new word takes the place of any other span.
+    // The next two functions name what finds no such place. When one of them is true, nothing is erased.
     /// True when one span leaves two ends, of which the higher is inserted.
     [[nodiscard]] bool splits() const { return low != nullptr && high != nullptr && first == last; }
     /// True when the new word is inserted.

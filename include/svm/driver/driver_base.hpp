@@ -48,9 +48,9 @@ struct prefetch_report {
 /// What drivers of GPUs with SVM share: the ranges, the passes that map one for an access, prefetch, attributes, garbage
 /// collection.
 ///
-/// A pass collects, looks up, migrates, gets pages and binds; whatever the CPU changed meanwhile leads to the next pass,
-/// ten at most. Where others have a page locked or pinned, the driver waits without the range's lock, 20 ms in all, and
-/// no pass is used up. Any function may be called from any thread. A class derived from this one answers the
+/// A pass collects, looks up, migrates, gets pages and binds; a change of the CPU's mappings meanwhile leads to the
+/// next pass, ten at most. Where others have a page locked or pinned, the driver waits without the range's lock, 20 ms
+/// in all; that uses up no pass. Any function may be called from any thread. A class derived from this one answers the
 /// invalidations, and calls `close` before it ends.
 /// \source drivers/gpu/drm/xe/xe_svm.c
 template <svm_policies P>

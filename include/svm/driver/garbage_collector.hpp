@@ -71,7 +71,7 @@ class garbage_collector {
     for (range<P>* r = queue_.front(); r != nullptr; r = queue_.next(*r)) visit(static_cast<range<P> const&>(*r));
   }
 
-  /// Removes one range that is marked unmapped, whoever found it first; doing it twice does nothing.
+  /// Removes one range that is marked unmapped, queued or not; doing it twice does nothing.
   ///
   /// \pre no lock of the library held but the one that `held` brings
   void collect(locked_range<P> held) {

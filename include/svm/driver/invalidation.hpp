@@ -22,12 +22,12 @@ void end_ranges(notifier<P>& owner, invalidation const& event, garbage_collector
   });
 }
 
-/// Ends every device access to what an event covers, or starts to: what a driver's notifier callback does.
+/// Ends every device access to the span of an event, or starts to end it: the work of a driver's notifier callback.
 ///
-/// For all ranges that the event meets: nothing new is bound (`valid` is cleared), the gpusvm's device forgets them with
-/// one flush that covers exactly these ranges, every other device with a mapping attached forgets it, and only then
-/// their DMA mappings end. Where two passes are allowed and the device has them, the flush is only started here, and
-/// `finish_invalidating` does what comes after it.
+/// For all ranges that the event meets: `valid` is cleared, so that nothing new is bound. The gpusvm's device forgets
+/// them with one flush that covers exactly these ranges; every other device with a mapping attached forgets it. Only
+/// then their DMA mappings end. Where two passes are allowed and the device has them, this only starts the flush;
+/// `finish_invalidating` does the rest.
 ///
 /// \pre    the notifier's lock is held exclusive
 /// \allocs none

@@ -48,9 +48,9 @@ concept explained_queue_policies = (queue_policies<P> || explain_queue_policies<
 /// Every function may be called from any thread, several restores at a time too. Mappings that are attached to a range
 /// are of devices that replay faults.
 ///
-/// Invariants: 1. whoever takes a mapping from the device has stopped the queues before, and counts as under way until
-/// it is gone. 2. a round of a restore begins when nothing is under way. 3. the queues resume only when no stop came
-/// since a round began that found everything mapped.
+/// Invariants: 1. a thread that takes a mapping from the device has stopped the queues before, and counts as under way
+/// until the mapping is gone. 2. a round of a restore begins when no thread is under way. 3. the queues resume only
+/// when no stop came since a round began that found everything mapped.
 /// Locks: `gate_` (queues) guards whether they are stopped, how often they were, and what is under way.
 /// \source the queues of AMD's SVM without retry faults: evict, restore, resume; unlike it, the count is checked and the
 ///         queues resumed in one
@@ -87,7 +87,7 @@ class queue_driver final : public driver_base<P> {
   [[nodiscard]] errc prefetch(va_range span, prefetch_place where, prefetch_report* report = nullptr,
                               cancellation const* cancel = nullptr);
 
-  /// Maps what is kept and is not mapped, as a prefetch without a wish would, and lets the queues run.
+  /// Maps what is kept and is not mapped, as a prefetch that names no place would, and lets the queues run.
   ///
   /// Holes, memory that the CPU may not access, memory that may not migrate where migration is required, and what a
   /// reset lost stay unmapped. In a round after the first nothing moves to the device: spans that do not fit its memory

@@ -66,7 +66,7 @@ class range_memory<P> {
   }
   /// The account; null before the first `open_account`, and where there is no limit.
   ///
-  /// Locks: none for who has a range of the driver, since it was made before.
+  /// Locks: none for a caller that has a range of the driver, since the account was made before it.
   [[nodiscard]] device_account<P>* account() const SVM_NO_THREAD_SAFETY_ANALYSIS { return account_; }
 
   /// Moves the range's memory to the device.

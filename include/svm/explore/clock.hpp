@@ -9,9 +9,9 @@ namespace svm::inline v0::explore {
 
 /// The virtual time of an execution, which begins at 0.
 ///
-/// It stands still while any thread can go on; then it jumps to the first moment that somebody waits for. While all who are
-/// left only yield and nobody waits for a moment, it goes on by a millisecond each time they have all looked again. Outside of
-/// threads a wait is over at once.
+/// It stands still while any thread can go on; then it jumps to the first moment that a thread waits for. When all that
+/// are left yield and none waits for a moment, it goes on by a millisecond, each time all have looked again.
+/// Outside of threads a wait is over at once.
 struct clock {
   [[nodiscard]] time_point now() noexcept {
     return scheduler::running() == nullptr ? time_point{} : scheduler::running()->now();

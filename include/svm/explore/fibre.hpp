@@ -57,7 +57,7 @@ class fibre {
     region_ = nullptr;
   }
 
-  /// Goes on in `next`; returns when somebody switches back here.
+  /// Goes on in `next`; returns when a fibre switches back here.
   void switch_to(fibre& next) {
     came_from = this;
     if (&__sanitizer_start_switch_fiber != nullptr)

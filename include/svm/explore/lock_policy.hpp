@@ -37,8 +37,8 @@ inline void touch(std::initializer_list<object> reads, std::initializer_list<obj
   }
 }
 
-/// Ends a round of a loop that waits for what others do: the thread goes on once somebody else wrote to something that it
-/// has touched since its last yield, or when nobody else can go on.
+/// Ends a round of a loop that waits for other threads. The thread goes on once another wrote to an object that it has
+/// touched since its last yield, or when no other can go on.
 inline void yield(site where) {
   if (scheduler* const s = scheduler::of_this_thread()) s->yield(where);
 }
@@ -245,7 +245,7 @@ struct lock_policy {
     object id_ = new_object();
   };
 
-  /// Between the look at what is waited for and the wait others may come, as with a condition variable.
+  /// Other threads may come between the look at the condition and the wait, as with a condition variable.
   class event {
    public:
     event() { state_.id = new_object(); }

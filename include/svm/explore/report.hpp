@@ -11,7 +11,7 @@ namespace svm::inline v0::explore {
 
 enum class failure_kind : std::uint8_t {
   violation,       ///< a check, an operation or a lock called `fail`
-  deadlock,        ///< nobody can go on
+  deadlock,        ///< no thread can go on
   livelock,        ///< many steps of a fair schedule, and no end
   nondeterminism,  ///< the same choices led to something else
 };
@@ -24,7 +24,7 @@ enum class failure_kind : std::uint8_t {
 /// An execution that went wrong.
 struct failure {
   failure_kind kind = failure_kind::violation;
-  std::string text;             ///< what was said; for a deadlock or a livelock who waits for whom
+  std::string text;             ///< the message; for a deadlock or a livelock, which thread waits for which
   std::string last_steps;       ///< a line each, the last one at the end
   std::string replay;           ///< reproduces it: see `replay`
   std::uint64_t execution = 0;  ///< counted from 1; 0 for a replay

@@ -24,12 +24,12 @@ namespace svm::inline v0::explore {
 
 /// Whether the moment after a lock was given up is a step of its own.
 ///
-/// `joined` is enough for programs that touch what they share only under its lock: giving a lock up and the step before it
-/// can then not be told apart by others. `own_step` also finds what a program touches after it gave the lock up too early;
+/// `joined` is enough for programs that touch what they share only under its lock. No other thread can then tell the
+/// release from the step before it. `own_step` also finds what a program touches after it gave the lock up too early;
 /// it costs more executions.
 enum class releases : std::uint8_t { joined, own_step };
 
-/// Who holds a lock.
+/// Which threads hold a lock.
 struct lock_state {
   static constexpr std::uint8_t unheld = 0xff;
 
@@ -169,7 +169,7 @@ class scheduler {
     event_state const* awaited = nullptr;
     std::uint64_t seen = 0;
     std::uint64_t looked_at = 0;  ///< classes of objects, since it last yielded
-    bool disturbed = false;       ///< somebody else wrote to one of those
+    bool disturbed = false;       ///< another thread wrote to one of those
     bool done = true;
     std::uint8_t operation = 0;
   };

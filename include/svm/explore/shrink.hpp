@@ -49,8 +49,9 @@ struct shrink_options {
 
 /// Leaves out of a failing execution what it does not need.
 ///
-/// A smaller execution counts when it fails in the same way (deadlock, livelock, violation), and, where the whole scenario
-/// only fails in some orders, when the smaller one does too: who waits for a thread that was left out proves nothing. First whole threads go, then
+/// A smaller execution counts when it fails in the same way: deadlock, livelock, violation. Where the whole scenario
+/// fails in some orders only, so must the smaller one: a thread that waits for one that was left out proves nothing.
+/// First whole threads go, then
 /// operations: for each it tries the same schedule without their steps, then other schedules with few preemptions. Then
 /// context switches go one by one. Last it looks for two steps to exchange.
 class shrinker {

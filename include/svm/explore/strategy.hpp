@@ -39,7 +39,7 @@ inline constexpr std::size_t nobody = max_threads;
 /// What a strategy chooses from.
 struct decision {
   thread_set enabled;   ///< not empty
-  std::size_t current;  ///< who took the last step, or nobody; may be enabled or not
+  std::size_t current;  ///< the thread of the last step, or `nobody`; may be enabled or not
   bool yielding;        ///< the current thread asks that others go first
 };
 

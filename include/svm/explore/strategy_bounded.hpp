@@ -58,7 +58,7 @@ class bounded final : public strategy {
     thread_set enabled;
     thread_set left;  ///< still to be tried here
     std::size_t chosen;
-    std::size_t preempted;  ///< whom another choice preempts, or nobody
+    std::size_t preempted;  ///< the thread that another choice preempts, or `nobody`
     std::uint32_t before;   ///< preemptions on the way here
 
     [[nodiscard]] std::uint32_t after() const { return before + (preempted != nobody && chosen != preempted ? 1 : 0); }

@@ -90,7 +90,7 @@ class exhaustive final : public strategy {
     footprint touched;
   };
 
-  /// Goes back to the last node where somebody is left who is wanted, neither sleeps nor was tried; false when there is
+  /// Goes back to the last node with a thread that is wanted, does not sleep and was not tried; false when there is
   /// none.
   bool backtrack() {
     for (; !path_.empty(); path_.pop_back()) {
@@ -125,8 +125,9 @@ class exhaustive final : public strategy {
     fresh_ = path_.size();
   }
 
-  /// Wants at `k` somebody who begins what leads to the step at `i` without the step at `k`. False when it is not known that
-  /// the two can come the other way round: it may have waited for what the step at `k` did, and race with an earlier one.
+  /// Wants at `k` a thread whose step leads to the step at `i` without the step at `k`. False when it is not known that
+  /// the two can change places: the later one may have waited for what the step at `k` did, and race with an earlier
+  /// one.
   bool reverse(std::size_t k, std::size_t i) {
     node& there = path_[k];
     std::size_t const self = path_[i].chosen;
@@ -165,7 +166,7 @@ class exhaustive final : public strategy {
 
   std::vector<node> path_;
   std::vector<explored_step> explored_;          ///< the steps tried at each node of the path, node after node
-  std::array<footprint, max_threads> dreams_{};  ///< what the steps of those who sleep touch
+  std::array<footprint, max_threads> dreams_{};  ///< what the steps of sleeping threads touch
   std::size_t threads_ = 0;
   std::size_t depth_ = 0;
   std::size_t fresh_ = 0;  ///< where the steps begin that the last execution but one did not have

@@ -14,11 +14,11 @@
 
 namespace svm::inline v0::explore {
 
-/// Random priorities, changed at `depth - 1` random decisions: a bug that needs `depth` steps in one order shows with a
-/// probability of at least 1 / (n k^(depth - 1)) an execution, with n threads and k decisions.
+/// Random priorities, changed at `depth - 1` random decisions. A bug that needs `depth` steps in one order shows in an
+/// execution with a probability of at least 1 / (n k^(depth - 1)): n threads, k decisions.
 ///
-/// Only a choice of two or more counts as a decision; k is the largest number of them so far. Who yields falls behind all
-/// others.
+/// Only a choice of two or more counts as a decision; k is the largest number of them so far. A thread that yields falls
+/// behind all others.
 /// \source S. Burckhardt et al., A randomized scheduler with probabilistic guarantees of finding bugs (ASPLOS 2010)
 class pct final : public strategy {
  public:

@@ -27,7 +27,7 @@ struct page_options {
   cancellation const* cancel = nullptr;
 };
 
-/// The state of a `pages` object, one word, so that a reader without a lock sees a consistent set.
+/// The state of a `device_mapping`, one word, so that a reader without a lock sees a consistent set.
 enum class page_flag : std::uint32_t {
   mapped = 1,          ///< DMA mappings exist
   valid = 2,           ///< the device may use them
@@ -53,7 +53,7 @@ enum class page_flag : std::uint32_t {
 /// memory and the memory of one device.
 ///
 /// Locks: changed with the range lock and the notifier lock shared, or the notifier lock exclusive. The flags may be
-/// read at any time; the blocks with the range lock, or the notifier lock exclusive: shared alone will not do. Of
+/// read at any time. The blocks need the range lock, or the notifier lock exclusive; the latter shared is not enough. Of
 /// `blocks_locked` and `memory_locked` clang cannot follow that either lock will do.
 ///
 /// \source struct drm_gpusvm_pages
@@ -79,8 +79,8 @@ class device_mapping : public list_hook<device_mapping<P>> {
   [[nodiscard]] svm_environment<P>& env() const { return env_; }
   [[nodiscard]] bool has(page_flag flag) const { return (flags_.load() & bit(flag)) != 0; }
 
-  /// True when the mapping is valid and good for `wanted`: one that is read-only serves no write, one that is not all in
-  /// the device's own memory serves nobody who demands that, a mixed one only who allows it.
+  /// True when the mapping is valid and good for `wanted`. A read-only mapping serves no write; `devmem_only` needs all of
+  /// it in the device's own memory; a mixed one needs `allow_mixed`.
   [[nodiscard]] bool satisfies(page_options const& wanted) const {
     std::uint32_t const now = flags_.load();
     auto const is = [now](page_flag flag) { return (now & bit(flag)) != 0; };
@@ -217,7 +217,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   template <class Out>
   void dump_locked(lock_type& held, cpu_va at, line_writer<Out>& line) const SVM_REQUIRES(held);
 
-  /// Remembers that the call of get_pages that is under way mapped it, until it is asked.
+  /// Remembers, until `take_fetched`, that the call of get_pages under way made this mapping.
   void note_fetched() { fetched_ = true; }
   [[nodiscard]] bool take_fetched() { return std::exchange(fetched_, false); }
 

@@ -12,11 +12,11 @@
 
 namespace svm::inline v0 {
 
-/// A range whose pages were made present and mapped for nobody: for a device that walks the CPU's page table itself, or a
-/// driver that keeps what it finds by its own means.
+/// A range whose pages were made present and mapped for no device: for a device that walks the CPU's page table itself,
+/// or a driver that keeps what it finds by its own means.
 ///
 /// The pages may have gone since. `with_valid` runs what relies on them while none of them can go; there is no other way
-/// to ask. The object has the right to work on the range until it gives it back, so that nobody else does so meanwhile.
+/// to ask. The object has the right to work on the range until `release`, so no other thread works on it meanwhile.
 template <svm_policies P>
 class [[nodiscard]] faulted_in {
  public:

@@ -69,8 +69,8 @@ struct lookup {
 ///     notifiers           [ aligned, one size )            [                  )        made on demand
 ///     ranges                [2M)[64K)[4K)                        [2M)                  chunks of the table
 ///
-/// Every public function may be called from any thread, unless it says otherwise; what must exclude each other does.
-/// The object neither moves nor copies, and outlives its callers; the policy objects outlive it.
+/// Every public function may be called from any thread, unless it says otherwise; calls that conflict exclude each
+/// other. The object neither moves nor copies, and outlives its callers; the policy objects outlive it.
 ///
 /// Invariants (`check`): 1. notifiers are disjoint, aligned, of the configured size and registered. 2. each has a
 /// range. 3. ranges lie inside their notifier and the window, have a size of the table, and are aligned to it.
@@ -120,7 +120,7 @@ class gpusvm {
   ///         told from a good one (3.1.16), a shortage of memory never shrinks a range (3.1.21)
   [[nodiscard]] result<lookup<P>> find_or_insert(cpu_va fault, lookup_options const& options);
 
-  /// The right to work on a range's pages; waits for whoever has it.
+  /// Takes the right to work on a range's pages; waits while another thread has it.
   ///
   /// \pre no lock of rank range or later held
   [[nodiscard]] locked_range<P> lock_range(range_ref<P> r) { return locked_range<P>{env_.mm, std::move(r)}; }
@@ -157,7 +157,7 @@ class gpusvm {
   /// The range's mapping for the gpusvm's own device, to be got together with others.
   [[nodiscard]] static device_mapping<P>& own_mapping(locked_range<P>& held) { return held->pages_; }
 
-  /// Makes the range's pages present and maps them for nobody; of the options, those of a mapping mean nothing.
+  /// Makes the range's pages present and maps them for no device; options that are about a mapping have no effect.
   ///
   /// \pre    takes mm (shared)
   /// \errors gone, unmapped, mm_gone, no_vma, no_access, read_only, no_ram, lost, interrupted, in_use, busy, as
@@ -198,7 +198,7 @@ class gpusvm {
   /// \pre takes mm (shared)
   /// \allocs none
   /// \complexity O(runs) beside the walk
-  /// \source drm_gpusvm_scan_mm(); takes and drops its locks in one scope (3.1.25), and system pages are nobody's memory
+  /// \source drm_gpusvm_scan_mm(); takes and drops its locks in one scope (3.1.25), and system pages have no owner
   [[nodiscard]] residence scan(locked_range<P>& held);
   /// True when some of the range's memory is in that of a device, and not all in that of one. Advisory.
   ///
@@ -210,7 +210,7 @@ class gpusvm {
 
   /// Takes the range out: unmaps it and drops it from its notifier, and the notifier too when it was the last.
   ///
-  /// Whoever still has a reference finds `gone`. Removing twice does nothing.
+  /// A call with a reference that is left fails with `gone`. Removing twice does nothing.
   /// \pre no lock of the library held but the one that `held` brings
   /// \source drm_gpusvm_range_remove()
   void remove(locked_range<P> held);
@@ -265,7 +265,7 @@ class gpusvm {
   ///
   /// \pre the lock of their index is held, or nothing is under way
   [[nodiscard]] std::size_t notifier_count() const SVM_NO_THREAD_SAFETY_ANALYSIS { return notifiers_.size(); }
-  /// The lock of the index of notifiers (vm), for checks that ask whether somebody has it.
+  /// The lock of the index of notifiers (vm), for checks that ask whether it is held.
   [[nodiscard]] auto& index_lock() { return lock_; }
 
   /// Checks the invariants.

@@ -13,9 +13,9 @@ namespace svm::inline v0 {
 
 /// Memory of a process that a device maps by itself, without a gpusvm: what drivers call userptr.
 ///
-/// Any page-aligned span; it has a notifier of its own. An event over it makes the device forget it and ends its DMA
-/// mappings; the next `get_pages` makes them anew. Unlike a range it may cover several VMAs, and an unmap does not end
-/// it: pages that are not there any more are an error of `get_pages`.
+/// Any page-aligned span; the buffer has a notifier of its own. An event over the span makes the device forget it and
+/// ends its DMA mappings; the next `get_pages` makes them anew. Unlike a range, a buffer may cover several VMAs, and
+/// outlives an unmap: pages that are not there any more are an error of `get_pages`.
 ///
 /// Locks: `lock_` (range) for getting and dropping pages; `notifier_lock_` (notifier) as a notifier's. Any function may be
 /// called from any thread.

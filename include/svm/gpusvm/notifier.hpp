@@ -17,7 +17,7 @@ namespace svm::inline v0 {
 /// Whether an invalidation may leave the waiting to its second pass.
 enum class invalidation_passes : bool { one, two };
 
-/// Who decides what an invalidation does to the ranges of a notifier: the driver.
+/// The driver's part of an invalidation: what happens to the ranges of a notifier.
 ///
 /// For clang's thread-safety analysis its own functions say `SVM_REQUIRES(owner.lock())` too: that is not inherited.
 template <svm_policies P>

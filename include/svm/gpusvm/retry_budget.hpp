@@ -8,8 +8,8 @@ namespace svm::inline v0 {
 
 /// How long a loop that races with the CPU's mappings may go on.
 ///
-/// Rounds that met an interfering event and rounds that did not are counted apart: the first are nobody's fault, the
-/// second should not happen at all. Time is bounded too.
+/// Rounds that met an interfering event and rounds that did not are counted apart: the first are no mistake, the second
+/// should not happen at all. Time is bounded too.
 template <time_source Clock>
 class retry_budget {
  public:

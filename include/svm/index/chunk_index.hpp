@@ -354,8 +354,8 @@ class chunk_index {
     p.store(left);
     Sharing::retire(pool_, t);
   }
-  /// A bucket of what the two or three slots of a table have, or nothing where that is more than three entries, or
-  /// where no memory is to be had: the table serves as well.
+  /// A bucket of what the two or three slots of a table have. Nothing where that is more than three entries, or where
+  /// memory is short: the table serves as well.
   [[nodiscard]] chunk_slot shrunk(chunk_slot a, chunk_slot b, chunk_slot c) {
     if (a.is_bucket() != b.is_bucket() && c.is_empty()) {
       chunk_slot const two = a.is_bucket() ? a : b;

@@ -13,8 +13,8 @@ namespace svm::inline v0 {
 /// How the words of a `chunk_index` are read and written, and where nodes go that it has no use for any more: this is
 /// for an index whose readers have the user's lock.
 ///
-/// An index that is read without it has words that are atomic, and retires nodes to where they are until no reader can
-/// see them any more; its pool gets them from there.
+/// An index that is read without it has atomic words. It retires a node to a list, where the node stays until no reader
+/// can see it any more; the pool gets it from there.
 struct readers_lock {
   template <class T>
   class word {

@@ -23,8 +23,8 @@ namespace svm::inline v0 {
 ///                             |== reserved ==|== spare ====|
 ///
 /// Nodes that a reservation did not take, and those that an erasure frees, stay as spare ones: a caller that reserves
-/// and then fails leaves them to the next. They go back to the allocator above `trim_above`, a batch at the end of each
-/// reservation, and all at once with `trim` or at the end of the pool.
+/// and then fails leaves them to the next. Those above `trim_above` go back to the allocator, a batch at the end of each
+/// reservation. All go back at once with `trim`, or at the end of the pool.
 ///
 /// A pool of an index whose nodes differ has all `Nodes`, each counted for itself; nodes of one kind never become
 /// another.
@@ -51,7 +51,7 @@ class index_node_pool {
 
  public:
   /// Spare nodes of a kind above this number go back to the allocator, `trim_batch` of them at the end of a
-  /// reservation, so that no caller pays for all that a large unmap freed.
+  /// reservation. So no caller pays for all that a large unmap freed.
   static constexpr std::size_t trim_above = 128;
   static constexpr std::size_t trim_batch = 16;
 

@@ -31,16 +31,16 @@ class index_tree {
   using node = index_node<Fanout>;
   using reservation = typename Pool::reservation;
 
-  /// Two neighbours become one when they fill three quarters of a node at most, and share their pairs evenly otherwise,
-  /// which leaves both a distance from the next split and the next merge.
+  /// Two neighbours become one when they fill three quarters of a node at most; otherwise they share their pairs evenly.
+  /// Either way leaves a distance to the next split and the next merge.
   static constexpr unsigned min_fill = Fanout * 3 / 8 < 2 ? 2 : Fanout * 3 / 8;
   static constexpr unsigned merge_limit = Fanout * 3 / 4;
   static_assert((merge_limit + 1) / 2 >= min_fill && (Fanout + 1) / 2 >= min_fill);
 
   /// The height of the highest tree of 2^48 pairs, which is also the most nodes that one insertion takes.
   ///
-  /// A tree of height h > 1 has at least 2 * min_fill^(h-1) pairs (invariant 2), and an insertion that splits every
-  /// level takes one node for each level of the tree that it leaves.
+  /// A tree of height h > 1 has at least 2 * min_fill^(h-1) pairs (invariant 2). An insertion that splits every level
+  /// takes one node for each level of the tree that it leaves.
   static constexpr unsigned max_height = [] {
     unsigned height = 1;
     for (std::uint64_t pairs = 2 * min_fill; pairs <= std::uint64_t{1} << 48; pairs *= min_fill) ++height;

@@ -47,8 +47,8 @@ class interval_index {
   /// The most nodes that an insertion takes: one a level of the highest tree of 2^48 entries.
   static constexpr unsigned nodes_per_insert = index_tree<pool, Fanout>::max_height;
 
-  /// The most nodes that it takes to insert one entry, and then `more` entries beside it between which there are no
-  /// others, in rising or falling order.
+  /// The most nodes that it takes to insert one entry, and then `more` entries beside it, in rising or falling order.
+  /// No other entry is between them.
   ///
   /// The first may split every level. After that a leaf has room for `Fanout` / 2 - 1 neighbours at least before it
   /// splits, and each level above splits as much more rarely.

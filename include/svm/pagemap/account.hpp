@@ -12,9 +12,9 @@
 
 namespace svm::inline v0 {
 
-/// How much device memory somebody has, and may have: charged by each allocation for as long as it takes memory.
+/// How much device memory a user has, and may have: each allocation charges it for as long as it takes memory.
 ///
-/// Counted, because an allocation may outlive who asked for it. Every function may be called from any thread.
+/// Counted, because an allocation may outlive the user. Every function may be called from any thread.
 template <migrating_policies P>
 class device_account {
  public:

@@ -28,11 +28,11 @@ struct migrate_options {
   bool source_copies = false;      ///< a peer pushes its pages; otherwise this device pulls them
   bool only_what_differs = false;  ///< pages that are here already stay where they are, and only the others move
   bool piecewise = false;          ///< memory whose pages were unmapped is given back before the rest of its allocation
-  device_account<P>* account = nullptr;  ///< who pays for the memory
+  device_account<P>* account = nullptr;  ///< pays for the memory
   cancellation const* cancel = nullptr;
 };
 
-/// The one owner of an allocation's memory: gives it back to its pagemap, and its size to who paid, exactly once.
+/// The one owner of an allocation's memory: gives it back to its pagemap, and its size to the account, exactly once.
 template <migrating_policies P>
 class [[nodiscard]] device_allocation {
  public:
@@ -65,8 +65,8 @@ class [[nodiscard]] device_allocation {
 
 /// One allocation of device memory and its pages, counted.
 ///
-/// References: the builder's, until it lets go; the zdd's, until no page of it is live (`detached`); and one of
-/// everybody who looks at it from the migrator's list. Memory goes back to the pagemap when it detaches; the object
+/// References: the builder's, until it lets go; the zdd's, until no page is live (`detached`); and one of each thread
+/// that found the allocation in the migrator's list. Memory goes back to the pagemap when it detaches; the object
 /// itself with the last reference, so that a waiter may still ask `is_detached()`.
 ///
 /// Invariants: 1. it stands in the migrator's list only while it is finished and not detached. 2. it is detached once.
@@ -136,7 +136,7 @@ class devmem : public list_hook<devmem<P>> {
   /// Waits until the memory reads as zero, where no copy does so.
   [[nodiscard]] errc wait_cleared() { return owner_.env().pagemap.wait_cleared(allocation_.memory()); }
 
-  /// \pre no page is visible to anybody yet
+  /// \pre no other thread sees a page yet
   void start_timeslice(time_point end) { timeslice_end_ = end; }
 
  private:

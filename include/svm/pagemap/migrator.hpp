@@ -20,7 +20,7 @@
 
 namespace svm::inline v0 {
 
-/// Who is told that nobody refers to a migrator any more: its owner may end it now, or keep it for the next one.
+/// The owner of a migrator, which hears of the last put: it may end the migrator now, or keep it for the next user.
 template <migrating_policies P>
 class migrator_owner {
  public:
@@ -78,7 +78,7 @@ class migrator {
   /// How many references there are: the owner's, one of each allocation, and one of each mapping of its memory. Advisory.
   [[nodiscard]] std::uint32_t references() const { return references_.value(); }
   void get() { references_.get(); }
-  /// Takes a reference unless nobody has one any more.
+  /// Takes a reference unless none is left.
   [[nodiscard]] bool try_get() { return references_.try_get(); }
   /// Drops a reference; the last one tells the owner.
   void put() {
@@ -138,7 +138,7 @@ class migrator {
 
   /// Evicts finished allocations in the order of the options until `size` bytes are available.
   ///
-  /// Memory that another migration is filling counts as taken: it is nobody's to evict yet.
+  /// Memory that another migration is filling counts as taken, and cannot be evicted yet.
   ///
   /// \errors no_device_memory: `size` exceeds the capacity (and nothing was evicted), or every allocation was tried;
   ///         in_use: likewise, and others have pages of one locked or pinned; interrupted
@@ -179,8 +179,8 @@ class migrator {
   void unlist(devmem<P>& allocation);
   void memory_taken() { taken_.fetch_add(1); }
   void memory_returned() { taken_.fetch_sub(1); }
-  /// A walk over the list that picks what was made up to now, however many walks there are. One that is used between its
-  /// picks may be picked twice; there are no more picks than allocations.
+  /// A walk over the list that picks the allocations made up to now, beside any number of other walks. An allocation
+  /// that is used between two picks may be picked twice; there are no more picks than allocations.
   struct victim_cursor {
     std::uint64_t listed = 0;  ///< where the last pick stood
     std::uint64_t serial = 0;
@@ -368,7 +368,8 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
         {event_kind::migrated_to_system, aligned_block(fault.address, P::mm::page_size), outcome.bytes});
     return {};
   }
-  // A page that went meanwhile, or that somebody else is moving, is looked for again, whatever its neighbours met.
+  // The fault looks again for a page that went meanwhile, or that another thread moves, whatever became of its
+  // neighbours.
   slot_state const state = work.slots()[faulting].state;
   if (state == slot_state::locked) return {action::look_again, {}, errc::in_use};
   if (state != slot_state::collected && state != slot_state::pinned) return {};

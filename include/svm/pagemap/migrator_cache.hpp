@@ -56,12 +56,12 @@ class migrator_shrinker {
   intrusive_list<migrator_cache<P>> caches_ SVM_GUARDED_BY(lock_);
 };
 
-/// The one migrator of a device: made when somebody asks for it, and kept while nobody does, until memory is short.
+/// The one migrator of a device: made with the first `get`, and kept without users until memory is short.
 ///
 /// Any function may be called from any thread. It outlives every reference that it hands out.
 ///
-/// Invariants: 1. there is at most one migrator, whatever calls meet. 2. it ends only while it is parked: nobody refers
-/// to it, and every `on_last_put` that was due has come.
+/// Invariants: 1. there is at most one migrator, whichever calls race. 2. it ends only while it is parked: no reference
+/// to it is left, and every `on_last_put` that was due has come.
 /// Locks: `lock_` (leaf_device_memory).
 /// \source struct drm_pagemap_cache; a shrink that meets a lookup cannot erase what that has just made (erratum 3.2.15)
 template <migrating_policies P>
@@ -92,11 +92,11 @@ class migrator_cache final : public migrator_owner<P>, public list_hook<migrator
     if (made == nullptr) return errc::no_memory;
     migrator<P>* const before = find_or_keep(*made);
     if (before == made) return migrator_ref<P>::adopt(*made);
-    destroy(env_.memory, made);  // somebody else was first
+    destroy(env_.memory, made);  // another thread was first
     return migrator_ref<P>::adopt(*before);
   }
 
-  /// Ends the migrator if nobody uses it; true when it did.
+  /// Destroys the migrator if it has no user; true when it did.
   ///
   /// \pre no lock of rank notifier or later held
   [[nodiscard]] bool shrink() {
@@ -148,7 +148,7 @@ class migrator_cache final : public migrator_owner<P>, public list_hook<migrator
   migrator_options const options_;
   typename P::lock::template mutex<lock_rank::leaf_device_memory> lock_;
   migrator<P>* current_ SVM_GUARDED_BY(lock_) = nullptr;
-  bool parked_ SVM_GUARDED_BY(lock_) = false;     // nobody refers to it, and it may end
+  bool parked_ SVM_GUARDED_BY(lock_) = false;     // no reference to it is left: it may end
   std::uint32_t late_ SVM_GUARDED_BY(lock_) = 0;  // calls of on_last_put() that are due and mean nothing any more
 };
 

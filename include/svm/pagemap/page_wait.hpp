@@ -9,7 +9,7 @@ namespace svm::inline v0 {
 /// The time that one call waits for others to let go of pages that they have locked or pinned.
 ///
 /// The first wait is `shortest`, each further one twice as long up to `longest`; all of them take `in_all` at most.
-/// Nobody reads a clock before the first wait.
+/// The clock is not read before the first wait.
 template <time_source Clock>
 class page_wait {
  public:

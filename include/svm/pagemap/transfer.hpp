@@ -13,8 +13,8 @@ namespace svm::inline v0 {
 
 /// The working memory of one migration: a slot a page, a copy block a page, and the mappings that the blocks hold.
 ///
-/// One job is gathered at a time; all its blocks are copied by one device. Falls back on room for a single page that it
-/// carries itself, so that the page the CPU waits for can come back without any memory for bookkeeping.
+/// One job is gathered at a time; all its blocks are copied by one device. The object has room for a single page in
+/// itself. So the page that the CPU waits for can come back without any memory for bookkeeping.
 template <migrating_policies P>
 class transfer {
  public:

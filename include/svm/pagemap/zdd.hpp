@@ -13,8 +13,8 @@ namespace svm::inline v0 {
 template <migrating_policies P>
 class devmem;
 
-/// What the pages of one device memory allocation have behind them: it counts their blocks, and lets the allocation go
-/// with the last.
+/// Zone device data: the owner object of the pages of one allocation of device memory. It counts their live blocks, and
+/// lets the allocation go with the last.
 ///
 /// Invariants: 1. the count is the number of live blocks plus one while the allocation is being built. 2. when it falls
 /// to zero the allocation is detached, exactly once, in the context of the last put of a page.
@@ -48,7 +48,7 @@ class zdd final : public mappable_memory<typename P::mm::page, typename P::devic
   [[nodiscard]] cpu_fault_answer page_faulted(cpu_fault<page> const& fault) noexcept override {
     return allocation_.owner().bring_back(allocation_, fault);
   }
-  // For whoever maps the pages; the references are the migrator's.
+  // For a device mapping of the pages; the references are the migrator's.
   [[nodiscard]] result<device_address> map_run(typename P::device& device, page first, page_count count,
                                                dma_direction direction) noexcept override {
     return allocation_.owner().env().pagemap.map(device, first, count, direction);

@@ -39,7 +39,7 @@ class counted_pages {
   constexpr counted_pages(block_window const& where, processor gpu) : where_(where), gpu_(gpu) {}
 
   /// One notification. `page` is that of its address, `nearest` the copy of it that is nearest to the GPU, `resident` what
-  /// is there, and `is_one_unit` whether the memory behind it is one piece of 2 MiB, of which sub-regions count.
+  /// is there. `is_one_unit` says whether the memory behind it is one piece of 2 MiB, of which sub-regions count.
   constexpr void add(counter_notification const& n, unsigned page, processor nearest, page_mask const& resident,
                      bool is_one_unit) {
     if (!nearest.is_some() || nearest == gpu_) return;

@@ -33,9 +33,9 @@ template <class View>
 /// again what was taken meanwhile, and maps. A span of one block, or one that leaves the CPU's mappings alone, has the
 /// second pass alone.
 ///
-/// `View`: `bool has_memory(processor)`, `bool unmaps_ahead()` (whether the CPU is unmapped in windows first, which pays where
-/// its link is fast), `bool is_at_destination(block)` (a page that the CPU maps is there already), `errc
-/// unmap_cpu(first, count)`, `errc move(block, bool maps)`.
+/// `View` has `bool has_memory(processor)`, `errc unmap_cpu(first, count)` and `errc move(block, bool maps)`.
+/// `bool unmaps_ahead()` says whether the CPU is unmapped in windows first, which pays where its link is fast.
+/// `bool is_at_destination(block)` says whether a page that the CPU maps is there already.
 ///
 /// \errors what the view answers; blocks before that one have moved
 template <class View>

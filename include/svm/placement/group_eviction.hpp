@@ -9,8 +9,8 @@ namespace svm::inline v0::placement {
 
 /// The pages that go when the group of `page` has to: prefetch by density, run backwards.
 ///
-/// The group goes; then its block's tree is climbed, and while the node, all its pages in the window counted, would keep
-/// fewer than half of its pages in the device's memory, all of it goes. Pages of `kept` stay, and count as kept.
+/// The group goes; then its block's tree is climbed. While a node would keep fewer than half of its pages in the device's
+/// memory, all of it goes; its pages in the window count. Pages of `kept` stay, and count as kept.
 ///
 /// \pre `page` lies in the window
 /// \complexity O(levels), a few words each

@@ -61,8 +61,8 @@ struct thrash_hint {
   processor_set processors{};  ///< of a pin: who is to be mapped to the page
 };
 
-/// Finds pages that move to and fro, and says whether to let the requester wait or to leave the page where it is
-/// (rules B1 to B5). One object an address space; no lock, no clock and no memory of its own.
+/// Finds pages that move to and fro (rules B1 to B5). It says whether the requester waits or the page stays where it is.
+/// One object an address space; no lock, no clock and no memory of its own.
 ///
 /// `Memory` is the user's: `thrash_page* take_pages()` gives 512 pages in their first state, `pinned_page* take_pin()`
 /// one pin, either null when there is no memory; `give_pages` and `give_pin` take them back.

@@ -11,7 +11,7 @@
 
 namespace svm::inline v0::port {
 
-/// Fails a call on demand, in place of running it. One call is armed at a time; set it while nobody else calls.
+/// Fails a call on demand, in place of running it. One call is armed at a time; arm it while no other thread calls.
 class call_breaker {
  public:
   /// Lets the `nth` call of a function from now on fail (1 is the next), and those after it when `goes_on`.

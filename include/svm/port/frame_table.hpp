@@ -33,20 +33,20 @@ struct page_mapping : list_hook<page_mapping<Space>> {
   Space* space;
   cpu_va at;
   frame_number target{};
-  bool migrating = false;  ///< a migration took it out: nobody may use it until the migration is finalized
+  bool migrating = false;  ///< a migration took it out: it may not be used until the migration is finalized
 };
 
 /// The pages of a machine, for ports that have none of their own: references, locks, what stands behind device pages,
 /// and where address spaces map them.
 ///
 /// Frames form blocks of 2^order (folios). A block has one lock, and one count of references: one of each mapping of a
-/// page of it, and one of everybody who works on it. What `page_migration` needs is marked with an M.
+/// page of it, and one of each thread that works on it. What `page_migration` needs is marked with an M.
 ///
 /// Memory of the system ends with its last reference. Memory of a device ends with `remove`; the last reference on a
 /// block of it is told to its owner object.
 ///
-/// Locks: `lock()` (leaf_page_table) guards everything but the content. It is held around what is called ..._locked, and
-/// around the questions about a page; the others take it.
+/// Locks: `lock()` (leaf_page_table) guards everything but the content. A caller holds it around functions called
+/// ..._locked, and around the questions about a page; the other functions take it.
 /// Invariants: 1. a page of a block knows the first one, and the first one its order, lock and references. 2. a mapping
 /// stands in the list of its target.
 /// \tparam Space    whose page tables map the pages; has `space_id id() const noexcept`
@@ -72,7 +72,7 @@ class frame_table {
   explicit frame_table(Allocator& memory) : memory_(memory) {}
   frame_table(frame_table const&) = delete;
   frame_table& operator=(frame_table const&) = delete;
-  /// What is left ends with the table, and nobody is told.
+  /// What is left ends with the table, and no owner object is told.
   ///
   /// \pre no mapping of a page is left
   ~frame_table() {
@@ -215,7 +215,7 @@ class frame_table {
     trim_locked(p, freed);
   }
   /// Begins a CPU fault on a page, which takes a reference, so that what stands behind the page stays while it is asked.
-  /// False when somebody works on the block.
+  /// False when another thread works on the block.
   [[nodiscard]] bool begin_fault_locked(page p) SVM_REQUIRES(lock_) {
     if (is_locked(p) || is_faulting_locked(p)) return false;
     get_locked(p);
@@ -239,7 +239,7 @@ class frame_table {
     put_locked(p, freed);
     trim_locked(p, freed);
   }
-  /// The page table of a mapping ends with the machine: nobody is told.
+  /// The page table of a mapping ends with the machine: no owner object is told.
   void abandon_locked(mapping& m) SVM_REQUIRES(lock_) { of(m.target).mappings.erase(m); }
   /// Calls `restores(mapping const&)` for each mapping of a page; those for which it is true map `to` from now on (M).
   template <class Restores>
@@ -253,10 +253,10 @@ class frame_table {
       map_locked(*m, to);
     }
   }
-  /// Makes a block single pages: each has the references of its own mappings, that of the CPU fault on it, and one of
-  /// each of the `holders`, all of whom mean every page. False, and nothing happened, when others hold the block (M).
+  /// Makes a block single pages. Each has the references of its own mappings, that of the CPU fault on it, and one of
+  /// each holder, since `holders` mean every page. False, and nothing happened, when others hold the block (M).
   [[nodiscard]] bool split_locked(page p, std::uint32_t holders, freed_list& freed) SVM_REQUIRES(lock_);
-  /// Splits a block of which some pages are mapped nowhere, so that these end; not while somebody works on it.
+  /// Splits a block of which some pages are mapped nowhere, so that these end; not while a thread works on the block.
   void trim_locked(page p, freed_list& freed) SVM_REQUIRES(lock_);
 
  private:

@@ -10,7 +10,7 @@
 
 namespace svm::inline v0::port {
 
-/// Who is told of calls. It may be called from any context in which a model is, and takes no lock of the library.
+/// Hears of calls. It may be called from any context in which a model is, and takes no lock of the library.
 class call_log {
  public:
   virtual void begins(model_call c) noexcept = 0;
@@ -40,7 +40,7 @@ class text_log final : public call_log {
 /// Tells a log of each call; of none while there is no log.
 class call_reporter {
  public:
-  /// \pre nobody else calls
+  /// \pre no other thread calls
   void to(call_log* log) { log_ = log; }
 
   template <class Run>

@@ -34,7 +34,7 @@ enum class migration_step : std::uint8_t {
   finalized,    ///< it has put every page back into place
 };
 
-/// What a session holds in place of a page lock where nobody looks at the order of locks.
+/// What a session holds in place of a page lock where the order of locks is not checked.
 struct no_page_lock {
   void lock() {}
   void unlock() {}
@@ -167,14 +167,14 @@ class page_migration {
   // What the fault handler of a port with a `frame_table` may use. Called with F not held.
 
   /// Fills the hole around `a` with system memory, a whole block where `hole_around_locked` says so and there is one;
-  /// ok also when somebody else came first.
+  /// ok also when another thread came first.
   ///
   /// \pre    the map lock is held
   /// \errors no_ram
   /// \allocs a block
   [[nodiscard]] errc populate(cpu_va a);
-  /// Asks what stands behind a page of device memory, which the CPU met at `a`, to bring it back. Who finds that others
-  /// work on the page is told so: look_again, in_use.
+  /// Asks the owner object of a page of device memory, which the CPU met at `a`, to bring it back. While others work on
+  /// the page the answer is look_again, in_use.
   ///
   /// \pre the map lock is held
   [[nodiscard]] cpu_fault_answer bring_back(cpu_va a, page p, va_range vma);

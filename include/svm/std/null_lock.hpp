@@ -56,7 +56,7 @@ struct null_lock {
     T value_{};
   };
 
-  /// With one thread nobody could make `ready` true, so waiting for it would be for ever.
+  /// With one thread no other could make `ready` true, so a wait would never end.
   class event {
    public:
     template <class Mutex, class Ready>

@@ -330,8 +330,8 @@ template <class Bench>
   return v.result();
 }
 
-/// Promise 6: what a CPU fault, of whichever process, names as its own page can be taken although the mm holds it, and
-/// nothing else that is held.
+/// Promise 6: the page that a CPU fault of any process names as its own can be taken although the mm holds it. Nothing
+/// else that is held can.
 template <class Bench>
 [[nodiscard]] broken_promises faults_take_their_own_page(Bench& b) {
   verdict v{promises};

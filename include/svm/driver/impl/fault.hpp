@@ -5,7 +5,7 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/driver/driver_base.hpp>
 
-// driver_base::serve: the passes that a fault, a prefetch and a restore share.
+// driver_base::handle: the passes that a fault, a prefetch and a restore share.
 
 namespace svm::inline v0 {
 
@@ -73,7 +73,7 @@ auto driver_base<P>::run_pass(access_request& request, prefetch_place asked, va_
   if (suspended_.load() != 0) return {errc::retry, false};
   if (advised_.load() != advised) return {errc::retry, true};
   if (held->has(range_flag::unmapped)) {
-    // The collector has it in hand; doing its work here is better than burning the passes meanwhile.
+    // The collector has the range in its queue. Doing its work here costs one pass; waiting for it would cost many.
     collector_.collect(std::move(held));
     return {errc::unmapped, true};
   }
@@ -148,7 +148,7 @@ void driver_base<P>::remove_stale(locked_range<P> held) {
   end_unmapping();
 }
 
-/// True when a valid mapping is where the demand wants it; a fault takes it wherever it is.
+/// True when a valid mapping is where the request wants it; a fault takes the mapping wherever it is.
 template <svm_policies P>
 bool driver_base<P>::is_placed(access_request const& request, locked_range<P>& held) {
   device_mapping<P> const& mapping = held->mapping();
@@ -164,7 +164,7 @@ bool driver_base<P>::is_placed(access_request const& request, locked_range<P>& h
          (mapping.has(page_flag::device) && !mapping.has(page_flag::system) && !mapping.has(page_flag::peer));
 }
 
-/// True when the range's memory is to move to this device, as far as anybody wishes.
+/// True when policy and current placement call for migrating the range here.
 template <svm_policies P>
 bool driver_base<P>::may_migrate(access_request const& request, locked_range<P>& held) {
   if (!held->is_migratable()) return false;
@@ -187,10 +187,10 @@ auto driver_base<P>::how_to_migrate([[maybe_unused]] access_request const& reque
   }
 }
 
-/// Moves the range's memory where the demand wants it, as far as it may go there.
+/// Moves the range's memory where the request wants it, if it may go there.
 ///
 /// \param in_use  is set when others held pages that had to move, though the pages may be got
-/// \errors only where the demand cannot be met with the memory where it is
+/// \errors only where the request cannot be served with the memory where it is
 template <svm_policies P>
 errc driver_base<P>::place(access_request const& request, locked_range<P>& held, bool& in_use) {
   if (request.where == prefetch_place::system) return memory_.evict(held, request.cancel);
@@ -203,7 +203,7 @@ errc driver_base<P>::place(access_request const& request, locked_range<P>& held,
     e = memory_.migrate_to_device(held, how_to_migrate(request, attempt));
     if (e == errc::ok || e == errc::interrupted) return e;
     svm_.env().observer.record({event_kind::migration_failed, held->interval(), {}, e});
-    if (e == errc::in_use) break;  // it stays so until this pass gives up the range
+    if (e == errc::in_use) break;  // the pages stay in use until this pass gives up the range
   }
   in_use = e == errc::in_use;
   // get_pages gathers memory that is in several places, swapped out or out of reach, and copies what is shared; the next

@@ -33,7 +33,8 @@ errc queue_driver<P>::prefetch(va_range span, prefetch_place where, prefetch_rep
   if (errc const e = driver_base<P>::prefetch(span, where, report, cancel); e != errc::ok) return e;
   if (errc const e = keep(span); e != errc::ok) return e;
   exclusive_guard const guard{gate_};
-  // A restore that did not know the span yet may have let the queues run without what went of it meanwhile.
+  // A restore that did not know the span yet may have let the queues run, though part of the span was unmapped
+  // meanwhile.
   if (stops_ != before) stop_locked();
   return errc::ok;
 }
@@ -75,11 +76,11 @@ errc queue_driver<P>::begin_round(std::uint64_t& round) {
   unmapped_.wait(gate_, is_quiet{*this});
   round = stops_;
   if (closed_) return errc::gone;
-  // Who suspends says so before it stops the queues.
+  // suspend() sets its flag, then stops the queues: a round that began after the stop sees the flag.
   return this->is_suspended() ? errc::retry : errc::ok;
 }
 
-/// Lets the queues run, unless a mapping has gone since the round began, or is going.
+/// Lets the queues run, unless a mapping was taken since the round began, or is being taken.
 template <explained_queue_policies P>
 bool queue_driver<P>::resume_after(std::uint64_t round) {
   exclusive_guard const guard{gate_};
@@ -148,7 +149,7 @@ auto queue_driver<P>::restore_next(va_range rest, bool first, cancellation const
 
 /// True when the device has a range mapped where `rest` begins; `done` becomes its span.
 ///
-/// The range's lock is taken: who makes a mapping holds it until the device has it.
+/// The range's lock is taken: a thread that makes a mapping holds it until the device has the mapping.
 template <explained_queue_policies P>
 bool queue_driver<P>::is_mapped(va_range rest, va_range& done) {
   range_ref<P> r = this->svm().find(rest.start());
@@ -169,7 +170,7 @@ result<vma_info> queue_driver<P>::first_vma(va_range within) {
   return mm.find_first_vma(within);
 }
 
-/// Where a range is to be mapped: where a fault would have it at first, and later where it is.
+/// Where a range is to be mapped: in the first round where a fault would place it, later where it is.
 template <explained_queue_policies P>
 prefetch_place queue_driver<P>::place_of(cpu_va at, bool first) {
   if (first || this->options().migrate == migration_mode::required) return prefetch_place::as_fault;

@@ -136,7 +136,7 @@ inline thread_set scheduler::enabled() const {
   return set;
 }
 
-/// Decides who takes the next step, and starts it; `nobody` when the execution is over.
+/// Decides which thread takes the next step, and starts it; `nobody` when the execution is over.
 inline std::size_t scheduler::choose() {
   for (;;) {
     if (abandoned_) return nobody;
@@ -191,7 +191,8 @@ inline std::size_t scheduler::choose() {
   }
 }
 
-/// Nobody can go on: lets those who yielded look again, and turns the clock; false when there is nothing to wait for.
+/// No thread can go on: lets those that yielded look again, and turns the clock; false when there is nothing to wait
+/// for.
 inline bool scheduler::let_time_pass() {
   bool spinners = false;
   thread const* first = nullptr;
@@ -222,7 +223,7 @@ inline void scheduler::start_step(std::size_t next) {
   t.waits_for = {};
 }
 
-/// The step of the current thread has come to its end: tells who wants to know.
+/// The step of the current thread has come to its end: tells the strategy and the checks.
 inline void scheduler::finish_step() {
   if (draining_ || abandoned_) return;
   thread& me = threads_[current_];

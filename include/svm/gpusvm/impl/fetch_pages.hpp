@@ -33,7 +33,8 @@ void drop_mapping(device_mapping<P>& mapping, va_range span) {
 
 /// Maps the pages of a walk for the device, if they still are what the CPU has.
 ///
-/// \errors retry (an event came since `sequence`), stale (a page is absent), what `ended` says; those of pages::map
+/// \errors retry (an event came since `sequence`), stale (a page is absent), what `ended` says; those of
+///         device_mapping::map
 template <svm_policies P, class Ended>
 [[nodiscard]] errc map_found(watched_span<P> const& at, device_mapping<P>& to, std::uint64_t sequence,
                              walked_runs<typename P::mm, typename P::allocator>& found, page_options const& options,
@@ -165,7 +166,7 @@ template <svm_policies P, class Ended>
   return said;
 }
 
-/// Makes the pages of a span present, and maps them for nobody.
+/// Makes the pages of a span present, and maps them for no device.
 ///
 /// \param ended  as above
 /// \pre    no lock of rank mm or later held; a user reference on the mm; takes mm (shared)

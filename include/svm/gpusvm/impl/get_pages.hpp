@@ -9,7 +9,7 @@
 #include <svm/gpusvm/impl/fetch_pages.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
 
-// gpusvm::get_pages, bind and what moves a range's memory.
+// gpusvm::get_pages, fault_in, attach and bind.
 
 namespace svm::inline v0 {
 

@@ -4,7 +4,7 @@
 
 #include <svm/gpusvm/device_mapping.hpp>
 
-// pages::map and its steps.
+// device_mapping::map and its steps.
 
 namespace svm::inline v0 {
 

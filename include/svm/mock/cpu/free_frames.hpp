@@ -20,7 +20,7 @@ namespace svm::inline v0::mock {
 /// follow in ascending order: each, or every other one for as long as that goes. Blocks are naturally aligned; they come from the top of what was never used, then from
 /// freed frames that lie together.
 ///
-/// Invariants: 1. `is_free` of a frame below `next_` or from `top_` on holds when it stands in the list, and it does
+/// Invariants: 1. `is_free` of a frame below `next_` or from `top_` on holds when it stands in the list. It stands there
 /// unless it is taken or was passed over. 2. each block's
 /// count is the number of its frames in the list.
 class free_frames {

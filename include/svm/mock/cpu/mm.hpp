@@ -135,8 +135,8 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   bool replace_page(cpu_va a);
   /// Makes the huge page behind `a` small pages; false when it is none, or held.
   bool split_page(cpu_va a);
-  /// Drops the memory of a span for want of memory, but for reserved huge pages, which would free none. It may not wait
-  /// for anybody; false, and nothing happened, when a target would have had to.
+  /// Reclaims a span without blocking, but for reserved huge pages, which would free none; false, with no effect, if a
+  /// notifier would wait.
   bool reap(va_range span);
   /// Replaces every page that a reset of its GPU lost by a mark that says so; the device memory is free again.
   void drop_lost();

@@ -296,8 +296,8 @@ class physical_memory {
   [[nodiscard]] static std::uint32_t round_up(std::uint32_t frames) {
     return (frames + block_frames - 1) & ~(block_frames - 1);
   }
-  /// True where only a large machine gets to. There the bytes of a group of frames lie together, and do not lie between
-  /// the small objects of the machine, which a walk over many of them needs near each other.
+  /// True where only a large machine gets to. There the bytes of a group of frames lie together, away from the small
+  /// objects of the machine. A walk over many of those needs them near each other.
   [[nodiscard]] bool is_far(std::uint32_t number) const {
     if (number < first_device_frame_) return number >= 2 * block_frames;
     return (number - first_device_frame_) % gpu_frames_ >= block_frames;

@@ -35,8 +35,8 @@ enum class page_faults : std::uint8_t {
 /// A load or store that neither allows is a fault for the driver to serve. Every access checks permission, the IOMMU
 /// and the generation of the page it ends up in, and that its queue is not stopped.
 ///
-/// Locks: `lock_` (device) guards the page table, the TLB and whether the queues run, and is held over each access,
-/// shared when the TLB has the page, so that `invalidate` and `stop_queues` wait for accesses under way.
+/// Locks: `lock_` (device) guards the page table, the TLB and whether the queues run. Each access holds it, shared when
+/// the TLB has the page, so that `invalidate` and `stop_queues` wait for accesses under way.
 template <lock Lock, std::size_t PageBytes = 4096>
 class gpu {
  public:

@@ -167,7 +167,7 @@ class migration_to_system {
 /// \see migrator::evict
 template <migrating_policies P>
 [[nodiscard]] errc evict_allocation(migrator<P>& owner, devmem<P>& allocation) {
-  // Who comes second waits for the first, and mostly finds nothing left to do.
+  // A second eviction waits here for the first, and mostly finds nothing left to do.
   exclusive_guard const guard{allocation.eviction_lock()};
   errc last = errc::busy;
   byte_count bytes{};
@@ -225,7 +225,7 @@ template <migrating_policies P>
     for (std::size_t i = 0; run const& r : found.all())
       if (r.place == page_place::device)
         for (std::uint64_t n = 0; n < r.count; ++n) work.slots()[i++].source = P::mm::page_at(r.page, n);
-    // A page that is reported stays in the span until it moves, or the span is not ours to care for any more.
+    // A page that was reported stays in the span until it moves, or until the process maps something else there.
     page_scope const within{mm.id(), span};
     move_outcome const outcome = migration_to_system<P>{mm, work, &within, {}, shortage::move_nothing}.run();
     bytes += outcome.bytes;

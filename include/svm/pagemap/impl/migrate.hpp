@@ -133,7 +133,7 @@ class migrator<P>::migration_to_device {
           e != errc::ok)
         return e;
       last_pusher_ = from;
-      if (errc const e = allocation.wait_cleared(); e != errc::ok) return e;  // the other device does not know of it
+      if (errc const e = allocation.wait_cleared(); e != errc::ok) return e;  // the other device does not wait for it
       if (errc const e = from->env_.pagemap.copy_to_system(work_.job()); e != errc::ok) return e;
       work_.unmap_all();
     }
@@ -174,7 +174,7 @@ class migrator<P>::migration_to_device {
     zdd<P> const* const from = behind(s);
     return options_.source_copies && from != nullptr && &from->allocation().owner() != &to_;
   }
-  /// The peer with the lowest address after the last one; so each is met once.
+  /// The peer with the lowest member number above the last one's; so each is met once.
   [[nodiscard]] migrator* next_pusher() const {
     migrator* next = nullptr;
     for (slot const& s : work_.slots()) {

@@ -202,7 +202,7 @@ void page_migration<Self, Frames, PageLock>::withdraw(std::span<slot> slots) {
   }
 }
 
-/// Lets go of what was picked and nobody maps by now, or somebody still uses.
+/// Lets go of the pages that were picked and have no mapping by now, or a user still.
 template <class Self, class Frames, class PageLock>
 void page_migration<Self, Frames, PageLock>::settle(std::span<slot> slots) {
   freed_list freed;

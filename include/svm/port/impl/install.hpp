@@ -90,7 +90,7 @@ void page_migration<Self, Frames, PageLock>::install(migration& session) noexcep
       std::uint32_t const mine = machine_frames().is_faulting_locked(slots[i].source) ? 2 : 1;
       if (machine_frames().others_locked(slots[i].source) != mine ||
           machine_frames().mappings_locked(slots[i].source) == 0)
-        slots[i].state = slot_state::raced;  // somebody looks at it, or an unmap came first
+        slots[i].state = slot_state::raced;  // another thread looks at it, or an unmap came first
     }
     i = end;
   }

@@ -30,8 +30,8 @@ void machine<Lock, PageBytes, Coherent>::check_gpu(task& t, gpu_type& g) {
   if (!g.is_flushed()) broken.violation("O-27", "a flush was begun and never waited for");
 }
 
-/// What every call leaves as it was: no lock is held (O-36), no section is open (O-22), no flush is begun (O-27), and the
-/// user references (O-32) and registrations (O-19) are those of who is there.
+/// What every call leaves as it was: no lock is held (O-36), no section is open (O-22), no flush is begun (O-27). User
+/// references (O-32) and registrations (O-19) are as many as those who should have them.
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_calls() {
   if (Lock::held().depth() != 0) broken.violation("O-36", "a lock is held after a call returned");

@@ -48,8 +48,8 @@ void machine<Lock, PageBytes, Coherent>::check_allocation(zdd<policies_type>& be
     broken.violation("O-29", "an allocation has " + std::to_string(references) + " references, and 1 user");
 }
 
-/// Device memory in use is the sum of the allocations, each page is in one, live pages are in some, and what stands
-/// behind them counts them (O-11, O-29, O-33).
+/// Device memory in use is the sum of the allocations, and each page is in one (O-33). A live page leads to its
+/// allocation (O-11), which counts its live blocks (O-29).
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_device_memory(census& seen) {
   for (std::size_t n = 0; n < cards_.size(); ++n) {

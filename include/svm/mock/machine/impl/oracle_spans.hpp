@@ -86,8 +86,8 @@ void machine<Lock, PageBytes, Coherent>::check_span(task& t, va_range span, mome
   }
 }
 
-/// Each entry of the CPU's page table leads to a live page that knows it (O-11), is writable only where no other process
-/// has the page (O-05), and is no migration's when all is quiet (O-31).
+/// Each entry of the CPU's page table leads to a live page that knows it (O-11). It is writable only where no other
+/// process has the page (O-05), and no migration's when all is quiet (O-31).
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_cpu_entries(task& t, va_range span, moment when, census& seen) {
   bool const vmas_stay = when == moment::returned || is_readable(t.process.map_lock());
@@ -131,7 +131,7 @@ void machine<Lock, PageBytes, Coherent>::check_mapped_page(task& t, typename gpu
     broken.violation("O-05", "the GPU may write where the CPU may not, at " + hex(m.at.value));
 }
 
-/// Each entry of a GPU's page table leads to the page that the CPU has, with no more permission (O-01, O-02, O-05), and
+/// Each entry of a GPU's page table leads to the page that the CPU has, with no more permission (O-01, O-02, O-05). It
 /// lies in a range that is mapped (O-20); so does each of the TLB (O-01).
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_gpu_entries(task& t, view& v, va_range span, moment when, census& seen) {
