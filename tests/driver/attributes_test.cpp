@@ -198,7 +198,8 @@ class page_model {
     for (std::uint64_t n = from; n < from + size; ++n) {
       page const& p = pages_[n];
       exact = exact && is_exact(p);
-      same = same && (said == span_attributes{} ? !p.word : p.word && !p.forgotten && words_[*p.word].attributes == said);
+      same =
+          same && (said == span_attributes{} ? !p.word : p.word && !p.forgotten && words_[*p.word].attributes == said);
     }
     bool changed = false;
     if (failing < weakness::none)
@@ -405,7 +406,8 @@ TEST_SUITE("driver/attributes") {
     w.driver.close();
   }
 
-  TEST_CASE("a new word about a mapped span unmaps it, the same one again does not, a bad one says so") {
+  TEST_CASE(
+      "a new word about a mapped span unmaps it, the same one again does not, a bad one says so (erratum 3.4.5)") {
     world w{small_chunks()};
     w.map(chunk);
     REQUIRE(w.gpu_write(base, 5) == errc::ok);

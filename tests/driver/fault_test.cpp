@@ -237,7 +237,7 @@ TEST_SUITE("driver/fault") {
     }
   }
 
-  TEST_CASE("a stale range that somebody makes anew each time it is replaced ends the fault in busy") {
+  TEST_CASE("a stale range that somebody makes anew each time it is replaced ends the fault in busy (erratum 3.1.16)") {
     world w{mode(migration_mode::never)};
     w.map(2 * MiB);
     int made = 0;

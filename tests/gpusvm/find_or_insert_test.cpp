@@ -307,7 +307,7 @@ TEST_SUITE("gpusvm/find_or_insert") {
     CHECK(w.complaint() == "");
   }
 
-  TEST_CASE("a range that no longer fits its VMA is reported as stale") {
+  TEST_CASE("a range that no longer fits its VMA is reported as stale (erratum 3.1.16)") {
     world w;
     w.map(2 * MiB);
     REQUIRE(look(w, base));
