@@ -316,7 +316,7 @@ TEST_SUITE("driver/svm_driver, options") {
     CHECK(w.complaint() == "");
   }
 
-  TEST_CASE("an atomic access to a mixed range moves all of it") {
+  TEST_CASE("an atomic access to a mixed range moves all of it (erratum 3.4.5)") {
     world w{small_chunks(MiB, [](auto& o) { o.driver.mixed = true; })};
     w.map(chunk);
     w.cpu_tag(base, chunk, 1);

@@ -74,7 +74,7 @@ TEST_SUITE("driver/storm") {
     w.calm();
   }
 
-  TEST_CASE("get_pages gives up after a second of a slow machine too") {
+  TEST_CASE("get_pages gives up after a second of a slow machine too (erratum 3.1.7)") {
     stormy_world w;
     auto made = w.driver.svm().find_or_insert(base, {});
     REQUIRE(made);
@@ -126,7 +126,7 @@ TEST_SUITE("driver/storm") {
     CHECK(w.events < 20);
   }
 
-  TEST_CASE("a fault ends after ten passes at most, whatever comes at whichever step") {
+  TEST_CASE("a fault ends after ten passes at most, whatever comes at whichever step (errata 3.1.17 and 3.4.3)") {
     for (auto const cause : {invalidation_cause::clear, invalidation_cause::protection, invalidation_cause::unmap})
       for (auto const mode :
            {svm::migration_mode::never, svm::migration_mode::where_possible, svm::migration_mode::required})

@@ -193,7 +193,7 @@ TEST_SUITE("gpusvm/map") {
     b.check_nothing_left();
   }
 
-  TEST_CASE("who demands the device's own memory gets neither system memory nor a peer's") {
+  TEST_CASE("who demands the device's own memory gets neither system memory nor a peer's (erratum 3.1.12)") {
     bench b;
     page_options const own_only{.devmem_only = true, .allow_mixed = true};
     CHECK(b.map({system_page(1)}, own_only) == errc::not_in_device_memory);

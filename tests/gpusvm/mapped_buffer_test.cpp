@@ -191,7 +191,9 @@ TEST_SUITE("gpusvm/mapped_buffer") {
     CHECK(u.read(base) == 1u);
   }
 
-  TEST_CASE("memory that may only be read serves who only reads, and nobody writes through that mapping") {
+  TEST_CASE(
+      "memory that may only be read serves who only reads, and nobody writes through that mapping (defect D12, erratum "
+      "3.1.12)") {
     world w{system_only()};
     w.map(chunk, base, protection::read);
     user_memory u{w, span(base, chunk)};

@@ -132,19 +132,6 @@ TEST_SUITE("gpusvm/notifier") {
     CHECK(w.complaint() == "");
   }
 
-  TEST_CASE("NOT-09 a sequence is out of date after an event over the notifier, and only then") {
-    world w;
-    watcher watched{w};
-    REQUIRE(watched.start(span(base, 2 * MiB)) == errc::ok);
-    std::uint64_t const seen = w.process.read_begin(watched.registration);
-    CHECK_FALSE(w.process.read_retry(watched.registration, seen));
-    REQUIRE(w.process.invalidate_only({span(at(2 * MiB), 2 * MiB), invalidation_cause::clear}));
-    CHECK_FALSE(w.process.read_retry(watched.registration, seen));
-    REQUIRE(w.process.invalidate_only({span(at(2 * MiB - 4 * KiB), 2 * MiB), invalidation_cause::clear}));
-    CHECK(w.process.read_retry(watched.registration, seen));
-    CHECK_FALSE(w.process.read_retry(watched.registration, w.process.read_begin(watched.registration)));
-  }
-
   TEST_CASE("a notifier that is inserted while an event is open takes effect at its end") {
     world w;
     watcher first{w};

@@ -94,7 +94,7 @@ TEST_SUITE("gpusvm/split") {
     CHECK(w.complaint() == "");
   }
 
-  TEST_CASE("a driver that evicts brings the rest back instead, as the reference") {
+  TEST_CASE("a driver that evicts brings the rest back instead, as the reference (errata 3.1.10 and 3.4.4)") {
     world w{splitting([](auto& o) { o.driver.rest = svm::partial_unmap::evict; })};
     put_there(w);
     REQUIRE(w.process.munmap(base, {page_bytes}) == sys::ok);

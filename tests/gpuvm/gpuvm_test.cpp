@@ -74,7 +74,9 @@ errc refusal(std::uint64_t start, std::uint64_t size, std::uint64_t reserved_sta
 }  // namespace
 
 TEST_SUITE("gpuvm/layout") {
-  TEST_CASE("a space that is empty or wraps, or whose reserved part wraps or leaves it, is refused with the reason") {
+  TEST_CASE(
+      "a space that is empty or wraps, or whose reserved part wraps or leaves it, is refused with the reason (erratum "
+      "3.3.7)") {
     CHECK(refusal(0, 0x1000) == errc::ok);
     CHECK(refusal(0, 0) == errc::empty_interval);
     CHECK(refusal(top, 2) == errc::interval_wraps);
@@ -310,7 +312,7 @@ TEST_SUITE("gpuvm/gpuvm") {
     CHECK(w.vm.check());
   }
 
-  TEST_CASE("a step that is taken by itself is checked like a request, and wants memory of its own") {
+  TEST_CASE("a step that is taken by itself is checked like a request, and wants memory of its own (erratum 3.3.5)") {
     world w;
     mapping& m = w.make();
     svm::map_operation<types> const step{{va(0), bytes(8), &w.a, 0}, nullptr};

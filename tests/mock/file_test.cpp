@@ -38,8 +38,10 @@ TEST_SUITE("mock/mm, files") {
     w.cpu_tag(base, 4 * page_bytes, 1);
     task& child = w.fork(w.first());
     REQUIRE(load(child, page_at(1)) == 2u);
+    REQUIRE(w.gpu_read(page_at(1)) == 2u);
     CHECK(child.process.punch_hole(page_at(1), {2 * page_bytes}) == sys::ok);
     CHECK(table(w, w.first(), base, 4 * page_bytes) == "R..R");
+    CHECK(w.gpu_read(page_at(1)) == 0u);
     CHECK(w.cpu_read(page_at(1)) == 0u);
     CHECK(load(child, page_at(2)) == 0u);
     CHECK(w.cpu_read(page_at(3)) == 4u);

@@ -71,7 +71,21 @@ TEST_SUITE("mock/mm, fork") {
     }
   }
 
-  TEST_CASE("a GPU write after the fork gets a copy of its own first (FRK-06, FRK-10)") {
+  TEST_CASE("a parent whose memory its GPU has mapped writes after the fork to a copy, which its GPU reads (FRK-06)") {
+    world w{small_chunks(MiB, [](auto& o) { o.driver.migrate = svm::migration_mode::never; })};
+    w.map(chunk);
+    w.cpu_tag(base, chunk, 1);
+    REQUIRE(w.gpu_write(base, 7) == errc::ok);
+    REQUIRE(w.gpu_mapped_pages(base, chunk) == chunk_pages);
+    task& child = w.fork(w.first());
+    CHECK(w.cpu_write(page_at(1), 20) == sys::ok);
+    CHECK(w.gpu_read(page_at(1)) == 20u);
+    CHECK(w.gpu_read(base) == 7u);
+    CHECK(load(child, page_at(1)) == 2u);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("a GPU write after the fork gets a copy of its own first (FRK-10)") {
     world w{small_chunks()};
     w.map(chunk);
     w.cpu_tag(base, chunk, 1);
@@ -110,6 +124,8 @@ TEST_SUITE("mock/mm, fork") {
     task& child = w.fork(w.first());
     CHECK(gpu_store(w, child, 0, page_at(1), 50) == errc::ok);
     CHECK(gpu_load(w, child, 0, base) == 7u);
+    CHECK(load(child, base) == 7u);
+    CHECK(w.cpu_read(base) == 7u);
     CHECK(w.gpu_read(page_at(1)) == 2u);
     CHECK(load(child, page_at(1)) == 50u);
     CHECK(w.complaint() == "");
@@ -124,6 +140,8 @@ TEST_SUITE("mock/mm, fork") {
     CHECK(gpu_store(w, child, 0, page_at(1), 3) == errc::ok);
     CHECK(w.cpu_read(base) == 2u);
     CHECK(w.gpu_read(page_at(1)) == 3u);
+    CHECK(w.gpu_write(page_at(2), 4) == errc::ok);
+    CHECK(gpu_load(w, child, 0, page_at(2)) == 4u);
     CHECK(w.frames.ram_used() == byte_count{chunk});
     CHECK(w.process.munmap(base, {chunk}) == sys::ok);
     CHECK(load(child, base) == 2u);  // the cache stays while somebody maps it

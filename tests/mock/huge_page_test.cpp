@@ -149,15 +149,18 @@ TEST_SUITE("mock/mm, huge pages") {
     CHECK(w.complaint() == "");
   }
 
-  TEST_CASE("free drops the content of anonymous memory (HUG-06)") {
+  TEST_CASE("free drops the content of anonymous memory on the device, and both sides read zeros (HUG-06)") {
     world w{huge()};
     w.map(2 * MiB);
     w.map(page_bytes, at(4 * MiB), rw, mapping_kind::file);
     w.cpu_tag(base, 2 * MiB, 1);
     REQUIRE(to_device(w, base, 2 * MiB) == errc::ok);
+    REQUIRE(w.gpu_read(base) == 1u);
     CHECK(w.process.madvise(base, {2 * MiB}, advice::free) == sys::ok);
+    CHECK(w.gpu_mapped_pages(base, 2 * MiB) == 0);
     CHECK(w.cpu_read(base) == 0u);
     CHECK(w.device_memory.used() == byte_count{});
+    CHECK(w.gpu_read(at(MiB)) == 0u);
     CHECK(w.process.madvise(at(4 * MiB), {page_bytes}, advice::free) == sys::einval);
     CHECK(w.complaint() == "");
   }

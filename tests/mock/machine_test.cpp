@@ -44,21 +44,6 @@ constexpr bool stays_where_it_is = !std::is_copy_constructible_v<T> && !std::is_
 }  // namespace
 
 TEST_SUITE("mock/machine, teardown") {
-  TEST_CASE("a machine of which nothing was used leaves nothing (TRD-01)") {
-    world w;
-    CHECK(w.memory.total_blocks() == 0);
-    CHECK(w.finish().empty());
-  }
-
-  TEST_CASE("closing with ranges in both places and a queue that is not empty leaves nothing (TRD-02)") {
-    world w{small_chunks()};
-    use_everything(w);
-    w.driver.close();
-    check_closed(w);
-    CHECK(w.device_pages(at(2 * chunk), chunk) == 0);  // what was unmapped in part came back
-    CHECK(w.finish().empty());
-  }
-
   TEST_CASE("a range at the top of the user's addresses is removed like any other") {
     world w{small_chunks()};
     cpu_va const top{svm::mock::user_end - chunk};
@@ -131,17 +116,6 @@ TEST_SUITE("mock/machine, teardown") {
     CHECK(w.cpu_tags_until(at(chunk), chunk, 1 + chunk_pages) == chunk);
     CHECK(w.device_memory.used() == byte_count{});
     CHECK(w.complaint() == "");
-  }
-
-  TEST_CASE("the collector's queue is emptied before a closed driver lets go (TRD-02)") {
-    world w{small_chunks()};
-    w.map(chunk);
-    REQUIRE(w.fault(base) == errc::ok);
-    REQUIRE(w.process.munmap(base, {chunk}) == sys::ok);
-    CHECK(w.range_count() == 1);
-    w.driver.close();
-    check_closed(w);
-    CHECK(w.memory.live_blocks() == 0);
   }
 
   TEST_CASE("two thousand rounds of making a driver, a fault and an end leave the machine as it was (TRD-09)") {

@@ -163,6 +163,7 @@ TEST_SUITE("mock/machine, several GPUs") {
     REQUIRE(w.unplug(1) == errc::ok);
     CHECK(w.machine::gpu_load(w.first(), 1, base, std::span<std::byte>{}) == errc::device_gone);
     CHECK(w.gpu_card(1).memory.allocate({page_bytes}).error() == errc::device_gone);
+    CHECK(w.gpu_card(1).mover.migrate_to_device(w.process, span(base, chunk), {}) == errc::device_gone);
     CHECK(w.cpu_read(base) == 70u);
     CHECK(gpu_load(w, w.first(), 0, page_at(1)) == 2u);
     CHECK(w.gpu_card(1).memory.used() == byte_count{});

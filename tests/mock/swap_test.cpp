@@ -114,7 +114,7 @@ TEST_SUITE("mock/mm, swap") {
     CHECK(w.complaint() == "");
   }
 
-  TEST_CASE("mlock makes a span present, brings device memory back, and tells what it cannot (PAG-21)") {
+  TEST_CASE("mlock makes a span present, brings device memory back, and tells what it cannot") {
     world w{small_chunks()};
     w.map(chunk);
     w.map(chunk, at(chunk), protection::read);
@@ -126,6 +126,21 @@ TEST_SUITE("mock/mm, swap") {
     CHECK(w.process.mlock(base, {3 * chunk}) == sys::enomem);
     CHECK(w.process.mlock(at(1), {chunk}) == sys::einval);
     CHECK(w.process.munlock(base, {3 * chunk}) == sys::enomem);
+    CHECK(w.gpu_tags_until(base, chunk, 1) == chunk);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("a GPU maps locked memory, which is not swapped, and unlocked it is invalidated like any other (PAG-21)") {
+    world w{small_chunks(MiB, [](auto& o) { o.driver.migrate = svm::migration_mode::never; })};
+    w.map(chunk);
+    w.cpu_tag(base, chunk, 1);
+    REQUIRE(w.process.mlock(base, {chunk}) == sys::ok);
+    CHECK(w.gpu_tags_until(base, chunk, 1) == chunk);
+    CHECK_FALSE(w.process.swap_out(page_at(1)));
+    CHECK(w.gpu_mapped_pages(base, chunk) == chunk_pages);
+    REQUIRE(w.process.munlock(base, {chunk}) == sys::ok);
+    CHECK(w.process.swap_out(page_at(1)));
+    CHECK(w.gpu_mapped_pages(base, chunk) == 0);
     CHECK(w.gpu_tags_until(base, chunk, 1) == chunk);
     CHECK(w.complaint() == "");
   }

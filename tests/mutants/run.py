@@ -151,7 +151,7 @@ class Build:
     def make_alone(self, area: str, overlay: Path, into: Path, options: list[str]) -> str:
         tests, bundle = self.root / "tests", into / f"{area}.cpp"
         sources = [p for p in sorted((tests / area).glob("*_test.cpp")) if p.stem not in ALONE[area]]
-        subprocess.run([sys.executable, tests / "tools/bundle.py", bundle, "--", *sources], check=True)
+        subprocess.run([sys.executable, "-B", tests / "tools/bundle.py", bundle, "--", *sources], check=True)
         command = ["g++", *self.includes(overlay), "-w", *options, bundle, self.build / "tests/libdoctest_main.a", "-o", into / area]
         done = subprocess.run(command, capture_output=True, text=True)
         return done.stderr if done.returncode != 0 else ""

@@ -90,7 +90,7 @@ TEST_SUITE("pagemap/migrate") {
       }
   }
 
-  TEST_CASE("a hop between devices that fails at whichever step leaves the memory where it was") {
+  TEST_CASE("a hop between devices that fails at whichever step leaves the memory where it was (erratum 3.2.12)") {
     for (bool const push : {false, true})
       for (auto const kind : {failure::alloc, failure::dma_map, failure::copy, failure::populate})
         for (std::uint64_t k = 1;; ++k) {
@@ -209,7 +209,8 @@ TEST_SUITE("pagemap/migrate") {
     CHECK(w.device_memory.used() == byte_count{});
   }
 
-  TEST_CASE("a folio goes whole where device memory has a block so large, and as pages where it has none") {
+  TEST_CASE(
+      "a folio goes whole where device memory has a block so large, and as pages where it has none (erratum 3.2.14)") {
     for (bool const broken_up : {false, true}) {
       world w{options([](auto& o) {
         o.vram = {4 * MiB};

@@ -160,6 +160,8 @@ TEST_SUITE("port/notifier_list") {
         CHECK_FALSE(s.all.is_quiet());
       });
       CHECK(done);
+      CHECK_FALSE(s.targets[2].registration.in_index);
+      CHECK_FALSE(s.all.is_quiet());
     };
     int calls = 0;
     auto const first_only = s.targets[0].inside;

@@ -10,7 +10,6 @@
  * C++ in a .md file below a line `From [...](FILE):`, which must stand in FILE;
  * a way through the layers in the map of the headers: a list of `FILE`: `FUNCTION`, ..., six files at most.
 
-The catalogue has the cases of tests/cases.txt, and tests/README.md the numbers of tests/errata.txt, no more and no less.
 Each folder that a reader may open has a README.md. No empty line cuts a table, and each row has as many cells as its head.
 
 Usage: check_pointers.py ROOT | --self-test
@@ -20,11 +19,11 @@ import re
 import sys
 from pathlib import Path
 
-from check_cases import ids_in
+from check_cases import CATALOGUE, DEFECT, DEFECTS, ERRATA, ERRATUM, catalogue, errata, ids_in
 from checking import comments_only, line_of, report, self_test, without_comments
 
 MAP = "include/svm/README.md"
-RULES, ERRATA, CATALOGUE = "include/svm/mock/README.md", "tests/README.md", "tests/catalogue.md"
+RULES = "include/svm/mock/README.md"
 FOLDERS = ("include", "examples", "tests", "benchmarks", ".github")
 CODE = {".hpp", ".cpp"}
 # Scripts whose self-tests point to nothing on purpose, and what is recorded or made by a machine.
@@ -41,9 +40,6 @@ QUOTE = re.compile(r"^From \[[^\]]*\]\(([^)]+)\):\n\n```cpp\n(.*?)^```$", re.MUL
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 RULE = re.compile(r"\bO-(?!00)\d\d\b")  # O-00 stands for none
-ERRATUM = re.compile(r"(?<![\w.])3\.[1-4]\.\d{1,2}\b(?!\.\d)")
-DEFECTS = re.compile(r"\bdefects? D\d+(?:(?:,| and) D\d+)*")
-DEFECT = re.compile(r"\bD\d{1,2}\b")
 STEP = re.compile(r"^(\d+)\. `([\w/]+\.hpp)`:(.*)$", re.MULTILINE)
 SEPARATOR = re.compile(r"\|(?: *:?-+:? *\|)+")
 
@@ -149,12 +145,6 @@ def first_cells(text: str) -> list[str]:
     return re.findall(r"^\| *([^|]+?) *\|", text, re.MULTILINE)
 
 
-def differing(here: str, ours: set[str], there: str, theirs: set[str]) -> list[str]:
-    return [f"{here} has no {n}, which is in {there}" for n in sorted(theirs - ours)] + [
-        f"{there} has no {n}, which is in {here}" for n in sorted(ours - theirs)
-    ]
-
-
 def lost_ways(root: Path, text: str) -> list[str]:
     """What the ways of the map name and the code has not, and ways of more than six files."""
     found = []
@@ -180,33 +170,30 @@ def check(root: Path) -> list[str]:
     def read(name: str) -> str:
         return (root / name).read_text(encoding="utf-8") if (root / name).exists() else ""
 
-    def first_words(name: str) -> set[str]:
-        return {line.split()[0] for line in read(name).splitlines() if line.strip() and not line.startswith("#")}
-
     rules = {c for c in first_cells(read(RULES)) if RULE.fullmatch(c)}
-    errata = {c for c in first_cells(read(ERRATA)) if ERRATUM.fullmatch(c) or DEFECT.fullmatch(c)}
-    cases = {case for cell in first_cells(read(CATALOGUE)) for case in ids_in(cell)}
+    numbers, _ = errata(root)
+    cases, _ = catalogue(root)
+    groups = {case[:3] for case in cases}
 
     found = folders_without_readme(root) + lost_ways(root, read(MAP))
-    found += differing(CATALOGUE, cases, "tests/cases.txt", first_words("tests/cases.txt"))
-    found += differing(ERRATA, errata, "tests/errata.txt", first_words("tests/errata.txt"))
     for name in texts(root):
         text = read(name)
         if name.endswith(".md"):
             found += lost_links(root, name, text) + bad_tables(name, text) + lost_quotes(root, name, text)
         if name.endswith(".md") or Path(name).suffix in CODE:
             found += lost_paths(root, name, text)
-        known = [(RULE, rules, RULES), (ERRATUM, errata, ERRATA)]
+        known = [(RULE, rules, RULES), (ERRATUM, numbers, ERRATA)]
         for pattern, where, what in known:
             for m in pattern.finditer(text):
                 if m[0] not in where:
                     found.append(f"{name}:{line_of(text, m.start())}: {m[0]} is not in {what}")
         for m in DEFECTS.finditer(text):
             for defect in DEFECT.findall(m[0]):
-                if defect not in errata:
+                if defect not in numbers:
                     found.append(f"{name}:{line_of(text, m.start())}: {defect} is not in {ERRATA}")
         for number, line in enumerate(text.splitlines(), 1):
-            found += [f"{name}:{number}: {c} is not in {CATALOGUE}" for c in ids_in(line) if c not in cases]
+            unknown = [case for case in ids_in(line) if case[:3] in groups and case not in cases]
+            found += [f"{name}:{number}: {case} is not in {CATALOGUE}" for case in unknown]
     return found
 
 
@@ -215,9 +202,7 @@ def _plants():
         RULES: "| rule | what |\n|---|---|\n| O-01 | holds |\n",
         "include/svm/README.md": "# The map\n\n## A part, and more\n",
         ERRATA: "[cases](catalogue.md)\n\n| n | what |\n|---|---|\n| 3.1.1 | wrong |\n\n| n | what |\n|---|---|\n| D1 | bad |\n",
-        CATALOGUE: "| case | what |\n|---|---|\n| IDX-01..02 | holds |\n| IDX-03 | too |\n",
-        "tests/cases.txt": "# map\nIDX-01  a  b\nIDX-02  -  c\nIDX-03  -  d\n",
-        "tests/errata.txt": "# map\n3.1.1  a  b\nD1  -  c\n",
+        CATALOGUE: "## Index (IDX)\n\n| case | what |\n|---|---|\n| IDX-01..02 | It holds. |\n| IDX-03 | Too. |\n",
         "include/svm/mock/page.hpp": "// O-01, 3.1.1, defect D1, IDX-01: as tests/a_test.cpp and mock/page.hpp have it\n",
         "tests/a_test.cpp": 'char const* name = "IDX-03";  // see svm/mock/page.hpp\n',
         ".ci/long": "profiles=(bench)\nprofiles+=(tidy)\n",
@@ -236,11 +221,6 @@ def _plants():
         ("a defect that is none", tree | {"tests/a.hpp": "// defects D1 and D2\n"}, ["D2 is not in"]),
         ("a case that is none", tree | {"examples/a.svm": "# IDX-04\n", "examples/README.md": ""}, ["IDX-04 is not in"]),
         ("a case in a range", tree | {"tests/a.hpp": "// IDX-02..04\n"}, ["IDX-04 is not in"]),
-        ("a case without a sentence", tree | {"tests/cases.txt": tree["tests/cases.txt"] + "IDX-04  a  b\n"},
-         ["catalogue.md has no IDX-04", "cases.txt:5: IDX-04 is not in"]),
-        ("a sentence without a case", tree | {"tests/cases.txt": "IDX-01  a  b\nIDX-02  -  c\n"}, ["cases.txt has no IDX-03"]),
-        ("a defect without a test", tree | {"tests/errata.txt": "3.1.1  a  b\n"}, ["errata.txt has no D1"]),
-        ("a test without an erratum", tree | {"tests/errata.txt": "3.1.1  a  b\nD1  a  b\nD2  a  b\n"}, ["README.md has no D2"]),
         ("a link to nothing", tree | {"README.md": "\n[a](b.md), [c](tests), [d](https://e.f/g.md)\n"},
          ["README.md:2: link to b.md"]),
         ("a link over two lines", tree | {"README.md": "[a\nb](c.md)\n"}, ["README.md:1: link to c.md"]),
