@@ -13,5 +13,6 @@ struct my_lock {
   template <class T>
   using atomic = svm::null_lock::atomic<T>;
   using event = svm::null_lock::event;
+  using read_domain = svm::null_lock::read_domain;
 };
 static_assert(svm::lock<my_lock>);

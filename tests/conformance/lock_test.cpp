@@ -3,8 +3,10 @@
 #include <svm/conformance/lock.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <mutex>
 #include <new>
 #include <thread>
@@ -38,6 +40,14 @@ enum class flaw {
   throws,
   fetch_add_returns_new,
   failed_exchange_says_nothing,
+  retire_releases_at_once,
+  retire_releases_nothing,
+  released_twice,
+  retire_waits,
+  retired_is_one_short,
+  synchronize_waits_for_nobody,
+  synchronize_leaves_objects,
+  synchronize_waits_for_silence,
 };
 std::atomic<flaw> flaw_now = flaw::none;
 std::atomic<int> barges_left = 0;
@@ -164,6 +174,72 @@ struct flawed_lock {
     std::atomic<int> calls_{0};
     std::atomic<int> tokens_{0};
   };
+
+  /// Sections have numbers, so that the older ones can be told.
+  class read_domain {
+   public:
+    using section = std::uint64_t;
+
+    ~read_domain() { release_all(); }
+    section enter() {
+      std::scoped_lock const guard{guard_};
+      *std::ranges::find(open_, 0U) = next_;
+      return next_++;
+    }
+    void leave(section which) {
+      std::scoped_lock const guard{guard_};
+      *std::ranges::find(open_, which) = 0;
+    }
+    void retire(svm::retire_hook& hook) {
+      if (is(flaw::retire_waits)) wait_for_older(now());
+      std::scoped_lock const guard{guard_};
+      if (is(flaw::retire_releases_at_once)) return hook.release();
+      retired_.push(hook);
+      if (!is(flaw::retire_releases_nothing) && !is_open_before(next_)) release_all();
+    }
+    void synchronize() {
+      if (is(flaw::synchronize_waits_for_silence)) {
+        while (is_open_before_now(~std::uint64_t{0})) std::this_thread::yield();
+      } else if (!is(flaw::synchronize_waits_for_nobody)) {
+        wait_for_older(now());
+      } else if (is_open_before_now(now())) {
+        return;
+      }
+      std::scoped_lock const guard{guard_};
+      if (!is(flaw::synchronize_leaves_objects)) release_all();
+    }
+    std::uint64_t retired() const {
+      std::scoped_lock const guard{guard_};
+      return retired_.size() - (is(flaw::retired_is_one_short) && !retired_.empty() ? 1 : 0);
+    }
+
+   private:
+    void release_all() {
+      while (svm::retire_hook* const hook = retired_.pop()) {
+        hook->release();
+        if (is(flaw::released_twice)) hook->release();
+      }
+    }
+    [[nodiscard]] bool is_open_before(std::uint64_t number) const {
+      return std::ranges::any_of(open_, [number](section one) { return one != 0 && one < number; });
+    }
+    [[nodiscard]] std::uint64_t now() const {
+      std::scoped_lock const guard{guard_};
+      return next_;
+    }
+    [[nodiscard]] bool is_open_before_now(std::uint64_t number) const {
+      std::scoped_lock const guard{guard_};
+      return is_open_before(number);
+    }
+    void wait_for_older(std::uint64_t number) const {
+      while (is_open_before_now(number)) std::this_thread::yield();
+    }
+
+    mutable std::mutex guard_;
+    std::array<section, 8> open_{};
+    section next_ = 1;
+    svm::retire_list retired_;
+  };
 };
 static_assert(svm::lock<flawed_lock>);
 
@@ -218,6 +294,11 @@ TEST_SUITE("conformance/lock") {
     CHECK(found_in(flaw::throws) == broken(6));
     CHECK(found_in(flaw::fetch_add_returns_new) == broken(7));
     CHECK(found_in(flaw::failed_exchange_says_nothing) == broken(7));
+    CHECK(found_in(flaw::retire_releases_at_once) == broken(8));
+    CHECK(found_in(flaw::released_twice) == broken(8));
+    CHECK(found_in(flaw::synchronize_leaves_objects) == broken(9));
+    CHECK(found_in(flaw::retire_releases_nothing) == broken(10));
+    CHECK(found_in(flaw::retired_is_one_short) == broken(10));
   }
 
   TEST_CASE("a lock that lets a thread in while another holds it is reported, if that thread runs meanwhile") {
@@ -227,7 +308,15 @@ TEST_SUITE("conformance/lock") {
     CHECK(seen);
   }
 
+  TEST_CASE("a domain that waits for no reader is reported, if the reader runs meanwhile") {
+    bool seen = false;
+    for (int tries = 0; tries < 10'000 && !seen; ++tries) seen = finds(flaw::synchronize_waits_for_nobody, 9);
+    CHECK(seen);
+  }
+
   TEST_CASE("a lock that makes a thread wait in vain is reported") {
+    CHECK(finds(flaw::retire_waits, 10));
+    CHECK(finds(flaw::synchronize_waits_for_silence, 9));
     CHECK(finds(flaw::try_waits, 2));
     CHECK(finds(flaw::event_keeps_lock, 4));
     CHECK(finds(flaw::event_wakes_one, 4));

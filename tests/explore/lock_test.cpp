@@ -25,6 +25,42 @@ struct guarded {
   std::uint32_t ready = 0;
 };
 
+/// Two objects, of which readers look at the current one.
+struct shelf {
+  static constexpr std::uint32_t nothing = 2;
+  struct object : svm::retire_hook {
+    explicit object(bool& note) : retire_hook(&object::note_it), note_(note) {}
+
+   private:
+    static void note_it(retire_hook& hook) noexcept {
+      point("releasing", {}, {{"released", 0}});
+      static_cast<object&>(hook).note_ = true;
+    }
+    bool& note_;
+  };
+
+  /// A step in which a thread looks at an object.
+  void look(std::size_t thread, std::uint32_t at) {
+    point("reading", {{"released", at}}, {{"looks at", thread}});
+    looks_at[thread] = at;
+    if (released[at]) fail("a reader looks at what was released");
+  }
+  void look_away(std::size_t thread) {
+    point("looking away", {}, {{"looks at", thread}});
+    looks_at[thread] = nothing;
+  }
+  [[nodiscard]] std::array<std::uint32_t, 2> where_all_look() const {
+    point("counting", {{"looks at", 0}, {"looks at", 1}}, {});
+    return looks_at;
+  }
+
+  svm::explore::lock_policy::read_domain domain;
+  toys::word current{0};
+  std::array<std::uint32_t, 2> looks_at{nothing, nothing};
+  std::array<bool, 2> released{};
+  object old{released[0]};
+};
+
 [[nodiscard]] bool says(report const& r, std::string_view text) {
   return r.failed && r.failed->kind == failure_kind::violation && r.failed->text.find(text) != std::string::npos;
 }
@@ -222,6 +258,106 @@ TEST_SUITE("explore/lock") {
     REQUIRE(again);
     CHECK(again->failed.hash == r.failed->hash);
     CHECK(shrink(s, *r.failed));
+  }
+
+  TEST_CASE("a retired object is released after the last reader from before, and beside later ones, in every order") {
+    static bool beside_a_later_reader;
+    static bool by_a_reader;
+    beside_a_later_reader = by_a_reader = false;
+    scenario<shelf> s{"readers and retire"};
+    for (std::size_t const self : {0U, 1U})
+      s.thread(self == 0 ? "one" : "two").does("read", [self](shelf& b) {
+        auto const section = b.domain.enter();
+        std::uint32_t const seen = b.current.load();
+        b.look(self, seen);
+        b.look_away(self);
+        b.domain.leave(section);
+        if (seen == 0 && b.released[0]) by_a_reader = true;
+      });
+    s.thread("writer").does("replace", [](shelf& b) {
+      b.current.store(1);
+      b.domain.retire(b.old);
+      b.domain.synchronize();
+      if (!b.released[0] || b.domain.retired() != 0) fail("an object outlives synchronize");
+      auto const looks_at = b.where_all_look();
+      if (looks_at[0] == 0 || looks_at[1] == 0) fail("a reader from before is inside");
+      if (looks_at[0] == 1 || looks_at[1] == 1) beside_a_later_reader = true;
+    });
+    report const r = search(s, exhaustive{});
+    CAPTURE(to_string(r));
+    CHECK(!r.failed);
+    CHECK(r.exhausted);
+    CHECK(by_a_reader);
+    CHECK(beside_a_later_reader);
+    CHECK(search(s, bounded{3}).exhausted);
+  }
+
+  TEST_CASE("a reader that looks after it left is seen to look at what was released") {
+    scenario<shelf> s{"too late"};
+    s.thread("reader").does("read", [](shelf& b) {
+      auto const section = b.domain.enter();
+      std::uint32_t const seen = b.current.load();
+      b.domain.leave(section);
+      b.look(0, seen);
+    });
+    s.thread("writer").does("replace", [](shelf& b) {
+      b.current.store(1);
+      b.domain.retire(b.old);
+    });
+    CHECK(says(search(s, exhaustive{}), "a reader looks at what was released"));
+  }
+
+  TEST_CASE("synchronize returns when the readers from before it left, in every order") {
+    scenario<shelf> s{"synchronize"};
+    for (std::size_t const self : {0U, 1U})
+      s.thread(self == 0 ? "one" : "two").does("read", [self](shelf& b) {
+        auto const section = b.domain.enter();
+        b.look(self, 0);
+        b.look_away(self);
+        b.domain.leave(section);
+      });
+    s.thread("closer").does("close", [](shelf& b) {
+      auto const before = b.where_all_look();
+      b.domain.synchronize();
+      auto const after = b.where_all_look();
+      for (std::size_t const self : {0U, 1U})
+        if (before[self] == 0 && after[self] == 0) fail("a reader from before is inside");
+    });
+    report const r = search(s, exhaustive{});
+    CAPTURE(to_string(r));
+    CHECK(!r.failed);
+    CHECK(r.exhausted);
+  }
+
+  TEST_CASE("misuse of a read domain is a failure that names it") {
+    auto const misuse = [](auto f) {
+      scenario<shelf> s{"misuse"};
+      s.thread("only").does("misuse", f);
+      return search(s, exhaustive{});
+    };
+    CHECK(says(misuse([](shelf& b) {
+                 static_cast<void>(b.domain.enter());
+                 static_cast<void>(b.domain.enter());
+               }),
+               "is entered twice by one thread"));
+    CHECK(says(misuse([](shelf& b) { b.domain.leave({}); }), "read domain #0.1 is left by who is not in it"));
+    CHECK(says(misuse([](shelf& b) {
+                 auto const section = b.domain.enter();
+                 b.domain.retire(b.old);
+                 b.domain.leave(section);
+               }),
+               "is retired into from inside"));
+    CHECK(says(misuse([](shelf& b) {
+                 auto const section = b.domain.enter();
+                 b.domain.synchronize();
+                 b.domain.leave(section);
+               }),
+               "is waited for from inside"));
+    CHECK(says(misuse([](shelf&) {
+                 svm::explore::lock_policy::read_domain own;
+                 static_cast<void>(own.enter());
+               }),
+               "read domain #1.1 is destroyed while it is in use"));
   }
 
   TEST_CASE("outside of a scenario the policy works for one thread") {

@@ -268,6 +268,94 @@ TEST_SUITE("mock/rank_checked") {
     CHECK_FALSE(this_thread_locks.holds_rank(lock_rank::page));
   }
 
+  TEST_CASE_FIXTURE(clean, "a read section beside locks is fine, where nothing is waited for in it") {
+    lock_policy::read_domain domain;
+    svm::retire_hook object{+[](svm::retire_hook&) noexcept {}};
+    mutex<lock_rank::leaf_collector> collector;
+    mutex<lock_rank::leaf_statistics> statistics;
+    {
+      svm::read_section const inside{domain};
+      CHECK(try_lock(statistics));  // nobody waits for it
+      unlock(statistics);
+    }
+    lock(collector);
+    { svm::read_section const inside{domain}; }
+    domain.retire(object);
+    unlock(collector);
+    domain.synchronize();
+    CHECK(domain.retired() == 0);
+    CHECK(lock_complaints() == "");
+  }
+
+  TEST_CASE_FIXTURE(clean, "nothing is waited for in a read section") {
+    lock_policy::read_domain domain;
+    lock_policy::event event;
+    mutex<lock_rank::range> range;
+    shared_mutex<lock_rank::notifier> notifier;
+    lock(range);
+    {
+      svm::read_section const inside{domain};
+      event.wait(range, [] { return true; });
+      CHECK(lock_complaints() == "O-36: an event is waited for in a read section");
+      lock_shared(notifier);
+      CHECK(lock_complaints() == "O-36: the notifier lock is waited for in a read section");
+      unlock_shared(notifier);
+    }
+    unlock(range);
+    {
+      svm::read_section const inside{domain};
+      lock(range);
+      CHECK(lock_complaints() == "O-36: the range lock is waited for in a read section");
+      unlock(range);
+      domain.synchronize();
+      CHECK(lock_complaints() == "O-36: readers are waited for in a read section");
+    }
+  }
+
+  TEST_CASE_FIXTURE(clean, "a thread is in one read section, and leaves what it entered") {
+    lock_policy::read_domain one;
+    lock_policy::read_domain two;
+    auto outer = one.enter();
+    auto inner = two.enter();
+    CHECK(lock_complaints() == "O-36: a read section is entered in another one");
+    two.leave(inner);
+    CHECK(lock_complaints() == "");
+    one.leave(outer);
+    CHECK(lock_complaints() == "O-36: a read section is left that was not entered");
+  }
+
+  TEST_CASE_FIXTURE(clean, "nothing is retired in a read section") {
+    lock_policy::read_domain domain;
+    svm::retire_hook object{+[](svm::retire_hook&) noexcept {}};
+    {
+      svm::read_section const inside{domain};
+      domain.retire(object);
+      CHECK(lock_complaints() == "O-36: an object is retired in a read section");
+    }
+  }
+
+  TEST_CASE_FIXTURE(clean, "nobody waits for readers with a lock held") {
+    lock_policy::read_domain domain;
+    shared_mutex<lock_rank::vm> vm;
+    lock_shared(vm);
+    domain.synchronize();
+    CHECK(lock_complaints() == "O-36: readers are waited for with a lock held");
+    unlock_shared(vm);
+    domain.synchronize();
+  }
+
+  TEST_CASE_FIXTURE(clean, "no lock that a release may take is held where objects may be released") {
+    lock_policy::read_domain domain;
+    svm::retire_hook object{+[](svm::retire_hook&) noexcept {}};
+    mutex<lock_rank::leaf_allocator> allocator;
+    lock(allocator);
+    domain.retire(object);
+    CHECK(lock_complaints() == "O-36: an object is retired with a lock held that a release may take");
+    { svm::read_section const inside{domain}; }
+    CHECK(lock_complaints() == "O-36: a read section is left with a lock held that a release may take");
+    unlock(allocator);
+  }
+
   TEST_CASE("a lock that is held after a call has returned is reported") {
     world w;
     w.process.map_lock().lock_shared();

@@ -88,6 +88,26 @@ struct lock {
     void wait(Mutex&, Ready);
     void notify_all();
   };
+  class read_domain {
+   public:
+    class section {
+     public:
+      section(section const&) = delete;
+      section& operator=(section const&) = delete;
+
+     private:
+      friend read_domain;
+      section();
+    };
+    read_domain();
+    read_domain(read_domain const&) = delete;
+    read_domain& operator=(read_domain const&) = delete;
+    [[nodiscard]] section enter();
+    void leave(section&);
+    void retire(svm::retire_hook&);
+    void synchronize();
+    [[nodiscard]] std::uint64_t retired() const;
+  };
 };
 
 // -- allocator, clock, observer ---

@@ -1139,6 +1139,83 @@ struct event_without_notify : archetypes::lock {
 };
 static_assert(!agreed::lock<event_without_notify>);
 
+struct without_read_domain {
+  template <svm::lock_rank R>
+  using mutex = archetypes::lock::mutex<R>;
+  template <svm::lock_rank R>
+  using shared_mutex = archetypes::lock::shared_mutex<R>;
+  template <class T>
+  using atomic = archetypes::lock::atomic<T>;
+  using event = archetypes::lock::event;
+};
+static_assert(!agreed::lock<without_read_domain>);
+struct read_domain_needs_argument : archetypes::lock {
+  struct read_domain : archetypes::lock::read_domain {
+    explicit read_domain(int);
+  };
+};
+static_assert(!agreed::lock<read_domain_needs_argument>);
+struct read_domain_without_section : archetypes::lock {
+  class read_domain : public archetypes::lock::read_domain {
+    using section = int;
+  };
+};
+static_assert(!agreed::lock<read_domain_without_section>);
+struct read_domain_without_enter : archetypes::lock {
+  struct read_domain : archetypes::lock::read_domain {
+    section enter() = delete;
+  };
+};
+static_assert(!agreed::lock<read_domain_without_enter>);
+struct read_domain_enter_returns_int : archetypes::lock {
+  struct read_domain : archetypes::lock::read_domain {
+    int enter();
+  };
+};
+static_assert(!agreed::lock<read_domain_enter_returns_int>);
+struct read_domain_without_leave : archetypes::lock {
+  struct read_domain : archetypes::lock::read_domain {
+    void leave(section&) = delete;
+  };
+};
+static_assert(!agreed::lock<read_domain_without_leave>);
+struct read_domain_leave_takes_a_temporary : archetypes::lock {
+  struct read_domain : archetypes::lock::read_domain {
+    void leave(section&&);
+  };
+};
+static_assert(!agreed::lock<read_domain_leave_takes_a_temporary>);
+struct read_domain_without_retire : archetypes::lock {
+  struct read_domain : archetypes::lock::read_domain {
+    void retire(svm::retire_hook&) = delete;
+  };
+};
+static_assert(!agreed::lock<read_domain_without_retire>);
+struct read_domain_without_synchronize : archetypes::lock {
+  struct read_domain : archetypes::lock::read_domain {
+    void synchronize() = delete;
+  };
+};
+static_assert(!agreed::lock<read_domain_without_synchronize>);
+struct read_domain_without_retired : archetypes::lock {
+  struct read_domain : archetypes::lock::read_domain {
+    std::uint64_t retired() const = delete;
+  };
+};
+static_assert(!agreed::lock<read_domain_without_retired>);
+struct read_domain_retired_returns_int : archetypes::lock {
+  struct read_domain : archetypes::lock::read_domain {
+    int retired() const;
+  };
+};
+static_assert(!agreed::lock<read_domain_retired_returns_int>);
+struct read_domain_retired_not_const : archetypes::lock {
+  struct read_domain : archetypes::lock::read_domain {
+    std::uint64_t retired();
+  };
+};
+static_assert(!agreed::lock<read_domain_retired_not_const>);
+
 struct atomic_without_load : archetypes::lock {
   template <class T>
   struct atomic : archetypes::lock::atomic<T> {

@@ -61,7 +61,7 @@ def named_after(namespace: str, part: str, name: str) -> str | None:
     if namespace == "typeless":
         missing = name.removeprefix(part + "_")
         return rf"(type|class) `?{missing}`"
-    if namespace == "lock_parts" and (found := re.fullmatch(r"(shared_mutex|mutex|atomic)_without_(?!value)(\w+)", name)):
+    if namespace == "lock_parts" and (found := re.fullmatch(r"(shared_mutex|mutex|atomic|read_domain)_without_(?!value|section)(\w+)", name)):
         return rf"[ `]{found[2]}\(.*`{found[1]}"
     return None
 

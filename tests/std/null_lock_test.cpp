@@ -8,6 +8,8 @@
 
 #include <doctest/doctest.h>
 
+#include <svm/base/scope_guard.hpp>
+
 #include <support/assertions.hpp>
 
 using namespace svm;
@@ -45,6 +47,21 @@ TEST_SUITE("std/null_lock") {
     CHECK(word.load() == 7);
     CHECK(word.compare_exchange(expected, 9));
     CHECK(word.load() == 9);
+  }
+
+  TEST_CASE("what is retired is released at once, and a section costs nothing") {
+    static int released;
+    released = 0;
+    retire_hook object{+[](retire_hook&) noexcept { ++released; }};
+    null_lock::read_domain domain;
+    { read_section const inside{domain}; }
+    CHECK(domain.retired() == 0);
+    domain.retire(object);
+    CHECK(released == 1);
+    CHECK(domain.retired() == 0);
+    domain.synchronize();
+    CHECK(released == 1);
+    CHECK(std::is_empty_v<null_lock::read_domain>);
   }
 
   TEST_CASE("waiting for what is ready returns at once, and calls the predicate") {

@@ -52,4 +52,18 @@ class SVM_SCOPED_CAPABILITY [[nodiscard]] shared_guard {
   Lock& lock_;
 };
 
+/// Is in a read section of `Domain` for a scope.
+template <class Domain>
+class [[nodiscard]] read_section {
+ public:
+  explicit read_section(Domain& domain) : domain_(domain), section_(domain.enter()) {}
+  ~read_section() { domain_.leave(section_); }
+  read_section(read_section const&) = delete;
+  read_section& operator=(read_section const&) = delete;
+
+ private:
+  Domain& domain_;
+  typename Domain::section section_;
+};
+
 }  // namespace svm::inline v0

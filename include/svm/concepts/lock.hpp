@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <svm/base/lock_rank.hpp>
+#include <svm/base/retire_list.hpp>
 #include <svm/concepts/on_missing.hpp>
 
 namespace svm::inline v0 {
@@ -41,6 +42,21 @@ concept atomic_like = std::constructible_from<A, T> && requires(A& a, A const& c
   { a.compare_exchange(expected, v) } -> std::same_as<bool>;
 };
 
+/// Read sections without a lock, and the objects that wait until no section can look at them any more. What `enter`
+/// returns is given back to `leave`, by the same thread.
+template <class D>
+concept read_domain_like = std::default_initializable<D> &&
+    requires(D& d, D const& constant, typename D::section& section, retire_hook& hook) {
+  { d.enter() } -> std::same_as<typename D::section>;
+  d.leave(section);
+  d.retire(hook);
+  d.synchronize();
+  { constant.retired() } -> std::same_as<std::uint64_t>;
+};
+
+/// How many objects a `read_domain` may keep back, a thread that retires, while nobody reads and nobody synchronizes.
+inline constexpr std::uint64_t max_idle_retired = 1024;
+
 /// The family of synchronisation types that all parts of the library use; the library names no other.
 ///
 /// A model also promises (svm/conformance/lock.hpp checks it):
@@ -52,7 +68,19 @@ concept atomic_like = std::constructible_from<A, T> && requires(A& a, A const& c
 ///  5. locks of different ranks taken in rising order of `lock_rank` never deadlock among themselves;
 ///  6. no operation allocates or throws;
 ///  7. every operation of an `atomic` is sequentially consistent. `exchange` and `fetch_...` return the value before; a
-///     `compare_exchange` that returns false wrote what it found to `expected`, which was something else.
+///     `compare_exchange` that returns false wrote what it found to `expected`, which was something else;
+///  8. an object that was retired into a `read_domain` is released once, and not before every section that was entered
+///     before the retire is left; what a thread did before it left is seen by the release;
+///  9. `synchronize` returns when each section that was entered before it is left and each object that was retired
+///     before it is released; sections that are entered later, one after the other, do not hold it up for ever;
+/// 10. `enter`, `leave` and `retire` wait for no section. While nobody reads, `retire` releases by itself all but
+///     `max_idle_retired` objects a thread that retires. `retired` counts the objects that are not released yet, and is
+///     exact while nobody else retires or releases.
+/// A section is short. A thread is in one at a time, of whatever domain; in it the thread waits for no lock, retires
+/// nothing and synchronizes nothing. `synchronize` is called with no lock held. A release may run on any thread, in its
+/// `leave`, `retire` or `synchronize`. It takes no lock but of rank `leaf_allocator` or later, which nobody holds in those
+/// calls, and calls nothing of a domain. A domain is destroyed when nothing is retired and nobody is in a section.
+///
 /// A model for one thread may leave locks empty; its `event::wait` on something not ready is then a broken promise of
 /// the caller, and must not return.
 ///
@@ -63,6 +91,7 @@ concept lock = requires {
   requires mutex_like<typename L::template mutex<lock_rank::range>>;
   requires shared_mutex_like<typename L::template shared_mutex<lock_rank::notifier>>;
   requires std::default_initializable<typename L::event>;
+  requires read_domain_like<typename L::read_domain>;
   requires atomic_like<typename L::template atomic<std::uint32_t>, std::uint32_t>;
   requires atomic_like<typename L::template atomic<std::uint64_t>, std::uint64_t>;
 }
@@ -136,6 +165,28 @@ template <class A, class T, on_missing How = on_missing::error>
   return false;
 }
 
+/// Explains what a type lacks to be a `read_domain_like`.
+template <class D, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_read_domain() {
+  if constexpr (!std::default_initializable<D>)
+    static_assert(How == on_missing::answer, "svm: lock needs a `read_domain` that is made without arguments");
+  else if constexpr (!requires { typename D::section; })
+    static_assert(How == on_missing::answer, "svm: lock needs a type `section` in `read_domain`");
+  else if constexpr (!requires(D& d) { { d.enter() } -> std::same_as<typename D::section>; })
+    static_assert(How == on_missing::answer, "svm: lock needs `section enter()` in `read_domain`");
+  else if constexpr (!requires(D& d, typename D::section& section) { d.leave(section); })
+    static_assert(How == on_missing::answer, "svm: lock needs `void leave(section)` in `read_domain`");
+  else if constexpr (!requires(D& d, retire_hook& hook) { d.retire(hook); })
+    static_assert(How == on_missing::answer, "svm: lock needs `void retire(retire_hook&)` in `read_domain`");
+  else if constexpr (!requires(D& d) { d.synchronize(); })
+    static_assert(How == on_missing::answer, "svm: lock needs `void synchronize()` in `read_domain`");
+  else if constexpr (!requires(D const& d) { { d.retired() } -> std::same_as<std::uint64_t>; })
+    static_assert(How == on_missing::answer, "svm: lock needs `std::uint64_t retired() const` in `read_domain`");
+  else
+    return true;
+  return false;
+}
+
 /// Explains what a type lacks to be a lock.
 template <class L, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_lock() {
@@ -167,6 +218,10 @@ template <class L, on_missing How = on_missing::error>
                   "svm: lock needs `template <class Mutex, class Ready> void wait(Mutex&, Ready)` in `event`");
   else if constexpr (!requires(typename L::event& e) { e.notify_all(); })
     static_assert(How == on_missing::answer, "svm: lock needs `void notify_all()` in `event`");
+  else if constexpr (!requires { typename L::read_domain; })
+    static_assert(How == on_missing::answer, "svm: lock needs a type `read_domain`");
+  else if constexpr (!explain_read_domain<typename L::read_domain, How>())
+    return false;
   else
     return true;
   return false;

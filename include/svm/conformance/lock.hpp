@@ -16,23 +16,29 @@
 //  5. checked as far as one thread goes: with lower ranks held, a lock of a higher rank that nobody holds can be had.
 //  6. checked; allocation where it is counted.
 //  7. the values are checked; the order of operations on different words is not, see the litmus tests of a policy.
+//  8. checked with a reader inside, before and after it leaves; what a release sees is exercised, for TSan to judge.
+//  9. checked with a reader inside, and with readers that are never all outside.
+// 10. checked.
 
 #include <svm/conformance/verdict.hpp>
 
+#include <svm/base/scope_guard.hpp>
 #include <svm/concepts/lock.hpp>
 #include <svm/config.hpp>
 
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <thread>
+#include <vector>
 
 namespace svm::inline v0::conformance::lock {
 
 /// The promises of `svm::lock`.
 // clang-format off
-inline constexpr promise_table<7> promises{"lock", {{
+inline constexpr promise_table<10> promises{"lock", {{
     {1, "one thread holds a mutex, one writer or any number of readers a shared mutex"},
     {2, "`try_lock` returns at once, and changes nothing when it returns false"},
     {3, "what a thread wrote before an unlock is seen by the thread that locks next"},
@@ -40,6 +46,9 @@ inline constexpr promise_table<7> promises{"lock", {{
     {5, "locks of different ranks that are taken in rising order never deadlock"},
     {6, "no operation allocates or throws"},
     {7, "the operations of an atomic are sequentially consistent and return what they say"},
+    {8, "a retired object is released once, after every section that was entered before is left"},
+    {9, "`synchronize` returns when the sections and the retired objects from before it are gone"},
+    {10, "`enter`, `leave` and `retire` wait for no section; `retire` releases by itself, and `retired` counts"},
 }}};
 // clang-format on
 
@@ -281,6 +290,220 @@ template <svm::lock L>
   return v.result();
 }
 
+/// An object that counts its releases, and looks at what readers wrote.
+struct retired_object : retire_hook {
+  retired_object() : retire_hook(&retired_object::count) {}
+
+  std::atomic<int> releases{0};
+  std::uint64_t const* written = nullptr;  ///< by readers, before they left
+  std::uint64_t seen = 0;
+
+ private:
+  static void count(retire_hook& hook) noexcept {
+    auto& object = static_cast<retired_object&>(hook);
+    if (object.written != nullptr) object.seen = *object.written;
+    ++object.releases;
+  }
+};
+
+/// Another thread that is in a section from the constructor until `leave`.
+template <class Domain>
+class reader_inside {
+ public:
+  explicit reader_inside(Domain& domain)
+      : thread_([this, &domain] {
+          read_section const inside{domain};
+          entered_ = true;
+          while (!leaves_) std::this_thread::yield();
+          written = 1;
+          left_ = true;
+        }) {
+    while (!entered_) std::this_thread::yield();
+  }
+  /// Lets the thread go, and waits until it went.
+  void leave() {
+    let_go();
+    if (thread_.joinable()) thread_.join();
+  }
+  void let_go() { leaves_ = true; }
+  [[nodiscard]] bool is_about_to_leave() const { return left_; }
+  ~reader_inside() { leave(); }
+  reader_inside(reader_inside const&) = delete;
+  reader_inside& operator=(reader_inside const&) = delete;
+
+  std::uint64_t written = 0;
+
+ private:
+  std::atomic<bool> entered_{false};
+  std::atomic<bool> leaves_{false};
+  std::atomic<bool> left_{false};
+  std::thread thread_;
+};
+
+/// Promises 8, 9 and 10 while nobody reads.
+template <svm::lock L>
+[[nodiscard]] broken_promises retired_objects_are_released() {
+  verdict v{promises};
+  typename L::read_domain domain;
+  v.expect(10, domain.retired() == 0);
+  std::vector<retired_object> objects(4 * max_idle_retired);
+  for (retired_object& object : objects) {
+    { read_section const inside{domain}; }
+    domain.retire(object);
+  }
+  std::uint64_t released = 0;
+  for (retired_object const& object : objects) released += object.releases.load() != 0 ? 1 : 0;
+  v.expect(10, domain.retired() <= max_idle_retired && domain.retired() == objects.size() - released);
+  domain.synchronize();
+  for (retired_object const& object : objects) {
+    v.expect(9, object.releases.load() != 0);
+    v.expect(8, object.releases.load() <= 1);
+  }
+  v.expect(10, domain.retired() == 0);
+  return v.result();
+}
+
+/// Promises 8 and 10: what a reader may look at stays, and who retires it does not wait.
+template <svm::lock L>
+[[nodiscard]] broken_promises readers_hold_objects_back() {
+  verdict v{promises};
+  typename L::read_domain domain;
+  std::vector<retired_object> objects(2 * max_idle_retired);
+  {
+    reader_inside reader{domain};
+    for (retired_object& object : objects) object.written = &reader.written;
+    attempt const retire = elsewhere(
+        [&] {
+          for (retired_object& object : objects) domain.retire(object);
+          return true;
+        },
+        [&] { reader.leave(); });
+    v.expect(10, retire == attempt::got);
+    if (retire == attempt::got) {
+      // Readers that come and go later change nothing.
+      { read_section const inside{domain}; }
+      std::uint64_t released = 0;
+      for (retired_object const& object : objects) released += object.releases.load() != 0 ? 1 : 0;
+      v.expect(8, released == 0);
+      v.expect(10, domain.retired() == objects.size() - released);
+    }
+    reader.leave();
+    domain.synchronize();
+    for (retired_object& object : objects) {
+      v.expect(9, object.releases.load() != 0);
+      v.expect(8, object.releases.load() == 0 || object.seen == 1);
+      object.written = nullptr;
+    }
+  }
+  domain.synchronize();
+  return v.result();
+}
+
+/// Promise 9: `synchronize` waits for a reader from before, with something retired and with nothing.
+template <svm::lock L>
+[[nodiscard]] broken_promises synchronize_waits_for_readers() {
+  verdict v{promises};
+  for (bool const retires : {false, true}) {
+    typename L::read_domain domain;
+    retired_object object;
+    reader_inside reader{domain};
+    attempt const retire = elsewhere(
+        [&] {
+          if (retires) domain.retire(object);
+          return true;
+        },
+        [&] { reader.leave(); });
+    v.expect(10, retire == attempt::got);
+    if (retire != attempt::got) {
+      domain.synchronize();
+      continue;
+    }
+    std::atomic<bool> waits{false};
+    std::atomic<bool> returned{false};
+    std::jthread const leaves_late{[&] {
+      while (!waits) std::this_thread::yield();
+      for (int i = 0; i < 100 && !returned; ++i) std::this_thread::yield();
+      reader.let_go();
+    }};
+    waits = true;
+    domain.synchronize();
+    v.expect(9, reader.is_about_to_leave() && (object.releases.load() != 0) == retires);
+    returned = true;
+    reader.leave();
+    domain.synchronize();
+  }
+  return v.result();
+}
+
+/// Promise 9: `synchronize` comes to its end though there is always somebody in a section.
+template <svm::lock L>
+[[nodiscard]] broken_promises readers_do_not_starve_synchronize() {
+  verdict v{promises};
+  typename L::read_domain domain;
+  retired_object object;
+  std::atomic<bool> stops{false};
+  std::atomic<std::uint64_t> entered{0};
+  // The two take turns, and nobody leaves before the other one is inside.
+  auto const relay = [&](std::uint64_t self) {
+    for (std::uint64_t turn = self; !stops; turn += 2) {
+      while (entered != turn && !stops) std::this_thread::yield();
+      read_section const inside{domain};
+      if (!stops) entered = turn + 1;
+      while (entered == turn + 1 && !stops) std::this_thread::yield();
+    }
+  };
+  {
+    std::jthread const one{relay, 0};
+    std::jthread const two{relay, 1};
+    while (entered == 0) std::this_thread::yield();
+    domain.retire(object);
+    attempt const how = elsewhere(
+        [&] {
+          domain.synchronize();
+          return true;
+        },
+        [&] { stops = true; });
+    v.expect(9, how == attempt::got);
+    stops = true;
+  }
+  domain.synchronize();
+  return v.result();
+}
+
+/// Promises 8 and 9 under load: readers look at objects that are replaced all the time.
+template <svm::lock L>
+[[nodiscard]] broken_promises readers_see_live_objects() {
+  verdict v{promises};
+  constexpr std::uint64_t rounds = 1000;
+  typename L::read_domain domain;
+  std::vector<retired_object> objects(rounds + 1);
+  typename L::template atomic<std::uint64_t> current{0};
+  std::atomic<int> dead{0};
+  auto const read = [&] {
+    std::uint64_t at = 0;
+    while (at != rounds) {
+      read_section const inside{domain};
+      at = current.load();
+      if (objects[at].releases.load() != 0) ++dead;
+    }
+  };
+  {
+    std::jthread const one{read};
+    std::jthread const two{read};
+    for (std::uint64_t next = 1; next <= rounds; ++next) {
+      retired_object& old = objects[current.exchange(next)];
+      domain.retire(old);
+      if (next % 100 == 0) {
+        domain.synchronize();
+        v.expect(9, old.releases.load() != 0);
+      }
+    }
+  }
+  domain.synchronize();
+  v.expect(8, dead.load() == 0);
+  return v.result();
+}
+
 /// Promise 6.
 template <svm::lock L>
 [[nodiscard]] broken_promises nothing_allocates_or_throws() {
@@ -289,6 +512,8 @@ template <svm::lock L>
   typename L::template shared_mutex<svm::lock_rank::notifier> s;
   typename L::event e;
   typename L::template atomic<std::uint64_t> a{0};
+  typename L::read_domain domain;
+  retired_object object;
   bool threw = false;
   auto const use_all = [&] {
     take_shared(s);
@@ -306,6 +531,10 @@ template <svm::lock L>
     give(m);
     static_cast<void>(try_once(m));
     a.store(a.load() + 1);
+    domain.leave(domain.enter());
+    domain.retire(object);
+    static_cast<void>(domain.retired());
+    domain.synchronize();
   };
   std::uint64_t const allocations = allocations_in([&] {
 #if defined(__cpp_exceptions)
@@ -349,6 +578,7 @@ template <svm::lock L>
 [[nodiscard]] broken_promises check_one_thread() {
   broken_promises all;
   all.add(ranks_can_be_had_in_order<L>());
+  all.add(retired_objects_are_released<L>());
   all.add(nothing_allocates_or_throws<L>());
   all.add(atomics_compute<L, std::uint32_t>());
   all.add(atomics_compute<L, std::uint64_t>());
@@ -362,6 +592,10 @@ template <svm::lock L>
   all.add(locks_exclude<L>());
   all.add(locks_hand_over<L>());
   all.add(events_wake_all<L>());
+  all.add(readers_hold_objects_back<L>());
+  all.add(synchronize_waits_for_readers<L>());
+  all.add(readers_do_not_starve_synchronize<L>());
+  all.add(readers_see_live_objects<L>());
   return all;
 }
 

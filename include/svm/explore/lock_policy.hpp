@@ -2,13 +2,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include <svm/base/retire_list.hpp>
 #include <svm/concepts/lock.hpp>
 #include <svm/config.hpp>
 #include <svm/explore/footprint.hpp>
@@ -151,6 +154,119 @@ class basic_lock {
   lock_state state_;
 };
 
+/// Read sections and what was retired beside them: an object is released as early as it may be, so that whoever looks at
+/// it too late is seen.
+class basic_read_domain {
+ public:
+  basic_read_domain() {
+    state_.id = new_object();
+    changed_.id = new_object();
+  }
+  basic_read_domain(basic_read_domain const&) = delete;
+  basic_read_domain& operator=(basic_read_domain const&) = delete;
+  ~basic_read_domain() {
+    if (!waits_.empty() || state_.readers != 0) misused("is destroyed while it is in use");
+  }
+
+  void enter() {
+    step("enter", access_kind::read);
+    if (contains(state_.readers, self())) misused("is entered twice by one thread");
+    state_.readers |= only(self());
+  }
+  void leave() {
+    // It is known in the step whether somebody waits for it.
+    step("leave", access_kind::write);
+    if (!contains(state_.readers, self())) return misused("is left by who is not in it");
+    state_.readers &= ~only(self());
+    scheduler* const s = scheduler::of_this_thread();
+    if (s != nullptr && waits_.empty()) s->touch_only({{state_.id}, {}});
+    for (wait& w : waits_) w.readers &= ~only(self());
+    ++changed_.notified;
+    release_ripe();
+    if (s != nullptr) s->released(state_, access_kind::read);
+  }
+  void retire(retire_hook& hook) {
+    step("retire", access_kind::write);
+    if (contains(state_.readers, self())) misused("is retired into from inside");
+    waits_.push_back({++waits_so_far_, state_.readers, &hook});
+    release_ripe();
+  }
+  void synchronize() {
+    step("synchronize", access_kind::write);
+    if (contains(state_.readers, self())) return misused("is waited for from inside");
+    std::uint64_t const number = ++waits_so_far_;
+    waits_.push_back({number, state_.readers, nullptr});
+    while (!is_over(number)) {
+      scheduler* const s = scheduler::of_this_thread();
+      if (s == nullptr)
+        fail_assertion({"a section is waited for where nobody could leave it", __FILE__, __LINE__, 0, 0});
+      s->visible({"synchronized", state_.kind, state_.id}, {.event = &changed_, .seen = changed_.notified},
+                 {{changed_.id}, {state_.id}});
+    }
+    forget(number);
+  }
+  [[nodiscard]] std::uint64_t retired() const {
+    step("count retired", access_kind::read);
+    std::uint64_t count = 0;
+    for (wait const& w : waits_) count += w.hook != nullptr ? 1 : 0;
+    return count;
+  }
+
+ private:
+  /// Of an object, or of a thread that synchronizes, for the readers that are still inside.
+  struct wait {
+    std::uint64_t number;
+    thread_set readers;
+    retire_hook* hook;
+    bool is_claimed = false;  ///< somebody is about to release it
+  };
+
+  [[nodiscard]] static std::uint8_t self() {
+    scheduler const* const s = scheduler::of_this_thread();
+    return s == nullptr ? static_cast<std::uint8_t>(nobody) : s->current();
+  }
+  void step(site what, access_kind how) const {
+    if (scheduler* const s = scheduler::of_this_thread())
+      s->visible({what, state_.kind, state_.id}, {},
+                 how == access_kind::write ? footprint{{}, {state_.id}} : footprint{{state_.id}, {}});
+  }
+  /// True when neither a reader nor an object from before the wait is left.
+  [[nodiscard]] bool is_over(std::uint64_t number) const {
+    return std::none_of(waits_.begin(), waits_.end(), [number](wait const& w) {
+      return w.number == number ? w.readers != 0 : w.number < number && w.hook != nullptr;
+    });
+  }
+  void forget(std::uint64_t number) {
+    std::erase_if(waits_, [number](wait const& w) { return w.number == number; });
+  }
+  /// One at a time, since others may come while an object is released.
+  void release_ripe() {
+    for (;;) {
+      auto const ripe = std::find_if(waits_.begin(), waits_.end(), [](wait const& w) {
+        return w.readers == 0 && w.hook != nullptr && !w.is_claimed;
+      });
+      if (ripe == waits_.end()) return;
+      ripe->is_claimed = true;
+      std::uint64_t const number = ripe->number;
+      ripe->hook->release();
+      forget(number);
+      ++changed_.notified;
+      touch({}, {state_.id});  // the release may have been more than a step
+    }
+  }
+  void misused(char const* how) const {
+    if (scheduler* const s = scheduler::running())
+      s->fail(std::string{state_.kind} + " " + to_string(state_.id) + " " + how);
+    else
+      fail_assertion({how, __FILE__, __LINE__, state_.id.id, 0});
+  }
+
+  lock_state state_{.id = {}, .kind = "read domain"};
+  event_state changed_;  // a section was left, or an object released
+  std::vector<wait> waits_;
+  std::uint64_t waits_so_far_ = 0;
+};
+
 /// The lock policy of explored programs: every operation but to give a lock up is a visible step.
 ///
 /// Outside of an execution, and in checks, it works for one thread.
@@ -273,6 +389,22 @@ struct lock_policy {
 
    private:
     event_state state_;
+  };
+
+  class read_domain {
+   public:
+    struct section {};
+    [[nodiscard]] section enter() {
+      domain_.enter();
+      return {};
+    }
+    void leave(section) { domain_.leave(); }
+    void retire(retire_hook& hook) { domain_.retire(hook); }
+    void synchronize() { domain_.synchronize(); }
+    [[nodiscard]] std::uint64_t retired() const { return domain_.retired(); }
+
+   private:
+    basic_read_domain domain_;
   };
 
   // What only this policy has. Code that runs on any policy asks first: `if constexpr (requires { Lock::yield(""); })`.

@@ -26,6 +26,8 @@ class held_locks {
 
   /// Before a lock that may wait is taken: every rank that is held must be lower.
   void check_order(lock_rank rank, void const* lock) const {
+    if (in_section_)
+      lock_report().violation("O-36", std::string{"the "} + name(rank) + " lock is waited for in a read section");
     for (std::size_t i = 0; i < depth_; ++i) {
       if (stack_[i].lock == lock)
         lock_report().violation("O-36", std::string{"the "} + name(rank) + " lock is taken twice by one thread");
@@ -70,9 +72,29 @@ class held_locks {
   }
   [[nodiscard]] std::size_t depth() const { return depth_; }
 
+  // Read sections, of whatever domain.
+  void enter_section() {
+    if (in_section_) lock_report().violation("O-36", "a read section is entered in another one");
+    in_section_ = true;
+  }
+  void leave_section() {
+    if (!in_section_) lock_report().violation("O-36", "a read section is left that was not entered");
+    in_section_ = false;
+  }
+  /// Before something that is not done in a section.
+  void check_outside(char const* what) const {
+    if (in_section_) lock_report().violation("O-36", std::string{what} + " in a read section");
+  }
+  /// Before something in which objects may be released, which takes locks from `leaf_allocator` on.
+  void check_may_release(char const* what) const {
+    if (holds_rank_from(lock_rank::leaf_allocator))
+      lock_report().violation("O-36", std::string{what} + " with a lock held that a release may take");
+  }
+
  private:
   std::array<entry, 32> stack_{};
   std::size_t depth_ = 0;
+  bool in_section_ = false;
 };
 
 inline thread_local held_locks this_thread_locks;
@@ -147,7 +169,44 @@ struct rank_checked : Base {
   using shared_mutex = checked<typename Base::template shared_mutex<Rank>, Rank>;
   template <class T>
   using atomic = typename Base::template atomic<T>;
-  using event = typename Base::event;
+  class event : public Base::event {
+   public:
+    template <class Mutex, class Ready>
+    void wait(Mutex& mutex, Ready ready) {
+      held().check_outside("an event is waited for");
+      Base::event::wait(mutex, ready);
+    }
+  };
+
+  /// Each promise of the caller's is checked before the domain below is asked.
+  class read_domain {
+   public:
+    using section = typename Base::read_domain::section;
+
+    [[nodiscard]] section enter() {
+      held().enter_section();
+      return domain_.enter();
+    }
+    void leave(section in) {
+      held().leave_section();
+      held().check_may_release("a read section is left");
+      domain_.leave(in);
+    }
+    void retire(retire_hook& hook) {
+      held().check_outside("an object is retired");
+      held().check_may_release("an object is retired");
+      domain_.retire(hook);
+    }
+    void synchronize() {
+      held().check_outside("readers are waited for");
+      if (held().depth() != 0) lock_report().violation("O-36", "readers are waited for with a lock held");
+      domain_.synchronize();
+    }
+    [[nodiscard]] std::uint64_t retired() const { return domain_.retired(); }
+
+   private:
+    typename Base::read_domain domain_;
+  };
 };
 static_assert(lock<rank_checked<null_lock>>);
 
