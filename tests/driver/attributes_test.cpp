@@ -48,7 +48,7 @@ struct scene {
   ~scene() { map.clear(); }
 
   [[nodiscard]] errc set(std::uint64_t first, std::uint64_t count, span_attributes attributes) {
-    return map.set(span(page_at(first), count * page_bytes), said);
+    return map.set(span(page_at(first), count * page_bytes), attributes);
   }
   void unmap(std::uint64_t first, std::uint64_t count) {
     REQUIRE(w.process.munmap(page_at(first), {count * page_bytes}) == sys::ok);
@@ -177,8 +177,8 @@ class page_model {
   [[nodiscard]] bool is_exact(page const& p) const { return !p.word || words_[*p.word].cuts <= 8; }
   [[nodiscard]] bool may_hold(std::uint64_t n, span_attributes attributes) const {
     page const& p = pages_[n];
-    if (!p.word || p.forgotten) return said == span_attributes{};
-    return said == words_[*p.word].attributes || (!is_exact(p) && said == span_attributes{});
+    if (!p.word || p.forgotten) return attributes == span_attributes{};
+    return attributes == words_[*p.word].attributes || (!is_exact(p) && attributes == span_attributes{});
   }
 
   void unmap(std::uint64_t from, std::uint64_t size) {
@@ -198,18 +198,20 @@ class page_model {
     for (std::uint64_t n = from; n < from + size; ++n) {
       page const& p = pages_[n];
       exact = exact && is_exact(p);
-      same = same && (said == span_attributes{} ? !p.word : p.word && !p.forgotten && words_[*p.word].attributes == said);
+      same = same &&
+             (attributes == span_attributes{} ? !p.word
+                                              : p.word && !p.forgotten && words_[*p.word].attributes == attributes);
     }
     bool changed = false;
     if (failing < weakness::none)
-      fail_until_set(pages_from(from, size), said, failing, changed);
+      fail_until_set(pages_from(from, size), attributes, failing, changed);
     else
-      CHECK(s_.map.set(pages_from(from, size), said, &changed) == errc::ok);
+      CHECK(s_.map.set(pages_from(from, size), attributes, &changed) == errc::ok);
     if (exact) CHECK(changed == !same);
     if (!changed) return;
-    words_.push_back({said});
+    words_.push_back({attributes});
     for (std::uint64_t n = from; n < from + size; ++n)
-      pages_[n] = said == span_attributes{} ? page{} : page{words_.size() - 1, false};
+      pages_[n] = attributes == span_attributes{} ? page{} : page{words_.size() - 1, false};
   }
 
   /// Lets every step of the call fail in turn, after which everything is as before, until there is none left to fail.
@@ -224,7 +226,7 @@ class page_model {
         s_.memory.fail_at = s_.memory.calls + k;
       else
         s_.mm.refuse_at = k;
-      errc const e = s_.map.set(where, said, &changed);
+      errc const e = s_.map.set(where, attributes, &changed);
       s_.memory.fail_at = s_.mm.refuse_at = 0;
       if (e == errc::ok) return;
       CHECK(e == (failing == weakness::memory ? errc::no_memory : errc::registration_failed));
@@ -246,7 +248,7 @@ class page_model {
 }  // namespace
 
 template <>
-va_range svm::attribute_span<counted_policies>::interval() const {
+va_range svm::detail::attribute_span<counted_policies>::interval() const {
   ++spans_asked;
   return span_;
 }

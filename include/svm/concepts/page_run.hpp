@@ -24,7 +24,7 @@ struct page_run {
   bool writable = false;  ///< a store needs no fault
 
   [[nodiscard]] constexpr page_count pages() const { return {count}; }
-  friend constexpr bool operator==(page_run const&, page_run const&) = default;
+  friend bool operator==(page_run const&, page_run const&) = default;
 };
 
 }  // namespace svm::inline v0
