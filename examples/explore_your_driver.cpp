@@ -6,11 +6,11 @@
 #include <cstdio>
 #include <optional>
 
-using namespace svm;
+namespace explore = svm::explore;
 
 // A driver's cache of one DMA mapping, written for any lock policy. It does not hold its lock while it maps, which may
 // take long, and it does not look again afterwards.
-template <lock Lock>
+template <svm::lock Lock>
 class mapping_cache {
  public:
   explicit mapping_cache(typename Lock::template atomic<std::uint32_t>& iommu) : iommu_(iommu) {}
@@ -33,7 +33,7 @@ class mapping_cache {
   }
 
  private:
-  typename Lock::template mutex<lock_rank::range> lock_;
+  typename Lock::template mutex<svm::lock_rank::range> lock_;
   bool mapped_ = false;
   typename Lock::template atomic<std::uint32_t>& iommu_;
 };

@@ -7,6 +7,8 @@
 
 namespace svm::inline v0 {
 
+namespace detail {
+
 /// Ends the DMA mappings of the ranges that an event met; an unmap also marks them and queues them for collection.
 ///
 /// \pre the notifier's lock is held exclusive, and the devices have forgotten the ranges
@@ -19,6 +21,8 @@ void end_ranges(notifier<P>& owner, invalidation const& event, garbage_collector
     collector.enqueue(r);
   });
 }
+
+}  // namespace detail
 
 /// Ends every device access to what an event covers, or starts to: what a driver's notifier callback does.
 ///
@@ -57,7 +61,7 @@ template <svm_policies P>
     }
   }
   if (any) device.invalidate(touched);
-  end_ranges(owner, event, collector);
+  detail::end_ranges(owner, event, collector);
   return invalidation_answer::done;
 }
 
@@ -68,7 +72,7 @@ template <svm_policies P>
 void finish_invalidating(notifier<P>& owner, invalidation const& event, garbage_collector<P>& collector) {
   if constexpr (two_pass_device<typename P::device>) {
     owner.env().device.finish_invalidate(owner.end_pending_locked());
-    end_ranges(owner, event, collector);
+    detail::end_ranges(owner, event, collector);
   }
 }
 

@@ -164,7 +164,7 @@ class notifier final : public invalidation_target {
   friend class faulted_in;
 
   // Out of line: it is rare, and g++ 12 takes a second put of a plain count for a use after free when it sees both.
-  [[gnu::noinline]] void end() { destroy(env_.memory, this); }
+  [[gnu::noinline]] void end() { detail::destroy(env_.memory, this); }
 
   svm_environment<P> env_;
   invalidation_client<P>& client_;

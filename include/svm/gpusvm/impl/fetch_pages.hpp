@@ -10,7 +10,7 @@
 #include <svm/gpusvm/device_mapping.hpp>
 #include <svm/gpusvm/retry_budget.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// A span of memory that a registered notifier watches, and the lock under which its mappings are made and torn down.
 template <svm_policies P>
@@ -33,11 +33,12 @@ void drop_mapping(device_mapping<P>& mapping, va_range span) {
 
 /// Maps the pages of a walk for the device, if they still are what the CPU has.
 ///
-/// \errors retry (an event came since `sequence`), stale (a page is absent), what `ended` says; those of pages::map
+/// \errors retry (an event came since `sequence`), stale (a page is absent), what `ended` says; those of
+///         device_mapping::map
 template <svm_policies P, class Ended>
 [[nodiscard]] errc map_found(watched_span<P> const& at, device_mapping<P>& to, std::uint64_t sequence,
                              walked_runs<typename P::mm, typename P::allocator>& found, page_options const& options,
-                             typename device_mapping<P>::room& space, Ended const& ended) {
+                             typename device_mapping<P>::resources& space, Ended const& ended) {
   shared_guard const guard{at.lock};
   if (errc const e = ended(); e != errc::ok) return e;
   if (to.env().mm.read_retry(at.watched, sequence)) return errc::retry;
@@ -149,7 +150,7 @@ template <svm_policies P, class Ended>
     for (device_mapping<P>* const m : mappings) {
       if (e != errc::ok) break;
       if (m->satisfies(options)) continue;
-      typename device_mapping<P>::room space{m->env()};
+      typename device_mapping<P>::resources space{m->env()};
       if (found.walk().is_complete()) e = space.reserve(found.all(), options.allow_mixed);
       if (e == errc::ok) e = map_found<P>(at, *m, sequence, found, options, space, ended);
     }
@@ -195,4 +196,4 @@ template <svm_policies P, class Ended>
   return present_since;
 }
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail
