@@ -56,39 +56,39 @@ TEST_SUITE("explore/races, oracle") {
     mapped_world w;
     must(w.process.mprotect(page_at(0), pages(0, range_pages).size(), protection::read) == sys::ok, "it is mapped");
     must(w.gpu_read(page_at(0)).error == errc::ok, "it may still be read");
-    must(w.attributes() == "", "nothing is wrong yet");
+    must(w.said() == "", "nothing is wrong yet");
     auto& r = w.first_range();
     std::vector<svm::device_address> const blocks{r.mapping().blocks_locked().begin(),
                                                   r.mapping().blocks_locked().end()};
     w.device.commit(r.interval(), blocks, svm::mapping_access::read_write);
     w.process.map_lock().lock();
-    CHECK(w.attributes() == "");
+    CHECK(w.said() == "");
     w.process.map_lock().unlock();
-    CHECK(w.attributes() == "O-05");
-    CHECK(w.attributes() == "");  // it was looked at
+    CHECK(w.said() == "O-05");
+    CHECK(w.said() == "");  // it was looked at
     w.device.commit(r.interval(), blocks, svm::mapping_access::read_only);
-    CHECK(w.attributes() == "");
+    CHECK(w.said() == "");
 
     r.owner().lock().lock();
     r.owner().set_unmapped_locked(r, r.interval());
     w.touch();
-    CHECK(w.attributes() == "");
+    CHECK(w.said() == "");
     r.owner().lock().unlock();
-    CHECK(w.attributes() == "O-08");
+    CHECK(w.said() == "O-08");
     w.driver.collector().enqueue(r);
 
     w.frames.lock().lock();
     w.touch();
-    CHECK(w.attributes() == "");
+    CHECK(w.said() == "");
     w.frames.lock().unlock();
-    CHECK(w.attributes() == "O-08");
-    CHECK(w.attributes() == "");
+    CHECK(w.said() == "O-08");
+    CHECK(w.said() == "");
     w.driver.svm().index_lock().lock();
     w.touch();
-    CHECK(w.attributes() == "");
+    CHECK(w.said() == "");
     w.driver.svm().index_lock().unlock();
-    CHECK(w.attributes() == "O-08");
+    CHECK(w.said() == "O-08");
     w.driver.collect_garbage();
-    CHECK(w.attributes() == "");
+    CHECK(w.said() == "");
   }
 }
