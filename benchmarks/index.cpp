@@ -163,7 +163,7 @@ class interval_index {
   using index = svm::interval_index<traits, svm::null_lock, lean::counted_heap>;
   lean::counted_heap memory_;
   index::pool pool_{memory_};
-  index::reservation reservation_;
+  index::reserved_nodes reservation_;
   index index_{pool_};
 };
 

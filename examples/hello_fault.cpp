@@ -7,13 +7,13 @@
 #include <optional>
 #include <span>
 
-using namespace svm::mock;
+namespace mock = svm::mock;
 
 // A CPU and a GPU share a buffer by its address: nothing is registered, pinned or copied by hand.
 int main() {
   // A simulated computer: one process, one GPU, and the library as the GPU's driver.
-  using computer = usual_machine;
-  machine_options const options;
+  using computer = mock::usual_machine;
+  mock::machine_options const options;
   computer pc{options, *computer::check(options)};
 
   auto const mib_on_gpu = [&] { return static_cast<int>(pc.device_memory.used().value >> 20); };
@@ -23,9 +23,10 @@ int main() {
                 static_cast<int>(pc.stats.count(svm::event_kind::gpu_fault)), mib_on_gpu());
   };
 
-  svm::cpu_va const buffer = pc.process.mmap({2 << 20}, protection::read_write, mapping_kind::anon, std::nullopt).at;
+  svm::cpu_va const buffer =
+      pc.process.mmap({2 << 20}, mock::protection::read_write, mock::mapping_kind::anon, std::nullopt).at;
   std::uint64_t word = 42;
-  bool good = pc.process.store(buffer, bytes(word)) == sys::ok && mib_on_gpu() == 0;
+  bool good = pc.process.store(buffer, bytes(word)) == mock::sys::ok && mib_on_gpu() == 0;
   say("CPU wrote", word);
 
   word = 0;  // the GPU's page table is empty: the load faults, and the fault moves the memory to the GPU
@@ -37,7 +38,7 @@ int main() {
   say("GPU wrote", word);
 
   word = 0;  // now the CPU faults, and the memory comes back
-  good &= pc.process.load(buffer, bytes(word)) == sys::ok && word == 43 && mib_on_gpu() == 0;
+  good &= pc.process.load(buffer, bytes(word)) == mock::sys::ok && word == 43 && mib_on_gpu() == 0;
   say("CPU read", word);
   return good ? 0 : 1;
 }

@@ -6,8 +6,8 @@ namespace svm::inline v0 {
 
 /// The version of the library; the build reads it from here and it is written nowhere else.
 inline constexpr int version_major = 0;
-inline constexpr int version_minor = 1;
+inline constexpr int version_minor = 2;
 inline constexpr int version_patch = 0;
-inline constexpr char version_string[] = "0.1.0";
+inline constexpr char version_string[] = "0.2.0";
 
 }  // namespace svm::inline v0

@@ -33,7 +33,7 @@ struct alignas(64) cache_line {
   std::byte bytes[64];
 };
 
-using array = scratch_array<tracked, ledger_allocator>;
+using array = detail::scratch_array<tracked, ledger_allocator>;
 static_assert(!std::is_copy_constructible_v<array> && !std::is_move_constructible_v<array>);
 
 }  // namespace
@@ -41,12 +41,12 @@ static_assert(!std::is_copy_constructible_v<array> && !std::is_move_constructibl
 TEST_SUITE("base/construct") {
   TEST_CASE("construct makes an object of its arguments and destroy gives the memory back") {
     ledger_allocator memory;
-    tracked* const t = construct<tracked>(memory, std::make_unique<int>(5));
+    tracked* const t = detail::construct<tracked>(memory, std::make_unique<int>(5));
     REQUIRE(t != nullptr);
     CHECK(t->value == 5);
     CHECK(tracked::alive == 1);
     CHECK(memory.outstanding() == 1);
-    destroy(memory, t);
+    detail::destroy(memory, t);
     CHECK(tracked::alive == 0);
     CHECK(memory.outstanding() == 0);
     CHECK(memory.mismatches == 0);
@@ -56,7 +56,7 @@ TEST_SUITE("base/construct") {
     ledger_allocator memory;
     memory.fail_at = 1;
     auto argument = std::make_unique<int>(5);
-    CHECK(construct<tracked>(memory, std::move(argument)) == nullptr);
+    CHECK(detail::construct<tracked>(memory, std::move(argument)) == nullptr);
     CHECK(argument != nullptr);
     CHECK(tracked::alive == 0);
     CHECK(memory.outstanding() == 0);
@@ -64,10 +64,10 @@ TEST_SUITE("base/construct") {
 
   TEST_CASE("an over-aligned object gets its alignment") {
     ledger_allocator memory;
-    cache_line* const line = construct<cache_line>(memory);
+    cache_line* const line = detail::construct<cache_line>(memory);
     REQUIRE(line != nullptr);
     CHECK(reinterpret_cast<std::uintptr_t>(line) % 64 == 0);
-    destroy(memory, line);
+    detail::destroy(memory, line);
     CHECK(memory.mismatches == 0);
   }
 

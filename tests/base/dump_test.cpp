@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-using svm::line_writer;
 using svm::text_piece;
+using svm::detail::line_writer;
 
 namespace {
 
@@ -71,8 +71,8 @@ TEST_SUITE("base/dump") {
   }
 
   TEST_CASE("a line that is too long for one piece arrives in several, whole") {
-    constexpr std::size_t room = line_writer<pieces>::room;
-    for (std::size_t const length : {room - 1, room, room + 1, 3 * room}) {
+    constexpr std::size_t capacity = line_writer<pieces>::capacity;
+    for (std::size_t const length : {capacity - 1, capacity, capacity + 1, 3 * capacity}) {
       CAPTURE(length);
       pieces out;
       line_writer line(out);
@@ -84,11 +84,11 @@ TEST_SUITE("base/dump") {
       line.end();
       std::string all;
       for (std::string const& piece : out.seen) {
-        CHECK(piece.size() <= room);
+        CHECK(piece.size() <= capacity);
         all += piece;
       }
       CHECK(all == expected + "\n");
-      CHECK(out.seen.size() == (length + room) / room);
+      CHECK(out.seen.size() == (length + capacity) / capacity);
     }
   }
 }

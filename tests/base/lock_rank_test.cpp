@@ -27,19 +27,19 @@ TEST_SUITE("base/lock_rank") {
 
   TEST_CASE("every rank has the name of its lock") {
     using std::string_view;
-    CHECK(name(lock_rank::vm) == string_view{"vm"});
-    CHECK(name(lock_rank::range) == string_view{"range"});
-    CHECK(name(lock_rank::mm) == string_view{"mm"});
-    CHECK(name(lock_rank::page) == string_view{"page"});
-    CHECK(name(lock_rank::notifier) == string_view{"notifier"});
-    CHECK(name(lock_rank::queues) == string_view{"queues"});
-    CHECK(name(lock_rank::device) == string_view{"device"});
-    CHECK(name(lock_rank::leaf_page_table) == string_view{"page table"});
-    CHECK(name(lock_rank::leaf_device_memory) == string_view{"device memory"});
-    CHECK(name(lock_rank::leaf_collector) == string_view{"collector"});
-    CHECK(name(lock_rank::leaf_sequence) == string_view{"sequence"});
-    CHECK(name(lock_rank::leaf_allocator) == string_view{"allocator"});
-    CHECK(name(lock_rank::leaf_iommu) == string_view{"iommu"});
-    CHECK(name(lock_rank::leaf_statistics) == string_view{"statistics"});
+    CHECK(lock_rank_name(lock_rank::vm) == string_view{"vm"});
+    CHECK(lock_rank_name(lock_rank::range) == string_view{"range"});
+    CHECK(lock_rank_name(lock_rank::mm) == string_view{"mm"});
+    CHECK(lock_rank_name(lock_rank::page) == string_view{"page"});
+    CHECK(lock_rank_name(lock_rank::notifier) == string_view{"notifier"});
+    CHECK(lock_rank_name(lock_rank::queues) == string_view{"queues"});
+    CHECK(lock_rank_name(lock_rank::device) == string_view{"device"});
+    CHECK(lock_rank_name(lock_rank::leaf_page_table) == string_view{"page table"});
+    CHECK(lock_rank_name(lock_rank::leaf_device_memory) == string_view{"device memory"});
+    CHECK(lock_rank_name(lock_rank::leaf_collector) == string_view{"collector"});
+    CHECK(lock_rank_name(lock_rank::leaf_sequence) == string_view{"sequence"});
+    CHECK(lock_rank_name(lock_rank::leaf_allocator) == string_view{"allocator"});
+    CHECK(lock_rank_name(lock_rank::leaf_iommu) == string_view{"iommu"});
+    CHECK(lock_rank_name(lock_rank::leaf_statistics) == string_view{"statistics"});
   }
 }

@@ -40,7 +40,7 @@ class contended_word {
 
 TEST_SUITE("base/quota") {
   TEST_CASE("exactly the limit can be taken, and one more is refused and takes nothing") {
-    quota<word> q{10};
+    detail::quota<word> q{10};
     CHECK(q.charge(4));
     CHECK(q.charge(6));
     CHECK_FALSE(q.charge(1));
@@ -53,17 +53,17 @@ TEST_SUITE("base/quota") {
   }
 
   TEST_CASE("more than the limit is refused at once, and nothing can always be taken") {
-    quota<word> q{10};
+    detail::quota<word> q{10};
     CHECK_FALSE(q.charge(11));
     CHECK(q.charge(10));
     CHECK(q.charge(0));
-    quota<word> none{0};
+    detail::quota<word> none{0};
     CHECK(none.charge(0));
     CHECK_FALSE(none.charge(1));
   }
 
   TEST_CASE("sums do not wrap at the top of the word") {
-    quota<word> q{UINT64_MAX};
+    detail::quota<word> q{UINT64_MAX};
     CHECK(q.charge(UINT64_MAX - 1));
     CHECK_FALSE(q.charge(2));
     CHECK_FALSE(q.charge(UINT64_MAX));
@@ -72,7 +72,7 @@ TEST_SUITE("base/quota") {
   }
 
   TEST_CASE("who is overtaken looks again: what the other took counts") {
-    quota<contended_word> q{10};
+    detail::quota<contended_word> q{10};
     contended_word::others = 3;
     CHECK(q.charge(7));
     CHECK(q.used() == 10);

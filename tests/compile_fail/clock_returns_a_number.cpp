@@ -12,4 +12,4 @@ struct my_clock {
 #endif
   void wait_until(svm::time_point) noexcept;
 };
-svm::retry_budget<my_clock>* budget;
+svm::detail::retry_budget<my_clock>* budget;

@@ -13,7 +13,7 @@
 namespace {
 
 using mm = support::scripted_mm<4096>;
-using runs = svm::walked_runs<mm, support::scripted_allocator>;
+using runs = svm::detail::walked_runs<mm, support::scripted_allocator>;
 using svm::errc;
 
 svm::va_range span_of(std::uint64_t pages) {

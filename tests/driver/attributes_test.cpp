@@ -47,8 +47,8 @@ struct scene {
   explicit scene(std::uint64_t pages) { w.map(pages * page_bytes); }
   ~scene() { map.clear(); }
 
-  [[nodiscard]] errc set(std::uint64_t first, std::uint64_t count, span_attributes said) {
-    return map.set(span(page_at(first), count * page_bytes), said);
+  [[nodiscard]] errc set(std::uint64_t first, std::uint64_t count, span_attributes attributes) {
+    return map.set(span(page_at(first), count * page_bytes), attributes);
   }
   void unmap(std::uint64_t first, std::uint64_t count) {
     REQUIRE(w.process.munmap(page_at(first), {count * page_bytes}) == sys::ok);
@@ -161,7 +161,7 @@ class page_model {
  private:
   enum class weakness { memory, registrations, none };
   struct word {
-    span_attributes said;
+    span_attributes attributes;
     unsigned cuts = 0;  ///< how often memory of the span went
   };
   struct page {
@@ -175,10 +175,10 @@ class page_model {
   }
   [[nodiscard]] svm::advised_span read(std::uint64_t n) { return s_.map.at(address(n), pages_from(0, count)); }
   [[nodiscard]] bool is_exact(page const& p) const { return !p.word || words_[*p.word].cuts <= 8; }
-  [[nodiscard]] bool may_hold(std::uint64_t n, span_attributes said) const {
+  [[nodiscard]] bool may_hold(std::uint64_t n, span_attributes attributes) const {
     page const& p = pages_[n];
-    if (!p.word || p.forgotten) return said == span_attributes{};
-    return said == words_[*p.word].said || (!is_exact(p) && said == span_attributes{});
+    if (!p.word || p.forgotten) return attributes == span_attributes{};
+    return attributes == words_[*p.word].attributes || (!is_exact(p) && attributes == span_attributes{});
   }
 
   void unmap(std::uint64_t from, std::uint64_t size) {
@@ -192,28 +192,30 @@ class page_model {
     for (std::size_t const w : met) ++words_[w].cuts;
   }
 
-  void set(std::uint64_t from, std::uint64_t size, span_attributes said, weakness failing) {
+  void set(std::uint64_t from, std::uint64_t size, span_attributes attributes, weakness failing) {
     bool exact = true;
     bool same = true;
     for (std::uint64_t n = from; n < from + size; ++n) {
       page const& p = pages_[n];
       exact = exact && is_exact(p);
-      same = same && (said == span_attributes{} ? !p.word : p.word && !p.forgotten && words_[*p.word].said == said);
+      same = same &&
+             (attributes == span_attributes{} ? !p.word
+                                              : p.word && !p.forgotten && words_[*p.word].attributes == attributes);
     }
     bool changed = false;
     if (failing < weakness::none)
-      fail_until_set(pages_from(from, size), said, failing, changed);
+      fail_until_set(pages_from(from, size), attributes, failing, changed);
     else
-      CHECK(s_.map.set(pages_from(from, size), said, &changed) == errc::ok);
+      CHECK(s_.map.set(pages_from(from, size), attributes, &changed) == errc::ok);
     if (exact) CHECK(changed == !same);
     if (!changed) return;
-    words_.push_back({said});
+    words_.push_back({attributes});
     for (std::uint64_t n = from; n < from + size; ++n)
-      pages_[n] = said == span_attributes{} ? page{} : page{words_.size() - 1, false};
+      pages_[n] = attributes == span_attributes{} ? page{} : page{words_.size() - 1, false};
   }
 
   /// Lets every step of the call fail in turn, after which everything is as before, until there is none left to fail.
-  void fail_until_set(va_range where, span_attributes said, weakness failing, bool& changed) {
+  void fail_until_set(va_range where, span_attributes attributes, weakness failing, bool& changed) {
     std::vector<span_attributes> before;
     for (std::uint64_t n = 0; n < count; ++n) before.push_back(read(n).attributes);
     std::size_t const blocks = s_.memory.outstanding();
@@ -224,7 +226,7 @@ class page_model {
         s_.memory.fail_at = s_.memory.calls + k;
       else
         s_.mm.refuse_at = k;
-      errc const e = s_.map.set(where, said, &changed);
+      errc const e = s_.map.set(where, attributes, &changed);
       s_.memory.fail_at = s_.mm.refuse_at = 0;
       if (e == errc::ok) return;
       CHECK(e == (failing == weakness::memory ? errc::no_memory : errc::registration_failed));
@@ -246,7 +248,7 @@ class page_model {
 }  // namespace
 
 template <>
-va_range svm::attribute_span<counted_policies>::interval() const {
+va_range svm::detail::attribute_span<counted_policies>::interval() const {
   ++spans_asked;
   return span_;
 }
@@ -405,8 +407,7 @@ TEST_SUITE("driver/attributes") {
     w.driver.close();
   }
 
-  TEST_CASE(
-      "a new word about a mapped span unmaps it, the same one again does not, a bad one says so (erratum 3.4.5)") {
+  TEST_CASE("a new word about a mapped span unmaps it, the same one again does not, a bad one says so") {
     world w{small_chunks()};
     w.map(chunk);
     REQUIRE(w.gpu_write(base, 5) == errc::ok);

@@ -316,7 +316,7 @@ TEST_SUITE("driver/garbage_collector") {
       REQUIRE(old->has(range_flag::removed));
       REQUIRE(w.range_count() == 1);
 
-      svm::range_memory<policies> memory{w.mover, w.memory};
+      svm::detail::range_memory<policies> memory{w.mover, w.memory};
       svm::garbage_collector<policies> second{w.driver.svm(), memory, rest};
       second.collect(w.driver.svm().lock_range(std::move(old)));
       CHECK(w.range_count() == 1);

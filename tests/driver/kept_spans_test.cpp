@@ -19,7 +19,7 @@ constexpr std::uint64_t count = 48;
 /// Spans of pages, beside a bit for each.
 struct scene {
   world w;
-  svm::kept_spans<policies> spans{w.memory};
+  svm::detail::kept_spans<policies> spans{w.memory};
   std::bitset<count> expected;
 
   [[nodiscard]] static va_range pages(std::uint64_t first, std::uint64_t size) {

@@ -569,7 +569,8 @@ TEST_SUITE("driver/queue_driver") {
     };
     CHECK(w.queues.restore() == errc::busy);
     w.hooks.hook = nullptr;
-    CHECK(w.count(event_kind::interfered_retry) - before <= svm::retry_budget<svm::mock::virtual_clock>::event_rounds);
+    CHECK(w.count(event_kind::interfered_retry) - before <=
+          svm::detail::retry_budget<svm::mock::virtual_clock>::event_rounds);
     CHECK(binds >= 16);
     CHECK(w.look(base) == stands_still);
     CHECK(w.complaint() == "");

@@ -12,7 +12,7 @@
 using namespace support;
 using svm::event_kind;
 using svm::invalidation_cause;
-using svm::retry_budget;
+using svm::detail::retry_budget;
 
 namespace {
 

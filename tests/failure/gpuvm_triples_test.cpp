@@ -120,7 +120,7 @@ struct vm_stage {
     });
     for (objects::bo* const known : bos) all.put(*known);
     held.unlock(ticket);
-    for (vm_mapping* const m : live) svm::destroy(memory, m);
+    for (vm_mapping* const m : live) svm::detail::destroy(memory, m);
   }
   /// What is held for lists and locks alone.
   void end_lists() {
@@ -129,13 +129,13 @@ struct vm_stage {
   }
 
   [[nodiscard]] vm_mapping* make() {
-    auto* const m = svm::construct<vm_mapping>(memory);
+    auto* const m = svm::detail::construct<vm_mapping>(memory);
     if (m != nullptr) live.insert(m);
     return m;
   }
   void free(vm_mapping& m) {
     live.erase(&m);
-    svm::destroy(memory, &m);
+    svm::detail::destroy(memory, &m);
   }
   void put(vm_object* o, std::uint64_t start, std::uint64_t end, std::uint64_t offset = 0) {
     vm_mapping& m = *make();
@@ -248,7 +248,7 @@ struct vm_state {
   }
   /// True when all that was allocated since is index nodes for later.
   [[nodiscard]] bool owes_only_nodes(vm_state const& o) const {
-    constexpr std::uint64_t node = sizeof(svm::index_node<32>);
+    constexpr std::uint64_t node = sizeof(svm::detail::index_node<32>);
     return blocks >= o.blocks && bytes - o.bytes == (blocks - o.blocks) * node;
   }
   /// True when each unit leads where it did before, or nowhere, or where it leads when nothing fails.
@@ -422,7 +422,7 @@ vm_call const of_objects[] = {
     {"validate", evicted, [](vm_stage& w) { return w.all.validate(w.driver); }, promise::progress},
     {"collect_external", three,
      [](vm_stage& w) {
-       svm::scratch_array<objects::bo*, svm::mock::counting_allocator> found(w.memory);
+       svm::detail::scratch_array<objects::bo*, svm::mock::counting_allocator> found(w.memory);
        errc const e = w.all.collect_external(found);
        for (objects::bo* const b : found)
          if (b != nullptr) w.all.put(*b);

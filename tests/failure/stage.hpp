@@ -60,7 +60,7 @@ class stage : public world {
       svm::finish_invalidating(owner, event, *collector);
     }
     svm::gpusvm<policies> svm;
-    svm::range_memory<policies> memory;
+    svm::detail::range_memory<policies> memory;
     std::optional<svm::garbage_collector<policies>> collector;
   };
   /// A driver that a call may end.

@@ -141,9 +141,9 @@ class state {
 
   /// True when the bookkeeping memory is what it was, but for index nodes that wait in a pool for the next insertion.
   [[nodiscard]] bool owes_only_nodes(state const& before) const {
-    constexpr std::uint64_t node = sizeof(svm::index_node<16>);
-    constexpr std::uint64_t bucket = sizeof(svm::chunk_bucket<svm::readers_lock>);
-    constexpr std::uint64_t table = sizeof(svm::chunk_table<svm::readers_lock>);
+    constexpr std::uint64_t node = sizeof(svm::detail::index_node<16>);
+    constexpr std::uint64_t bucket = sizeof(svm::detail::chunk_bucket<svm::detail::readers_lock>);
+    constexpr std::uint64_t table = sizeof(svm::detail::chunk_table<svm::detail::readers_lock>);
     if (blocks_ < before.blocks_ || bytes_ < before.bytes_) return false;
     std::uint64_t const blocks = blocks_ - before.blocks_;
     std::uint64_t const bytes = bytes_ - before.bytes_;

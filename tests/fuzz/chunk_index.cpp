@@ -200,7 +200,7 @@ class program {
   shape const& shape_;
   support::ledger_allocator memory_;
   typename tested::pool pool_{memory_, layout_of(shape_)};
-  typename tested::reservation room_;
+  typename tested::reserved_nodes room_;
   tested tree_{pool_, {shape_.base}};
   model model_;
   std::deque<object> objects_;

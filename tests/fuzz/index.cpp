@@ -243,7 +243,7 @@ class program {
 
   support::ledger_allocator memory_;
   typename tested::pool pool_{memory_};
-  typename tested::reservation nodes_;
+  typename tested::reserved_nodes nodes_;
   tested tree_{pool_};
   model model_;
   std::deque<object> objects_;

@@ -11,9 +11,9 @@
 
 using namespace svm::literals;
 using svm::byte_count;
-using svm::choose_chunk;
 using svm::cpu_va;
 using svm::va_range;
+using svm::detail::choose_chunk;
 
 namespace {
 

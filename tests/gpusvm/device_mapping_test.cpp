@@ -50,7 +50,7 @@ struct bench {
   }
 
   [[nodiscard]] errc map(std::vector<run> const& found, page_options wanted = {}) {
-    pages::room room{env};
+    pages::resources room{env};
     REQUIRE(room.reserve(found, wanted.allow_mixed) == errc::ok);
     return mapping.map(found, wanted, room);
   }

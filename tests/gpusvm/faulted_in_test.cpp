@@ -123,11 +123,11 @@ TEST_SUITE("gpusvm/faulted_in") {
     auto const held = [&] { return s.svm.lock_range(s.svm.find_or_insert(base, {})->range); };
     s.mm.walk = [](auto const&, auto&) { return errc::busy; };
     CHECK(s.svm.fault_in(held(), {}).error() == errc::busy);
-    CHECK(s.mm.walks == svm::retry_budget<svm::mock::virtual_clock>::event_rounds);
+    CHECK(s.mm.walks == svm::detail::retry_budget<svm::mock::virtual_clock>::event_rounds);
     s.mm.walks = 0;
     s.mm.walk = [](auto const&, auto&) { return errc::ok; };  // it says that it made them present, and shows none
     CHECK(s.svm.fault_in(held(), {}).error() == errc::busy);
-    CHECK(s.mm.walks == svm::retry_budget<svm::mock::virtual_clock>::unexplained_rounds);
+    CHECK(s.mm.walks == svm::detail::retry_budget<svm::mock::virtual_clock>::unexplained_rounds);
     s.mm.walk = [&](auto const& r, auto& found) {
       s.mm.fill({r.span.start() + byte_count{page_bytes}, byte_count{page_bytes}}, found);
       return errc::ok;

@@ -38,7 +38,7 @@ svm::locked_range<script::policies> range_of(script& s) {
 }
 /// The room of the first array that a walk of 512 runs takes.
 constexpr std::size_t first_array =
-    8 * svm::walked_runs<script::policies::mm, scripted_allocator>::runs_on_stack * sizeof(script::run);
+    8 * svm::detail::walked_runs<script::policies::mm, scripted_allocator>::runs_on_stack * sizeof(script::run);
 
 }  // namespace
 

@@ -13,7 +13,7 @@
 using namespace support;
 using svm::lookup_options;
 using svm::range_flag;
-using svm::retry_budget;
+using svm::detail::retry_budget;
 using kind = svm::lookup<policies>::kind;
 
 namespace {

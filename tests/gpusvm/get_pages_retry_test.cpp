@@ -18,7 +18,7 @@ using svm::page_place;
 
 namespace {
 
-constexpr int rounds = svm::retry_budget<svm::mock::virtual_clock>::event_rounds;
+constexpr int rounds = svm::detail::retry_budget<svm::mock::virtual_clock>::event_rounds;
 
 svm::mock::machine_options system_only() {
   return options([](auto& o) { o.driver.migrate = svm::migration_mode::never; });
@@ -86,7 +86,7 @@ TEST_SUITE("gpusvm/get_pages") {
   }
 
   TEST_CASE("a budget ends with its rounds, those with events and those without counted apart, or with its time") {
-    using budget = svm::retry_budget<svm::mock::virtual_clock>;
+    using budget = svm::detail::retry_budget<svm::mock::virtual_clock>;
     svm::mock::virtual_clock clock;
     budget rounds_out{clock};
     for (int i = 1; i < budget::event_rounds; ++i) CHECK(rounds_out.after_event());

@@ -123,7 +123,7 @@ struct bench {
     }
   }
   [[nodiscard]] errc map(std::vector<run> const& found, page_options wanted = {}) {
-    pages::room room{env};
+    pages::resources room{env};
     REQUIRE(room.reserve(found, wanted.allow_mixed) == errc::ok);
     return mapping.map(found, wanted, room);
   }
@@ -257,14 +257,14 @@ TEST_SUITE("gpusvm/map") {
     std::vector const on_device{b.mine(1), b.mine(3)};
     std::vector const in_system{system_page(1), system_page(3), system_page(5, 2)};
     {
-      pages::room room{b.env};
+      pages::resources room{b.env};
       REQUIRE(room.reserve(in_system, false) == errc::ok);
       REQUIRE(b.device.reserved.size() == 1);
       REQUIRE(b.mapping.map(on_device, {}, room) == errc::ok);
       CHECK(b.device.reserved.size() == 0);
       CHECK(b.device.syncs == 0);
     }
-    pages::room unused{b.env};
+    pages::resources unused{b.env};
     REQUIRE(unused.reserve(on_device, false) == errc::ok);
     CHECK(b.device.reserved.size() == 0);
     REQUIRE(unused.reserve(in_system, false) == errc::ok);

@@ -30,7 +30,7 @@ std::string ranges(world& w) {
 std::string chunks_of(std::uint64_t first_page, std::uint64_t count) {
   static constexpr byte_count table[] = {byte_count{2 * MiB}, byte_count{64 * KiB}, byte_count{4 * KiB}};
   std::string all;
-  svm::for_each_chunk(table, span(at(first_page * page_bytes), count * page_bytes), [&](va_range chosen) {
+  svm::detail::for_each_chunk(table, span(at(first_page * page_bytes), count * page_bytes), [&](va_range chosen) {
     all += std::to_string((chosen.start() - base).value / page_bytes) + "+" +
            std::to_string(chosen.size().value / page_bytes) + " ";
     return true;

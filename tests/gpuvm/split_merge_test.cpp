@@ -364,14 +364,14 @@ TEST_SUITE("gpuvm/split_merge") {
     CHECK(w.vm.find_at(va(0))->flags() == marked);
     CHECK(w.vm.find_at(va(1))->flags() == svm::mapping_flags::none);
     CHECK(w.vm.find_at(va(2))->flags() == marked);
-    CHECK(svm::has(marked, svm::mapping_flags::sparse));
-    CHECK(!svm::has(marked, svm::mapping_flags::invalidated));
+    CHECK(svm::has_flags(marked, svm::mapping_flags::sparse));
+    CHECK(!svm::has_flags(marked, svm::mapping_flags::invalidated));
     w.vm.find_at(va(0))->set_flags(marked & ~svm::mapping_flags::sparse);
     CHECK(w.vm.find_at(va(0))->flags() == static_cast<svm::mapping_flags>(256));
-    CHECK(!svm::has(w.vm.find_at(va(0))->flags(), svm::mapping_flags::sparse));
+    CHECK(!svm::has_flags(w.vm.find_at(va(0))->flags(), svm::mapping_flags::sparse));
     mapping& last = *w.vm.find_at(va(2));
     last.set_flags(last.flags() | svm::mapping_flags::invalidated);
-    CHECK(svm::has(last.flags(), svm::mapping_flags::invalidated));
-    CHECK(svm::has(last.flags(), marked));
+    CHECK(svm::has_flags(last.flags(), svm::mapping_flags::invalidated));
+    CHECK(svm::has_flags(last.flags(), marked));
   }
 }

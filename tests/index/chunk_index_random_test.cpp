@@ -185,7 +185,7 @@ class twins {
   splitmix64 random_;
   support::ledger_allocator memory_;
   typename Index::pool pool_{memory_, scene_.layout()};
-  typename Index::reservation room_;
+  typename Index::reserved_nodes room_;
   Index tree_{pool_, {scene_.base}};
   model model_;
   std::deque<object> objects_;

@@ -330,7 +330,7 @@ TEST_SUITE("index/chunk_index") {
       CHECK(b.tree.reserve().error() == errc::no_memory);
       CHECK(b.memory.outstanding() == 0);
       CHECK(b.pool.check());
-      index::reservation kept;
+      index::reserved_nodes kept;
       CHECK(b.tree.replenish(kept) == errc::ok);
       CHECK(b.memory.outstanding() == index::nodes_per_insert);
       CHECK(b.tree.insert(kept, o) == nullptr);
@@ -345,7 +345,7 @@ TEST_SUITE("index/chunk_index") {
     for (std::uint64_t i = 0; i < 1000; ++i) row.push_back({chunk(i * 128 * KiB, 64 * KiB)});
     for (int round = 0; round < 2; ++round) {
       std::uint64_t const calls = b.memory.calls;
-      index::reservation kept;
+      index::reserved_nodes kept;
       for (object& o : row) {
         REQUIRE(b.tree.replenish(kept) == errc::ok);
         REQUIRE(b.tree.insert(kept, o) == nullptr);

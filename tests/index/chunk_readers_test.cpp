@@ -71,7 +71,7 @@ TEST_SUITE("index/chunk_readers") {
     {
       index tree{pool, {base}};
       std::vector<object> row = row_of(40);
-      index::reservation room;
+      index::reserved_nodes room;
       for (object& o : row) {
         REQUIRE(tree.replenish(room) == errc::ok);
         REQUIRE(tree.insert(room, o) == nullptr);
@@ -115,7 +115,7 @@ TEST_SUITE("index/chunk_readers") {
       };
       std::thread first{read, 1};
       std::thread second{read, 2};
-      index::reservation room;
+      index::reserved_nodes room;
       std::uint64_t seed = 3;
       // Some places are dense and some are sparse, and which ones changes.
       for (int step = 0; step < 20'000 || validated.load() < 1000; ++step) {

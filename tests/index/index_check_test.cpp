@@ -26,9 +26,9 @@ using support::telling_heap;
 
 namespace {
 
-using node = index_node<4>;
+using node = detail::index_node<4>;
 using pool = index_node_pool<null_lock, telling_heap, node>;
-using tree = index_tree<pool, 4>;
+using tree = detail::index_tree<pool, 4>;
 
 /// A tree of the keys 10, 20, 30 and so on: three in each leaf but the last.
 struct planted {
@@ -42,11 +42,11 @@ struct planted {
       auto reserved = nodes.reserve(tree::max_height);
       REQUIRE(reserved);
       if (keys.size() == 0) {
-        keys.plant(*reserved, key, index_value{object});
+        keys.plant(*reserved, key, detail::index_value{object});
       } else {
         tree::path way;
         keys.locate(key, way);
-        keys.insert(*reserved, way, key, index_value{object});
+        keys.insert(*reserved, way, key, detail::index_value{object});
       }
     }
     REQUIRE(keys.check());
@@ -56,7 +56,7 @@ struct planted {
   ~planted() {
     while (keys.size() > 0) {
       tree::path way;
-      keys.find(keys.first().where->keys[0], index_value{object}, way);
+      keys.find(keys.first().where->keys[0], detail::index_value{object}, way);
       keys.erase(way);
     }
     nodes.trim();
@@ -108,8 +108,8 @@ TEST_SUITE("index/index_check") {
     int object = 0;
     node n;
     CHECK(n.check());
-    n.open(0, 10, index_value{object});
-    n.open(1, 20, index_value{object});
+    n.open(0, 10, detail::index_value{object});
+    n.open(1, 20, detail::index_value{object});
     CHECK(n.check());
 
     n.count = 5;
@@ -174,8 +174,8 @@ TEST_SUITE("index/index_check") {
     node& first = t.at(10, 0);
     node& middle = t.at(40, 0);
     node const whole[] = {root, first, middle};
-    first.open(3, 35, index_value{t.object});
-    middle.open(3, 65, index_value{t.object});
+    first.open(3, 35, detail::index_value{t.object});
+    middle.open(3, 65, detail::index_value{t.object});
     keep(root, 2);
     CHECK_FALSE(t.keys.check());
     root = whole[0];
@@ -212,7 +212,7 @@ TEST_SUITE("index/index_check") {
     // Of the pool's nodes only the root holds a pointer to the first object.
     node* root = nullptr;
     for (std::byte* const block : memory.blocks)
-      if (auto* const n = reinterpret_cast<node*>(block); n->values[0] == index_value{low}) root = n;
+      if (auto* const n = reinterpret_cast<node*>(block); n->values[0] == detail::index_value{low}) root = n;
     REQUIRE(root != nullptr);
     root->next = root;
     CHECK_FALSE(objects.check());

@@ -63,7 +63,7 @@ sequence overlapping(Index const& tree, va_range window) {
 
 template <class Index>
 bool insert_or_refuse(Index& tree, object& o) {
-  result<typename Index::reservation> nodes = tree.reserve();
+  result<typename Index::reserved_nodes> nodes = tree.reserve();
   return nodes && tree.insert(*nodes, o) == nullptr;
 }
 
@@ -231,7 +231,7 @@ class twins {
   std::uint64_t base_;
   heap memory_;
   typename Index::pool pool_{memory_};
-  typename Index::reservation nodes_;
+  typename Index::reserved_nodes nodes_;
   Index tree_{pool_};
   map model_;
   std::vector<object> objects_;
@@ -381,7 +381,7 @@ TEST_SUITE("index/interval_index") {
         std::map<std::uint64_t, object*> model;
         plain<Index> p;
         bool good = true;
-        auto const insert = [&](typename Index::reservation& nodes, std::uint64_t a) {
+        auto const insert = [&](typename Index::reserved_nodes& nodes, std::uint64_t a) {
           object& o = *unused.back();
           unused.pop_back();
           o.span = span(a, a);
@@ -399,7 +399,7 @@ TEST_SUITE("index/interval_index") {
           bool const taken = before != nullptr && before->last() == a;
           std::uint64_t const most = behind == nullptr ? base + (universe - 1) : behind->first() - 1;
           std::uint64_t const least = before == nullptr ? base : before->last() + 1;
-          typename Index::reservation nodes;
+          typename Index::reserved_nodes nodes;
           if (!grow && before != nullptr) {
             object& old = *before;
             std::uint64_t const first = old.first();

@@ -97,7 +97,7 @@ struct bench {
   }
 
   object* insert(object& o) {
-    result<typename index::reservation> nodes = tree.reserve();
+    result<typename index::reserved_nodes> nodes = tree.reserve();
     if (!nodes) {
       sound = false;
       return &o;
@@ -520,7 +520,7 @@ TEST_SUITE("index/interval_index") {
       b.memory.calls = 0;
       b.memory.fail_at = step;
       {
-        result<typename index::reservation> const nodes = b.tree.reserve();
+        result<typename index::reserved_nodes> const nodes = b.tree.reserve();
         if (step < long{index::nodes_per_insert}) {
           CHECK(nodes.error() == errc::no_memory);
           CHECK(b.memory.calls == step + 1);
@@ -545,7 +545,7 @@ TEST_SUITE("index/interval_index") {
     constexpr std::size_t whole = index::nodes_per_insert;
     Bench b;
     object& o = b.make(span(0, 0));
-    typename index::reservation mine;
+    typename index::reserved_nodes mine;
     CHECK(b.tree.replenish(mine) == errc::ok);
     CHECK(b.tree.insert(mine, o) == nullptr);
     CHECK(mine.credit() == whole - 1);
@@ -566,13 +566,13 @@ TEST_SUITE("index/interval_index") {
   TEST_CASE("a reservation made before a million insertions serves the last of them without the allocator") {
     bench<32> b;
     b.check_each = false;
-    result<bench<32>::index::reservation> early = b.tree.reserve();
+    result<bench<32>::index::reserved_nodes> early = b.tree.reserve();
     REQUIRE(early.has_value());
     constexpr std::size_t n = 1'000'000;
     std::vector<object>& row = b.make_row(n, 0, 2, 1);
     std::size_t refused = 0;
     {
-      bench<32>::index::reservation nodes;
+      bench<32>::index::reserved_nodes nodes;
       for (object& o : row)
         if (b.tree.replenish(nodes) != errc::ok || b.tree.insert(nodes, o) != nullptr) ++refused;
     }
@@ -595,7 +595,7 @@ TEST_SUITE("index/interval_index") {
     std::size_t most_expected = 0;
     std::size_t height = 0;
     for (object& o : row) {
-      result<bench<4>::index::reservation> nodes = b.tree.reserve();
+      result<bench<4>::index::reserved_nodes> nodes = b.tree.reserve();
       REQUIRE(nodes.has_value());
       if (b.tree.insert(*nodes, o) != nullptr) FAIL("refused");
       std::size_t const used = bench<4>::index::nodes_per_insert - nodes->credit();
@@ -635,12 +635,12 @@ TEST_SUITE("index/interval_index") {
     CHECK(bench<32>::index::nodes_per_insert == 14);
     auto const reserved = [&] { return b.pool.in_use().reserved; };
     {
-      index::reservation first = b.tree.reserve().value();
+      index::reserved_nodes first = b.tree.reserve().value();
       CHECK(reserved() == whole);
       CHECK(b.memory.calls == static_cast<long>(whole));
-      index::reservation second = b.tree.reserve().value();
+      index::reserved_nodes second = b.tree.reserve().value();
       CHECK(reserved() == 2 * whole);
-      index::reservation moved{std::move(first)};
+      index::reserved_nodes moved{std::move(first)};
       CHECK(moved.credit() == whole);
       CHECK(first.credit() == 0);
       CHECK(reserved() == 2 * whole);
@@ -665,7 +665,7 @@ TEST_SUITE("index/interval_index") {
     object& o = b.make(span(0, 9));
     object& other = b.make(span(9, 10));
     REQUIRE(b.insert(o) == nullptr);
-    bench<16>::index::reservation nodes = b.tree.reserve().value();
+    bench<16>::index::reserved_nodes nodes = b.tree.reserve().value();
     CHECK(b.tree.insert(nodes, other) == &o);
     CHECK(nodes.credit() == bench<16>::index::nodes_per_insert);
   }
@@ -705,7 +705,7 @@ TEST_SUITE("index/interval_index") {
         std::vector<object> row = row_of(200, 0, 2, 1);
         for (int round = 0; round < 5; ++round) {
           for (object& o : row) {
-            result<index::reservation> nodes = tree.reserve();
+            result<index::reserved_nodes> nodes = tree.reserve();
             if (!nodes || tree.insert(*nodes, o) != nullptr) ++refused;
           }
           for (object& o : row) tree.erase(o);
@@ -757,7 +757,7 @@ TEST_SUITE("index/interval_index") {
       std::vector<object> row = row_of(1000, 0, 2, 1);
       auto const work = [&](std::size_t first) {
         for (std::size_t i = first; i < row.size(); i += 2) {
-          result<index::reservation> nodes = tree.reserve();
+          result<index::reserved_nodes> nodes = tree.reserve();
           exclusive_guard const guard{lock};
           if (!nodes || tree.insert(*nodes, row[i]) != nullptr) ++refused;
         }

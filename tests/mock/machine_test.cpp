@@ -183,7 +183,7 @@ TEST_SUITE("mock/machine, teardown") {
     static_assert(stays_where_it_is<svm::devmem<policies>>);
     static_assert(stays_where_it_is<svm::range<policies>>);
     static_assert(stays_where_it_is<svm::notifier<policies>>);
-    static_assert(stays_where_it_is<svm::transfer<policies>>);
+    static_assert(stays_where_it_is<svm::detail::transfer<policies>>);
     world w{small_chunks()};
     use_everything(w);
     w.driver.close();

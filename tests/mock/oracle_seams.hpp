@@ -45,7 +45,8 @@ std::uint32_t& block_count(svm::device_mapping<policies>& p);
 inline device_address& first_block(svm::device_mapping<policies>& p) {
   return const_cast<device_address&>(p.blocks_locked()[0]);
 }
-template struct open_count<&svm::device_mapping<policies>::blocks_, &svm::address_blocks<policies::allocator>::count_>;
+template struct open_count<&svm::device_mapping<policies>::blocks_,
+                           &svm::detail::address_blocks<policies::allocator>::count_>;
 
 template <auto Allocations>
 struct open_memory {

@@ -240,9 +240,9 @@ TEST_SUITE("mock/oracle_spans, what changed") {
     exact w;
     REQUIRE(w.fault(base) == errc::ok);
     w.driver.reset();
-    set_flags(pages_of(range_of(w)), bit(svm::page_flag::valid));
+    set_flags(pages_of(range_of(w)), svm::detail::bit(svm::page_flag::valid));
     check_all_find(w, first_chunk, "O-20");
-    set_flags(pages_of(range_of(w)), bit(svm::page_flag::device));
+    set_flags(pages_of(range_of(w)), svm::detail::bit(svm::page_flag::device));
     check_all_find(w, first_chunk, "O-20");
     set_flags(pages_of(range_of(w)), 0);
     check_all_find(w, first_chunk, "");

@@ -16,7 +16,7 @@ using account = svm::device_account<policies>;
 using account_ref = svm::device_account_ref<policies>;
 
 account_ref make_account(world& w, std::uint64_t limit) {
-  account* const made = svm::construct<account>(w.memory, w.memory, byte_count{limit});
+  account* const made = svm::detail::construct<account>(w.memory, w.memory, byte_count{limit});
   REQUIRE(made != nullptr);
   return account_ref::adopt(*made);
 }

@@ -97,7 +97,7 @@ TEST_SUITE("pagemap/evict") {
     w.hooks.hook = [&](step s) { tries += s == step::collecting ? 1 : 0; };
     auto const copies = w.failures.calls(failure::copy);
     CHECK(w.mover.evict(*victim) == errc::in_use);
-    CHECK(tries == svm::eviction_attempts);
+    CHECK(tries == svm::detail::eviction_attempts);
     CHECK(w.failures.calls(failure::copy) - copies == 1);  // erratum 3.2.4
     w.hooks.hook = nullptr;
     CHECK(w.device_pages(base, chunk) == 1);
@@ -116,7 +116,7 @@ TEST_SUITE("pagemap/evict") {
     int tries = 0;
     w.hooks.hook = [&](step s) { tries += s == step::collecting ? 1 : 0; };
     CHECK(w.mover.evict_span(w.process, span(base, chunk)) == errc::in_use);
-    CHECK(tries == svm::eviction_attempts);
+    CHECK(tries == svm::detail::eviction_attempts);
     w.hooks.hook = nullptr;
     CHECK(w.device_pages(base, chunk) == 1);
     w.process.pin(page_at(3), false);

@@ -7,7 +7,7 @@ using namespace support;
 
 namespace {
 
-using transfer = svm::transfer<policies>;
+using transfer = svm::detail::transfer<policies>;
 using svm::dma_direction;
 
 /// `count` system pages that belong to the test.

@@ -176,7 +176,7 @@ TEST_SUITE("placement/fault_batch") {
 
   TEST_CASE("every sequence of four faults on two pages and two uTLBs merges as a model does") {
     struct group {
-      unsigned page, utlb, access_kind, instances, mask;
+      unsigned page, utlb, access, instances, mask;
     };
     constexpr unsigned kinds = 2 * 2 * 3;
     for (unsigned code = 0; code < kinds * kinds * kinds * kinds; ++code) {
@@ -194,7 +194,7 @@ TEST_SUITE("placement/fault_batch") {
           into = static_cast<int>(model.size()) - 1;
         if (into < 0) {
           last_of[utlb] = static_cast<int>(model.size());
-          model.push_back({page, utlb, access_kind, 1, 1u << access});
+          model.push_back({page, utlb, access, 1, 1u << access});
         } else {
           group& g = model[static_cast<unsigned>(into)];
           ++g.instances;

@@ -297,22 +297,22 @@ TEST_SUITE("placement/explicit_migration") {
   TEST_CASE("two passes move every block, the second maps; one block and spared CPU mappings have one pass") {
     span_view v;
     CHECK(migrate_explicitly({.first_block = 4, .blocks = 2, .destination = gpu(0)}, v) == errc::ok);
-    CHECK(v.attributes == list{"move 4", "move 5", "map 4", "map 5"});
+    CHECK(v.said == list{"move 4", "move 5", "map 4", "map 5"});
     span_view one;
     CHECK(migrate_explicitly({.first_block = 4, .blocks = 1, .destination = gpu(0)}, one) == errc::ok);
-    CHECK(one.attributes == list{"map 4"});
+    CHECK(one.said == list{"map 4"});
     span_view spared;
     spared.ahead = true;
     CHECK(migrate_explicitly({.first_block = 4, .blocks = 2, .destination = gpu(0), .skips_cpu_mappings = true},
                              spared) == errc::ok);
-    CHECK(spared.attributes == list{"map 4", "map 5"});
+    CHECK(spared.said == list{"map 4", "map 5"});
   }
 
   TEST_CASE("a destination without memory gets nothing, and that is no error") {
     span_view v;
     v.memory = false;
     CHECK(migrate_explicitly({.first_block = 0, .blocks = 3, .destination = gpu(0)}, v) == errc::ok);
-    CHECK(v.attributes.empty());
+    CHECK(v.said.empty());
   }
 
   TEST_CASE("the CPU is unmapped ahead in windows of four blocks, which end before a block that is there in part") {
@@ -320,8 +320,8 @@ TEST_SUITE("placement/explicit_migration") {
     v.ahead = true;
     v.there = {6};
     CHECK(migrate_explicitly({.first_block = 0, .blocks = 9, .destination = gpu(0)}, v) == errc::ok);
-    v.attributes.resize(13);
-    CHECK(v.attributes == list{"unmap 0+4", "move 0", "move 1", "move 2", "move 3", "unmap 4+2", "move 4", "move 5", "move 6",
+    v.said.resize(13);
+    CHECK(v.said == list{"unmap 0+4", "move 0", "move 1", "move 2", "move 3", "unmap 4+2", "move 4", "move 5", "move 6",
                          "unmap 7+2", "move 7", "move 8", "map 0"});
   }
 
@@ -331,7 +331,7 @@ TEST_SUITE("placement/explicit_migration") {
       v.ahead = true;
       v.fails_at = at;
       CHECK(migrate_explicitly({.first_block = 0, .blocks = 2, .destination = gpu(0)}, v) == errc::no_vma);
-      CHECK(v.attributes.size() == at + 1);
+      CHECK(v.said.size() == at + 1);
     }
   }
 

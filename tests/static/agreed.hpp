@@ -45,7 +45,7 @@ inline constexpr bool device = both(svm::device<D, Page>, svm::explain_device<D,
 template <class P, class Page, class Device>
 inline constexpr bool pagemap = both(svm::pagemap<P, Page, Device>, svm::explain_pagemap<P, Page, Device, answer>());
 template <class P>
-inline constexpr bool policies = both(svm::complete_policies<P>, svm::explain<P, answer>());
+inline constexpr bool policies = both(svm::detail::complete_policies<P>, svm::explain<P, answer>());
 template <class P>
 inline constexpr bool migrating_policies = both(svm::migrating_policies<P>, svm::explain_migrating<P, answer>());
 
@@ -53,19 +53,19 @@ template <class M>
 inline constexpr bool settling_mm = part(svm::settling_mm<M>, svm::claims_settling<M>,
                                          svm::explain_settling<M, answer>());
 template <class D>
-inline constexpr bool two_pass_device = part(svm::two_pass_device<D>, svm::claims_two_pass<D>,
+inline constexpr bool two_pass_device = part(svm::two_pass_device<D>, svm::detail::claims_two_pass<D>,
                                              svm::explain_two_pass<D, answer>());
 template <class D>
-inline constexpr bool queue_device = part(svm::queue_device<D>, svm::claims_queues<D>,
+inline constexpr bool queue_device = part(svm::queue_device<D>, svm::detail::claims_queues<D>,
                                           svm::explain_queues<D, answer>());
 template <class D, class Page>
-inline constexpr bool iova_device = part(svm::iova_device<D, Page>, svm::claims_iova<D, Page>,
+inline constexpr bool iova_device = part(svm::iova_device<D, Page>, svm::detail::claims_iova<D, Page>,
                                          svm::explain_iova<D, Page, answer>());
 template <class D>
-inline constexpr bool noncoherent_device = part(svm::noncoherent_device<D>, svm::claims_noncoherent<D>,
+inline constexpr bool noncoherent_device = part(svm::noncoherent_device<D>, svm::detail::claims_noncoherent<D>,
                                                 svm::explain_noncoherent<D, answer>());
 template <class P, class Page>
-inline constexpr bool piecewise_pagemap = part(svm::piecewise_pagemap<P, Page>, svm::claims_pieces<P, Page>,
+inline constexpr bool piecewise_pagemap = part(svm::piecewise_pagemap<P, Page>, svm::detail::claims_pieces<P, Page>,
                                                svm::explain_pieces<P, Page, answer>());
 
 }  // namespace agreed

@@ -257,7 +257,7 @@ struct scripted : svm::invalidation_client<scripted_policies<PageBytes>> {
   svm::mock::statistics stats;
   svm::environment<policies> env{mm, device, pagemap, memory, clock, stats};
   svm::migrator<policies> mover{env};
-  svm::range_memory<policies> range_memory{mover, memory};
+  svm::detail::range_memory<policies> range_memory{mover, memory};
   svm::gpusvm<policies> svm;
 
   explicit scripted(svm::gpusvm_layout const& shape) : svm(env, shape, *this) {}

@@ -84,17 +84,17 @@ class opened_space {
   opened_space& operator=(opened_space const&) = delete;
 
   [[nodiscard]] errc open() {
-    svm_ = svm::construct<driver_type>(memory_, world_.mover, world_.driver.svm().env(), world_.driver.svm().shape(),
-                                       world_.driver.options());
+    svm_ = svm::detail::construct<driver_type>(memory_, world_.mover, world_.driver.svm().env(),
+                                               world_.driver.svm().shape(), world_.driver.options());
     if (svm_ == nullptr) return errc::no_memory;
     if (errc const e = svm_->fault(base, access_kind::write); e != errc::ok) return e;
-    reservation_ = svm::construct<svm::mock::reservation>(memory_);
+    reservation_ = svm::detail::construct<svm::mock::reservation>(memory_);
     if (reservation_ == nullptr) return errc::no_memory;
-    space_ = svm::construct<svm::gpuvm<bind_types>>(memory_, *svm::gpuvm_layout::make({0}, {GiB}), memory_);
+    space_ = svm::detail::construct<svm::gpuvm<bind_types>>(memory_, *svm::gpuvm_layout::make({0}, {GiB}), memory_);
     if (space_ == nullptr) return errc::no_memory;
-    objects_ = svm::construct<svm::gpuvm_objects<bind_types>>(memory_, *space_, *reservation_, memory_);
+    objects_ = svm::detail::construct<svm::gpuvm_objects<bind_types>>(memory_, *space_, *reservation_, memory_);
     if (objects_ == nullptr) return errc::no_memory;
-    object_ = svm::construct<bind_object>(memory_, *reservation_, svm::list_guard::immediate);
+    object_ = svm::detail::construct<bind_object>(memory_, *reservation_, svm::list_guard::immediate);
     if (object_ == nullptr) return errc::no_memory;
     auto const got = objects_->obtain(*object_);
     if (!got) return got.error();
@@ -105,7 +105,7 @@ class opened_space {
  private:
   template <class T>
   void end(T* part) {
-    if (part != nullptr) svm::destroy(memory_, part);
+    if (part != nullptr) svm::detail::destroy(memory_, part);
   }
 
   policies::allocator& memory_;

@@ -123,7 +123,7 @@ TEST_SUITE("upstream") {
     };
     CHECK(w.mover.evict(*victim) == errc::in_use);
     w.hooks.hook = nullptr;
-    CHECK(attempts == svm::eviction_attempts);
+    CHECK(attempts == svm::detail::eviction_attempts);
     CHECK(w.failures.calls(failure::copy) - copies == 2);
     CHECK(w.stats.bytes(svm::event_kind::migrated_to_system) == chunk - page_bytes);
     CHECK(w.device_pages(base, chunk) == 1);

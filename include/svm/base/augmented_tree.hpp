@@ -30,11 +30,15 @@ class tree_hook {
   std::uint8_t height_ = 0;     // of the subtree; 0: in no tree
 };
 
+namespace detail {
+
 /// The probe of an `augmented_tree` that counts nothing.
 struct no_tree_probe {
   /// A search looks at a node.
   static void looked() {}
 };
+
+}  // namespace detail
 
 /// A balanced tree of objects that embed their links, in the order of `key()`; equal keys stand in the order of
 /// insertion. It finds the next object whose `weight()` reaches a bound.
@@ -47,7 +51,7 @@ struct no_tree_probe {
 /// knows the greatest weight of its subtree. The tree neither moves nor copies. An object's key and weight stay while it
 /// is in the tree.
 /// \source include/linux/interval_tree_generic.h
-template <class T, class Tag = T, class Probe = no_tree_probe>
+template <class T, class Tag = T, class Probe = detail::no_tree_probe>
 class augmented_tree {
   using hook = tree_hook<Tag>;
 

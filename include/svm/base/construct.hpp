@@ -9,7 +9,7 @@
 
 #include <svm/config.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// Makes a `T` in memory of `memory` (a model of `allocator`), or returns null when there is none.
 template <class T, class Allocator, class... Arguments>
@@ -83,4 +83,4 @@ class [[nodiscard]] scratch_array {
   std::size_t capacity_ = 0;
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

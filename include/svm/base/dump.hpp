@@ -31,11 +31,13 @@ class text_piece {
 ///
 ///     space.dump([](std::string_view text) { std::cerr << text; });
 ///
-/// A piece is a line with its end, but for lines that are longer than `line_writer::room`.
+/// A piece is a line with its end, but for lines that are longer than `line_writer::capacity`.
 template <class Out>
 concept text_sink = requires(Out& out, text_piece piece) {
   out(piece);
 };
+
+namespace detail {
 
 /// Composes lines of text and numbers, and hands each to a sink.
 ///
@@ -44,7 +46,7 @@ template <text_sink Out>
 class line_writer {
  public:
   /// The longest line that arrives in one piece, its end included.
-  static constexpr std::size_t room = 120;
+  static constexpr std::size_t capacity = 120;
 
   explicit line_writer(Out& out) : out_(out) {}
   line_writer(line_writer const&) = delete;
@@ -92,7 +94,7 @@ class line_writer {
 
  private:
   void put(char c) {
-    if (size_ == room) hand_over();
+    if (size_ == capacity) hand_over();
     line_[size_++] = c;
   }
   void hand_over() {
@@ -102,7 +104,9 @@ class line_writer {
 
   Out& out_;
   std::size_t size_ = 0;
-  char line_[room];
+  char line_[capacity];
 };
+
+}  // namespace detail
 
 }  // namespace svm::inline v0

@@ -42,7 +42,7 @@ enum class lock_rank : std::uint8_t {
   leaf_statistics,
 };
 
-[[nodiscard]] constexpr char const* name(lock_rank rank) {
+[[nodiscard]] constexpr char const* lock_rank_name(lock_rank rank) {
   constexpr char const* names[] = {"vm",        "range",    "eviction",  "mm",         "page",
                                    "notifier",  "queues",   "device",    "page table", "device memory",
                                    "collector", "sequence", "allocator", "iommu",      "statistics"};

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// A limit and how much of it is taken; any thread may call any function. `Counter` is an atomic word of a lock policy.
 ///
@@ -35,4 +35,4 @@ class quota {
   Counter used_{0};
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

@@ -57,9 +57,15 @@ struct address {
   [[nodiscard]] constexpr bool is_aligned(byte_count alignment) const { return (value & (alignment.value - 1)) == 0; }
 };
 
-using cpu_va = address<struct cpu_va_tag>;  ///< in a process's address space; the GPU uses the same numbers
-using gpu_va = address<struct gpu_va_tag>;  ///< in a GPU's own VA space (gpuvm)
-using dma_addr = address<struct dma_tag>;   ///< what a device puts on its bus; 0 is an address like any other
+namespace detail {
+struct cpu_va_tag;
+struct gpu_va_tag;
+struct dma_tag;
+}  // namespace detail
+
+using cpu_va = address<detail::cpu_va_tag>;  ///< in a process's address space; the GPU uses the same numbers
+using gpu_va = address<detail::gpu_va_tag>;  ///< in a GPU's own VA space (gpuvm)
+using dma_addr = address<detail::dma_tag>;   ///< what a device puts on its bus; 0 is an address like any other
 
 /// How many pages of `page_size` (a power of two) `bytes` holds; `bytes` is a multiple of it.
 [[nodiscard]] constexpr page_count pages_in(byte_count bytes, byte_count page_size) {

@@ -105,6 +105,8 @@ concept noncoherent_device = requires(D& d, dma_addr address, page_count count, 
   { d.sync_for_system(address, count, direction) } noexcept -> std::same_as<void>;
 };
 
+namespace detail {
+
 /// True when a device has something by a name of the part, whatever its type: then it means to have the part, and one
 /// that is misspelt or has another type is a mistake.
 template <class D>
@@ -135,6 +137,8 @@ concept claims_noncoherent = requires { &D::sync_for_device; } || requires { &D:
     requires(D& d, dma_addr address, page_count count, dma_direction direction) {
       d.sync_for_system(address, count, direction);
     };
+
+}  // namespace detail
 
 /// Explains what a type lacks to be a device.
 template <class D, class Page, on_missing How = on_missing::error>
@@ -167,7 +171,7 @@ template <class D, class Page, on_missing How = on_missing::error>
 /// Explains what a device that claims the part lacks of it; likewise the next.
 template <class D, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_two_pass() {
-  if constexpr (!claims_two_pass<D>)
+  if constexpr (!detail::claims_two_pass<D>)
     return true;
   else if constexpr (!requires(D& d, va_range span) { { d.begin_invalidate(span) } noexcept -> std::same_as<void>; })
     static_assert(How == on_missing::answer,
@@ -182,7 +186,7 @@ template <class D, on_missing How = on_missing::error>
 
 template <class D, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_queues() {
-  if constexpr (!claims_queues<D>)
+  if constexpr (!detail::claims_queues<D>)
     return true;
   else if constexpr (!requires(D& d) { { d.stop_queues() } noexcept -> std::same_as<void>; })
     static_assert(How == on_missing::answer, "svm: device needs `void stop_queues() noexcept`, to be a queue_device");
@@ -195,7 +199,7 @@ template <class D, on_missing How = on_missing::error>
 
 template <class D, class Page, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_iova() {
-  if constexpr (!claims_iova<D, Page>)
+  if constexpr (!detail::claims_iova<D, Page>)
     return true;
   else if constexpr (!requires(D& d, byte_count size) {
     { d.reserve_iova(size) } noexcept -> std::same_as<result<dma_addr>>;
@@ -227,7 +231,7 @@ template <class D, class Page, on_missing How = on_missing::error>
 
 template <class D, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_noncoherent() {
-  if constexpr (!claims_noncoherent<D>)
+  if constexpr (!detail::claims_noncoherent<D>)
     return true;
   else if constexpr (!requires(D& d, dma_addr address, page_count count, dma_direction direction) {
     { d.sync_for_device(address, count, direction) } noexcept -> std::same_as<void>;

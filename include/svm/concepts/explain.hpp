@@ -16,6 +16,8 @@
 
 namespace svm::inline v0 {
 
+namespace detail {
+
 /// A bundle that names a pagemap is of a GPU that has memory.
 template <class P>
 concept claims_device_memory = requires {
@@ -59,6 +61,8 @@ template <class P, on_missing How = on_missing::error>
     return explain_pagemap<typename P::pagemap, typename P::mm::page, typename P::device, How>();
 }
 
+}  // namespace detail
+
 /// Explains what a bundle lacks to be a model of `svm_policies`, and of `migrating_policies` when it names a pagemap: the first error of the compiler begins with one sentence
 /// that names the first thing that is missing, in the order of the concepts. Write it beside a new bundle:
 ///
@@ -77,7 +81,7 @@ template <class P, on_missing How = on_missing::error>
     static_assert(How == on_missing::answer, "svm: policies need a type `device`");
   else if constexpr (!explain_device<typename P::device, typename P::mm::page, How>())
     return false;
-  else if constexpr (!explain_memory<P, How>())
+  else if constexpr (!detail::explain_memory<P, How>())
     return false;
   else if constexpr (!requires { typename P::lock; })
     static_assert(How == on_missing::answer, "svm: policies need a type `lock`");
@@ -104,14 +108,14 @@ template <class P, on_missing How = on_missing::error>
   else if constexpr (!std::default_initializable<typename P::notifier_data>)
     static_assert(How == on_missing::answer, "svm: policies need a `notifier_data` that is made without arguments");
   else
-    return explain_parts<P, How>();
+    return detail::explain_parts<P, How>();
   return false;
 }
 
 /// The same for `migrating_policies`.
 template <class P, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_migrating() {
-  if constexpr (!claims_device_memory<P>)
+  if constexpr (!detail::claims_device_memory<P>)
     static_assert(How == on_missing::answer, "svm: policies need a type `pagemap`, for memory to move");
   else
     return explain<P, How>();
@@ -130,7 +134,7 @@ template <class P>
 [[nodiscard]] constexpr std::array<optional_part, 7> optional_parts() {
   using page = typename P::mm::page;
   bool coherent = false, piecewise = false;
-  if constexpr (claims_device_memory<P>) {
+  if constexpr (detail::claims_device_memory<P>) {
     coherent = coherent_pagemap<typename P::pagemap>;
     piecewise = piecewise_pagemap<typename P::pagemap, page>;
   }

@@ -79,6 +79,8 @@ concept piecewise_pagemap = requires(P& p, typename P::memory& memory, Page firs
   { p.release_pages(memory, first, order) } noexcept -> std::same_as<void>;
 };
 
+namespace detail {
+
 /// True when a pagemap has something by the name of the part, whatever its type; likewise the next.
 template <class P>
 concept claims_coherence = requires { P::is_coherent; };
@@ -86,6 +88,8 @@ concept claims_coherence = requires { P::is_coherent; };
 template <class P, class Page>
 concept claims_pieces = requires { &P::release_pages; } ||
     requires(P& p, typename P::memory& memory, Page first, page_order order) { p.release_pages(memory, first, order); };
+
+}  // namespace detail
 
 /// Explains what a type lacks to be a pagemap.
 template <class P, class Page, class Device, on_missing How = on_missing::error>
@@ -145,7 +149,7 @@ template <class P, class Page, class Device, on_missing How = on_missing::error>
 /// Explains what a pagemap that claims the part lacks of it; likewise the next.
 template <class P, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_coherent() {
-  if constexpr (!claims_coherence<P>)
+  if constexpr (!detail::claims_coherence<P>)
     return true;
   else if constexpr (!requires { typename std::bool_constant<P::is_coherent>; })
     static_assert(How == on_missing::answer,
@@ -157,7 +161,7 @@ template <class P, on_missing How = on_missing::error>
 
 template <class P, class Page, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_pieces() {
-  if constexpr (!claims_pieces<P, Page>)
+  if constexpr (!detail::claims_pieces<P, Page>)
     return true;
   else if constexpr (!requires(P& p, typename P::memory& memory, Page first, page_order order) {
     { p.release_pages(memory, first, order) } noexcept -> std::same_as<void>;

@@ -51,20 +51,24 @@ concept migrating_policies = svm_policies<P> && requires {
   requires pagemap<typename P::pagemap, typename P::mm::page, typename P::device>;
 };
 
+namespace detail {
+
 /// A bundle that has what it claims to have.
 template <class P>
 concept complete_policies = svm_policies<P> &&(!claims_device_memory<P> || migrating_policies<P>);
+
+}  // namespace detail
 
 /// What classes ask for that a user names: a bundle without half an optional part, where a pagemap asks for
 /// `migrating_policies`. A bundle that is none is an error, which begins with the sentence of `explain`, instead of an
 /// answer; a model costs no more than the concept.
 template <class P>
-concept explained_policies = (complete_policies<P> || explain<P>()) && explain_parts<P>();
+concept explained_policies = (detail::complete_policies<P> || explain<P>()) && detail::explain_parts<P>();
 
 /// As `explained_policies`, with a pagemap.
 template <class P>
 concept explained_migrating_policies =
-    ((migrating_policies<P> && complete_policies<P>) || explain_migrating<P>()) && explain_parts<P>();
+    ((migrating_policies<P> && detail::complete_policies<P>) || explain_migrating<P>()) && detail::explain_parts<P>();
 
 struct default_policies {
   using observer = null_observer;

@@ -9,7 +9,7 @@
 #include <svm/base/result.hpp>
 #include <svm/concepts/page_walk.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// The runs of a page walk of a whole span: in a small array of its own, which most walks do with, and beyond that in an
 /// array of the allocator.
@@ -53,4 +53,4 @@ class walked_runs {
   page_walk<M> walk_;
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

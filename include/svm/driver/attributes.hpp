@@ -50,6 +50,8 @@ struct advised_span {
   va_range within;
 };
 
+namespace detail {
+
 /// The part of `span` around `a` that does not meet `other`.
 ///
 /// \pre `span` holds `a`, and `other` does not
@@ -58,6 +60,10 @@ struct advised_span {
   return other.last() < a ? *va_range::from_bounds(other.last() + byte_count{1}, span.last())
                           : *va_range::from_bounds(span.start(), cpu_va{other.start().value - 1});
 }
+
+}  // namespace detail
+
+namespace detail {
 
 /// A span with attributes that watches the CPU's mappings, so that what is unmapped is forgotten.
 ///
@@ -79,7 +85,7 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
     shared_guard const guard{lock_};
     for (std::size_t i = 0; i < cuts_; ++i) {
       bool const forgotten = cut_[i].contains(a);
-      known.within = forgotten ? known.within.intersection(cut_[i]) : part_outside(cut_[i], known.within, a);
+      known.within = forgotten ? known.within.intersection(cut_[i]) : detail::part_outside(cut_[i], known.within, a);
       if (forgotten) known.attributes = {};
     }
     return known;
@@ -158,7 +164,10 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
   typename P::mm::registration registration_{};
 };
 
-/// The attributes of an address space's memory, by span; what was never attributes, or was unmapped since, is the default.
+}  // namespace detail
+
+/// The attributes of an address space's memory, by span; what was never set, or was unmapped since, is the
+/// default.
 ///
 /// Splits of ranges and VMAs change nothing. Any function may be called from any thread.
 ///
@@ -168,6 +177,8 @@ class attribute_span final : public invalidation_target, public list_hook<attrib
 /// \source the attributes of xe_vma as madvise sets them, with auto-reset
 template <svm_policies P>
 class attribute_map {
+  using attribute_span = detail::attribute_span<P>;
+
  public:
   explicit attribute_map(svm_environment<P>& env) : env_(env), nodes_(env.memory), spans_(nodes_) {}
   attribute_map(attribute_map const&) = delete;
@@ -182,8 +193,8 @@ class attribute_map {
     shared_guard const guard{lock_};
     auto const [below, above] = spans_.around(a);
     if (below != nullptr && below->interval().contains(a)) return below->at(a, window);
-    if (below != nullptr) window = part_outside(below->interval(), window, a);
-    if (above != nullptr) window = part_outside(above->interval(), window, a);
+    if (below != nullptr) window = detail::part_outside(below->interval(), window, a);
+    if (above != nullptr) window = detail::part_outside(above->interval(), window, a);
     return {{}, window};
   }
 
@@ -229,28 +240,28 @@ class attribute_map {
     span_list old;
     {
       exclusive_guard const guard{lock_};
-      while (attribute_span<P>* const s = spans_.first()) take_out(*s, old);
+      while (attribute_span* const s = spans_.first()) take_out(*s, old);
     }
     if (!old.empty()) end_all(old);
   }
 
  private:
   struct span_traits {
-    using entry = attribute_span<P>;
+    using entry = attribute_span;
     using address = cpu_va;
-    static va_range interval_of(attribute_span<P> const& s) { return s.interval(); }
+    static va_range interval_of(attribute_span const& s) { return s.interval(); }
   };
   using span_index = interval_index<span_traits, typename P::lock, typename P::allocator>;
-  using span_list = intrusive_list<attribute_span<P>>;
+  using span_list = intrusive_list<attribute_span>;
 
   /// The spans that a new word meets, and those that come in their place; null for what there is none of.
   struct replacement {
-    attribute_span<P>* first = nullptr;
-    attribute_span<P>* last = nullptr;
+    attribute_span* first = nullptr;
+    attribute_span* last = nullptr;
     std::size_t met = 0;
-    attribute_span<P>* low = nullptr;     ///< what the first keeps, below the new word
-    attribute_span<P>* middle = nullptr;  ///< the new word
-    attribute_span<P>* high = nullptr;    ///< what the last keeps, above it
+    attribute_span* low = nullptr;     ///< what the first keeps, below the new word
+    attribute_span* middle = nullptr;  ///< the new word
+    attribute_span* high = nullptr;    ///< what the last keeps, above it
 
     // In the index, what is left of a span takes that span's place, and the new word takes the place of any other span.
     // The next two functions name what finds no such place. When one of them is true, nothing is erased.
@@ -266,7 +277,7 @@ class attribute_map {
   /// True when `said` holds in all of `span`; what was forgotten since it was said counts as another word.
   [[nodiscard]] bool already_has(va_range span, span_attributes attributes) SVM_REQUIRES(lock_) {
     std::uint64_t same = 0;
-    for (attribute_span<P>* s = spans_.first_overlap(span); s != nullptr; s = next_in(span, *s)) {
+    for (attribute_span* s = spans_.first_overlap(span); s != nullptr; s = next_in(span, *s)) {
       va_range const part = s->interval().intersection(span);
       if (s->attributes() != attributes || s->forgets_of(part)) return false;
       same += part.size().value;
@@ -277,17 +288,17 @@ class attribute_map {
   /// Says `attributes` of a span. Those that the caller has to end are put into `old`, also when it fails.
   [[nodiscard]] errc replace(va_range span, span_attributes attributes, span_list& old) SVM_REQUIRES(lock_) {
     replacement r;
-    for (attribute_span<P>* s = spans_.first_overlap(span); s != nullptr; s = next_in(span, *s)) {
+    for (attribute_span* s = spans_.first_overlap(span); s != nullptr; s = next_in(span, *s)) {
       if (r.met++ == 0) r.first = s;
       r.last = s;
     }
-    typename span_index::reservation nodes;
+    typename span_index::reserved_nodes nodes;
     errc e = make(span, attributes, r);
     if (e == errc::ok) e = reserve(r, nodes);
     if (e == errc::ok) {
       publish(span, r, nodes, old);
     } else {
-      for (attribute_span<P>* const s : {r.low, r.middle, r.high})
+      for (attribute_span* const s : {r.low, r.middle, r.high})
         if (s != nullptr) old.push_back(*s);
     }
     return e;
@@ -306,12 +317,11 @@ class attribute_map {
     return make(high, r.last->attributes(), r.last, r.high);
   }
   /// Makes a span and registers it; `part_of` is the one that it is cut out of, or null.
-  [[nodiscard]] errc make(va_range span, span_attributes attributes, attribute_span<P>* part_of,
-                          attribute_span<P>*& made) {
-    attribute_span<P>* const s = construct<attribute_span<P>>(env_.memory, env_, span, attributes);
+  [[nodiscard]] errc make(va_range span, span_attributes attributes, attribute_span* part_of, attribute_span*& made) {
+    attribute_span* const s = detail::construct<attribute_span>(env_.memory, env_, span, attributes);
     if (s == nullptr) return errc::no_memory;
     if (errc const e = s->open(); e != errc::ok) {
-      destroy(env_.memory, s);
+      detail::destroy(env_.memory, s);
       return e;
     }
     if (part_of != nullptr) s->inherit(*part_of);
@@ -319,7 +329,7 @@ class attribute_map {
     return errc::ok;
   }
 
-  [[nodiscard]] errc reserve(replacement const& r, typename span_index::reservation& nodes) SVM_REQUIRES(lock_) {
+  [[nodiscard]] errc reserve(replacement const& r, typename span_index::reserved_nodes& nodes) SVM_REQUIRES(lock_) {
     unsigned const entries = (r.splits() ? 1u : 0u) + (r.fills() ? 1u : 0u);
     std::size_t wanted = 0;
     if (r.splits()) wanted += spans_.nodes_to_insert(r.high->interval().start(), entries);
@@ -328,7 +338,7 @@ class attribute_map {
   }
 
   /// Puts the new spans into the index, and those that they replace into `old`; it cannot fail.
-  void publish(va_range span, replacement const& r, typename span_index::reservation& nodes, span_list& old)
+  void publish(va_range span, replacement const& r, typename span_index::reserved_nodes& nodes, span_list& old)
       SVM_REQUIRES(lock_) {
     if (r.low != nullptr) put_in_place(*r.first, *r.low, old);
     if (r.splits())
@@ -336,9 +346,9 @@ class attribute_map {
     else if (r.high != nullptr)
       put_in_place(*r.last, *r.high, old);
     if (r.fills()) return insert(nodes, *r.middle);
-    attribute_span<P>* const place = spans_.first_overlap(span);
+    attribute_span* const place = spans_.first_overlap(span);
     if (place == nullptr) return;
-    while (attribute_span<P>* const s = next_in(span, *place)) take_out(*s, old);
+    while (attribute_span* const s = next_in(span, *place)) take_out(*s, old);
     if (r.middle != nullptr)
       put_in_place(*place, *r.middle, old);
     else
@@ -346,20 +356,20 @@ class attribute_map {
   }
 
   /// The next of the spans that meet `span`, or null.
-  [[nodiscard]] attribute_span<P>* next_in(va_range span, attribute_span<P> const& s) SVM_REQUIRES(lock_) {
+  [[nodiscard]] attribute_span* next_in(va_range span, attribute_span const& s) SVM_REQUIRES(lock_) {
     if (s.interval().last() >= span.last()) return nullptr;
-    attribute_span<P>* const next = spans_.next(s);
+    attribute_span* const next = spans_.next(s);
     return next != nullptr && next->interval().start() <= span.last() ? next : nullptr;
   }
-  void insert(typename span_index::reservation& nodes, attribute_span<P>& s) SVM_REQUIRES(lock_) {
-    [[maybe_unused]] attribute_span<P>* const in_the_way = spans_.insert_counted(nodes, s);
+  void insert(typename span_index::reserved_nodes& nodes, attribute_span& s) SVM_REQUIRES(lock_) {
+    [[maybe_unused]] attribute_span* const in_the_way = spans_.insert_counted(nodes, s);
     SVM_ASSERT(in_the_way == nullptr);
   }
-  void put_in_place(attribute_span<P>& s, attribute_span<P>& fresh, span_list& old) SVM_REQUIRES(lock_) {
+  void put_in_place(attribute_span& s, attribute_span& fresh, span_list& old) SVM_REQUIRES(lock_) {
     spans_.replace(s, fresh);
     old.push_back(s);
   }
-  void take_out(attribute_span<P>& s, span_list& old) SVM_REQUIRES(lock_) {
+  void take_out(attribute_span& s, span_list& old) SVM_REQUIRES(lock_) {
     spans_.erase(s);
     old.push_back(s);
   }
@@ -368,9 +378,9 @@ class attribute_map {
   ///
   /// \pre no lock of the library held: unregistering waits for the events that run
   void end_all(span_list& spans) {
-    while (attribute_span<P>* const s = spans.pop_front()) {
+    while (attribute_span* const s = spans.pop_front()) {
       s->close();
-      destroy(env_.memory, s);
+      detail::destroy(env_.memory, s);
     }
     nodes_.trim();
   }

@@ -68,7 +68,7 @@ class driver_base : public invalidation_client<P> {
   /// The account of the device memory; null before the first range, and where there is no limit.
   [[nodiscard]] auto* account() const requires migrating_policies<P> { return memory_.account(); }
   /// Moves a range's memory to the device; see range_memory.
-  [[nodiscard]] errc migrate_to_device(locked_range<P>& held, typename range_memory<P>::options const& how) {
+  [[nodiscard]] errc migrate_to_device(locked_range<P>& held, typename detail::range_memory<P>::options const& how) {
     return memory_.migrate_to_device(held, how);
   }
   /// Brings every device page in a range's span back to system memory; see range_memory.
@@ -142,7 +142,7 @@ class driver_base : public invalidation_client<P> {
  protected:
   /// \param from  the migrator of the GPU's memory; an environment for a GPU without
   /// \param env   the address space, and the GPU as it sees it
-  driver_base(typename range_memory<P>::origin from, svm_environment<P> const& env, gpusvm_layout const& shape,
+  driver_base(typename detail::range_memory<P>::origin from, svm_environment<P> const& env, gpusvm_layout const& shape,
               driver_options const& options)
       : options_(options),
         memory_(from, env.memory, options.limits.device_memory),
@@ -193,7 +193,8 @@ class driver_base : public invalidation_client<P> {
   [[nodiscard]] bool is_placed(access_request const& request, locked_range<P>& held);
   [[nodiscard]] errc place(access_request const& request, locked_range<P>& held, bool& in_use);
   [[nodiscard]] bool may_migrate(access_request const& request, locked_range<P>& held);
-  [[nodiscard]] typename range_memory<P>::options how_to_migrate(access_request const& request, int attempt) const;
+  [[nodiscard]] typename detail::range_memory<P>::options how_to_migrate(access_request const& request,
+                                                                         int attempt) const;
   void unmap_all(va_range span);
   void unmap_failed(locked_range<P>& held);
   void remove_stale(locked_range<P> held);
@@ -201,7 +202,7 @@ class driver_base : public invalidation_client<P> {
   void count(va_range mapped_span, prefetch_place where, prefetch_report& report);
 
   driver_options const options_;
-  range_memory<P> memory_;
+  detail::range_memory<P> memory_;
   gpusvm<P> svm_;
   garbage_collector<P> collector_;
   attribute_map<P> attributes_;

@@ -26,7 +26,7 @@ enum class partial_unmap : std::uint8_t {
 template <svm_policies P>
 class garbage_collector {
  public:
-  garbage_collector(gpusvm<P>& svm, range_memory<P>& memory, partial_unmap rest = partial_unmap::evict)
+  garbage_collector(gpusvm<P>& svm, detail::range_memory<P>& memory, partial_unmap rest = partial_unmap::evict)
       : svm_(svm), memory_(memory), rest_(rest) {}
   garbage_collector(garbage_collector const&) = delete;
   garbage_collector& operator=(garbage_collector const&) = delete;
@@ -95,7 +95,7 @@ class garbage_collector {
   }
 
   gpusvm<P>& svm_;
-  range_memory<P>& memory_;
+  detail::range_memory<P>& memory_;
   partial_unmap const rest_;
   typename P::lock::template mutex<lock_rank::leaf_collector> lock_;
   intrusive_list<range<P>> queue_ SVM_GUARDED_BY(lock_);

@@ -7,6 +7,8 @@
 
 namespace svm::inline v0 {
 
+namespace detail {
+
 /// Ends the DMA mappings of the ranges that an event met; an unmap also marks them and queues them for collection.
 ///
 /// \pre the notifier's lock is held exclusive, and the devices have forgotten the ranges
@@ -21,6 +23,8 @@ void end_ranges(notifier<P>& owner, invalidation const& event, garbage_collector
     collector.enqueue(r);
   });
 }
+
+}  // namespace detail
 
 /// Ends every device access to the span of an event, or starts to end it: the work of a driver's notifier callback.
 ///
@@ -61,7 +65,7 @@ template <svm_policies P>
     }
   }
   if (any) device.invalidate(touched);
-  end_ranges(owner, event, collector);
+  detail::end_ranges(owner, event, collector);
   return invalidation_answer::done;
 }
 
@@ -73,7 +77,7 @@ void finish_invalidating(notifier<P>& owner, invalidation const& event, garbage_
     SVM_REQUIRES(owner.lock()) {
   if constexpr (two_pass_device<typename P::device>) {
     owner.env().device.finish_invalidate(owner.end_pending_locked());
-    end_ranges(owner, event, collector);
+    detail::end_ranges(owner, event, collector);
   }
 }
 

@@ -9,7 +9,7 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// The spans of addresses that a driver keeps mapped, whatever memory is there.
 ///
@@ -31,7 +31,7 @@ class kept_spans {
   /// \allocs a span, and nodes of the index; none when all of it is kept
   [[nodiscard]] errc add(va_range span) {
     if (contains(span)) return errc::ok;
-    result<typename index::reservation> room = index::reserve(nodes_);
+    result<typename index::reserved_nodes> room = index::reserve(nodes_);
     if (!room) return room.error();
     kept* const fresh = construct<kept>(memory_, kept{span});
     if (fresh == nullptr) return errc::no_memory;
@@ -49,7 +49,7 @@ class kept_spans {
   /// \errors no_memory: nothing has changed
   /// \allocs a span, and nodes of the index
   [[nodiscard]] errc remove(va_range span) {
-    result<typename index::reservation> room = index::reserve(nodes_);
+    result<typename index::reserved_nodes> room = index::reserve(nodes_);
     if (!room) return room.error();
     exclusive_guard const guard{lock_};
     while (kept* const met = index_.first_overlap(span)) {
@@ -138,4 +138,4 @@ class kept_spans {
   index index_ SVM_GUARDED_BY(lock_);
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

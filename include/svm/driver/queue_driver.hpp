@@ -15,7 +15,7 @@ namespace svm::inline v0 {
 
 /// Policies whose device has queues that stop.
 template <class P>
-concept queue_policies = complete_policies<P> && queue_device<typename P::device>;
+concept queue_policies = detail::complete_policies<P> && queue_device<typename P::device>;
 
 /// Explains what a bundle lacks for a driver of queues, as `explain` does.
 template <class P, on_missing How = on_missing::error>
@@ -33,7 +33,7 @@ template <class P, on_missing How = on_missing::error>
 
 /// As `explained_policies`, with queues.
 template <class P>
-concept explained_queue_policies = (queue_policies<P> || explain_queue_policies<P>()) && explain_parts<P>();
+concept explained_queue_policies = (queue_policies<P> || explain_queue_policies<P>()) && detail::explain_parts<P>();
 
 /// The driver of a GPU that cannot replay a faulting access: what its queues may reach is kept mapped, and they stand
 /// still while any of it is not.
@@ -59,7 +59,7 @@ class queue_driver final : public driver_base<P> {
  public:
   /// \param from  the migrator of the GPU's memory; an environment for a GPU without
   /// \param env   the address space, and the GPU as it sees it
-  queue_driver(typename range_memory<P>::origin from, svm_environment<P> const& env, gpusvm_layout const& shape,
+  queue_driver(typename detail::range_memory<P>::origin from, svm_environment<P> const& env, gpusvm_layout const& shape,
                driver_options const& options)
       : driver_base<P>(from, env, shape, options), kept_(env.memory) {}
   ~queue_driver() { close(); }
@@ -156,7 +156,7 @@ class queue_driver final : public driver_base<P> {
   [[nodiscard]] result<vma_info> first_vma(va_range within);
   [[nodiscard]] prefetch_place place_of(cpu_va at, bool first);
 
-  kept_spans<P> kept_;
+  detail::kept_spans<P> kept_;
   typename P::lock::template mutex<lock_rank::queues> gate_;
   typename P::lock::event unmapped_;  // nothing is under way any more
   std::uint64_t stops_ SVM_GUARDED_BY(gate_) = 0;

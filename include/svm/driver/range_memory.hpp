@@ -7,7 +7,7 @@
 #include <svm/gpusvm/range.hpp>
 #include <svm/pagemap/migrator.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// What moves the memory of a driver's ranges; of a GPU without memory of its own nothing moves.
 ///
@@ -96,4 +96,4 @@ class range_memory<P> {
   device_account<P>* account_ SVM_GUARDED_BY(lock_) = nullptr;
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

@@ -16,12 +16,12 @@ class svm_driver final : public driver_base<P> {
  public:
   /// \param from  the migrator of the GPU's memory; an environment for a GPU without
   /// \param env   the address space, and the GPU as it sees it
-  svm_driver(typename range_memory<P>::origin from, svm_environment<P> const& env, gpusvm_layout const& shape,
+  svm_driver(typename detail::range_memory<P>::origin from, svm_environment<P> const& env, gpusvm_layout const& shape,
              driver_options const& options)
       : driver_base<P>(from, env, shape, options) {}
   /// On the address space that the migrator knows, or that the environment names.
-  svm_driver(typename range_memory<P>::origin from, gpusvm_layout const& shape, driver_options const& options)
-      : svm_driver(from, range_memory<P>::environment_of(from), shape, options) {}
+  svm_driver(typename detail::range_memory<P>::origin from, gpusvm_layout const& shape, driver_options const& options)
+      : svm_driver(from, detail::range_memory<P>::environment_of(from), shape, options) {}
   ~svm_driver() { this->close(); }
 
   /// Serves a GPU fault: afterwards the GPU's page table allows the access, unless an event came in between.

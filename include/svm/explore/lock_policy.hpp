@@ -280,7 +280,7 @@ struct lock_policy {
     void assert_held() SVM_ASSERT_CAPABILITY(this) { lock_.assert_held(access_kind::write); }
 
    private:
-    basic_lock lock_{name(Rank)};
+    basic_lock lock_{lock_rank_name(Rank)};
   };
 
   template <lock_rank Rank>
@@ -300,7 +300,7 @@ struct lock_policy {
     }
 
    private:
-    basic_lock lock_{name(Rank)};
+    basic_lock lock_{lock_rank_name(Rank)};
   };
 
   /// A word whose every access is a visible step; an exchange that fails counts as a read.

@@ -11,7 +11,7 @@
 #include <svm/config.hpp>
 #include <svm/concepts/device.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// Room for the blocks of a mapping: for one in the object itself, for more in memory of an allocator, which is named at
 /// each call to keep the object small.
@@ -71,4 +71,4 @@ class address_blocks {
   std::uint32_t capacity_ = 0;  // of more_
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

@@ -6,7 +6,7 @@
 
 #include <svm/base/interval.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// Chooses the span of a new range: the largest chunk that is naturally aligned, holds `fault`, lies inside `bounds`,
 /// and passes `accept`.
@@ -33,4 +33,4 @@ template <class Accept>
   return aligned_block(fault, chunks.back());
 }
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

@@ -39,9 +39,13 @@ enum class page_flag : std::uint32_t {
   bound_write = 128,   ///< ... so that it may write
   bound_atomic = 256,  ///< ... so that it may do atomic accesses
 };
+namespace detail {
+
 [[nodiscard]] constexpr std::uint32_t bit(page_flag flag) {
   return static_cast<std::uint32_t>(flag);
 }
+
+}  // namespace detail
 
 /// The mapping of a span for one device: the device's addresses of its pages, and whether they may be used.
 ///
@@ -63,7 +67,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   using page = typename P::mm::page;
   using run = page_run<page>;
   using memory = mappable_memory<page, typename P::device>;
-  using blocks = address_blocks<typename P::allocator>;
+  using blocks = detail::address_blocks<typename P::allocator>;
   using lock_type = typename P::lock::template shared_mutex<lock_rank::notifier>;
 
   /// \param env  the device that uses the mapping, on the address space of the span
@@ -73,17 +77,17 @@ class device_mapping : public list_hook<device_mapping<P>> {
   ~device_mapping() {
     SVM_ASSERT(!has(page_flag::mapped));
     blocks_.clear(env_.memory);
-    if (further_ != nullptr) destroy(env_.memory, further_);
+    if (further_ != nullptr) detail::destroy(env_.memory, further_);
   }
 
   [[nodiscard]] svm_environment<P>& env() const { return env_; }
-  [[nodiscard]] bool has(page_flag flag) const { return (flags_.load() & bit(flag)) != 0; }
+  [[nodiscard]] bool has(page_flag flag) const { return (flags_.load() & detail::bit(flag)) != 0; }
 
   /// True when the mapping is valid and good for `wanted`. A read-only mapping serves no write; `devmem_only` needs all of
   /// it in the device's own memory; a mixed one needs `allow_mixed`.
   [[nodiscard]] bool satisfies(page_options const& wanted) const {
     std::uint32_t const now = flags_.load();
-    auto const is = [now](page_flag flag) { return (now & bit(flag)) != 0; };
+    auto const is = [now](page_flag flag) { return (now & detail::bit(flag)) != 0; };
     return is(page_flag::valid) && (wanted.read_only || !is(page_flag::read_only)) &&
            (!wanted.devmem_only || (is(page_flag::device) && !is(page_flag::system) && !is(page_flag::peer))) &&
            (wanted.allow_mixed || !(is(page_flag::device) && is(page_flag::system)));
@@ -131,7 +135,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   /// The allocations that a mixed mapping uses beyond its first one; one that is met again may stand there again.
   struct further_memory {
     explicit further_memory(svm_environment<P>& env) : list(env.memory) {}
-    scratch_array<memory*, typename P::allocator> list;
+    detail::scratch_array<memory*, typename P::allocator> list;
     std::size_t count = 0;
   };
 
@@ -139,15 +143,15 @@ class device_mapping : public list_hook<device_mapping<P>> {
   /// the IO addresses that the system's pages get.
   ///
   /// \invariant what no mapping took over is given back
-  class room {
+  class resources {
    public:
-    explicit room(svm_environment<P>& env) : env_(env) {}
-    room(room const&) = delete;
-    room& operator=(room const&) = delete;
-    ~room() {
+    explicit resources(svm_environment<P>& env) : env_(env) {}
+    resources(resources const&) = delete;
+    resources& operator=(resources const&) = delete;
+    ~resources() {
       release_iova();
       blocks_.clear(env_.memory);
-      if (further_ != nullptr) destroy(env_.memory, further_);
+      if (further_ != nullptr) detail::destroy(env_.memory, further_);
     }
 
     /// \param runs   what is to be mapped; a single run needs no array
@@ -156,7 +160,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
     [[nodiscard]] errc reserve(std::span<run const> runs, bool mixed) {
       if (!blocks_.reserve(env_.memory, runs.size())) return errc::no_memory;
       if (mixed && runs.size() > 1) {
-        if (further_ == nullptr) further_ = construct<further_memory>(env_.memory, env_);
+        if (further_ == nullptr) further_ = detail::construct<further_memory>(env_.memory, env_);
         if (further_ == nullptr || !further_->list.reserve(runs.size())) return errc::no_memory;
       }
       if constexpr (iova_device<typename P::device, page>) {
@@ -196,10 +200,10 @@ class device_mapping : public list_hook<device_mapping<P>> {
   /// \allocs none
   /// \source the mapping loop of drm_gpusvm_get_pages(); one block for each run, which the walk clipped to the span
   ///         (erratum 3.1.5)
-  [[nodiscard]] errc map(std::span<run const> found, page_options const& wanted, room& space);
+  [[nodiscard]] errc map(std::span<run const> found, page_options const& wanted, resources& space);
 
   /// Makes the mapping invalid; the device may still have it.
-  void invalidate() { flags_.fetch_and(~(bit(page_flag::valid) | bound_bits)); }
+  void invalidate() { flags_.fetch_and(~(detail::bit(page_flag::valid) | bound_bits)); }
 
   /// Ends the DMA mappings, if there are any.
   ///
@@ -215,7 +219,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   ///
   /// \param held  the notifier's lock
   template <class Out>
-  void dump_locked(lock_type& held, cpu_va at, line_writer<Out>& line) const SVM_REQUIRES(held);
+  void dump_locked(lock_type& held, cpu_va at, detail::line_writer<Out>& line) const SVM_REQUIRES(held);
 
   /// Remembers, until `take_fetched`, that the call of get_pages under way made this mapping.
   void note_fetched() { fetched_ = true; }
@@ -234,22 +238,23 @@ class device_mapping : public list_hook<device_mapping<P>> {
 
  private:
   static constexpr std::uint32_t bound_bits =
-      bit(page_flag::bound) | bit(page_flag::bound_write) | bit(page_flag::bound_atomic);
+      detail::bit(page_flag::bound) | detail::bit(page_flag::bound_write) | detail::bit(page_flag::bound_atomic);
   /// What a mapping with these flags gives to a bind for `permitted`.
   [[nodiscard]] static constexpr mapping_access access_for(std::uint32_t flags, mapping_access permitted) {
-    return (flags & bit(page_flag::read_only)) != 0 ? mapping_access::read_only : permitted;
+    return (flags & detail::bit(page_flag::read_only)) != 0 ? mapping_access::read_only : permitted;
   }
   [[nodiscard]] static constexpr std::uint32_t bits_of(mapping_access how) {
-    return bit(page_flag::bound) | (how != mapping_access::read_only ? bit(page_flag::bound_write) : 0) |
-           (how == mapping_access::read_write ? bit(page_flag::bound_atomic) : 0);
+    return detail::bit(page_flag::bound) |
+           (how != mapping_access::read_only ? detail::bit(page_flag::bound_write) : 0) |
+           (how == mapping_access::read_write ? detail::bit(page_flag::bound_atomic) : 0);
   }
-  void use_memory(memory& used, room& space);
+  void use_memory(memory& used, resources& space);
   void forget_memory() {
     if (memory_ != nullptr) std::exchange(memory_, nullptr)->put();
     if (further_ != nullptr) further_->count = 0;
   }
   [[nodiscard]] errc classify(std::span<run const> found, page_options const& wanted, std::uint32_t& flags) const;
-  [[nodiscard]] errc map_run(run const& found, room& space);
+  [[nodiscard]] errc map_run(run const& found, resources& space);
   void unmap_blocks();
 
   svm_environment<P>& env_;

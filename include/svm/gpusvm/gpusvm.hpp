@@ -323,7 +323,7 @@ class gpusvm {
   [[nodiscard]] result<candidate> notifier_for(cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<plan> make_plan(candidate& home, cpu_va fault, lookup_options const& options);
   [[nodiscard]] errc insert(candidate& home, range<P>& made, std::uint64_t sequence);
-  [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reservation& room, range<P>& made,
+  [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reserved_nodes& room, range<P>& made,
                                    std::uint64_t sequence) SVM_REQUIRES(home.lock_);
   void unmap_locked(notifier<P>& home, range<P>& r) SVM_REQUIRES_SHARED(home.lock_);
   void take_out(locked_range<P> held, bool& last);
@@ -334,7 +334,7 @@ class gpusvm {
   gpusvm_layout const shape_;
   invalidation_client<P>& client_;
   gpusvm_limits const limits_;
-  quota<typename P::lock::template atomic<std::uint64_t>> range_quota_;
+  detail::quota<typename P::lock::template atomic<std::uint64_t>> range_quota_;
   typename range_index::pool range_nodes_;
   typename notifier_index::pool notifier_nodes_;
   typename P::lock::template shared_mutex<lock_rank::vm> lock_;

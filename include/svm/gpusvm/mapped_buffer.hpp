@@ -57,8 +57,8 @@ class mapped_buffer final : public invalidation_target {
     exclusive_guard const guard{lock_};
     if (!open_) return errc::gone;
     device_mapping<P>* const only[] = {&pages_};
-    return fetch_pages<P>(watched_span<P>{span_, registration_, notifier_lock_}, only, options,
-                          [] { return errc::ok; });
+    return detail::fetch_pages<P>(detail::watched_span<P>{span_, registration_, notifier_lock_}, only, options,
+                                  [] { return errc::ok; });
   }
 
   /// Points the device's page table at the pages.
@@ -79,7 +79,7 @@ class mapped_buffer final : public invalidation_target {
   void unmap_pages() {
     exclusive_guard const guard{lock_};
     shared_guard const notifier_guard{notifier_lock_};
-    drop_mapping(pages_, span_);
+    detail::drop_mapping(pages_, span_);
   }
 
   /// Unmaps, and stops watching; doing it twice does nothing.
@@ -91,7 +91,7 @@ class mapped_buffer final : public invalidation_target {
       if (!open_) return;
       open_ = false;
       exclusive_guard const notifier_guard{notifier_lock_};
-      drop_mapping(pages_, span_);
+      detail::drop_mapping(pages_, span_);
     }
     env_.mm.unregister_notifier(registration_);
   }
@@ -104,7 +104,7 @@ class mapped_buffer final : public invalidation_target {
     }
     env_.mm.set_sequence(registration_, sequence);
     env_.observer.record({event_kind::invalidated, event.span});
-    drop_mapping(pages_, span_);
+    detail::drop_mapping(pages_, span_);
     notifier_lock_.unlock();
     return invalidation_answer::done;
   }

@@ -199,10 +199,10 @@ class notifier final : public invalidation_target {
   }
 
   template <class Out>
-  void dump_locked(range<P>& r, line_writer<Out>& line) SVM_REQUIRES(lock_);
+  void dump_locked(range<P>& r, detail::line_writer<Out>& line) SVM_REQUIRES(lock_);
 
   // Out of line: it is rare, and g++ 12 takes a second put of a plain count for a use after free when it sees both.
-  [[gnu::noinline]] void end() { destroy(env_.memory, this); }
+  [[gnu::noinline]] void end() { detail::destroy(env_.memory, this); }
 
   svm_environment<P> env_;
   invalidation_client<P>& client_;

@@ -4,7 +4,7 @@
 
 #include <svm/concepts/time_source.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// How long a loop that races with the CPU's mappings may go on.
 ///
@@ -31,4 +31,4 @@ class retry_budget {
   int unexplained_ = 0;
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

@@ -132,7 +132,7 @@ class gpuvm_exec {
  private:
   [[nodiscard]] bool has_room() {
     if (count_ < held_.size()) return true;
-    scratch_array<resv*, typename Types::allocator> wider(memory_);
+    detail::scratch_array<resv*, typename Types::allocator> wider(memory_);
     if (!wider.reserve(count_ == 0 ? 16 : 2 * count_)) return false;
     for (std::size_t i = 0; i < count_; ++i) wider[i] = held_[i];
     held_.swap(wider);
@@ -149,7 +149,7 @@ class gpuvm_exec {
   }
 
   [[nodiscard]] errc prepare_external(objects& of, unsigned fences) {
-    scratch_array<typename objects::bo*, typename Types::allocator> bos(memory_);
+    detail::scratch_array<typename objects::bo*, typename Types::allocator> bos(memory_);
     errc e = of.collect_external(bos);
     for (typename objects::bo* const b : bos) {
       if (b == nullptr) break;
@@ -169,7 +169,7 @@ class gpuvm_exec {
 
   typename Types::allocator& memory_;
   typename resv::ticket ticket_;
-  scratch_array<resv*, typename Types::allocator> held_;
+  detail::scratch_array<resv*, typename Types::allocator> held_;
   std::size_t count_ = 0;
   resv* contended_ = nullptr;
   std::size_t retries_ = 0;

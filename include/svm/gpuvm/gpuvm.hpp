@@ -269,15 +269,16 @@ class gpuvm {
   [[nodiscard]] errc remap_apart(remap_step<Types>& step, mapping* prev, mapping* next);
   [[nodiscard]] errc put_in_if_free(extent const& e, mapping& fresh);
   /// \pre nothing overlaps it
-  void put_in(typename index::reservation& nodes, mapping& m);
-  void split(typename index::reservation& nodes, remap_operation<Types> const& operation, mapping* prev, mapping* next);
+  void put_in(typename index::reserved_nodes& nodes, mapping& m);
+  void split(typename index::reserved_nodes& nodes, remap_operation<Types> const& operation, mapping* prev,
+             mapping* next);
   /// Undoes `split`.
   void join(remap_operation<Types> const& operation);
 
   gpuvm_layout layout_;
   typename Types::allocator& memory_;
   typename index::pool pool_;
-  typename index::reservation nodes_;
+  typename index::reserved_nodes nodes_;
   index index_;
   std::uint64_t version_ = 0;  // tells a list whether the space is still what it was
   std::uint64_t newest_version_ = 0;

@@ -34,7 +34,7 @@ enum class mapping_flags : std::uint32_t {
 [[nodiscard]] constexpr mapping_flags operator~(mapping_flags a) {
   return static_cast<mapping_flags>(~static_cast<std::uint32_t>(a));
 }
-[[nodiscard]] constexpr bool has(mapping_flags set, mapping_flags asked) {
+[[nodiscard]] constexpr bool has_flags(mapping_flags set, mapping_flags asked) {
   return (set & asked) == asked;
 }
 

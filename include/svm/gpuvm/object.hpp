@@ -30,6 +30,8 @@ enum class list_guard : bool {
                 ///< where no reservation may be taken
 };
 
+namespace detail {
+
 /// The lock on the lists of an object, whichever guards them. Where that is the reservation, locking only asserts that
 /// it is held.
 template <class Types>
@@ -66,6 +68,8 @@ class SVM_CAPABILITY("lists of an object") gpuvm_list_lock {
   mutex mutex_;  // rank leaf_page_table; used in immediate mode
 };
 
+}  // namespace detail
+
 /// The base class of what backs mappings: it knows its reservation, and its bo in each space.
 ///
 /// The reservation of an object may be that of a space: such an object is local to the space, and locked with it. Any
@@ -100,7 +104,7 @@ class gpuvm_object {
     lists_held& operator=(lists_held const&) = delete;
 
    private:
-    gpuvm_list_lock<Types>& lock_;
+    detail::gpuvm_list_lock<Types>& lock_;
   };
   void assert_mappings_locked() const SVM_ASSERT_CAPABILITY(lists_) { lists_.assert_held(); }
 
@@ -112,7 +116,7 @@ class gpuvm_object {
   struct evicted_tag;
   struct deferred_tag;
 
-  mutable gpuvm_list_lock<Types> lists_;  // of `bos_`, and of the mappings of each
+  mutable detail::gpuvm_list_lock<Types> lists_;  // of `bos_`, and of the mappings of each
   intrusive_list<shared_bo, object_tag> bos_ SVM_GUARDED_BY(lists_);
 };
 

@@ -167,7 +167,7 @@ class gpuvm_op_list {
   void swap(std::size_t a, std::size_t b);
 
   vm& vm_;
-  typename index::reservation nodes_;
+  typename index::reserved_nodes nodes_;
   operation* operations_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;

@@ -44,16 +44,17 @@ enum class chunk_sparse : bool { buckets, tables };
 /// its span.
 /// \complexity O(levels of the layout) for every function, unless it says otherwise
 template <interval_traits Traits, class LockPolicy, class Allocator, chunk_sparse Sparse = chunk_sparse::buckets,
-          class Sharing = readers_lock>
+          class Sharing = detail::readers_lock>
 class chunk_index {
-  using table = chunk_table<Sharing>;
-  using bucket = chunk_bucket<Sharing>;
+  using table = detail::chunk_table<Sharing>;
+  using bucket = detail::chunk_bucket<Sharing>;
+  using chunk_slot = detail::chunk_slot;
   using nodes_of = index_node_pool<LockPolicy, Allocator, table, bucket>;
 
  public:
   using entry = typename Traits::entry;
   using address = typename Traits::address;
-  using reservation = typename nodes_of::reservation;
+  using reserved_nodes = typename nodes_of::reserved_nodes;
 
   /// The memory of indexes of one layout, and the layout.
   class pool : public nodes_of {
@@ -80,17 +81,17 @@ class chunk_index {
   ///
   /// \errors no_memory; nothing is changed
   /// \allocs at most a table and two buckets, none when the pool has them
-  [[nodiscard]] result<reservation> reserve() const { return reserve(pool_); }
-  [[nodiscard]] static result<reservation> reserve(pool& nodes) { return nodes.reserve(room); }
+  [[nodiscard]] result<reserved_nodes> reserve() const { return reserve(pool_); }
+  [[nodiscard]] static result<reserved_nodes> reserve(pool& nodes) { return nodes.reserve(room); }
   /// Makes a reservation that was used, or an empty one, good for one insertion again.
-  [[nodiscard]] errc replenish(reservation& nodes) const { return pool_.replenish(nodes, room); }
+  [[nodiscard]] errc replenish(reserved_nodes& nodes) const { return pool_.replenish(nodes, room); }
 
   /// Inserts an object, unless entries overlap it: then returns the lowest of those, and changes nothing.
   ///
   /// \pre `e` is a chunk inside the span; `nodes` comes from `reserve` or `replenish`, with no insertion since; the
   ///      user's lock is held exclusive
   /// \allocs none
-  [[nodiscard]] entry* insert(reservation& nodes, entry& e) {
+  [[nodiscard]] entry* insert(reserved_nodes& nodes, entry& e) {
     interval<address> const span = Traits::interval_of(e);
     std::uint64_t const first = span.start().value;
     std::uint64_t const reach = span.size().value - 1;
@@ -224,7 +225,7 @@ class chunk_index {
   static constexpr typename nodes_of::counts room{{1, nodes_per_insert - 1}};
 
   using word = typename Sharing::template word<std::uint64_t>;
-  using order = chunk_order<Traits, Sharing>;
+  using order = detail::chunk_order<Traits, Sharing>;
 
   /// A slot that may change, and what it is one of.
   struct place {
@@ -261,7 +262,7 @@ class chunk_index {
   // ---- Making and ending nodes.
 
   /// An empty table for two addresses that part.
-  [[nodiscard]] table& make_table(reservation& nodes, std::uint64_t a, unsigned shift) {
+  [[nodiscard]] table& make_table(reserved_nodes& nodes, std::uint64_t a, unsigned shift) {
     return *::new (pool_.template take<table>(nodes)) table(a & ~pool_.layout().reach(shift));
   }
   [[nodiscard]] static bucket& make_bucket(std::byte* node, entry& a, entry& b) {
@@ -272,7 +273,7 @@ class chunk_index {
   }
 
   /// Puts a table, and an entry that it does not span, below a new table.
-  void part_above(reservation& nodes, place const& p, chunk_slot below, entry& e) {
+  void part_above(reserved_nodes& nodes, place const& p, chunk_slot below, entry& e) {
     std::uint64_t const first = start_of(e);
     std::uint64_t const other = below.template table<table>().base;
     unsigned const shift = pool_.layout().parting(first, other);
@@ -299,7 +300,7 @@ class chunk_index {
   }
 
   /// Puts an entry beside the entry or the bucket `s` at `p`.
-  void join(reservation& nodes, place const& p, chunk_slot s, entry& e) {
+  void join(reserved_nodes& nodes, place const& p, chunk_slot s, entry& e) {
     if constexpr (Sparse == chunk_sparse::tables) {
       entry& other = *s.template entry<entry>();
       unsigned const shift = pool_.layout().parting(start_of(e), start_of(other));
@@ -326,7 +327,7 @@ class chunk_index {
     Sharing::retire(pool_, full);
   }
   /// Adds an entry to a table of less than five.
-  void add(reservation& nodes, table& t, unsigned shift, entry& e) {
+  void add(reserved_nodes& nodes, table& t, unsigned shift, entry& e) {
     place const p = way(t, shift, start_of(e));
     if (p.load().is_empty())
       p.put(e, Traits::interval_of(e).size().value - 1);
@@ -374,7 +375,7 @@ class chunk_index {
     return chunk_slot::of_bucket(made);
   }
 
-  chunk_root<Sharing> root_;
+  detail::chunk_root<Sharing> root_;
   pool& pool_;
   std::size_t size_ = 0;
 };

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// How the words of a `chunk_index` are read and written, and where nodes go that it has no use for any more: this is
 /// for an index whose readers have the user's lock.
@@ -175,4 +175,4 @@ struct alignas(64) chunk_bucket {
   }
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

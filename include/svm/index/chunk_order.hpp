@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// The order of the entries below a root: what is next to an address, walks, and whether all is sound.
 ///
@@ -254,4 +254,4 @@ class chunk_order {
   chunk_layout const& layout_;
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

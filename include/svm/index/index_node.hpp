@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// A pointer that a node keeps without knowing its type: of a child, or of an entry. Who reads it knows which.
 class index_value {
@@ -94,4 +94,4 @@ struct alignas(64) index_node {
   }
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

@@ -65,17 +65,17 @@ class index_node_pool {
   /// A reservation belongs to one thread at a time.
   ///
   /// \pre at its end: no lock of rank notifier or later held, since surplus nodes may go back to the allocator then
-  class [[nodiscard]] reservation {
+  class [[nodiscard]] reserved_nodes {
    public:
-    reservation() = default;
-    reservation(reservation&& other) noexcept
+    reserved_nodes() = default;
+    reserved_nodes(reserved_nodes&& other) noexcept
         : pool_(std::exchange(other.pool_, nullptr)), credit_(std::exchange(other.credit_, counts{})) {}
-    reservation& operator=(reservation other) noexcept {
+    reserved_nodes& operator=(reserved_nodes other) noexcept {
       std::swap(pool_, other.pool_);
       std::swap(credit_, other.credit_);
       return *this;
     }
-    ~reservation() {
+    ~reserved_nodes() {
       if (pool_ != nullptr) pool_->cancel(credit_);
     }
 
@@ -116,13 +116,15 @@ class index_node_pool {
   /// \pre no lock of rank notifier or later held
   /// \errors no_memory; the promises made before stand
   /// \allocs what the pool lacks, one call a node
-  [[nodiscard]] result<reservation> reserve(counts const& wanted) {
-    reservation made;
+  [[nodiscard]] result<reserved_nodes> reserve(counts const& wanted) {
+    reserved_nodes made;
     if (errc const e = replenish(made, wanted); e != errc::ok) return e;
-    return result<reservation>{std::move(made)};
+    return result<reserved_nodes>{std::move(made)};
   }
   /// The same for a pool of one kind.
-  [[nodiscard]] result<reservation> reserve(std::size_t nodes) requires(kinds == 1) { return reserve(counts{{nodes}}); }
+  [[nodiscard]] result<reserved_nodes> reserve(std::size_t nodes) requires(kinds == 1) {
+    return reserve(counts{{nodes}});
+  }
 
   /// Raises what a reservation of this pool, or an empty one, promises.
   ///
@@ -130,7 +132,7 @@ class index_node_pool {
   /// one reservation is cheaper than one that makes a new one each time.
   /// \pre, \allocs as for `reserve`
   /// \errors no_memory; the reservation promises what it did
-  [[nodiscard]] errc replenish(reservation& r, counts const& wanted) {
+  [[nodiscard]] errc replenish(reserved_nodes& r, counts const& wanted) {
     SVM_ASSERT(r.pool_ == nullptr || r.pool_ == this);
     counts missing;
     bool enough = true;
@@ -161,7 +163,7 @@ class index_node_pool {
     for (std::size_t kind = 0; kind < kinds; ++kind) r.credit_.of[kind] += missing.of[kind];
     return errc::ok;
   }
-  [[nodiscard]] errc replenish(reservation& r, std::size_t nodes) requires(kinds == 1) {
+  [[nodiscard]] errc replenish(reserved_nodes& r, std::size_t nodes) requires(kinds == 1) {
     return replenish(r, counts{{nodes}});
   }
 
@@ -170,7 +172,7 @@ class index_node_pool {
   /// \pre r.credit() > 0 of this kind; locks below leaf_allocator may be held
   /// \allocs none
   template <class Node>
-  [[nodiscard]] std::byte* take(reservation& r) {
+  [[nodiscard]] std::byte* take(reserved_nodes& r) {
     constexpr std::size_t kind = kind_of<Node>;
     SVM_ASSERT(r.pool_ == this);
     SVM_ASSERT_OP(r.credit_.of[kind], >, 0u);

@@ -10,7 +10,7 @@
 #include <new>
 #include <utility>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// The B+tree under `interval_index`: an ordered map from 64-bit keys, all different, to untyped pointers.
 ///
@@ -29,7 +29,7 @@ template <class Pool, unsigned Fanout>
 class index_tree {
  public:
   using node = index_node<Fanout>;
-  using reservation = typename Pool::reservation;
+  using reserved_nodes = typename Pool::reserved_nodes;
 
   /// Two neighbours become one when they fill three quarters of a node at most; otherwise they share their pairs evenly.
   /// Either way leaves a distance to the next split and the next merge.
@@ -107,7 +107,7 @@ class index_tree {
   /// Inserts the first pair.
   ///
   /// \pre size() == 0
-  void plant(reservation& nodes, std::uint64_t key, index_value value) {
+  void plant(reserved_nodes& nodes, std::uint64_t key, index_value value) {
     root_ = first_ = last_ = make_node(nodes);
     root_->open(0, key, value);
     height_ = 1;
@@ -129,7 +129,7 @@ class index_tree {
   /// Inserts a pair where `locate` found that it belongs.
   ///
   /// \pre nodes.credit() >= nodes_for(way, 1), which is at most max_height; `key` is not in the tree
-  void insert(reservation& nodes, path const& way, std::uint64_t key, index_value value) {
+  void insert(reserved_nodes& nodes, path const& way, std::uint64_t key, index_value value) {
     ++size_;
     for (unsigned level = 0; level < height_; ++level) {
       node& n = *way[level].where;
@@ -216,13 +216,13 @@ class index_tree {
     return below;
   }
 
-  [[nodiscard]] node* make_node(reservation& nodes) { return ::new (pool_.template take<node>(nodes)) node; }
+  [[nodiscard]] node* make_node(reserved_nodes& nodes) { return ::new (pool_.template take<node>(nodes)) node; }
   void free_node(node* n) { pool_.template put<node>(reinterpret_cast<std::byte*>(n)); }
 
   /// Inserts into a full node by moving its upper pairs to a new one, which it returns.
   ///
   /// The halves are equal, but not at either end, where the next insertion is likely to hit the same place.
-  [[nodiscard]] node* split(reservation& nodes, node& left, unsigned at, std::uint64_t key, index_value value) {
+  [[nodiscard]] node* split(reserved_nodes& nodes, node& left, unsigned at, std::uint64_t key, index_value value) {
     node* const right = make_node(nodes);
     unsigned const keep = at == Fanout ? Fanout + 1 - min_fill : at == 0 ? min_fill : (Fanout + 1) / 2;
     unsigned const from = at < keep ? keep - 1 : keep;
@@ -294,4 +294,4 @@ class index_tree {
   unsigned height_ = 0;  // levels, the leaves included
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// The way from the root of an `index_tree` to a place that is about to change, for one change.
 template <class Tree>
@@ -93,4 +93,4 @@ class index_finger {
   bool known_ = false;
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

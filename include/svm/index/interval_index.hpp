@@ -35,17 +35,17 @@ enum class index_memory : bool { none, last_leaf };
 template <interval_traits Traits, class LockPolicy, class Allocator, unsigned Fanout = 16,
           index_memory Memory = index_memory::none>
 class interval_index {
-  using node = index_node<Fanout>;
+  using node = detail::index_node<Fanout>;
   static constexpr bool remembers = Memory == index_memory::last_leaf;
 
  public:
   using entry = typename Traits::entry;
   using address = typename Traits::address;
   using pool = index_node_pool<LockPolicy, Allocator, node>;
-  using reservation = typename pool::reservation;
+  using reserved_nodes = typename pool::reserved_nodes;
 
   /// The most nodes that an insertion takes: one a level of the highest tree of 2^48 entries.
-  static constexpr unsigned nodes_per_insert = index_tree<pool, Fanout>::max_height;
+  static constexpr unsigned nodes_per_insert = detail::index_tree<pool, Fanout>::max_height;
 
   /// The most nodes that it takes to insert one entry, and then `more` entries beside it, in rising or falling order.
   /// No other entry is between them.
@@ -58,7 +58,7 @@ class interval_index {
   }
   /// The most nodes of an index of `entries` entries: every node but the root is filled to `min_fill` at least.
   [[nodiscard]] static constexpr std::size_t nodes_of(std::size_t entries) {
-    return entries / (index_tree<pool, Fanout>::min_fill - 1) + nodes_per_insert;
+    return entries / (detail::index_tree<pool, Fanout>::min_fill - 1) + nodes_per_insert;
   }
 
   /// \pre `nodes` outlives the index
@@ -72,17 +72,17 @@ class interval_index {
   /// \errors no_memory; nothing is changed
   /// \allocs at most nodes_per_insert nodes, none when the pool has them
   /// \complexity O(1) when the pool has the nodes
-  [[nodiscard]] result<reservation> reserve() const { return reserve(tree_.pool()); }
+  [[nodiscard]] result<reserved_nodes> reserve() const { return reserve(tree_.pool()); }
   /// The same for any index of the pool; needs no lock.
-  [[nodiscard]] static result<reservation> reserve(pool& nodes) { return nodes.reserve(nodes_per_insert); }
+  [[nodiscard]] static result<reserved_nodes> reserve(pool& nodes) { return nodes.reserve(nodes_per_insert); }
   /// Makes a reservation that was used, or an empty one, good for one insertion again; see `reserve`.
-  [[nodiscard]] errc replenish(reservation& nodes) const { return tree_.pool().replenish(nodes, nodes_per_insert); }
+  [[nodiscard]] errc replenish(reserved_nodes& nodes) const { return tree_.pool().replenish(nodes, nodes_per_insert); }
 
   /// Inserts an object, unless entries overlap it: then returns the lowest of those, and changes nothing.
   ///
   /// \pre `nodes` comes from `reserve` or `replenish`, with no insertion since; the user's lock is held exclusive
   /// \allocs none
-  [[nodiscard]] entry* insert(reservation& nodes, entry& e) {
+  [[nodiscard]] entry* insert(reserved_nodes& nodes, entry& e) {
     SVM_ASSERT_OP(nodes.credit(), >=, nodes_per_insert);
     return insert_counted(nodes, e);
   }
@@ -98,7 +98,7 @@ class interval_index {
     return tree_.nodes_for(way, entries);
   }
   /// As `insert`, with the nodes that `nodes_to_insert` counted under the same hold of the lock.
-  [[nodiscard]] entry* insert_counted(reservation& nodes, entry& e) {
+  [[nodiscard]] entry* insert_counted(reserved_nodes& nodes, entry& e) {
     interval<address> const span = Traits::interval_of(e);
     if (!empty()) {
       decltype(auto) way = begin_change();
@@ -106,16 +106,16 @@ class interval_index {
       if (entry* const other = object(lowest(above, span)); other != nullptr) return other;
       insert_at(nodes, way, span.start().value, e);
     } else {
-      tree_.plant(nodes, span.start().value, index_value{e});
+      tree_.plant(nodes, span.start().value, detail::index_value{e});
     }
     ++changes_;
     return nullptr;
   }
   /// As `insert_counted`, for who knows that no entry overlaps this one.
-  void insert_apart(reservation& nodes, entry& e) {
+  void insert_apart(reserved_nodes& nodes, entry& e) {
     std::uint64_t const key = start_of(e);
     ++changes_;
-    if (empty()) return tree_.plant(nodes, key, index_value{e});
+    if (empty()) return tree_.plant(nodes, key, detail::index_value{e});
     decltype(auto) way = begin_change();
     way.seek(tree_, key);
     insert_at(nodes, way, key, e);
@@ -128,9 +128,9 @@ class interval_index {
   /// \allocs none, and takes no node
   void replace(entry& old, entry& fresh) {
     decltype(auto) way = begin_change();
-    way.point_at(tree_, start_of(old), index_value{old});
+    way.point_at(tree_, start_of(old), detail::index_value{old});
     place const p = way.places()[0];
-    p.where->values[p.at] = index_value{fresh};
+    p.where->values[p.at] = detail::index_value{fresh};
     if (start_of(fresh) != start_of(old)) tree_.rekey(way.places(), start_of(fresh));
     ++changes_;
   }
@@ -141,7 +141,7 @@ class interval_index {
   /// \allocs none, and frees nothing: the pool keeps the nodes
   void erase(entry& e) {
     decltype(auto) way = begin_change();
-    way.point_at(tree_, start_of(e), index_value{e});
+    way.point_at(tree_, start_of(e), detail::index_value{e});
     bool const stays = way.places()[0].where->count > tree::min_fill;
     tree_.erase(way.places());
     if (!stays) way.forget();
@@ -156,7 +156,7 @@ class interval_index {
   /// \allocs none
   void rekey(entry& e, address old_start) {
     decltype(auto) way = begin_change();
-    way.point_at(tree_, old_start.value, index_value{e});
+    way.point_at(tree_, old_start.value, detail::index_value{e});
     tree_.rekey(way.places(), start_of(e));  // the leaf keeps its pairs, so what is remembered of it stays true
   }
 
@@ -250,7 +250,7 @@ class interval_index {
   }
 
  private:
-  using tree = index_tree<pool, Fanout>;
+  using tree = detail::index_tree<pool, Fanout>;
   using place = typename tree::place;
   using path = typename tree::path;
   struct nothing {};
@@ -265,12 +265,12 @@ class interval_index {
     if constexpr (remembers)
       return (finger_);
     else
-      return index_way<tree>{};
+      return detail::index_way<tree>{};
   }
   template <class Way>
-  void insert_at(reservation& nodes, Way& way, std::uint64_t key, entry& e) {
+  void insert_at(reserved_nodes& nodes, Way& way, std::uint64_t key, entry& e) {
     bool const fits = way.places()[0].where->count < Fanout;
-    tree_.insert(nodes, way.places(), key, index_value{e});
+    tree_.insert(nodes, way.places(), key, detail::index_value{e});
     if (!fits) way.forget();
   }
 
@@ -323,7 +323,7 @@ class interval_index {
 
   tree tree_;
   std::uint64_t changes_ = 0;  // insertions, erasures and replacements: they end the validity of a place
-  [[no_unique_address]] std::conditional_t<remembers, index_finger<tree>, nothing> finger_;
+  [[no_unique_address]] std::conditional_t<remembers, detail::index_finger<tree>, nothing> finger_;
 };
 
 }  // namespace svm::inline v0

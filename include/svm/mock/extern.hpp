@@ -26,18 +26,18 @@ extern template class device_mapping<mock::usual_policies>;
 extern template class migrator<mock::usual_policies>;
 extern template class devmem<mock::usual_policies>;
 extern template class zdd<mock::usual_policies>;
-extern template class transfer<mock::usual_policies>;
+extern template class detail::transfer<mock::usual_policies>;
 extern template class driver_base<mock::usual_policies>;
 extern template class svm_driver<mock::usual_policies>;
 extern template class queue_driver<mock::usual_policies>;
-extern template class kept_spans<mock::usual_policies>;
+extern template class detail::kept_spans<mock::usual_policies>;
 extern template class garbage_collector<mock::usual_policies>;
 extern template class mapped_buffer<mock::usual_policies>;
 extern template class attribute_map<mock::usual_policies>;
-extern template class attribute_span<mock::usual_policies>;
+extern template class detail::attribute_span<mock::usual_policies>;
 extern template class device_account<mock::usual_policies>;
 extern template class migrator_cache<mock::usual_policies>;
 extern template class migrator_shrinker<mock::usual_policies>;
-extern template class migration_to_system<mock::usual_policies>;
+extern template class detail::migration_to_system<mock::usual_policies>;
 
 }  // namespace svm::inline v0

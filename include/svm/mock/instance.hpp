@@ -25,18 +25,18 @@ template class device_mapping<mock::usual_policies>;
 template class migrator<mock::usual_policies>;
 template class devmem<mock::usual_policies>;
 template class zdd<mock::usual_policies>;
-template class transfer<mock::usual_policies>;
+template class detail::transfer<mock::usual_policies>;
 template class driver_base<mock::usual_policies>;
 template class svm_driver<mock::usual_policies>;
 template class queue_driver<mock::usual_policies>;
-template class kept_spans<mock::usual_policies>;
+template class detail::kept_spans<mock::usual_policies>;
 template class garbage_collector<mock::usual_policies>;
 template class mapped_buffer<mock::usual_policies>;
 template class attribute_map<mock::usual_policies>;
-template class attribute_span<mock::usual_policies>;
+template class detail::attribute_span<mock::usual_policies>;
 template class device_account<mock::usual_policies>;
 template class migrator_cache<mock::usual_policies>;
 template class migrator_shrinker<mock::usual_policies>;
-template class migration_to_system<mock::usual_policies>;
+template class detail::migration_to_system<mock::usual_policies>;
 
 }  // namespace svm::inline v0

@@ -24,7 +24,7 @@ class device_account {
 
   void get() { references_.get(); }
   void put() {
-    if (references_.put()) destroy(memory_, this);
+    if (references_.put()) detail::destroy(memory_, this);
   }
 
   /// Takes `size` bytes; false, and nothing is taken, when so much is not left.
@@ -35,7 +35,7 @@ class device_account {
 
  private:
   typename P::allocator& memory_;
-  quota<typename P::lock::template atomic<std::uint64_t>> bytes_;
+  detail::quota<typename P::lock::template atomic<std::uint64_t>> bytes_;
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
 };
 

@@ -99,7 +99,7 @@ class devmem : public list_hook<devmem<P>> {
   void put() {
     if (!references_.put()) return;
     migrator<P>& owner = owner_;
-    destroy(owner.env().memory, this);
+    detail::destroy(owner.env().memory, this);
     owner.put();
   }
 
@@ -124,7 +124,7 @@ class devmem : public list_hook<devmem<P>> {
   ///
   /// \errors no_memory, or what the pagemap says; the object stays without pages
   [[nodiscard]] errc populate() {
-    scratch_array<device_page<page>, typename P::allocator> fetched{owner_.env().memory};
+    detail::scratch_array<device_page<page>, typename P::allocator> fetched{owner_.env().memory};
     if (!fetched.reserve(pages_in(size_, P::mm::page_size).value)) return errc::no_memory;
     if (errc const e = owner_.env().pagemap.pages(allocation_.memory(), std::span{fetched.data(), fetched.size()});
         e != errc::ok)
@@ -164,7 +164,7 @@ class devmem : public list_hook<devmem<P>> {
   device_allocation<P> allocation_;
   byte_count const size_;
   bool const piecewise_;
-  scratch_array<device_page<page>, typename P::allocator> pages_;
+  detail::scratch_array<device_page<page>, typename P::allocator> pages_;
   time_point timeslice_end_{};
   std::uint64_t serial_ = 0;  // under the migrator's list lock: the generation that it was made in; 0: not in the list
   std::uint64_t listed_ = 0;  // under that lock: the generation by which it stands where it does

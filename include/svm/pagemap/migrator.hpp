@@ -124,7 +124,7 @@ class migrator {
   /// \errors no_ram, no_memory, dma_map_failed, copy_failed, in_use (others have a page locked or pinned), busy: pages
   ///         that did not move are intact in device memory
   /// \source drm_pagemap_evict_to_ram(); no mm reference is needed (erratum 3.2.5), no empty job is copied (3.2.4)
-  [[nodiscard]] errc evict(devmem<P>& allocation) { return evict_allocation(*this, allocation); }
+  [[nodiscard]] errc evict(devmem<P>& allocation) { return detail::evict_allocation(*this, allocation); }
 
   /// Brings every device page that the page table has in `span` back to system memory, of whichever device, under
   /// PROT_NONE too; holes stay holes. Pages of other drivers stay.
@@ -133,7 +133,7 @@ class migrator {
   /// \errors as `evict`, and interrupted
   /// \source drm_gpusvm_range_evict(); walks no VMA, populates no hole and waits for no timeslice (erratum 3.1.10)
   [[nodiscard]] errc evict_span(mm& space, va_range span, cancellation const* cancel = nullptr) {
-    return svm::evict_span(env_, space, span, cancel);
+    return svm::detail::evict_span(env_, space, span, cancel);
   }
 
   /// Evicts finished allocations in the order of the options until `size` bytes are available.
@@ -290,7 +290,7 @@ errc migrator<P>::evict_all() {
 template <explained_migrating_policies P>
 errc migrator<P>::unbind() {
   unbound_.store(1);
-  for (page_wait patience{env_.clock};;) {
+  for (detail::page_wait patience{env_.clock};;) {
     errc const e = evict_all();
     // build() counts, then looks whether the device is bound; so nothing comes after this.
     if (taken_.load() == 0) return errc::ok;
@@ -334,7 +334,8 @@ auto migrator<P>::build(byte_count size, migrate_options<P> const& options) -> r
   if (!memory) return memory.error();
   uncharge.dismiss();  // the allocation does it from here on
   device_allocation<P> allocation{env_.pagemap, std::move(memory).value(), size, std::move(account)};
-  devmem<P>* const made = construct<devmem<P>>(env_.memory, *this, std::move(allocation), size, options.piecewise);
+  devmem<P>* const made =
+      detail::construct<devmem<P>>(env_.memory, *this, std::move(allocation), size, options.piecewise);
   if (made == nullptr) return errc::no_memory;
   made->get();  // the zdd's reference
   devmem_ref ref = devmem_ref::adopt(*made);
@@ -350,7 +351,7 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
   using action = cpu_fault_answer::action;
   if (is_before(env_.clock.now(), allocation.timeslice_end())) return {action::wait, allocation.timeslice_end()};
 
-  transfer<P> work{env_};
+  detail::transfer<P> work{env_};
   std::size_t faulting = 0;
   if (work.reserve(allocation.pages().size())) {
     for (std::size_t i = 0; device_page<page> const& p : allocation.pages()) {
@@ -361,8 +362,8 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
     work.slots()[0].source = fault.page;
   }
   page_scope const within{fault.space, fault.vma};
-  move_outcome const outcome =
-      migration_to_system<P>{env_.mm, work, &within, fault.page, shortage::move_what_fits}.run();
+  detail::move_outcome const outcome =
+      detail::migration_to_system<P>{env_.mm, work, &within, fault.page, detail::shortage::move_what_fits}.run();
   if (outcome.moved.value != 0) {
     env_.observer.record(
         {event_kind::migrated_to_system, aligned_block(fault.address, P::mm::page_size), outcome.bytes});
@@ -373,7 +374,7 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
   slot_state const state = work.slots()[faulting].state;
   if (state == slot_state::locked) return {action::look_again, {}, errc::in_use};
   if (state != slot_state::collected && state != slot_state::pinned) return {};
-  return {action::fail, {}, why_left(outcome)};
+  return {action::fail, {}, detail::why_left(outcome)};
 }
 
 }  // namespace svm::inline v0

@@ -88,11 +88,11 @@ class migrator_cache final : public migrator_owner<P>, public list_hook<migrator
   /// \complexity one try more for each other thread that asks at the same time
   [[nodiscard]] result<migrator_ref<P>> get() {
     if (migrator<P>* const known = find()) return migrator_ref<P>::adopt(*known);
-    migrator<P>* made = construct<migrator<P>>(env_.memory, env_, this, options_);
+    migrator<P>* made = detail::construct<migrator<P>>(env_.memory, env_, this, options_);
     if (made == nullptr) return errc::no_memory;
     migrator<P>* const before = find_or_keep(*made);
     if (before == made) return migrator_ref<P>::adopt(*made);
-    destroy(env_.memory, made);  // another thread was first
+    detail::destroy(env_.memory, made);  // another thread was first
     return migrator_ref<P>::adopt(*before);
   }
 
@@ -107,7 +107,7 @@ class migrator_cache final : public migrator_owner<P>, public list_hook<migrator
       parked_ = false;
       parked = std::exchange(current_, nullptr);
     }
-    destroy(env_.memory, parked);
+    detail::destroy(env_.memory, parked);
     return true;
   }
 

@@ -4,7 +4,7 @@
 
 #include <svm/concepts/time_source.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// The time that one call waits for others to let go of pages that they have locked or pinned.
 ///
@@ -38,4 +38,4 @@ class page_wait {
   duration waited_{};
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

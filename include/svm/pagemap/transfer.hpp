@@ -9,7 +9,7 @@
 #include <svm/base/construct.hpp>
 #include <svm/concepts/policies.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// The working memory of one migration: a slot a page, a copy block a page, and the mappings that the blocks hold.
 ///
@@ -109,4 +109,4 @@ class transfer {
   typename P::device* device_ = nullptr;
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

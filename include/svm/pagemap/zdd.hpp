@@ -36,7 +36,7 @@ class zdd final : public mappable_memory<typename P::mm::page, typename P::devic
 
   /// Puts itself behind the block of 2^order pages from `fresh` on, which is free; the block is then locked, with one
   /// reference.
-  void adopt(typename P::mm& mm, page fresh, page_order order) {
+  void own_block(typename P::mm& mm, page fresh, page_order order) {
     live_.get();
     mm.adopt_device_page(fresh, order, *this, coherent_pagemap<typename P::pagemap>);
   }

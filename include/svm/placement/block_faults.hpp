@@ -68,7 +68,7 @@ template <class Batch, class View>
     e.fatal = judge(e, [&](fault_entry const& f, fault_access a) { return view.permits(f, a); });
     s.fatal |= e.fatal != fatality::none;
     fault_access access = e.fault.access;
-    if (access == fault_access::prefetch && !view.permits(e, access_kind)) {
+    if (access == fault_access::prefetch && !view.permits(e, access)) {
       if (first_attempt) s.invalid_prefetches += e.instances;
       e.invalid_prefetch = true;
       continue;
@@ -78,13 +78,13 @@ template <class Batch, class View>
       if (!e.accesses.contains(fault_access::read)) continue;
       access = fault_access::read;
     }
-    if (view.is_authorised(e, access_kind)) continue;
+    if (view.is_authorised(e, access)) continue;
 
     thrash_hint const hint = view.hint(e);
     e.throttled = hint.what == thrash_hint::kind::throttle;
     s.throttled |= e.throttled;
     if (e.throttled) continue;
-    residence const at = view.place(e, access_kind, hint);
+    residence const at = view.place(e, access, hint);
     unsigned const page = view.page_of(e);
     s.destinations |= at.where;
     s.to[at.where.id].set(page);

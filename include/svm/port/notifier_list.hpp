@@ -35,7 +35,7 @@ struct plain_notifier_calls {
 /// Locks: `lock_` (leaf_sequence) guards the sequence and the tree; targets are called without it. While the sequence is
 /// odd the tree does not change: insertions are deferred, removals wait. So an event walks it without the lock.
 /// \source mm/mmu_notifier.c
-template <lock Lock, class Probe = no_tree_probe>
+template <lock Lock, class Probe = svm::detail::no_tree_probe>
 class notifier_list {
  public:
   /// What a registered target keeps in its own object.

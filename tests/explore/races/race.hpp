@@ -46,15 +46,15 @@ extern template class svm::device_mapping<races::policies>;
 extern template class svm::migrator<races::policies>;
 extern template class svm::devmem<races::policies>;
 extern template class svm::zdd<races::policies>;
-extern template class svm::transfer<races::policies>;
+extern template class svm::detail::transfer<races::policies>;
 extern template class svm::driver_base<races::policies>;
 extern template class svm::svm_driver<races::policies>;
 extern template class svm::queue_driver<races::policies>;
-extern template class svm::kept_spans<races::policies>;
+extern template class svm::detail::kept_spans<races::policies>;
 extern template class svm::garbage_collector<races::policies>;
 extern template class svm::mapped_buffer<races::policies>;
 extern template class svm::attribute_map<races::policies>;
-extern template class svm::migration_to_system<races::policies>;
+extern template class svm::detail::migration_to_system<races::policies>;
 
 namespace races {
 

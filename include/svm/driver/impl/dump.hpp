@@ -12,7 +12,7 @@ template <svm_policies P>
 template <class Out>
 requires text_sink<Out>
 void driver_base<P>::dump(Out&& out) {
-  line_writer line(out);
+  detail::line_writer line(out);
   line.text("driver: migration ");
   switch (options_.migrate) {
     case migration_mode::where_possible:
@@ -47,8 +47,10 @@ template <class Out>
 requires text_sink<Out>
 void attribute_map<P>::dump(Out&& out) {
   shared_guard const guard{lock_};
-  spans_.for_each([&](attribute_span<P>& s) { s.dump(out); });
+  spans_.for_each([&](attribute_span& s) { s.dump(out); });
 }
+
+namespace detail {
 
 template <svm_policies P>
 template <class Out>
@@ -67,5 +69,7 @@ void attribute_span<P>::dump(Out&& out) {
   for (std::size_t i = 0; i < cuts_; ++i) line.text(" ").span(cut_[i]);
   line.end();
 }
+
+}  // namespace detail
 
 }  // namespace svm::inline v0

@@ -9,6 +9,8 @@
 
 namespace svm::inline v0 {
 
+namespace detail {
+
 /// True for an error which says that the CPU's mappings changed under a pass, so that another one may serve.
 [[nodiscard]] constexpr bool says_mappings_changed(errc e) {
   switch (e) {
@@ -32,12 +34,14 @@ namespace svm::inline v0 {
   return says_mappings_changed(e) || e == errc::in_use;
 }
 
+}  // namespace detail
+
 /// Runs the passes for one address; `mapped_span` becomes the range's span.
 template <svm_policies P>
 errc driver_base<P>::handle(access_request request, va_range& mapped_span) {
   prefetch_place const asked = request.where;
   errc used_up = errc::ok;  // what the last pass ended with, unless only a wait follows it
-  for (page_wait patience{svm_.env().clock};;) {
+  for (detail::page_wait patience{svm_.env().clock};;) {
     if (is_cancelled(request.cancel)) return errc::interrupted;
     if (used_up != errc::ok && request.is_fault)
       svm_.env().observer.record(
@@ -89,7 +93,7 @@ auto driver_base<P>::look_up(access_request const& request) -> result<lookup<P>>
   lookup_options const options{request.want,   devmem_possible,
                                required,       devmem_possible ? options_.check_pages_threshold : byte_count{},
                                request.cancel, &request.advice.within};
-  retry_budget budget{svm_.env().clock};
+  detail::retry_budget budget{svm_.env().clock};
   while (true) {
     result<lookup<P>> found = svm_.find_or_insert(request.at, options);
     bool const atomic = request.want == access_kind::atomic;
@@ -111,7 +115,7 @@ auto driver_base<P>::handle_range(access_request const& request, locked_range<P>
       request.want == access_kind::atomic;  // any other access is served wherever a valid mapping leads
   if (!gpusvm<P>::pages_valid(*held, acceptable) || !is_placed(request, held)) {
     bool in_use = false;
-    if (errc const e = place(request, held, in_use); e != errc::ok) return {e, may_pass(e)};
+    if (errc const e = place(request, held, in_use); e != errc::ok) return {e, detail::may_pass(e)};
     if (errc const e = svm_.get_pages(held, wanted); e != errc::ok) {
       bool const elsewhere = e == errc::mixed_placement || e == errc::unsupported;
       bool const demands_it = e == errc::not_in_device_memory;
@@ -121,13 +125,13 @@ auto driver_base<P>::handle_range(access_request const& request, locked_range<P>
       if (demands_it && takes_from_others(request) && memory_.evict(held, request.cancel) == errc::in_use)
         in_use = true;
       if (in_use && (elsewhere || demands_it)) return {errc::in_use, true};
-      return {e, may_pass(e) || elsewhere || demands_it || e == errc::dma_map_failed};
+      return {e, detail::may_pass(e) || elsewhere || demands_it || e == errc::dma_map_failed};
     }
   }
   errc const e = svm_.bind(held, request.advice.attributes.atomic == atomic_mode::cpu ? mapping_access::no_atomics
                                                                                       : mapping_access::read_write);
   if (e != errc::ok && e != errc::retry) unmap_failed(held);
-  return {e, may_pass(e)};
+  return {e, detail::may_pass(e)};
 }
 
 /// A range that a failed fault leaves is not mapped.
@@ -175,7 +179,7 @@ bool driver_base<P>::may_migrate(access_request const& request, locked_range<P>&
 
 template <svm_policies P>
 auto driver_base<P>::how_to_migrate([[maybe_unused]] access_request const& request, [[maybe_unused]] int attempt) const
-    -> typename range_memory<P>::options {
+    -> typename detail::range_memory<P>::options {
   if constexpr (!migrating_policies<P>) {
     return {};
   } else {

@@ -93,7 +93,7 @@ bool queue_driver<P>::resume_after(std::uint64_t round) {
 template <explained_queue_policies P>
 errc queue_driver<P>::restore(cancellation const* cancel) {
   auto& env = this->svm().env();
-  retry_budget budget{env.clock};
+  detail::retry_budget budget{env.clock};
   for (bool first = true;; first = false) {
     if (is_cancelled(cancel)) return errc::interrupted;
     std::uint64_t round = 0;
@@ -143,7 +143,7 @@ auto queue_driver<P>::restore_next(va_range rest, bool first, cancellation const
   if (e == errc::not_migratable && !vma->migratable) return {errc::ok, same};
   // The VMA allows it and a page does not (it lies beyond the end of a file, or is a register), unless that changed.
   if (e == errc::no_access && !first) return {errc::ok, mapped_span};
-  if (says_mappings_changed(e)) return {errc::ok, mapped_span, false};
+  if (detail::says_mappings_changed(e)) return {errc::ok, mapped_span, false};
   return {e, mapped_span};
 }
 

@@ -12,7 +12,7 @@ template <explained_policies P>
 template <class Out>
 requires text_sink<Out>
 void gpusvm<P>::dump(Out&& out) {
-  line_writer line(out);
+  detail::line_writer line(out);
   shared_guard const guard{lock_};
   line.text("gpusvm ").span(shape_.window()).text(", chunks");
   for (byte_count const size : shape_.chunks()) line.text(" ").hex(size.value);
@@ -26,7 +26,7 @@ template <class Out>
 requires text_sink<Out>
 void notifier<P>::dump(Out&& out) {
   std::uint64_t const sequence = env_.mm.read_begin(registration_);  // may wait for an event, which takes the lock
-  line_writer line(out);
+  detail::line_writer line(out);
   exclusive_guard const guard{lock_};
   line.text("  notifier ").span(interval_).text(", sequence ").decimal(sequence);
   line.text(", ranges: ").decimal(ranges_.size()).end();
@@ -40,14 +40,14 @@ template <svm_policies P>
 template <class Out>
 requires text_sink<Out>
 void range<P>::dump(Out&& out) {
-  line_writer line(out);
+  detail::line_writer line(out);
   exclusive_guard const guard{owner_.lock()};
   owner_.dump_locked(*this, line);
 }
 
 template <svm_policies P>
 template <class Out>
-void notifier<P>::dump_locked(range<P>& r, line_writer<Out>& line) {
+void notifier<P>::dump_locked(range<P>& r, detail::line_writer<Out>& line) {
   line.text("    range ").span(r.interval());
   line.text(", references ").decimal(r.references());
   if (r.is_migratable()) line.text(", migratable");
@@ -65,7 +65,7 @@ void notifier<P>::dump_locked(range<P>& r, line_writer<Out>& line) {
 
 template <svm_policies P>
 template <class Out>
-void device_mapping<P>::dump_locked(lock_type& held, cpu_va at, line_writer<Out>& line) const {
+void device_mapping<P>::dump_locked(lock_type& held, cpu_va at, detail::line_writer<Out>& line) const {
   held.assert_held();
   if (!has(page_flag::mapped)) line.text(": not mapped");
   if (has(page_flag::mapped)) line.text(": mapped");

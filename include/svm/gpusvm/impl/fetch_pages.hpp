@@ -10,7 +10,7 @@
 #include <svm/gpusvm/device_mapping.hpp>
 #include <svm/gpusvm/retry_budget.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// A span of memory that a registered notifier watches, and the lock under which its mappings are made and torn down.
 template <svm_policies P>
@@ -38,7 +38,7 @@ void drop_mapping(device_mapping<P>& mapping, va_range span) {
 template <svm_policies P, class Ended>
 [[nodiscard]] errc map_found(watched_span<P> const& at, device_mapping<P>& to, std::uint64_t sequence,
                              walked_runs<typename P::mm, typename P::allocator>& found, page_options const& options,
-                             typename device_mapping<P>::room& space, Ended const& ended) {
+                             typename device_mapping<P>::resources& space, Ended const& ended) {
   settle_events(to.env().mm);
   shared_guard const guard{at.lock};
   if (errc const e = ended(); e != errc::ok) return e;
@@ -152,7 +152,7 @@ template <svm_policies P, class Ended>
     for (device_mapping<P>* const m : mappings) {
       if (e != errc::ok) break;
       if (m->satisfies(options)) continue;
-      typename device_mapping<P>::room space{m->env()};
+      typename device_mapping<P>::resources space{m->env()};
       if (found.walk().is_complete()) e = space.reserve(found.all(), options.allow_mixed);
       if (e == errc::ok) e = map_found<P>(at, *m, sequence, found, options, space, ended);
     }
@@ -198,4 +198,4 @@ template <svm_policies P, class Ended>
   return present_since;
 }
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

@@ -15,7 +15,7 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
   mm_user const user{env_.mm};
   if (!user.alive()) return errc::mm_gone;
 
-  retry_budget budget{env_.clock};
+  detail::retry_budget budget{env_.clock};
   do {
     if (is_cancelled(options.cancel)) return errc::interrupted;
     result<candidate> home = notifier_for(fault, options);
@@ -33,7 +33,7 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
     if (!range_quota_.charge(1)) return errc::quota_exceeded;
     scope_guard uncharge{[this] { range_quota_.uncharge(1); }};
     bool const migratable = options.devmem_possible && found->vma.migratable;
-    range<P>* const made = construct<range<P>>(env_.memory, (*home)->env(), **home, found->chunk, migratable);
+    range<P>* const made = detail::construct<range<P>>(env_.memory, (*home)->env(), **home, found->chunk, migratable);
     if (made == nullptr) return errc::no_memory;
     range_ref<P> ref = range_ref<P>::adopt(*made);
     errc const e = insert(*home, *made, sequence);
@@ -63,7 +63,7 @@ auto gpusvm<P>::notifier_for(cpu_va fault, lookup_options const& options) -> res
     if (result<vma_info> const vma = permitted_vma(fault, options); !vma) return vma.error();
   }
   va_range const span = aligned_block(fault, shape_.notifier_size());
-  notifier<P>* const made = construct<notifier<P>>(env_.memory, env_, client_, span, range_nodes_);
+  notifier<P>* const made = detail::construct<notifier<P>>(env_.memory, env_, client_, span, range_nodes_);
   if (made == nullptr) return errc::no_memory;
   notifier_ref<P> ref = notifier_ref<P>::adopt(*made);
   // Before the map lock is taken: registration may take it, and may wait.
@@ -97,7 +97,7 @@ auto gpusvm<P>::make_plan(candidate& home, cpu_va fault, lookup_options const& o
   }
   va_range const window = options.within == nullptr ? shape_.window() : shape_.window().intersection(*options.within);
   va_range const bounds = vma->extent.intersection(home->interval()).intersection(window);
-  va_range const chunk = choose_chunk(shape_.chunks(), fault, bounds, [&](va_range chosen) {
+  va_range const chunk = detail::choose_chunk(shape_.chunks(), fault, bounds, [&](va_range chosen) {
     if (!home.is_fresh()) {
       shared_guard const guard{home->lock_};
       if (home->ranges_.first_overlap(chosen) != nullptr) return false;
@@ -147,7 +147,7 @@ errc gpusvm<P>::insert(candidate& home, range<P>& made, std::uint64_t sequence) 
 }
 
 template <explained_policies P>
-errc gpusvm<P>::insert_locked(notifier<P>& home, typename range_index::reservation& room, range<P>& made,
+errc gpusvm<P>::insert_locked(notifier<P>& home, typename range_index::reserved_nodes& room, range<P>& made,
                               std::uint64_t sequence) {
   home.lock_.assert_held();
   if (env_.mm.read_retry(home.registration_, sequence)) return errc::retry;

@@ -20,8 +20,8 @@ errc gpusvm<P>::get_pages(locked_range<P>& held, std::span<device_mapping<P>* co
   notifier<P>& home = r.owner();
   if (r.has(range_flag::removed)) return errc::gone;  // and stays so, or not, while the range is held
   if (!held.mm_alive()) return errc::mm_gone;
-  return fetch_pages<P>(watched_span<P>{r.interval(), home.registration_, home.lock_}, mappings, options,
-                        [&r] { return r.has(range_flag::unmapped) ? errc::unmapped : errc::ok; });
+  return detail::fetch_pages<P>(detail::watched_span<P>{r.interval(), home.registration_, home.lock_}, mappings,
+                                options, [&r] { return r.has(range_flag::unmapped) ? errc::unmapped : errc::ok; });
 }
 
 template <explained_policies P>
@@ -32,8 +32,8 @@ result<faulted_in<P>> gpusvm<P>::fault_in(locked_range<P> held, page_options con
   if (!held.mm_alive()) return errc::mm_gone;
   if (options.devmem_only) return errc::unsupported;
   result<std::uint64_t> const sequence =
-      make_present<P>(env_, watched_span<P>{r.interval(), home.registration_, home.lock_}, options,
-                      [&r] { return r.has(range_flag::unmapped) ? errc::unmapped : errc::ok; });
+      detail::make_present<P>(env_, detail::watched_span<P>{r.interval(), home.registration_, home.lock_}, options,
+                              [&r] { return r.has(range_flag::unmapped) ? errc::unmapped : errc::ok; });
   if (!sequence) return sequence.error();
   return faulted_in<P>{std::move(held), *sequence};
 }
@@ -54,7 +54,7 @@ void gpusvm<P>::detach(locked_range<P>& held, device_mapping<P>& mapping) {
   notifier<P>& home = held->owner();
   exclusive_guard const guard{home.lock_};
   if (!mapping.is_linked()) return;
-  drop_mapping(mapping, held->interval());
+  detail::drop_mapping(mapping, held->interval());
   home.detach_locked(*held, mapping);
 }
 
@@ -63,7 +63,7 @@ void gpusvm<P>::detach(locked_range<P>& held, device_mapping<P>& mapping) {
 /// \pre the notifier's lock is held exclusive, or shared together with the range's
 template <explained_policies P>
 void gpusvm<P>::unmap_locked(notifier<P>& home, range<P>& r) {
-  home.for_each_mapping_locked(r, [&r](device_mapping<P>& p) { drop_mapping(p, r.interval()); });
+  home.for_each_mapping_locked(r, [&r](device_mapping<P>& p) { detail::drop_mapping(p, r.interval()); });
 }
 
 template <explained_policies P>

@@ -24,17 +24,17 @@ errc device_mapping<P>::classify(std::span<run const> found, page_options const&
   if (wanted.devmem_only && (system != nullptr || peer)) return errc::not_in_device_memory;
   if (device != nullptr && memory::of(device->owner_object) == nullptr) return errc::unsupported;
 
-  flags = bit(page_flag::mapped) | bit(page_flag::valid);
-  if (device != nullptr) flags |= bit(page_flag::device);
-  if (system != nullptr) flags |= bit(page_flag::system);
-  if (peer) flags |= bit(page_flag::peer);
-  if (wanted.read_only) flags |= bit(page_flag::read_only);
+  flags = detail::bit(page_flag::mapped) | detail::bit(page_flag::valid);
+  if (device != nullptr) flags |= detail::bit(page_flag::device);
+  if (system != nullptr) flags |= detail::bit(page_flag::system);
+  if (peer) flags |= detail::bit(page_flag::peer);
+  if (wanted.read_only) flags |= detail::bit(page_flag::read_only);
   return errc::ok;
 }
 
 /// Remembers whose memory a block is.
 template <svm_policies P>
-void device_mapping<P>::use_memory(memory& used, room& space) {
+void device_mapping<P>::use_memory(memory& used, resources& space) {
   if (memory_ == nullptr) {
     memory_ = &used;
     used.get();
@@ -46,7 +46,7 @@ void device_mapping<P>::use_memory(memory& used, room& space) {
 
 /// Maps a run and adds its block.
 template <svm_policies P>
-errc device_mapping<P>::map_run(run const& found, room& space) {
+errc device_mapping<P>::map_run(run const& found, resources& space) {
   if (found.place == page_place::device) {
     memory& owner = *memory::of(found.owner_object);
     use_memory(owner, space);
@@ -91,13 +91,13 @@ void device_mapping<P>::unmap_blocks() {
 }
 
 template <svm_policies P>
-errc device_mapping<P>::map(std::span<run const> found, page_options const& wanted, room& space) {
+errc device_mapping<P>::map(std::span<run const> found, page_options const& wanted, resources& space) {
   SVM_ASSERT(!has(page_flag::mapped));
   std::uint32_t flags = 0;
   if (errc const e = classify(found, wanted, flags); e != errc::ok) return e;
 
   direction_ = wanted.read_only ? dma_direction::to_device : dma_direction::bidirectional;
-  if ((flags & bit(page_flag::system)) == 0) space.release_iova();
+  if ((flags & detail::bit(page_flag::system)) == 0) space.release_iova();
   iova_base_ = space.base_;
   iova_size_ = std::exchange(space.size_, {});  // goes with the blocks, whatever happens
   blocks_.swap(space.blocks_);

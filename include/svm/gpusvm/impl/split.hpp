@@ -8,6 +8,8 @@
 
 namespace svm::inline v0 {
 
+namespace detail {
+
 /// Calls `visit(va_range)` for the chunks that cover `span`, ascending, each the largest that is naturally aligned and
 /// fits, until it returns false.
 ///
@@ -25,6 +27,8 @@ constexpr void for_each_chunk(std::span<byte_count const> chunks, va_range span,
     at = chunk.last() + byte_count{1};
   }
 }
+
+}  // namespace detail
 
 template <explained_policies P>
 void gpusvm<P>::split(locked_range<P> held) {
@@ -46,7 +50,7 @@ void gpusvm<P>::split(locked_range<P> held) {
     }();
     if (!vma) break;
     va_range const piece = vma->extent.intersection(rest);
-    for_each_chunk(shape_.chunks(), piece, [&](va_range chunk) {
+    detail::for_each_chunk(shape_.chunks(), piece, [&](va_range chunk) {
       return go_on = insert_rest(*home, chunk, migratable && vma->migratable, sequence) == errc::ok;
     });
     if (piece.last() == span.last()) break;
@@ -62,7 +66,7 @@ template <explained_policies P>
 errc gpusvm<P>::insert_rest(notifier<P>& home, va_range chunk, bool migratable, std::uint64_t sequence) {
   if (!range_quota_.charge(1)) return errc::quota_exceeded;
   scope_guard uncharge{[this] { range_quota_.uncharge(1); }};
-  range<P>* const made = construct<range<P>>(env_.memory, home.env(), home, chunk, migratable);
+  range<P>* const made = detail::construct<range<P>>(env_.memory, home.env(), home, chunk, migratable);
   if (made == nullptr) return errc::no_memory;
   range_ref<P> const ref = range_ref<P>::adopt(*made);
   auto room = range_index::reserve(range_nodes_);

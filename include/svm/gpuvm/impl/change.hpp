@@ -90,14 +90,14 @@ inline errc gpuvm<Types>::put_in_if_free(extent const& e, mapping& fresh) {
 }
 
 template <class Types>
-inline void gpuvm<Types>::put_in(typename index::reservation& nodes, mapping& m) {
+inline void gpuvm<Types>::put_in(typename index::reserved_nodes& nodes, mapping& m) {
   index_.insert_apart(nodes, m);
   m.inserted_ = true;
   changed();
 }
 
 template <class Types>
-inline void gpuvm<Types>::split(typename index::reservation& nodes, remap_operation<Types> const& operation,
+inline void gpuvm<Types>::split(typename index::reserved_nodes& nodes, remap_operation<Types> const& operation,
                                 mapping* prev, mapping* next) {
   SVM_ASSERT((prev != nullptr) == operation.has_prev() && (next != nullptr) == operation.has_next());
   SVM_ASSERT(prev != next);

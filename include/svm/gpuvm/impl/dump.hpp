@@ -12,7 +12,7 @@ template <class Types>
 template <class Out>
 requires text_sink<Out>
 void gpuvm<Types>::dump(Out&& out) const {
-  line_writer line(out);
+  detail::line_writer line(out);
   line.text("gpuvm ").span(layout_.window());
   if (layout_.has_reserved()) line.text(", reserved ").span(layout_.reserved());
   line.text(", mappings: ").decimal(size()).end();
@@ -22,8 +22,8 @@ void gpuvm<Types>::dump(Out&& out) const {
       line.text(" without object");
     else
       line.text(" object ").address(m.object()).text(" at ").hex(m.offset());
-    if (has(m.flags(), mapping_flags::invalidated)) line.text(", invalidated");
-    if (has(m.flags(), mapping_flags::sparse)) line.text(", sparse");
+    if (has_flags(m.flags(), mapping_flags::invalidated)) line.text(", invalidated");
+    if (has_flags(m.flags(), mapping_flags::sparse)) line.text(", sparse");
     if (auto const own =
             static_cast<std::uint32_t>(m.flags()) & ~(static_cast<std::uint32_t>(mapping_flags::first_user) - 1);
         own != 0)

@@ -23,7 +23,7 @@ void gpuvm_objects<Types>::dump(Out&& out) {
     b = get_external_locked(external_.front());
     if (b != nullptr) is_evicted = is_evicted_locked(*b);
   }
-  line_writer line(out);
+  detail::line_writer line(out);
   line.text("gpuvm_objects: ").decimal(all).text(" bos, ").decimal(external).text(" external, ");
   line.decimal(evicted).text(" evicted").end();
   while (b != nullptr) {

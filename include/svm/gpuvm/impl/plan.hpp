@@ -97,7 +97,7 @@ errc gpuvm_op_list<Types>::planned(errc outcome, placement where) {
 
 template <class Types>
 std::size_t gpuvm_op_list<Types>::nodes_needed(std::size_t operations, placement where) const {
-  using tree = index_tree<typename index::pool, vm::fanout>;
+  using tree = detail::index_tree<typename index::pool, vm::fanout>;
   std::size_t one = 2;  // what an insertion takes at most: a node a level, and a root
   for (std::size_t pairs = (vm_.size() + 2) / 2; pairs >= tree::min_fill; pairs /= tree::min_fill) ++one;
   if (where == placement::together) return 4 * one + operations / (vm::fanout / 2 - 2) + 1;

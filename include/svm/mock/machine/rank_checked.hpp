@@ -27,13 +27,14 @@ class held_locks {
   /// Before a lock that may wait is taken: every rank that is held must be lower.
   void check_order(lock_rank rank, void const* lock) const {
     if (in_section_)
-      lock_report().violation("O-36", std::string{"the "} + name(rank) + " lock is waited for in a read section");
+      lock_report().violation("O-36", std::string{"the "} + lock_rank_name(rank) + " lock is waited for in a read section");
     for (std::size_t i = 0; i < depth_; ++i) {
       if (stack_[i].lock == lock)
-        lock_report().violation("O-36", std::string{"the "} + name(rank) + " lock is taken twice by one thread");
+        lock_report().violation("O-36",
+                                std::string{"the "} + lock_rank_name(rank) + " lock is taken twice by one thread");
       else if (stack_[i].rank >= rank)
-        lock_report().violation("O-36", std::string{"the "} + name(rank) + " lock is taken while the " +
-                                            name(stack_[i].rank) + " lock is held");
+        lock_report().violation("O-36", std::string{"the "} + lock_rank_name(rank) + " lock is taken while the " +
+                                            lock_rank_name(stack_[i].rank) + " lock is held");
     }
   }
   void push(entry e) {
@@ -47,7 +48,8 @@ class held_locks {
         --depth_;
         return;
       }
-    lock_report().violation("O-36", std::string{"the "} + name(rank) + " lock is given up without being held so");
+    lock_report().violation("O-36",
+                            std::string{"the "} + lock_rank_name(rank) + " lock is given up without being held so");
   }
   [[nodiscard]] bool holds(void const* lock, bool exclusive) const {
     for (std::size_t i = 0; i < depth_; ++i)
@@ -153,10 +155,10 @@ struct rank_checked : Base {
       return true;
     }
     void assert_held() SVM_ASSERT_CAPABILITY(this) {
-      if (!held().holds(this, true)) lock_report().violation("O-37", std::string{name(Rank)} + " not held");
+      if (!held().holds(this, true)) lock_report().violation("O-37", std::string{lock_rank_name(Rank)} + " not held");
     }
     void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {
-      if (!held().holds(this, false)) lock_report().violation("O-37", std::string{name(Rank)} + " not held");
+      if (!held().holds(this, false)) lock_report().violation("O-37", std::string{lock_rank_name(Rank)} + " not held");
     }
 
    private:

@@ -13,7 +13,7 @@
 #include <svm/pagemap/devmem.hpp>
 #include <svm/pagemap/transfer.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// What a move to system memory does when system pages run out.
 enum class shortage : std::uint8_t {
@@ -235,4 +235,4 @@ template <migrating_policies P>
   }
 }
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

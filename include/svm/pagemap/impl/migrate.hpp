@@ -63,7 +63,7 @@ class migrator<P>::migration_to_device {
     scope_guard const unmap{[this] { work_.unmap_all(); }};
     if (errc const e = space_.collect(session, span_, work_.slots(), env_.pagemap.owner()); e != errc::ok) return e;
     if (errc const e = check_collected(); e != errc::ok) return e;
-    if (errc const e = adopt(allocation); e != errc::ok) return e;
+    if (errc const e = assign_places(allocation); e != errc::ok) return e;
     if (errc const e = copy(allocation); e != errc::ok) return e;
 
     allocation.start_timeslice(env_.clock.now() + options_.timeslice);
@@ -95,7 +95,7 @@ class migrator<P>::migration_to_device {
   }
 
   /// Gives every page that moves a place in the allocation; a block stays whole where the allocation has one so large.
-  [[nodiscard]] errc adopt(devmem<P>& allocation) {
+  [[nodiscard]] errc assign_places(devmem<P>& allocation) {
     std::span<device_page<page> const> const places = allocation.pages();
     std::size_t next = 0;
     for (std::size_t i = 0; i < work_.slots().size();) {
@@ -107,7 +107,7 @@ class migrator<P>::migration_to_device {
       if (next == places.size()) return errc::busy;  // a page left this memory since they were counted
       bool const whole = !s.follows && s.order <= places[next].order;
       page_order const order = whole ? s.order : page_order{};
-      allocation.live_pages().adopt(space_, places[next].page, order);
+      allocation.live_pages().own_block(space_, places[next].page, order);
       s.destination = places[next].page;
       s.destination_order = order;
       next += order.pages().value;
@@ -193,7 +193,7 @@ class migrator<P>::migration_to_device {
   mm& space_;
   va_range const span_;
   migrate_options<P> const& options_;
-  transfer<P> work_;
+  detail::transfer<P> work_;
   migrator* last_pusher_ = nullptr;
   byte_count system_bytes_{};
   byte_count peer_bytes_{};

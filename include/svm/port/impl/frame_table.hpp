@@ -18,7 +18,7 @@ auto frame_table<Space, Content, Lock, Allocator, PageBytes>::add(page_count cou
   if (place == nullptr) return errc::no_memory;
   frame* const frames = reinterpret_cast<frame*>(place);
   for (std::uint64_t i = 0; i < n; ++i) ::new (&frames[i]) frame{};
-  group* const made = construct<group>(memory_, page{}, n, is_device, frames);
+  group* const made = svm::detail::construct<group>(memory_, page{}, n, is_device, frames);
   if (made == nullptr) {
     destroy_frames(frames, n);
     return errc::no_memory;
@@ -64,7 +64,7 @@ void frame_table<Space, Content, Lock, Allocator, PageBytes>::tell(freed_list& f
   while (group* const g = freed.groups) {
     freed.groups = g->next_ended;
     destroy_frames(g->frames, g->count);
-    destroy(memory_, g);
+    svm::detail::destroy(memory_, g);
   }
 }
 
