@@ -109,21 +109,22 @@ class own_queue_driver final : public own_driver<P> {
 }  // namespace
 
 int main() {
-  using namespace svm::mock;
-  using policies = usual_policies;
-  machine_options const options;
-  svm::gpusvm_layout const shape = *usual_machine::check(options);
-  usual_machine pc{options, shape};
-  usual_machine::gpu_type gpu{pc.frames, pc.dma, pc.broken, pc.hooks};
-  usual_machine::gpu_type queues{pc.frames, pc.dma, pc.broken, pc.hooks, page_faults::fatal};
+  namespace mock = svm::mock;
+  using policies = mock::usual_policies;
+  mock::machine_options const options;
+  svm::gpusvm_layout const shape = *mock::usual_machine::check(options);
+  mock::usual_machine pc{options, shape};
+  mock::usual_machine::gpu_type gpu{pc.frames, pc.dma, pc.broken, pc.hooks};
+  mock::usual_machine::gpu_type queues{pc.frames, pc.dma, pc.broken, pc.hooks, mock::page_faults::fatal};
   own_driver<policies> driver{{pc.process, gpu, pc.memory, pc.clock, pc.stats}, shape};
   own_queue_driver<policies> queue_driver{{pc.process, queues, pc.memory, pc.clock, pc.stats}, shape};
 
   svm::byte_count const size{64 << 10};
-  svm::cpu_va const buffer = pc.process.mmap(size, protection::read_write, mapping_kind::anon, std::nullopt).at;
+  svm::cpu_va const buffer =
+      pc.process.mmap(size, mock::protection::read_write, mock::mapping_kind::anon, std::nullopt).at;
   std::uint64_t word = 42;
   auto const bytes = [&] { return std::as_writable_bytes(std::span{&word, 1}); };
-  bool good = pc.process.store(buffer, bytes()) == sys::ok;
+  bool good = pc.process.store(buffer, bytes()) == mock::sys::ok;
 
   // A GPU that replays: fault, and load again.
   good = good && !gpu.load(buffer, bytes()) && driver.fault(buffer, svm::access_kind::read) == errc::ok &&
@@ -132,14 +133,15 @@ int main() {
 
   // Queues: what they use is mapped ahead; an event stops them until the next restore.
   good = good && queue_driver.restore({buffer, size}) == errc::ok && queues.load(buffer, bytes());
-  good = good && pc.process.mprotect(buffer, size, protection::read) == sys::ok && queue_driver.needs_restore();
+  good = good && pc.process.mprotect(buffer, size, mock::protection::read) == mock::sys::ok &&
+         queue_driver.needs_restore();
   bool waits = false;
   good = good && !queues.load(buffer, bytes(), &waits) && waits;
   good = good && queue_driver.restore({buffer, size}) == errc::ok && queues.load(buffer, bytes()) && word == 42;
   std::printf("the queues were stopped and restored, and read %d\n", static_cast<int>(word));
 
   // An unmap takes the memory from both.
-  good = good && pc.process.munmap(buffer, size) == sys::ok && !gpu.load(buffer, bytes());
+  good = good && pc.process.munmap(buffer, size) == mock::sys::ok && !gpu.load(buffer, bytes());
   good = good && driver.fault(buffer, svm::access_kind::read) == errc::no_vma;
   good = good && pc.broken.empty();  // the simulated hardware saw no mapping go while the queues ran
   std::puts(good ? "both lost what was unmapped" : "WRONG");

@@ -407,7 +407,8 @@ TEST_SUITE("driver/attributes") {
     w.driver.close();
   }
 
-  TEST_CASE("a new word about a mapped span unmaps it, the same one again does not, a bad one says so") {
+  TEST_CASE(
+      "a new word about a mapped span unmaps it, the same one again does not, a bad one says so (erratum 3.4.5)") {
     world w{small_chunks()};
     w.map(chunk);
     REQUIRE(w.gpu_write(base, 5) == errc::ok);
