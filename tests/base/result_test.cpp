@@ -58,7 +58,7 @@ result<owner> make_owner(counts& n, bool succeed) {
   return std::make_unique<counted>(n, 1);
 }
 
-constexpr int last_errc = static_cast<int>(errc::unsupported);
+constexpr int last_errc = static_cast<int>(errc::step_not_taken);
 
 }  // namespace
 

@@ -431,28 +431,4 @@ TEST_SUITE("driver/fault") {
             [](world& w) { return w.cpu_tags_until(base, 32 * KiB, 1) == 32 * KiB && w.cpu_read(at(48 * KiB)) == 0u; });
       }
   }
-
-  TEST_CASE("each injected error reaches the caller under its own name (OOM-10)") {
-    struct row {
-      migration_mode mode;
-      failure kind;
-      errc reported;
-    };
-    for (row const& r : {row{migration_mode::never, failure::alloc, errc::no_memory},
-                         row{migration_mode::never, failure::ram, errc::no_ram},
-                         row{migration_mode::never, failure::notifier, errc::registration_failed},
-                         row{migration_mode::never, failure::dma_map, errc::dma_map_failed},
-                         row{migration_mode::required, failure::populate, errc::no_device_memory},
-                         row{migration_mode::required, failure::copy, errc::copy_failed},
-                         row{migration_mode::required, failure::dma_map, errc::dma_map_failed}}) {
-      CAPTURE(static_cast<int>(r.kind));
-      world w{mode(r.mode)};
-      w.map(64 * KiB);
-      if (r.mode == migration_mode::required) w.cpu_tag(base, 64 * KiB, 1);
-      w.failures.arm(r.kind, 1, failure_plan::repeat::from_then_on);
-      CHECK(w.fault(base) == r.reported);
-      w.failures.disarm();
-      CHECK(w.complaint() == "");
-    }
-  }
 }
