@@ -126,7 +126,7 @@ TEST_SUITE("upstream") {
     auto allocation = std::make_optional<scripted_allocation<scripted_types>>(mover);
     svm::device_mapping<scripted_types> mapping{env};
     {
-      svm::device_mapping<scripted_types>::room room{env};
+      svm::device_mapping<scripted_types>::resources room{env};
       svm::device_mapping<scripted_types>::run const found[] = {device_page(5, *allocation)};
       REQUIRE(room.reserve(found, false) == errc::ok);
       REQUIRE(mapping.map(found, {}, room) == errc::ok);
