@@ -8,6 +8,7 @@
 #include <svm/driver/attributes.hpp>
 #include <svm/driver/garbage_collector.hpp>
 #include <svm/driver/range_memory.hpp>
+#include <svm/driver/says_mappings_changed.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
 
 namespace svm::inline v0 {

@@ -11,24 +11,6 @@ namespace svm::inline v0 {
 
 namespace detail {
 
-/// True for an error which says that the CPU's mappings changed under a pass, so that another one may serve.
-[[nodiscard]] constexpr bool says_mappings_changed(errc e) {
-  switch (e) {
-    case errc::retry:
-    case errc::stale:
-    case errc::gone:
-    case errc::unmapped:
-    case errc::no_vma:
-    case errc::spans_vmas:
-    case errc::not_migratable:
-    case errc::no_access:
-    case errc::read_only:
-      return true;
-    default:
-      return false;
-  }
-}
-
 /// True for an error that may pass by itself: the mappings changed, or others hold pages for a while.
 [[nodiscard]] constexpr bool may_pass(errc e) {
   return says_mappings_changed(e) || e == errc::in_use;

@@ -143,7 +143,7 @@ auto queue_driver<P>::restore_next(va_range rest, bool first, cancellation const
   if (e == errc::not_migratable && !vma->migratable) return {errc::ok, same};
   // The VMA allows it and a page does not (it lies beyond the end of a file, or is a register), unless that changed.
   if (e == errc::no_access && !first) return {errc::ok, mapped_span};
-  if (detail::says_mappings_changed(e)) return {errc::ok, mapped_span, false};
+  if (says_mappings_changed(e)) return {errc::ok, mapped_span, false};
   return {e, mapped_span};
 }
 
