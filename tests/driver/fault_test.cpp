@@ -29,11 +29,11 @@ TEST_SUITE("driver/fault") {
   TEST_CASE("an error asks for another pass when it tells of the CPU's mappings, and of nothing else") {
     for (errc const e : {errc::retry, errc::stale, errc::gone, errc::unmapped, errc::no_vma, errc::spans_vmas,
                          errc::not_migratable, errc::no_access, errc::read_only})
-      CHECK(svm::detail::says_mappings_changed(e));
+      CHECK(svm::says_mappings_changed(e));
     for (errc const e : {errc::ok, errc::outside_window, errc::no_memory, errc::no_ram, errc::no_device_memory,
                          errc::quota_exceeded, errc::mm_gone, errc::device_gone, errc::dma_map_failed,
                          errc::copy_failed, errc::interrupted, errc::timed_out})
-      CHECK_FALSE(svm::detail::says_mappings_changed(e));
+      CHECK_FALSE(svm::says_mappings_changed(e));
   }
 
   TEST_CASE("a fault that is served leaves a mapping, and a second one does no work") {
