@@ -75,8 +75,15 @@ class tiny_bench {
     return value;
   }
   void poke(page p, std::uint64_t value) { std::memcpy(memory_.content(p).data(), &value, sizeof value); }
-  void set_locked(page p, bool locked) { memory_.set_locked(p, locked); }
-  void set_pinned(page p, bool pinned) { pinned ? memory_.get_locked(p) : memory_.put(p); }
+  void set_locked(page p, bool locked) {
+    svm::exclusive_guard const guard{memory_.lock()};
+    memory_.set_locked(p, locked);
+  }
+  void set_pinned(page p, bool pinned) {
+    if (!pinned) return memory_.put(p);
+    svm::exclusive_guard const guard{memory_.lock()};
+    memory_.get_locked(p);
+  }
   std::vector<page> device_pages(std::size_t count) {
     auto memory = vram_.allocate(page_size * count);
     REQUIRE(memory);

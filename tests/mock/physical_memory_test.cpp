@@ -95,7 +95,10 @@ TEST_SUITE("mock/physical_memory") {
     auto const p = frames.handle(frames.first_device_frame());
     CHECK(frames.is_device(p));
     freed_counter owner;
-    frames.adopt_locked(p, {}, owner, false);
+    {
+      svm::exclusive_guard const guard{frames.lock()};
+      frames.adopt_locked(p, {}, owner, false);
+    }
     auto& f = frames.of(p);
     CHECK(f.locked);
     CHECK(f.owner == owner.owner());
@@ -148,11 +151,15 @@ TEST_SUITE("mock/physical_memory") {
     for (std::uint32_t n = start; n < start + 4; ++n) static_cast<void>(frames.at(n));
     auto const block = frames.handle(start);
     freed_counter owner;
-    frames.adopt_locked(block, {2}, owner, false);
+    {
+      svm::exclusive_guard const guard{frames.lock()};
+      frames.adopt_locked(block, {2}, owner, false);
+    }
     CHECK(frames.gpu_of(block) == 1);
     CHECK(frames.live_device_pages(1) == 4);
     svm::mock::freed_list freed;
     frames.head(block).locked = false;
+    frames.lock().lock();
     frames.map_locked(frames.after(block, 2), {});  // takes the reference
     ++frames.head(block).references;
     CHECK_FALSE(frames.split_locked(block, 0, freed));  // somebody else holds it
@@ -165,9 +172,12 @@ TEST_SUITE("mock/physical_memory") {
       CHECK(frames.of(p).references == (i == 2 ? 2u : 1u));
       frames.put_locked(p, freed);
     }
+    frames.lock().unlock();
     tell(freed);
     CHECK(owner.freed == 3);
+    frames.lock().lock();
     frames.unmap_locked(frames.after(block, 2), {}, freed);
+    frames.lock().unlock();
     CHECK(freed.size() == 4);
     CHECK(frames.live_device_pages(1) == 0);
     CHECK(broken.empty());
