@@ -4,6 +4,7 @@
 
 /// Models of the policies on the standard library.
 
+#include <svm/std/distributed_lock.hpp>
 #include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>
 #include <svm/std/one_thread_policies.hpp>

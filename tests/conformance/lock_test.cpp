@@ -11,10 +11,12 @@
 #include <new>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
 #include <svm/mock/machine/rank_checked.hpp>
+#include <svm/std/distributed_lock.hpp>
 #include <svm/std/null_lock.hpp>
 #include <svm/std/std_lock.hpp>
 
@@ -277,8 +279,17 @@ TEST_SUITE("conformance/lock") {
     CHECK(suite::check_all<svm::std_lock>() == kept);
   }
 
+  TEST_CASE("distributed_lock keeps the promises of a lock, with slots for its threads and without") {
+    CHECK(suite::check_all<svm::distributed_lock>() == kept);
+    std::vector<svm::reader_slot<svm::thread_platform>*> taken;
+    while (auto* const slot = svm::thread_platform::slots().take()) taken.push_back(slot);
+    CHECK(suite::check_all<svm::distributed_lock>() == kept);
+    for (auto* const slot : taken) slot->give_back();
+  }
+
   TEST_CASE("rank_checked keeps the promises of the lock that it checks") {
     CHECK(suite::check_all<svm::mock::rank_checked<svm::std_lock>>() == kept);
+    CHECK(suite::check_all<svm::mock::rank_checked<svm::distributed_lock>>() == kept);
     CHECK(svm::mock::lock_report().empty());
   }
 
