@@ -41,8 +41,8 @@ struct walk_request {
 
 /// One CPU address space: its users, its VMAs and its page table.
 ///
-/// `fault_in` and `snapshot` are its page walks. The library calls what looks at VMAs or page tables with a user reference
-/// held. The last `put_user()` may run the exit.
+/// `fault_in` and `snapshot` are its page walks. The library calls what looks at VMAs or page tables with a user
+/// reference held. The last `put_user()` may run the exit.
 ///
 /// A model also promises (svm/conformance/address_space.hpp checks it):
 ///  1. `get_user()` is false once the address space has exited, and it gives no reference then;
@@ -54,8 +54,8 @@ struct walk_request {
 ///  7. no VMA changes while the map lock is held shared, so that all lookups see one state;
 ///  8. when `fault_in` succeeds, it has made every page of the span present and readable;
 ///  9. for a write, it has made every page writable too;
-/// 10. when it cannot make a page present, it fails with the reason: no_vma, no_access, read_only, busy, in_use (others keep
-///     a page locked or pinned) or no_ram;
+/// 10. when it cannot make a page present, it fails with the reason: no_vma, no_access, read_only, busy, in_use (others
+///     keep a page locked or pinned) or no_ram;
 /// 11. it leaves device pages in place that the request's owner reaches, unless a write needs a copy (after a fork);
 /// 12. it brings all other device pages back to system memory;
 /// 13. it fails with busy for an event of its own only after it made every page present, so that the next walk succeeds;
@@ -63,11 +63,11 @@ struct walk_request {
 /// 15. a page walk adds every page of the span that is present to the sink, in ascending order;
 /// 16. what a page walk says of a page is true: the page, its place, its owner and its owner object;
 /// 17. page `n` of a run is `page_at(run.page, n)`;
-/// 18. a page walk stops at once when the sink is full, and succeeds;
-/// 19. a page walk that stopped can be called again for the rest of its span, and reports the rest as one walk would. The map
-///     lock may be dropped between;
-/// 20. `page_at(first, n)` is the handle of the n-th page of the contiguous memory that begins with `first`. Where there is
-///     no such page, it is the handle of no page that is alive;
+/// 18. a page walk stops at once when the sink wants no more, and succeeds;
+/// 19. a page walk that stopped can be called again for the rest of its span, and reports the rest as one walk would.
+///     The map lock may be dropped between;
+/// 20. `page_at(first, n)` is the handle of the n-th page of the contiguous memory that begins with `first`. Where there
+///     is no such page, it is the handle of no page that is alive;
 /// 21. each function works with the locks held that are listed below, and needs no other.
 ///
 /// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:

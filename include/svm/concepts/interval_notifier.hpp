@@ -27,7 +27,8 @@ namespace svm::inline v0 {
 ///  9. `read_begin` returns while no event is open over the notifier;
 /// 10. `read_begin` returns the value that `set_sequence` stored last;
 /// 11. `read_retry` tells whether an event came since `read_begin` returned that value;
-/// 12. while a notifier's lock is held with `read_retry` false, no page is freed that a page walk reported since `read_begin`;
+/// 12. while a notifier's lock is held with `read_retry` false, no page is freed that a page walk reported since
+///     `read_begin`;
 /// 13. an event comes before a permission is withdrawn, unless the mm says otherwise (`reports_protection`);
 /// 14. where there is a `settle()`, it returns once every event that began before is over;
 /// 15. each function works with the locks held that are listed below, and needs no other.

@@ -58,12 +58,13 @@ struct migration_slot {
 ///  2. `collect` takes the device pages that `reach` reaches, and refuses others as resident;
 ///  3. before a page is taken, an event with cause migrate comes. It is on behalf of `reach`, or of the page's owner for
 ///     `collect_pages`;
-///  4. a page that others have locked or pinned, that other address spaces map too or that is swapped out is refused, with
-///     the reason;
+///  4. a page that others have locked or pinned, that other address spaces map too or that is swapped out is refused,
+///     with the reason;
 ///  5. a block comes whole where the slots have room for all of it, and otherwise in smaller blocks that fit;
-///  6. `collect_pages` takes the device pages that the slots name out of every page table, whichever address space is asked;
-///  7. with a scope it takes only pages that the address space `within->space` maps inside `within->span`, and refuses others
-///     as elsewhere;
+///  6. `collect_pages` takes the device pages that the slots name out of every page table, whichever address space is
+///     asked;
+///  7. with a scope it takes only pages that the address space `within->space` maps inside `within->span`, and refuses
+///     others as elsewhere;
 ///  8. `faulting` is the page of a CPU fault under way. The reference that the mm holds for this fault pins no page, and
 ///     every other one does. Without a fault `faulting` is a default page, which equals no live page;
 ///  9. `install` moves the mappings of every collected slot that has a destination;

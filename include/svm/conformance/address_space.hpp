@@ -43,7 +43,7 @@
 // 10. checked for no_vma, and for read_only where the bench has such a mapping.
 // 11. checked with page migration, but for the copy that a write needs after a fork.
 // 12. checked with page migration.
-// 13. not checked: no bench has events of a walk's own to offer.
+// 13. checked with page migration.
 // 14. checked.
 // 15. checked: a walk of several pages finds what walks of each page find.
 // 16. checked; with the device pages of two devices, where the bench has them, with page migration.
@@ -53,42 +53,14 @@
 // 20. checked, with blocks where the bench has them; beyond the end of contiguous memory it is not.
 // 21. checked where the bench tells of locks.
 
+#include <svm/conformance/impl/space_promises.hpp>
+#include <svm/conformance/impl/walks.hpp>
 #include <svm/conformance/mm_bench.hpp>
 
 #include <cstddef>
 #include <cstdint>
 
 namespace svm::inline v0::conformance::address_space {
-
-/// The promises of `svm::address_space`.
-// clang-format off
-inline constexpr promise_table<21> promises{"address_space", {{
-    {1, "`get_user` is false once the address space has exited"},
-    {2, "an address space exits with the last user reference, and not before"},
-    {3, "`id` is the same from the beginning to the end"},
-    {4, "no other address space has this `id`, and it is not the default"},
-    {5, "`find_vma` describes the VMA around an address, or says that there is none"},
-    {6, "`find_first_vma` describes the lowest VMA that meets a span, or says that there is none"},
-    {7, "no VMA changes while the map lock is held shared"},
-    {8, "`fault_in` makes every page of the span present and readable"},
-    {9, "`fault_in` for a write makes every page writable"},
-    {10, "`fault_in` fails with the reason"},
-    {11, "`fault_in` leaves device pages in place that the owner reaches"},
-    {12, "`fault_in` brings other device pages back to system memory"},
-    {13, "`fault_in` fails with busy for an event of its own only after it made every page present"},
-    {14, "`snapshot` makes no page present"},
-    {15, "a page walk adds every page that is present, in ascending order"},
-    {16, "what a page walk says of a page is true"},
-    {17, "page `n` of a run is `page_at(run.page, n)`"},
-    {18, "a page walk stops at once when the sink is full, and succeeds"},
-    {19, "a page walk that stopped reports the rest as one walk would"},
-    {20, "`page_at` names the pages of contiguous memory"},
-    {21, "each function works with the locks held that the concept lists, and needs no other"},
-}}};
-// clang-format on
-
-/// Walks here are for a device that reaches no device memory of this machine.
-inline constexpr svm::page_owner somebody{~std::uint32_t{0}, 1};
 
 /// Promises 1 and 2: while a reference is held the process does not exit.
 template <class Bench>
@@ -166,190 +138,6 @@ template <class Bench>
   svm::shared_guard const guard{b.mm().map_lock()};
   auto const first = b.mm().find_first_vma(one.hull(two));
   v.expect(6, first && first->extent == low);
-  return v.result();
-}
-
-/// Promise 14: of three pages the second is present, and stays the only one.
-template <class Bench>
-[[nodiscard]] broken_promises snapshots_fault_nothing_in(Bench& b) {
-  verdict v{promises};
-  svm::va_range const span = b.map(3);
-  static_cast<void>(b.store(mm::page_at<Bench>(span, 1), 7));
-  for (int again = 0; again < 2; ++again) {
-    auto const seen = mm::look(b, span);
-    v.expect(14, seen[0].place == svm::page_place::absent && seen[2].place == svm::page_place::absent);
-  }
-  return v.result();
-}
-
-/// Promise 8.
-template <class Bench>
-[[nodiscard]] broken_promises walks_make_every_page_present(Bench& b) {
-  verdict v{promises};
-  svm::va_range const span = b.map(3);
-  static_cast<void>(b.store(mm::page_at<Bench>(span, 1), 7));
-  mm::watcher<Bench> w{b, span};
-  mm::records_of<Bench> found;
-  v.expect(8, mm::walk(b, w, span, svm::access_kind::read, somebody, found) == svm::errc::ok);
-  for (auto const& one : mm::look(b, span)) v.expect(8, one.place == svm::page_place::system);
-  return v.result();
-}
-
-/// Promise 9: so that a store needs no fault.
-template <class Bench>
-[[nodiscard]] broken_promises walks_for_writing_make_writable(Bench& b) {
-  verdict v{promises};
-  svm::va_range const span = b.map(3);
-  mm::watcher<Bench> w{b, span};
-  mm::records_of<Bench> found;
-  static_cast<void>(mm::walk(b, w, span, svm::access_kind::read, somebody, found));
-  v.expect(9, mm::walk(b, w, span, svm::access_kind::write, somebody, found) == svm::errc::ok);
-  for (auto const& one : found)
-    if (one.place == svm::page_place::system) v.expect(9, one.writable);
-  return v.result();
-}
-
-/// Promise 10.
-template <class Bench>
-[[nodiscard]] broken_promises walks_say_why_they_fail(Bench& b) {
-  verdict v{promises};
-  mm::records_of<Bench> found;
-  if constexpr (requires { b.map_read_only(std::size_t{1}); }) {
-    svm::va_range const fixed = b.map_read_only(1);
-    mm::watcher<Bench> w{b, fixed};
-    v.expect(10, mm::walk(b, w, fixed, svm::access_kind::read, somebody, found) == svm::errc::ok);
-    v.expect(10, mm::walk(b, w, fixed, svm::access_kind::write, somebody, found) == svm::errc::read_only);
-  }
-  svm::va_range const span = b.map(3);
-  mm::watcher<Bench> w{b, span};
-  b.unmap(span);
-  v.expect(10, mm::walk(b, w, span, svm::access_kind::read, somebody, found) == svm::errc::no_vma);
-  return v.result();
-}
-
-/// Promise 16: page by page, for both walks.
-template <class Bench>
-[[nodiscard]] broken_promises walks_say_what_is_there(Bench& b) {
-  verdict v{promises};
-  svm::va_range const span = b.map(3);
-  mm::watcher<Bench> w{b, span};
-  for (std::size_t const i : {2u, 0u, 1u}) static_cast<void>(b.store(mm::page_at<Bench>(span, i), i + 7));
-  auto const check = [&](mm::page_record<typename Bench::page> const& one, std::size_t i) {
-    if (one.place == svm::page_place::absent) return;  // promise 8 or 15 is not kept
-    v.expect(16, one.place == svm::page_place::system && mm::holds(b, one.page, i + 7));
-    v.expect(16, one.owner == svm::nobody && one.owner_object == nullptr);
-  };
-  auto const seen = mm::look(b, span);
-  for (std::size_t i = 0; i < seen.size(); ++i) {
-    check(seen[i], i);
-    svm::va_range const one{mm::page_at<Bench>(span, i), mm::mm_of<Bench>::page_size};
-    mm::records_of<Bench> found;
-    if (mm::walk(b, w, one, svm::access_kind::read, somebody, found) == svm::errc::ok) check(found[0], i);
-  }
-  return v.result();
-}
-
-/// A mapping of six pages, four of them present. They became so from the last to the first, so that few mms have
-/// neighbours in contiguous memory.
-template <class Bench>
-[[nodiscard]] svm::va_range map_with_holes(Bench& b) {
-  svm::va_range const span = b.map(6);
-  for (std::size_t const i : {5u, 3u, 2u, 0u}) static_cast<void>(b.store(mm::page_at<Bench>(span, i), i));
-  return span;
-}
-/// True when two walks report the same of a page; how they make runs is their own.
-template <class Page>
-[[nodiscard]] bool is_same(mm::page_record<Page> const& a, mm::page_record<Page> const& b) {
-  return a.place == b.place && a.page == b.page && a.owner == b.owner && a.owner_object == b.owner_object;
-}
-
-/// Compares what walks of a span say with what walks of each page say: promises 15 and 17.
-template <class Bench>
-void check_runs(Bench& b, verdict& v, svm::va_range span) {
-  auto const compare = [&](mm::records_of<Bench> const& one_by_one, mm::records_of<Bench> const& at_once) {
-    for (std::size_t i = 0; i < one_by_one.size(); ++i)
-      if (v.expect(15, at_once[i].place == one_by_one[i].place)) v.expect(17, at_once[i].page == one_by_one[i].page);
-  };
-  {
-    svm::shared_guard const guard{b.mm().map_lock()};
-    compare(mm::look_locked(b, span), mm::snapshot_locked(b, span, mm::pages_in<Bench>(span)));
-  }
-  mm::watcher<Bench> w{b, span};
-  mm::records_of<Bench> at_once;
-  if (mm::walk(b, w, span, svm::access_kind::read, somebody, at_once) != svm::errc::ok) return;
-  mm::records_of<Bench> one_by_one;
-  for (std::size_t i = 0; i < at_once.size(); ++i) {
-    svm::va_range const page{mm::page_at<Bench>(span, i), mm::mm_of<Bench>::page_size};
-    mm::records_of<Bench> one;
-    if (mm::walk(b, w, page, svm::access_kind::read, somebody, one) != svm::errc::ok) return;
-    one_by_one.push_back(one[0]);
-  }
-  compare(one_by_one, at_once);
-}
-
-/// Promises 15 and 17: for pages that are apart from each other, with holes between.
-template <class Bench>
-[[nodiscard]] broken_promises walks_report_every_page(Bench& b) {
-  verdict v{promises};
-  check_runs(b, v, map_with_holes(b));
-  return v.result();
-}
-
-/// Promises 18 and 19: with less room than there are runs. What a walk adds although it should have stopped makes pages
-/// look absent.
-template <class Bench>
-[[nodiscard]] broken_promises walks_stop_and_go_on(Bench& b) {
-  verdict v{promises};
-  using mm_type = mm::mm_of<Bench>;
-  svm::va_range const span = map_with_holes(b);
-  mm::watcher<Bench> w{b, span};
-  svm::walk_request<typename mm_type::registration> request{span, svm::access_kind::read, somebody, w.registration, 0};
-  auto const check = [&](std::size_t runs, bool by_snapshot) {
-    mm::records_of<Bench> whole;
-    mm::records_of<Bench> so_far;
-    auto const walk = [&](std::size_t room, mm::records_of<Bench>& out, auto&& after_step) {
-      return mm::walk_by_steps<Bench>(room, span, out, [&](svm::va_range rest, auto& sink) {
-        after_step();
-        request.span = rest;
-        request.sequence = b.mm().read_begin(w.registration);
-        svm::shared_guard const guard{b.mm().map_lock()};  // dropped from step to step
-        if (!by_snapshot) return b.mm().fault_in(request, sink);
-        b.mm().snapshot(rest, sink);
-        return svm::errc::ok;
-      });
-    };
-    if (walk(mm::pages_in<Bench>(span), whole, [] {}) != svm::errc::ok) return;
-    std::size_t first_step = 0;
-    if (!v.expect(18, walk(runs, so_far, [&] {
-                        if (first_step == 0) first_step = so_far.size();
-                      }) == svm::errc::ok))
-      return;
-    for (std::size_t i = 0; i < whole.size(); ++i) {
-      bool const is_right = is_same(so_far[i], whole[i]);
-      if (first_step == 0 || i < first_step)
-        v.expect(18, is_right);
-      else
-        v.expect(19, is_right);
-      if (!is_right) return;
-    }
-  };
-  for (std::size_t const runs : {1u, 2u, 3u}) check(runs, true);
-  static_cast<void>(b.store(mm::page_at<Bench>(span, 4), 4));
-  static_cast<void>(b.store(mm::page_at<Bench>(span, 1), 1));
-  for (std::size_t const runs : {1u, 2u}) check(runs, false);
-  return v.result();
-}
-
-/// Promises 15 and 17: for a block, also when a walk begins and ends inside it.
-template <class Bench>
-[[nodiscard]] broken_promises walks_report_blocks(Bench& b) {
-  verdict v{promises};
-  if constexpr (requires { b.map_large(); }) {
-    mm::large_mapping<Bench> const m{b};
-    m.store(b);
-    check_runs(b, v, m.span);
-    check_runs(b, v, {mm::page_at<Bench>(m.span, 1), mm::mm_of<Bench>::page_size * (m.pages - 2)});
-  }
   return v.result();
 }
 

@@ -81,6 +81,21 @@ template <class Bench>
   return v.result();
 }
 
+/// Promise 1: however small the part of the event is that a target meets.
+template <class Bench>
+[[nodiscard]] broken_promises targets_are_told_of_what_they_meet(Bench& b) {
+  verdict v{promises};
+  svm::va_range const span = b.map(4);
+  svm::va_range const first{span.start(), mm::mm_of<Bench>::page_size};
+  svm::va_range const last{mm::page_at<Bench>(span, 3), mm::mm_of<Bench>::page_size};
+  mm::watcher<Bench> one{b, first};
+  mm::watcher<Bench> two{b, last};
+  b.unmap(span);
+  svm::settle_events(b.mm());
+  v.expect(1, one.saw(svm::invalidation_cause::unmap, first) && two.saw(svm::invalidation_cause::unmap, last));
+  return v.result();
+}
+
 /// Promise 8.
 template <class Bench>
 [[nodiscard]] broken_promises unregistered_targets_are_told_nothing(Bench& b) {
@@ -269,6 +284,7 @@ template <class Make>
   static_assert(address_space::has_all<mm::bench_of<Make>>());
   broken_promises all;
   all.add(unmaps_are_told_before_pages_go(*make()));
+  all.add(targets_are_told_of_what_they_meet(*make()));
   all.add(unregistered_targets_are_told_nothing(*make()));
   all.add(targets_hear_of_their_own_process(*make()));
   all.add(events_have_two_passes(*make()));

@@ -100,6 +100,7 @@ template <class Make>
   all.add(lookups_say_what_may_migrate(*make()));
   all.add(walks_leave_what_is_in_reach(*make()));
   all.add(walks_bring_back_what_is_out_of_reach(*make()));
+  all.add(walks_bring_all_pages_back(*make()));
   all.add(collect_takes_pages_and_holes_out(*make()));
   all.add(collect_tells_of_the_migration(*make()));
   all.add(collect_refuses_what_is_in_use(*make()));

@@ -69,6 +69,51 @@ template <class Bench>
   return v.result();
 }
 
+/// Promises 12 and 13 of address_space: with an owner that lets its pages go, which takes an event for each.
+template <class Bench>
+[[nodiscard]] broken_promises walks_bring_all_pages_back(Bench& b) {
+  verdict v{address_space::promises};
+  if (!moves_pages_back(b)) return v.result();  // reported by others
+  mm::counting_owner<typename Bench::page> behind{b.owner()};
+  svm::va_range const span = b.map(3);
+  for (std::size_t i = 0; i < 3; ++i) static_cast<void>(b.store(mm::page_at<Bench>(span, i), i + 7));
+  static_cast<void>(mm::migrate(b, span, behind));
+  bool has_failed = false;
+  behind.on_fault = [&](svm::cpu_fault<typename Bench::page> const& fault) -> svm::cpu_fault_answer {
+    mm::slots_of<Bench> slots(1);
+    slots[0].source = fault.page;
+    mm::session_of<Bench> session{};
+    mm::collect_pages_of(b, session, slots, {fault.space, fault.vma}, fault.page);
+    if (!slots[0].is_collected() || !mm::fill_with_system_pages(b, slots)) {
+      has_failed = true;
+      return {svm::cpu_fault_answer::action::fail, {}, svm::errc::in_use};
+    }
+    b.mm().install(session);
+    b.mm().finalize(session);
+    return {};
+  };
+  mm::watcher<Bench> w{b, span};
+  mm::records_of<Bench> found;
+  std::uint64_t const sequence = b.mm().read_begin(w.registration);
+  auto const are_back = [&](mm::records_of<Bench> const& seen) {
+    return std::none_of(seen.begin(), seen.end(), [](auto const& one) { return one.place != svm::page_place::system; });
+  };
+  svm::errc e = svm::errc::ok;
+  {
+    svm::shared_guard const guard{b.mm().map_lock()};
+    e = mm::walk_locked(b, w, span, sequence, svm::access_kind::read, svm::nobody, found, 3);
+    if (e == svm::errc::busy && !has_failed) v.expect(13, are_back(mm::look_locked(b, span)));
+  }
+  for (std::size_t i = 0; i < 3 && !has_failed; ++i) {
+    svm::va_range const page{mm::page_at<Bench>(span, i), mm::mm_of<Bench>::page_size};
+    e = mm::walk(b, w, page, svm::access_kind::read, svm::nobody, found);
+    v.expect(12, e == svm::errc::ok && are_back(mm::look(b, page)));
+  }
+  w.stop();
+  b.unmap(span);
+  return v.result();
+}
+
 /// Promises 9 and 14: to device memory; the source goes.
 template <class Bench>
 [[nodiscard]] broken_promises migrations_move_the_mappings(Bench& b) {
