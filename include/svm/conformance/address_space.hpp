@@ -149,14 +149,18 @@ template <class Bench>
   svm::va_range const span = b.map(1);
   static_cast<void>(b.store(span.start(), 7));
   auto const first = mm::look(b, span)[0].page;
-  v.expect(20, mm_type::page_at(first, 0) == first);
-  v.expect(20, mm_type::page_at(mm_type::page_at(first, 2), 3) == mm_type::page_at(first, 5));
-  for (std::uint64_t n = 1; n < 6; ++n) v.expect(20, mm_type::page_at(first, n) != first);
+  constexpr std::uint64_t count = 6;
+  for (std::uint64_t n = 0; n < count; ++n) {
+    v.expect(20, (mm_type::page_at(first, n) == first) == (n == 0));
+    for (std::uint64_t m = 0; n + m < count; ++m)
+      v.expect(20, mm_type::page_at(mm_type::page_at(first, n), m) == mm_type::page_at(first, n + m));
+  }
   if constexpr (requires { b.nth(first, b.map_large().size().value); }) {
     mm::large_mapping<Bench> const m{b};
     m.store(b);
     auto const block = mm::look(b, m.span)[0].page;
-    for (std::size_t i = 0; i < m.pages; ++i) v.expect(20, mm_type::page_at(block, i) == b.nth(block, i));
+    for (std::size_t i = 0; i < m.pages; ++i)
+      v.expect(20, mm_type::page_at(block, std::uint64_t{i}) == b.nth(block, i));
   }
   return v.result();
 }
