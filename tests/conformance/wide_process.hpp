@@ -57,6 +57,11 @@ class process {
     tell({span, svm::invalidation_cause::unmap});
     drop(span);
   }
+  void forbid_writing(svm::cpu_va start) {
+    vma& v = vmas_.at(start.value);
+    tell({v.extent, svm::invalidation_cause::protection});
+    v.writable = false;
+  }
   /// Drops what is mapped, unless somebody would have to wait for it.
   bool clear_without_waiting(svm::va_range span) {
     if (!tell({span, svm::invalidation_cause::clear, svm::nobody, false})) return false;

@@ -73,7 +73,7 @@ class Consumers:
         broken = subprocess.run([program, "broken"], capture_output=True, text=True)
         lines = broken.stdout.splitlines()
         expect(broken.returncode == 1, f"a port with a defect ends with {broken.returncode}:\n{broken.stdout}")
-        expect(len(lines) == 1 and lines[0].startswith("mm 4: a target is told"), f"another verdict:\n{broken.stdout}")
+        expect(len(lines) == 1 and lines[0].startswith("interval_notifier 3: a target is told"), f"another verdict:\n{broken.stdout}")
 
     def the_headers_alone_need_no_build_system(self) -> None:
         target = self._consumer("copied")

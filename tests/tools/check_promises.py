@@ -5,7 +5,7 @@
 
 A concept numbers its promises in its comment, from 1 on, and names the suite that checks them; the suite has the name of
 the concept. The tables of the suites have just these numbers, a sentence each; the heads of the suites say of each number
-what is checked; a check expects only what its concept promises; and no check is forgotten by who runs them.
+what is checked; a check expects only what the concept promises whose table its verdict has; and no check is forgotten by who runs them.
 
 Usage: check_promises.py ROOT | --self-test
 """
@@ -20,6 +20,7 @@ _SUITE = re.compile(r"A model also promises \((svm/conformance/\w+\.hpp) checks 
 _NUMBERED = re.compile(r"^//[/]?  ?(\d+)\. ", re.MULTILINE)
 _TABLE = re.compile(r'promise_table<(\d+)>\s+promises\{\s*"(\w+)",(.*?)\}\s*\}\s*\};', re.DOTALL)
 _ROW = re.compile(r'\{\s*(\d+)\s*,\s*("(?:[^"\\]|\\.)*"\s*)+\}?')
+_VERDICT = re.compile(r"\bverdict\s+\w+\{(?:(\w+)::)?promises\}")
 _EXPECT = re.compile(r"\bexpect\(\s*(\d+)\s*,")
 _CHECK = re.compile(r"\bbroken_promises\s+(\w+)\(")
 
@@ -34,6 +35,13 @@ def concepts(root: Path) -> dict[str, tuple[Path, list[int], str]]:
             comment = comment[: re.search(r"^(?!///)", comment, re.MULTILINE).start()]
             found[Path(hit[1]).stem] = (header, [int(n) for n in _NUMBERED.findall(comment)], hit[1])
     return found
+
+
+def verdicts(code: str) -> list[tuple[int, int, str]]:
+    """The stretches of a suite's text that a verdict is for, and the namespace of its table where the text names one."""
+    starts = [(0, "")] + [(hit.start(), hit[1] or "") for hit in _VERDICT.finditer(code)]
+    ends = [start for start, _ in starts[1:]] + [len(code)]
+    return [(start, end, part) for (start, part), end in zip(starts, ends)]
 
 
 def check(root: Path) -> list[str]:
@@ -61,9 +69,11 @@ def check(root: Path) -> list[str]:
         if concept:
             head = text[: text.find("#include")]
             said.setdefault(concept, set()).update(int(n) for n in _NUMBERED.findall(head))
-            for hit in _EXPECT.finditer(code[path]):
-                if int(hit[1]) not in promised.get(concept, (None, []))[1]:
-                    found.append(f"{path.relative_to(root)}:{line_of(text, hit.start())}: {concept} has no promise {hit[1]}")
+            for start, end, part in verdicts(code[path]):
+                asked = of_namespace.get(part, part) if part else concept
+                for hit in _EXPECT.finditer(code[path], start, end):
+                    if int(hit[1]) not in promised.get(asked, (None, []))[1]:
+                        found.append(f"{path.relative_to(root)}:{line_of(text, hit.start())}: {asked} has no promise {hit[1]}")
     for concept, (header, numbers, suite) in promised.items():
         where = header.relative_to(root)
         if numbers != list(range(1, len(numbers) + 1)):
@@ -93,6 +103,13 @@ def _plant(promises: str, head: str, rows: str, body: str, suite: str = "svm/con
     }
 
 
+def _with_switch(number: int) -> dict[str, str]:
+    """A lamp whose check also looks at what a switch promises, which is one thing."""
+    body = f"broken_promises glows() {{ verdict v{{switch::promises}}; v.expect({number}, true); }}\n" + _BODY
+    switch = _plant("///  1. it clicks.\n", "//  1. checked.\n", '    {1, "it clicks"},\n', "", "svm/conformance/switch.hpp")
+    return _plant(_TWO, _HEAD, _ROWS, body) | {path.replace("lamp", "switch"): text.replace("lamp", "switch") for path, text in switch.items()}
+
+
 _TWO = "///  1. it glows,\n///     and more;\n///  2. it stays cool.\n"
 _HEAD = "//  1. checked.\n//  2. not checked.\n"
 _ROWS = '    {1, "it glows"},\n    {2, "it stays cool"},\n'
@@ -104,6 +121,8 @@ PLANTS = [
     ("a number twice", _plant("///  1. it glows;\n///  1. it shines.\n", _HEAD, _ROWS, _BODY), ["numbered", "promises"]),
     ("a head that is silent", _plant(_TWO, "//  1. checked.\n", _ROWS, _BODY), ["does not say what is checked of [2]"]),
     ("an expectation of nothing", _plant(_TWO, _HEAD, _ROWS, _BODY.replace("(1,", "(7,")), ["has no promise 7"]),
+    ("an expectation of another concept", _with_switch(1), []),
+    ("an expectation that another concept does not have", _with_switch(2), ["switch has no promise 2"]),
     ("a check that is forgotten", _plant(_TWO, _HEAD, _ROWS, _BODY.replace("return glows()", "")), ["nobody runs glows"]),
     ("a suite that is not there", _plant(_TWO, _HEAD, _ROWS, _BODY, "svm/conformance/bulb.hpp"),
         ["no concept called lamp", "has no promise 1", "there is no", "suites have []"]),

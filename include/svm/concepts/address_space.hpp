@@ -41,22 +41,38 @@ struct walk_request {
 
 /// One CPU address space: its users, its VMAs and its page table.
 ///
-/// A model also promises (svm/conformance/ checks it; the numbers go on in interval_notifier.hpp and page_migration.hpp):
-///  1. `get_user()` is false once the address space has exited; while a user reference is held it does not exit. The
-///     last `put_user()` may run the exit, so it comes with no lock of the library held. Everything below that looks at
-///     VMAs or page tables is called only with a user reference held. `collect_pages`, `install`, `finalize`,
-///     `allocate_page`, `adopt_device_page` and `discard_page` are about pages of the machine, whichever address spaces
-///     map them, and need none. `id()` is the same from the beginning to the end, and no other address space has it;
-///  2. `find_vma` and `find_first_vma` see one consistent state while the map lock is held shared;
-///  3. `fault_in` makes every page of the span present and readable, and writable for `want == write`, or fails with
-///     no_vma, no_access, read_only, busy, in_use (others keep a page locked or pinned) or no_ram; device pages that the request's owner reaches stay where they are, unless a
-///     write needs a copy of its own (after a fork), others come back. busy for an event that it caused itself comes
-///     only after every page was made present, so that the next walk finds them so. Then it adds what is there to the
-///     sink, ascending, and stops with ok when that wants no more: it may be called again for the rest, with the map
-///     lock dropped between. `snapshot` adds what is present likewise, and faults nothing in;
+/// `fault_in` and `snapshot` are its page walks. The library calls what looks at VMAs or page tables with a user
+/// reference held. The last `put_user()` may run the exit.
+///
+/// A model also promises (svm/conformance/address_space.hpp checks it):
+///  1. `get_user()` is false once the address space has exited, and it gives no reference then;
+///  2. an address space exits with the last user reference, and not before;
+///  3. `id()` is the same from the beginning to the end, after the exit too;
+///  4. no other address space of the machine has this `id()`, and it is not the default;
+///  5. `find_vma(a)` describes the VMA around `a`, or fails with no_vma where there is none;
+///  6. `find_first_vma(span)` describes the lowest VMA that meets the span, or fails with no_vma where there is none;
+///  7. no VMA changes while the map lock is held shared, so that all lookups see one state;
+///  8. when `fault_in` succeeds, it has made every page of the span present and readable;
+///  9. for a write, it has made every page writable too;
+/// 10. when it cannot make a page present, it fails with the reason: no_vma, no_access, read_only, busy, in_use (others
+///     keep a page locked or pinned) or no_ram;
+/// 11. it leaves device pages in place that the request's owner reaches, unless a write needs a copy (after a fork);
+/// 12. it brings all other device pages back to system memory;
+/// 13. it fails with busy for an event of its own only after it made every page present, so that the next walk succeeds;
+/// 14. `snapshot` makes no page present;
+/// 15. a page walk adds every page of the span that is present to the sink, in ascending order;
+/// 16. what a page walk says of a page is true: the page, its place, its owner and its owner object;
+/// 17. page `n` of a run is `page_at(run.page, n)`;
+/// 18. a page walk stops at once when the sink wants no more, and succeeds;
+/// 19. a page walk that stopped can be called again for the rest of its span, and reports the rest as one walk would.
+///     The map lock may be dropped between;
+/// 20. `page_at(first, n)` is the handle of the n-th page of the contiguous memory that begins with `first`. Where there
+///     is no such page, it is the handle of no page that is alive;
+/// 21. each function works with the locks held that are listed below, and needs no other.
 ///
 /// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
-///  * put_user: none; get_user: one of rank range. id: any;
+///  * put_user: none; get_user: one of rank range; id, page_at: any;
+///  * map_lock, taken shared: those of the ranks vm and range;
 ///  * find_vma, find_first_vma, snapshot, fault_in: those of the ranks vm and range, and the map lock shared, which is
 ///    always held.
 // clang-format off

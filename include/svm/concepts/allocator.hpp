@@ -12,11 +12,14 @@ namespace svm::inline v0 {
 /// Memory for bookkeeping objects, which may run out.
 ///
 /// A model also promises (svm/conformance/allocator.hpp checks it):
-///  1. `allocate(size, alignment)` returns `size` bytes of its own, aligned, or null; it never throws. `size` is not 0
-///     and `alignment` is a power of two of at most 64;
-///  2. `deallocate` takes back what `allocate` returned, with the same size and alignment, and cannot fail;
-///  3. both may be called from any thread. Neither is ever called with a lock of rank notifier or later held;
-///     `deallocate` may be called from the last put of a device page.
+///  1. `allocate(size, alignment)`, with a size that is not 0, returns `size` bytes that nobody else has, or null;
+///  2. they are aligned to `alignment`, a power of two of at most 64;
+///  3. `deallocate`, with the same size and alignment, takes back what `allocate` returned, and cannot fail;
+///  4. it leaves what else was allocated as it is;
+///  5. both may be called from any thread.
+///
+/// Neither is ever called with a lock of rank notifier or later held. `deallocate` may be called from the last put of a
+/// device page.
 // clang-format off
 template <class A>
 concept allocator = requires(A& a, std::byte* memory, std::size_t n) {

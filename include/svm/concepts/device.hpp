@@ -42,31 +42,42 @@ enum class mapping_access : std::uint8_t {
 /// A GPU that mirrors part of a CPU address space.
 ///
 /// A model also promises (svm/conformance/device.hpp checks it):
-///  1. `dma_map` makes `count` pages from `page` on, each found by `page_at`, reachable for DMA at consecutive
-///     addresses, or changes nothing; every address is valid, 0 too. `dma_unmap` undoes exactly one `dma_map`. Both may be called with a notifier lock held and neither
-///     sleeps;
-///  2. `prepare(span)` makes room in the GPU's page tables, so that a `commit` of the span cannot fail; it may allocate
-///     and is called with no lock of rank notifier or later held;
-///  3. `commit(span, blocks, how)` points the GPU's page table for the span at the blocks, which add up to it, in
-///     order, for the accesses that `how` names; any other faults. It runs with the notifier lock held, allocates
-///     nothing, and takes only locks of rank device and above;
-///  4. `invalidate(span)` returns once no access of the device through the span can start or be under way any more:
-///     entries zapped, then caches of them flushed. It runs with the notifier lock held exclusive (or the range lock
-///     and the notifier lock shared), under the same rules as `commit`;
-///  5. where the device has queues that stop: once `stop_queues()` has returned, no access of theirs is under way and
-///     none starts until `resume_queues()`, which lets them go on where they were. The two come in turns, a stop first.
-///     Both may come with a notifier lock held, take locks as `commit` does, allocate nothing, and wait for nothing but
-///     the device.
+///  1. `dma_map` makes `count` pages from `page` on, each found by `page_at`, reachable for DMA at consecutive addresses.
+///     Every address is valid, 0 too;
+///  2. a `dma_map` that fails changes nothing;
+///  3. `dma_unmap` undoes exactly one `dma_map` of this device;
+///  4. a `commit` of a span that was prepared cannot fail;
+///  5. `commit` points the span at the blocks, which add up to it, in order, and points nothing else;
+///  6. an access through the span faults that `how` does not name;
+///  7. `commit`, `invalidate` and what stops and resumes queues allocate nothing;
+///  8. `invalidate` returns once no access of the device through the span can start or be under way any more: entries
+///     zapped, then caches of them flushed;
+///  9. `invalidate` leaves other spans and other devices as they are;
+/// 10. once `stop_queues` has returned, no access of the queues is under way and none starts until `resume_queues`;
+/// 11. `resume_queues` lets the queues go on where they were;
+/// 12. `reserve_iova` sets addresses aside that nobody else gets meanwhile;
+/// 13. what `link_iova` mapped at its offset is reachable once `sync_iova` has returned;
+/// 14. a `link_iova` that fails changes nothing;
+/// 15. `release_iova` undoes the reservation, with its first `linked` bytes of links;
+/// 16. `sync_for_device` lets the device see what the system wrote, as mapping does;
+/// 17. `sync_for_system` lets the system see what the device wrote;
+/// 18. unmapping does so too, without being asked;
+/// 19. each function works with the locks held that are listed below, needs no other, and waits for nothing but the device.
+/// Promises 10 to 18 are of models that have these functions.
+///
+/// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
+///  * prepare, which may allocate, and reserve_iova: no lock of rank notifier or later;
+///  * commit: the notifier lock;
+///  * invalidate, begin_invalidate, finish_invalidate: the notifier lock, exclusive, or shared with the range lock;
+///  * all others: a notifier lock.
 ///
 /// What a device may have beside. Each is claimed by having a function of it, and half of one is an error of `explain`:
 ///  * `two_pass_device`: `begin_invalidate(span)` starts what `invalidate` does, `finish_invalidate(span)` waits for it;
-///  * `iova_device`: `reserve_iova(size)` sets addresses aside, `link_iova(base, offset, page, count, direction)` maps a
-///    run there or changes nothing, `sync_iova(base, size)` makes what was linked reachable, and `release_iova(base,
-///    size, linked, direction)` undoes the reservation with its first `linked` bytes of links. All but `reserve_iova`
-///    may be called with a notifier lock held;
-///  * `queue_device`: `stop_queues()` and `resume_queues()`, for hardware that cannot replay a fault;
-///  * `noncoherent_device`: `sync_for_device` and `sync_for_system(address, count, direction)` make what one side wrote
-///    visible to the other while the mapping lives; mapping and unmapping do so by themselves.
+///  * `iova_device`: `reserve_iova(size)`, `link_iova(base, offset, page, count, direction)`, `sync_iova(base, size)` and
+///    `release_iova(base, size, linked, direction)`, for a mapping that is made of several runs;
+///  * `queue_device`: `stop_queues()` and `resume_queues()`, for hardware that cannot replay a fault. They come in turns,
+///    a stop first;
+///  * `noncoherent_device`: `sync_for_device` and `sync_for_system(address, count, direction)`, while a mapping lives.
 // clang-format off
 template <class D, class Page>
 concept device = requires(D& d, Page page, page_count count, dma_direction direction, dma_addr address, va_range span,

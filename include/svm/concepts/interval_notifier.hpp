@@ -13,15 +13,25 @@
 
 namespace svm::inline v0 {
 
-/// The notifiers of an address space: who is told of changes, and a sequence that says whether there were any.
+/// The notifiers of an address space: they tell of changes, and a sequence says whether there were any.
 ///
-/// A model also promises (svm/conformance/ checks it):
-///  4. a registered target is called for every event that meets its span, before any page of the event is freed or
-///     reused, and not any more once `unregister_notifier` has returned. An unmap's event comes after the VMA is gone
-///     and before the addresses serve another one;
-///  5. `read_begin` returns while no event is open over the notifier, with the value that was last stored by
-///     `set_sequence`; `read_retry` tells whether an event came since. While a notifier's lock is held with
-///     `read_retry` false, no page that a walk reported since then is freed;
+/// A model also promises (svm/conformance/interval_notifier.hpp checks it):
+///  1. a registered target is told of every event that meets its span;
+///  2. a target is told of no event of another address space;
+///  3. a target is told before any page of the event is freed or reused;
+///  4. an unmap's event comes after the VMA is gone and before the addresses serve another one;
+///  5. every target is told of an event before the first `finish_invalidation` for it;
+///  6. each target that answered `pending` is finished once, in the order of telling, before pages go, and no other is;
+///  7. an event that may not block changes nothing when a target refuses it;
+///  8. a target is not told any more once `unregister_notifier` has returned;
+///  9. `read_begin` returns while no event is open over the notifier;
+/// 10. `read_begin` returns the value that `set_sequence` stored last;
+/// 11. `read_retry` tells whether an event came since `read_begin` returned that value;
+/// 12. while a notifier's lock is held with `read_retry` false, no page is freed that a page walk reported since
+///     `read_begin`;
+/// 13. an event comes before a permission is withdrawn, unless the mm says otherwise (`reports_protection`);
+/// 14. where there is a `settle()`, it returns once every event that began before is over;
+/// 15. each function works with the locks held that are listed below, and needs no other.
 ///
 /// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
 ///  * unregister_notifier: none. register_notifier, read_begin: those of the ranks vm and range;
@@ -30,13 +40,12 @@ namespace svm::inline v0 {
 ///  * settle: those of the rank range.
 ///
 /// What an mm may say of itself, in constants; the answer where it says nothing comes first:
-///  * `invalidates_before_unmap` (true): promise 4 holds for an unmap. Otherwise its event may come once the pages are
-///    gone, and what a device read or wrote meanwhile is lost;
-///  * `reports_protection` (true): an event comes for every change of a permission. Otherwise a permission that is
-///    withdrawn shows at the next fault.
+///  * `invalidates_before_unmap` (true): promises 3 and 4 hold for an unmap. Otherwise its event may come once the pages
+///    are gone, and what a device read or wrote meanwhile is lost;
+///  * `reports_protection` (true): promise 13 holds. Otherwise a permission that is withdrawn shows at the next fault.
 ///
-/// And what it may have: `settling_mm`, with `settle()`, which returns once every event that began before is over. The
-/// library calls it before a check of the sequence, or of a mapping, that leads to work of a device.
+/// And what it may have: `settling_mm`, with `settle()`. The library calls it before a check of the sequence, or of a
+/// mapping, that leads to work of a device.
 // clang-format off
 template <class M>
 concept interval_notifier = std::default_initializable<typename M::registration> &&

@@ -60,20 +60,28 @@ inline constexpr std::uint64_t max_idle_retired = 1024;
 /// The family of synchronisation types that all parts of the library use; the library names no other.
 ///
 /// A model also promises (svm/conformance/lock.hpp checks it):
-///  1. a `mutex` is held by one thread at a time, a `shared_mutex` by one writer or any number of readers;
-///  2. `try_lock` and `try_lock_shared` return at once, and change nothing when they return false;
-///  3. what a thread wrote before an unlock is seen by the thread that locks next;
-///  4. `event::wait(m, ready)` is called with `m` held, returns with `m` held and `ready()` true, and gives `m` up
-///     while it waits; `notify_all` wakes every waiter;
-///  5. locks of different ranks taken in rising order of `lock_rank` never deadlock among themselves;
-///  6. no operation allocates or throws;
-///  7. every operation of an `atomic` is sequentially consistent. `exchange` and `fetch_...` return the value before; a
-///     `compare_exchange` that returns false wrote what it found to `expected`, which was something else;
-///  8. an object that was retired into a `read_domain` is released once, and not before every section that was entered
+///  1. a `mutex` is held by one thread at a time;
+///  2. nobody else holds a `shared_mutex` that a writer holds;
+///  3. any number of readers hold a `shared_mutex` at a time;
+///  4. `try_lock` and `try_lock_shared` return at once;
+///  5. they change nothing when they return false;
+///  6. what a thread wrote before an unlock is seen by the thread that locks next;
+///  7. `event::wait(m, ready)`, which is called with `m` held, returns with `ready()` true;
+///  8. it returns with `m` held;
+///  9. it gives `m` up while it waits;
+/// 10. `notify_all` wakes every waiter;
+/// 11. locks of different ranks taken in rising order of `lock_rank` never deadlock among themselves;
+/// 12. no operation allocates;
+/// 13. no operation throws;
+/// 14. every operation of an `atomic` is sequentially consistent, so that a load returns what was stored last;
+/// 15. `exchange` and `fetch_...` return the value before;
+/// 16. `compare_exchange` stores where it finds what was expected, and else returns false and writes to `expected` what it
+///     found;
+/// 17. an object that was retired into a `read_domain` is released once, and not before every section that was entered
 ///     before the retire is left; what a thread did before it left is seen by the release;
-///  9. `synchronize` returns when each section that was entered before it is left and each object that was retired
+/// 18. `synchronize` returns when each section that was entered before it is left and each object that was retired
 ///     before it is released; sections that are entered later, one after the other, do not hold it up for ever;
-/// 10. `enter`, `leave` and `retire` wait for no section. While nobody reads, `retire` releases by itself all but
+/// 19. `enter`, `leave` and `retire` wait for no section. While nobody reads, `retire` releases by itself all but
 ///     `max_idle_retired` objects a thread that retires. `retired` counts the objects that are not released yet, and is
 ///     exact while nobody else retires or releases.
 /// A section is short. A thread is in one at a time, of whatever domain; in it the thread waits for no lock, retires

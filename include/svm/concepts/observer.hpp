@@ -41,8 +41,12 @@ struct event {
 /// Where the library tells what it does.
 ///
 /// A model also promises (svm/conformance/observer.hpp checks it):
-///  1. `record` returns soon, allocates nothing, takes no lock of a rank below leaf_statistics, and calls nothing of
-///     the library: it may come with any lock held and from any thread.
+///  1. `record` allocates nothing;
+///  2. `record` returns soon;
+///  3. `record` takes no lock of a rank below leaf_statistics;
+///  4. `record` calls nothing of the library.
+///
+/// It may come with any lock held and from any thread.
 // clang-format off
 template <class O>
 concept observer = requires(O& o, event const& e) {

@@ -50,24 +50,39 @@ struct migration_slot {
 
 /// How the pages of an address space move.
 ///
-/// A model also promises (svm/conformance/ checks it):
-///  6. `collect` takes each page of the span that is in system memory, in device memory that `reach` reaches, or a hole, out of
-///     every page table after an event with cause migrate; `collect_pages` does so for the device pages named in the
-///     slots that the address space `within->space` maps inside `within->span` (that any maps, when null), whichever
-///     address space of the machine it is called on. `faulting` is the page of a CPU fault under way, on whose block
-///     the mm holds one more reference; without a fault it is a default page, which no live page equals. A page that is
-///     locked or pinned by others is refused, with the reason. Both look at physical memory first, so `collect_pages`
-///     neither needs nor takes the map lock;
-///  7. `install` moves the mappings of every collected slot that has a destination; `finalize` (which the destructor of
-///     the migration calls too) points the page tables at the destination where that happened and at the source where
-///     not, and unlocks and puts every other page of the slots, so that nothing stays locked. The page tables take over
-///     the reference with which a destination came: nobody puts a destination that got a mapping;
-///  8. `allocate_page` returns a locked block of 2^order contiguous system pages with one reference; `adopt_device_page`
-///     makes a block of device memory so, with `owner` behind it until its last put; where it is `coherent` the CPU
-///     reaches it without a fault. `discard_page` unlocks and puts such a block that no slot got;
-///  9. handles of pages are plain values: copying one takes no reference, and one of a freed page is recognised.
-///     `page_at(first, n)` is the handle of the n-th page of contiguous memory that begins with `first`; where there is no
-///     such page, it is the handle of no page that is alive.
+/// All but `collect` are about pages of the machine, whichever address spaces map them, and need no user reference.
+/// `collect_pages` looks at physical memory first, so it neither needs nor takes the map lock.
+///
+/// A model also promises (svm/conformance/page_migration.hpp checks it):
+///  1. `collect` takes every page of system memory and every hole of the span out of the page table;
+///  2. `collect` takes the device pages that `reach` reaches, and refuses others as resident;
+///  3. before a page is taken, an event with cause migrate comes. It is on behalf of `reach`, or of the page's owner for
+///     `collect_pages`;
+///  4. a page that others have locked or pinned, that other address spaces map too or that is swapped out is refused,
+///     with the reason;
+///  5. a block comes whole where the slots have room for all of it, and otherwise in smaller blocks that fit;
+///  6. `collect_pages` takes the device pages that the slots name out of every page table, whichever address space is
+///     asked;
+///  7. with a scope it takes only pages that the address space `within->space` maps inside `within->span`, and refuses
+///     others as elsewhere;
+///  8. `faulting` is the page of a CPU fault under way. The reference that the mm holds for this fault pins no page, and
+///     every other one does. Without a fault `faulting` is a default page, which equals no live page;
+///  9. `install` moves the mappings of every collected slot that has a destination;
+/// 10. the pages of a block that is split keep what they hold;
+/// 11. the owner object of a device block that is split is told so;
+/// 12. `finalize` points the page tables at the source again where nothing moved;
+/// 13. `finalize` leaves no page of the slots locked;
+/// 14. `finalize` puts the sources that moved and the destinations that got no mapping;
+/// 15. the destructor of a session does what `finalize` does;
+/// 16. the page tables take over the reference with which a destination came;
+/// 17. `allocate_page` returns a locked block of 2^order contiguous system pages with one reference;
+/// 18. `adopt_device_page` makes 2^order contiguous pages of device memory a locked block with one reference;
+/// 19. the owner object stands behind an adopted block until its last put, and is told of that put;
+/// 20. the CPU reaches a block that was adopted as coherent without a fault;
+/// 21. `discard_page` unlocks and puts a block that no slot got;
+/// 22. handles of pages are plain values, so a copy takes no reference;
+/// 23. the handle of a page that was freed since is recognised: its slot stays untouched;
+/// 24. each function works with the locks held that are listed below, and needs no other.
 ///
 /// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
 ///  * collect: those of the ranks vm and range, and the map lock shared, which is always held;
@@ -75,8 +90,8 @@ struct migration_slot {
 ///  * allocate_page, adopt_device_page, discard_page, install, finalize: those of the session's `collect` or
 ///    `collect_pages`, and what that took.
 ///
-/// What an mm may say of itself in a constant: `collects_into_destination` (false where it says nothing): to take a page
-/// away is to move it, so that the slots have their destinations when `collect` is called.
+/// What an mm may say of itself in a constant: `collects_into_destination` (false where it says nothing). To take a page
+/// away is to move it then, so that the slots have their destinations when `collect` is called.
 // clang-format off
 template <class M>
 concept page_migration = std::default_initializable<typename M::migration> &&

@@ -32,21 +32,40 @@ struct device_page {
 /// The memory of a device, as pages that CPU page tables can name.
 ///
 /// A model also promises (svm/conformance/pagemap.hpp checks it):
-///  1. `allocate(size)` takes `size` bytes, a multiple of the page size, or fails with no_device_memory (device_gone,
-///     when the device was unplugged) and changes nothing. What it hands out reads as zero, all of it, once
-///     `wait_cleared(memory)` or a `copy_to_device` into it has returned. `available()` falls and rises
-///     by what is taken and given back;
-///  2. `pages(memory, out)` names the pages in order; `out` has one element a base page. It may fail, and then the
-///     library uses nothing of `out`;
-///  3. `release` gives an allocation back; the library calls it exactly once for each, from any context, so it takes
-///     only leaf locks and does not sleep;
-///  4. `copy_to_device` and `copy_to_system` return when all bytes have moved, or with an error when the data of the
-///     source is still whole; an empty job is never submitted. The pagemap's own device moves them, so `remote` was
-///     mapped for it;
-///  5. `map(for, page, count, ...)` makes contiguous device pages, each found by the mm's `page_at`, reachable for a
-///     device, its own or one of the same group, at consecutive addresses, or changes nothing; `unmap` undoes exactly one `map`. Both may be called with a notifier lock held and neither sleeps;
-///  6. `owner()` is not `nobody` and never changes; pagemaps of one mm have different ones, of one group only when
-///     their devices reach each other's memory.
+///  1. `allocate(size)` takes `size` bytes, a multiple of the page size, or fails with the reason: no_device_memory, or
+///     device_gone when the device was unplugged;
+///  2. an `allocate` that fails takes nothing;
+///  3. `available()` falls and rises by what is taken from this pagemap and given back;
+///  4. what `allocate` hands out reads as zero, all of it, once `wait_cleared(memory)` or a `copy_to_device` into it has
+///     returned;
+///  5. clearing comes before any copy, whose bytes stay;
+///  6. `pages(memory, out)` names base pages that no other allocation has, one an element of `out`. It may fail, and then
+///     the library uses nothing of `out`;
+///  7. `pages` names the pages of an allocation in the same order each time;
+///  8. the block that a page begins is contiguous, and is the next pages of the allocation;
+///  9. `release` gives back an allocation, all of it and nothing else. The library calls it exactly once for each;
+/// 10. where there is a `release_pages`, it gives a block back before the rest, and `release` then what is left;
+/// 11. `copy_to_device` and `copy_to_system` succeed once all bytes have moved;
+/// 12. a copy that fails leaves the data of the source whole;
+/// 13. `map(for, page, count, ...)` makes contiguous device pages, each found by the mm's `page_at`, reachable at
+///     consecutive addresses, for its own device or one of the same group;
+/// 14. a `map` that fails changes nothing;
+/// 15. `unmap` undoes exactly one `map`;
+/// 16. `owner()` is not `nobody`;
+/// 17. `owner()` never changes;
+/// 18. pagemaps of one mm have different owners;
+/// 19. pagemaps of one mm are in one group only when their devices reach each other's memory;
+/// 20. each function works with the locks held that are listed below, and needs no other.
+///
+/// An empty job is never submitted. The pagemap's own device moves a job, so `remote` was mapped for it.
+///
+/// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
+///  * allocate: those of the ranks range and eviction;
+///  * copy_to_device, copy_to_system, wait_cleared: the same, the map lock shared, and pages locked;
+///  * map, unmap: a notifier lock too, so neither sleeps;
+///  * release, release_pages: any, as they may come from the last put of a page: they take only leaf locks and do not
+///    sleep;
+///  * pages, owner, capacity, available: as for allocate.
 ///
 /// What a pagemap may have beside:
 ///  * `coherent_pagemap` (`static constexpr bool is_coherent = true`): the CPU reaches its pages in place;

@@ -12,8 +12,9 @@ namespace svm::inline v0 {
 /// Where the library reads the time.
 ///
 /// A model also promises (svm/conformance/time_source.hpp checks it):
-///  1. `now()` never goes back, in the sense of `is_before`; it takes no lock of a rank below leaf_statistics;
-///  2. `wait_until(t)` returns when `now()` is not before `t`; it is called with no lock of the library held.
+///  1. `now()` never goes back, in the sense of `is_before`;
+///  2. `wait_until(t)`, which is called with no lock of the library held, returns when `now()` is not before `t`;
+///  3. `now()` takes no lock of a rank below leaf_statistics.
 // clang-format off
 template <class C>
 concept time_source = requires(C& c, time_point t) {

@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Conformance of a model of `svm::mm` (see verdict.hpp): the suites of its address space, its notifiers and its page
-// migration, on one bench. The heads of the three say what the bench has.
+// Conformance of a model of `svm::mm` (see verdict.hpp): the suites of its three parts, on one bench. The heads of the three say what the bench has.
 //
 //     CHECK(svm::conformance::mm::check_all([] { return std::make_unique<my_bench>(); }) == svm::conformance::kept);
 

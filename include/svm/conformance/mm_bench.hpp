@@ -152,13 +152,13 @@ class counting_owner final : public svm::device_page_owner<Page> {
 
 // -- Walks: all that is known here of what a walk reports -------------------------------------------------------------
 
-/// A walk whose room for runs is used up each time, so that it goes on as often as it can; what it finds.
+/// What a walk finds that has room for so many runs, and goes on as often as it must.
 ///
 /// \param take  makes the mm report a span to a sink, and returns how that went
 template <class Process, class Take>
-[[nodiscard]] svm::errc walk_by_steps(svm::va_range span, records_of<Process>& out, Take&& take) {
+[[nodiscard]] svm::errc walk_by_steps(std::size_t runs, svm::va_range span, records_of<Process>& out, Take&& take) {
   using mm_type = mm_of<Process>;
-  svm::page_run<page_of<Process>> room[2];
+  std::vector<svm::page_run<page_of<Process>>> room(runs);
   svm::page_walk<mm_type> steps{span, room};
   out.clear();
   while (!steps.is_complete()) {
@@ -174,15 +174,27 @@ template <class Process, class Take>
   }
   return svm::errc::ok;
 }
-/// What a snapshot says. As the library, with the map lock held shared; that of `look_locked`, `walk_locked` and
-/// `collect_locked` clang cannot follow, since an mm need not annotate it.
+/// What snapshots say that have room for so many runs.
+///
+/// \pre the map lock is held shared; that of `look_locked`, `walk_locked` and `collect_locked`
+/// clang cannot follow, since an mm need not annotate it
 template <class Process>
-[[nodiscard]] records_of<Process> look_locked(Process& p, svm::va_range span) {
+[[nodiscard]] records_of<Process> snapshot_locked(Process& p, svm::va_range span, std::size_t runs) {
   records_of<Process> found;
-  static_cast<void>(walk_by_steps<Process>(span, found, [&](svm::va_range rest, auto& sink) {
+  static_cast<void>(walk_by_steps<Process>(runs, span, found, [&](svm::va_range rest, auto& sink) {
     p.mm().snapshot(rest, sink);
     return svm::errc::ok;
   }));
+  return found;
+}
+/// What a snapshot of each page says, so that it does not matter how the mm makes runs of several.
+///
+/// \pre the map lock is held shared
+template <class Process>
+[[nodiscard]] records_of<Process> look_locked(Process& p, svm::va_range span) {
+  records_of<Process> found;
+  for (std::size_t i = 0; i < pages_in<Process>(span); ++i)
+    found.push_back(snapshot_locked(p, {page_at<Process>(span, i), mm_of<Process>::page_size}, 1)[0]);
   return found;
 }
 template <class Process>
@@ -195,22 +207,25 @@ template <class Process>
 /// \pre the map lock is held shared
 template <class Process>
 [[nodiscard]] svm::errc walk_locked(Process& p, watcher<Process>& w, svm::va_range span, std::uint64_t sequence,
-                                    svm::access_kind want, svm::page_owner owner, records_of<Process>& out) {
+                                    svm::access_kind want, svm::page_owner owner, records_of<Process>& out,
+                                    std::size_t runs) {
   svm::walk_request<typename mm_of<Process>::registration> request{span, want, owner, w.registration, sequence};
-  return walk_by_steps<Process>(span, out, [&](svm::va_range rest, auto& sink) {
+  return walk_by_steps<Process>(runs, span, out, [&](svm::va_range rest, auto& sink) {
     request.span = rest;
     return p.mm().fault_in(request, sink);
   });
 }
 /// Walks for a device with pages of `owner`; tries again a few times, as the library does.
+///
+/// \param runs  for how many runs the walk has room; one a page unless it says otherwise
 template <class Process>
 [[nodiscard]] svm::errc walk(Process& p, watcher<Process>& w, svm::va_range span, svm::access_kind want,
-                             svm::page_owner owner, records_of<Process>& out) {
+                             svm::page_owner owner, records_of<Process>& out, std::size_t runs = 0) {
   svm::errc e = svm::errc::busy;
   for (int tries = 0; tries < 4 && e == svm::errc::busy; ++tries) {
     std::uint64_t const sequence = p.mm().read_begin(w.registration);
     svm::shared_guard const guard{p.mm().map_lock()};
-    e = walk_locked(p, w, span, sequence, want, owner, out);
+    e = walk_locked(p, w, span, sequence, want, owner, out, runs != 0 ? runs : pages_in<Process>(span));
   }
   return e;
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Conformance of the page migration of a model of `svm::mm` (see verdict.hpp). The suite takes the bench of
+// Conformance of a model of `svm::page_migration` (see verdict.hpp). The suite takes the bench of
 // address_space.hpp, with this beside. Its mappings are anonymous:
 //
 //       my_process& other();                              // a second process: mm, map, unmap, store and load
@@ -21,13 +21,33 @@
 //
 //     CHECK(svm::conformance::page_migration::check_all([] { return std::make_unique<my_bench>(); }) == kept);
 //
-//  2. checked: such a mapping may migrate.
-//  3. checked for device pages, as far as one page goes.
-//  6. checked, with two processes and with CPU faults; under which locks the functions are called, here and below,
-//     shows where the bench tells of locks.
-//  7. checked, both ways, and with nothing installed; whole blocks and split ones.
-//  8. checked, but that a new page is locked.
-//  9. checked.
+//  1. checked.
+//  2. checked; with the pages of another device where the bench has them.
+//  3. checked.
+//  4. checked; shared and swapped pages where the bench has them.
+//  5. checked where the bench has blocks.
+//  6. checked, with two processes, one of which exits.
+//  7. checked, with two processes.
+//  8. checked, with a CPU fault in the second process.
+//  9. checked, both ways, for holes, and for blocks where the bench has them.
+// 10. checked where the bench has blocks.
+// 11. checked where the bench has blocks.
+// 12. checked, for whole blocks and split ones too.
+// 13. checked for what did not move.
+// 14. checked.
+// 15. checked where nothing was installed.
+// 16. checked, both ways.
+// 17. checked, but that a new block is locked.
+// 18. checked likewise.
+// 19. checked.
+// 20. checked where the bench has such a page.
+// 21. checked.
+// 22. checked: a page goes although there are copies.
+// 23. checked.
+// 24. checked where the bench tells of locks.
+//
+// The suite also has the checks of an address space that need device pages. It is not for a model that
+// `collects_into_destination`: its checks give the slots their destinations once they are collected.
 
 #include <svm/conformance/address_space.hpp>
 #include <svm/conformance/impl/blocks.hpp>
@@ -74,10 +94,13 @@ template <class Make>
 [[nodiscard]] broken_promises check_all(Make&& make) {
   using bench = mm::bench_of<Make>;
   static_assert(address_space::has_all<bench>() && has_all<bench>());
+  static_assert(!svm::collects_into_destination<mm::mm_of<bench>>,
+                "svm: the suite of page_migration is for models that move pages after they were collected");
   broken_promises all;
   all.add(lookups_say_what_may_migrate(*make()));
   all.add(walks_leave_what_is_in_reach(*make()));
   all.add(walks_bring_back_what_is_out_of_reach(*make()));
+  all.add(walks_bring_all_pages_back(*make()));
   all.add(collect_takes_pages_and_holes_out(*make()));
   all.add(collect_tells_of_the_migration(*make()));
   all.add(collect_refuses_what_is_in_use(*make()));

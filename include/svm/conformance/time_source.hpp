@@ -6,9 +6,10 @@
 //
 //     CHECK(svm::conformance::time_source::check_all(my_clock) == conformance::kept);
 //
-//  1. checked: time does not go back. Which locks `now` takes shows only under a lock policy that checks ranks.
+//  1. checked.
 //  2. checked: `wait_until` returns late enough, for moments before, at and after now. That it returns at all is for
 //     the time limit of the test program.
+//  3. not checked; it shows only under a lock policy that checks ranks.
 
 #include <svm/conformance/verdict.hpp>
 
@@ -20,9 +21,10 @@ namespace svm::inline v0::conformance::time_source {
 
 /// The promises of `svm::time_source`.
 // clang-format off
-inline constexpr promise_table<2> promises{"time_source", {{
+inline constexpr promise_table<3> promises{"time_source", {{
     {1, "`now` never goes back"},
     {2, "`wait_until` returns when that moment has come, and not before"},
+    {3, "`now` takes no lock of a rank below leaf_statistics"},
 }}};
 // clang-format on
 

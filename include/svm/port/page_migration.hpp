@@ -84,7 +84,7 @@ class page_migration {
     PageLock held_;
   };
 
-  // Part of `mm`; concepts/mm.hpp has the promises.
+  // Part of `mm`; concepts/page_migration.hpp has the promises.
 
   [[nodiscard]] errc collect(migration& session, va_range span, std::span<slot> slots, page_owner reach) noexcept
       SVM_NO_THREAD_SAFETY_ANALYSIS;  // the session keeps its lock until it is finalized

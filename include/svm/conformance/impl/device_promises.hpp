@@ -15,12 +15,26 @@ namespace svm::inline v0::conformance::device {
 
 /// The promises of `svm::device`.
 // clang-format off
-inline constexpr promise_table<5> promises{"device", {{
-    {1, "`dma_map` makes a block reachable or changes nothing, and `dma_unmap` undoes exactly one `dma_map`"},
-    {2, "what was prepared can be committed, wherever its pages lie"},
-    {3, "`commit` points the span at the blocks, in order and for the accesses that it names, and allocates nothing"},
-    {4, "`invalidate` returns once no access through the span can start or be under way any more"},
-    {5, "queues that were stopped make no access until they are resumed, and go on where they were"},
+inline constexpr promise_table<19> promises{"device", {{
+    {1, "`dma_map` makes the pages reachable at consecutive addresses"},
+    {2, "a `dma_map` that fails changes nothing"},
+    {3, "`dma_unmap` undoes exactly one `dma_map` of this device"},
+    {4, "a `commit` of a span that was prepared cannot fail"},
+    {5, "`commit` points the span at the blocks, in order, and points nothing else"},
+    {6, "an access that `how` does not name faults"},
+    {7, "`commit`, `invalidate` and what stops and resumes queues allocate nothing"},
+    {8, "`invalidate` returns once no access through the span can start or be under way any more"},
+    {9, "`invalidate` leaves other spans and other devices as they are"},
+    {10, "queues that were stopped make no access until they are resumed"},
+    {11, "queues that are resumed go on where they were"},
+    {12, "`reserve_iova` sets addresses aside that nobody else gets"},
+    {13, "what `link_iova` mapped is reachable once `sync_iova` has returned"},
+    {14, "a `link_iova` that fails changes nothing"},
+    {15, "`release_iova` undoes the reservation and its links"},
+    {16, "`sync_for_device` lets the device see what the system wrote"},
+    {17, "`sync_for_system` lets the system see what the device wrote"},
+    {18, "unmapping lets the system see what the device wrote"},
+    {19, "each function works with the locks held that the concept lists, and needs no other"},
 }}};
 // clang-format on
 

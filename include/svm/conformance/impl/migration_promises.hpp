@@ -6,13 +6,33 @@
 
 namespace svm::inline v0::conformance::page_migration {
 
-/// The promises of `svm::mm` that are about page migration.
+/// The promises of `svm::page_migration`.
 // clang-format off
-inline constexpr promise_table<4> promises{"mm", {{
-    {6, "`collect` and `collect_pages` take the pages that are named out of every page table, or say why not"},
-    {7, "`install` and `finalize` leave each page where it moved to or where it was, with nothing locked or lost"},
-    {8, "a block that was made or adopted has one reference, and is gone with its last put"},
-    {9, "the handle of a page takes no reference, and that of a freed page is recognised"},
+inline constexpr promise_table<24> promises{"page_migration", {{
+    {1, "`collect` takes every page of system memory and every hole of the span"},
+    {2, "`collect` takes the device pages that `reach` reaches, and refuses others"},
+    {3, "an event with cause migrate comes before a page is taken, on behalf of the right owner"},
+    {4, "a page that others have locked, pinned or mapped or that is swapped out is refused, with the reason"},
+    {5, "a block comes whole where the slots have room for all of it, and otherwise in smaller blocks that fit"},
+    {6, "`collect_pages` takes the pages that the slots name, whichever address space is asked"},
+    {7, "`collect_pages` with a scope takes only pages that this address space maps inside this span"},
+    {8, "the reference for the CPU fault on `faulting` pins no page, and every other one does"},
+    {9, "`install` moves the mappings of every collected slot that has a destination"},
+    {10, "the pages of a block that is split keep what they hold"},
+    {11, "the owner object of a device block that is split is told so"},
+    {12, "`finalize` points the page tables at the source again where nothing moved"},
+    {13, "`finalize` leaves no page of the slots locked"},
+    {14, "`finalize` puts the sources that moved and the destinations that got no mapping"},
+    {15, "the destructor of a session does what `finalize` does"},
+    {16, "the page tables take over the reference with which a destination came"},
+    {17, "`allocate_page` returns a block of contiguous system pages with one reference"},
+    {18, "`adopt_device_page` makes contiguous device pages a block with one reference"},
+    {19, "the owner object stands behind an adopted block until its last put, and is told of that put"},
+    {20, "the CPU reaches a block that was adopted as coherent without a fault"},
+    {21, "`discard_page` puts a block that no slot got"},
+    {22, "a copy of a page's handle takes no reference"},
+    {23, "the handle of a page that was freed is recognised"},
+    {24, "each function works with the locks held that the concept lists, and needs no other"},
 }}};
 // clang-format on
 

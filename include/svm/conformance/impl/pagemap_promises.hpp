@@ -14,13 +14,27 @@ namespace svm::inline v0::conformance::pagemap {
 
 /// The promises of `svm::pagemap`.
 // clang-format off
-inline constexpr promise_table<6> promises{"pagemap", {{
-    {1, "`allocate` takes what was asked for or changes nothing, and what it hands out reads as zero"},
-    {2, "`pages` names the pages of an allocation, in order"},
-    {3, "`release` gives an allocation back, once"},
-    {4, "a copy returns when all bytes have moved, or with an error when the source is still whole"},
-    {5, "`map` makes a page reachable for a device of the group or changes nothing, and `unmap` undoes one `map`"},
-    {6, "`owner` never changes, and is another one for each pagemap"},
+inline constexpr promise_table<20> promises{"pagemap", {{
+    {1, "`allocate` takes what was asked for or fails with the reason"},
+    {2, "an `allocate` that fails takes nothing"},
+    {3, "`available` falls and rises by what is taken from this pagemap and given back"},
+    {4, "what `allocate` hands out reads as zero once it was cleared"},
+    {5, "clearing comes before any copy, whose bytes stay"},
+    {6, "`pages` names pages that no other allocation has"},
+    {7, "`pages` names the pages of an allocation in the same order each time"},
+    {8, "the block that a page begins is contiguous, and is the next pages of the allocation"},
+    {9, "`release` gives back an allocation, all of it and nothing else"},
+    {10, "`release_pages` gives a block back before the rest, and `release` then what is left"},
+    {11, "a copy succeeds once all bytes have moved"},
+    {12, "a copy that fails leaves the data of the source whole"},
+    {13, "`map` makes device pages reachable at consecutive addresses for a device of the group"},
+    {14, "a `map` that fails changes nothing"},
+    {15, "`unmap` undoes exactly one `map`"},
+    {16, "`owner` is not nobody"},
+    {17, "`owner` never changes"},
+    {18, "pagemaps of one mm have different owners"},
+    {19, "pagemaps are in one group only when their devices reach each other's memory"},
+    {20, "each function works with the locks held that the concept lists, and needs no other"},
 }}};
 // clang-format on
 
