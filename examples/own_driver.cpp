@@ -15,6 +15,12 @@ namespace {
 
 using svm::errc;
 
+/// True when the CPU's mappings changed under a pass: the next one sees what they are now.
+constexpr bool is_out_of_date(errc e) {
+  return e == errc::retry || e == errc::gone || e == errc::unmapped || e == errc::no_vma || e == errc::no_access ||
+         e == errc::read_only;
+}
+
 /// A driver of a GPU without memory of its own, for any policies.
 template <svm::explained_policies P>
 class own_driver : public svm::invalidation_client<P> {
@@ -34,7 +40,7 @@ class own_driver : public svm::invalidation_client<P> {
       }
       errc e = svm_.get_pages(held, {.read_only = !found->vma.writable});
       if (e == errc::ok) e = svm_.bind(held);
-      if (!svm::says_mappings_changed(e)) return e;
+      if (!is_out_of_date(e)) return e;
     }
     return errc::busy;
   }

@@ -60,8 +60,8 @@ inline void yield(site where) {
   return {object::own | std::uint64_t{0xff} << 32 | ++made};
 }
 
-/// One `T` a thread, and one for what runs on none; each is made anew when it is first asked for in an execution. Outside of
-/// executions there is one that stays.
+/// One `T` a thread, and one for code outside of threads; each is made anew when it is first asked for in an execution.
+/// Outside of executions there is one that stays.
 template <class T>
 [[nodiscard]] T& local() {
   struct place {
@@ -124,7 +124,7 @@ class basic_lock {
       state_.readers &= ~only(self());
     if (scheduler* const s = scheduler::of_this_thread()) s->released(state_, how);
   }
-  /// To hold it exclusively is as good as shared.
+  /// A thread that holds it exclusive holds it shared too.
   void assert_held(access_kind how) const {
     if (!holds(access_kind::write) && !(how == access_kind::read && holds(access_kind::read))) misused("is not held");
   }

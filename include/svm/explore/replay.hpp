@@ -26,7 +26,7 @@ using schedule = std::vector<std::uint8_t>;
 ///     svm1:transfer~1.0~2:0.2.0:pct3:17:0x4,1,0x12
 ///          |       |  |   |     |    |  the thread of each step; 0x4 is four steps of thread 0
 ///          |       |  |   |     |    the seed that `explore::seed()` gives out
-///          |       |  |   |     who found it; a trailing + says that the end of a release was a step (see `releases`)
+///          |       |  |   |     the strategy; a trailing + says that the end of a release was a step (see `releases`)
 ///          |       |  |   the version of the library: other versions may take other steps
 ///          |       without operation 0 of thread 1 and without thread 2
 ///          the scenario

@@ -49,7 +49,7 @@ struct event_state {
   std::uint64_t notified = 0;
 };
 
-/// What must be so before a step can be taken; all that is set.
+/// The conditions of a step: all that are set must hold before it is taken.
 struct condition {
   lock_state const* lock = nullptr;
   access_kind how = access_kind::write;

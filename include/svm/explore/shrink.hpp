@@ -51,9 +51,8 @@ struct shrink_options {
 ///
 /// A smaller execution counts when it fails in the same way: deadlock, livelock, violation. Where the whole scenario
 /// fails in some orders only, so must the smaller one: a thread that waits for one that was left out proves nothing.
-/// First whole threads go, then
-/// operations: for each it tries the same schedule without their steps, then other schedules with few preemptions. Then
-/// context switches go one by one. Last it looks for two steps to exchange.
+/// First whole threads go, then operations: for each it tries the same schedule without their steps, then other
+/// schedules with few preemptions. Then context switches go one by one. Last it looks for two steps to exchange.
 class shrinker {
  public:
   shrinker(basic_scenario& s, shrink_options const& options) : scenario_(s), options_(options) {}

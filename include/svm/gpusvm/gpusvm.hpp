@@ -113,8 +113,8 @@ class gpusvm {
   /// \errors outside_window; mm_gone; no_vma; read_only (write wanted where the CPU may not write), no_access (the CPU
   ///         may not even read), not_migratable (devmem_only); registration_failed; no_memory; quota_exceeded; busy
   ///         (the mappings changed under every try); interrupted; gone (after `close`). On error nothing was inserted
-  /// \allocs at most one notifier, one range and nodes of both indexes. A call that fails frees notifier and range. Nodes, at most nodes_per_insert an index, and
-  ///         the account stay for later calls: `close` gives the nodes back, the destructor the account
+  /// \allocs at most one notifier, one range and nodes of both indexes. A call that fails frees notifier and range.
+  ///         Nodes, at most nodes_per_insert an index, stay for later calls until `close`
   /// \complexity O(levels of the indexes' layouts), and a page walk of at most the threshold for each chunk size
   /// \source drm_gpusvm_range_find_or_insert(); unlike it, the end of the window is outside (3.1.1), a stale range is
   ///         told from a good one (3.1.16), a shortage of memory never shrinks a range (3.1.21)

@@ -20,7 +20,8 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
     if (is_cancelled(options.cancel)) return errc::interrupted;
     result<candidate> home = notifier_for(fault, options);
     if (!home) return home.error();
-    // Taken before the VMA is looked up: an unmap that comes later changes it, so the insertion below finds out.
+    // Read before the VMA is looked up: an unmap that comes later changes the sequence, so the insertion below finds
+    // out.
     std::uint64_t const sequence = env_.mm.read_begin((*home)->registration_);
     result<plan> found = make_plan(*home, fault, options);
     if (!found) return found.error();
