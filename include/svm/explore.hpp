@@ -11,6 +11,7 @@
 #include <svm/explore/scenario.hpp>
 #include <svm/explore/search.hpp>
 #include <svm/explore/shrink.hpp>
+#include <svm/explore/steps.hpp>
 #include <svm/explore/strategy_bounded.hpp>
 #include <svm/explore/strategy_exhaustive.hpp>
 #include <svm/explore/strategy_pct.hpp>

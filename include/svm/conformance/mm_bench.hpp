@@ -176,8 +176,8 @@ template <class Process, class Take>
 }
 /// What snapshots say that have room for so many runs.
 ///
-/// \pre the map lock is held shared; that of `look_locked`, `walk_locked` and `collect_locked`
-/// clang cannot follow, since an mm need not annotate it
+/// \pre the map lock is held shared. Of `snapshot_locked`, `look_locked`, `walk_locked` and `collect_locked`
+///      clang cannot follow it, since an mm need not annotate its lock.
 template <class Process>
 [[nodiscard]] records_of<Process> snapshot_locked(Process& p, svm::va_range span, std::size_t runs) {
   records_of<Process> found;

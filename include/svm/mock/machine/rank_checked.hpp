@@ -27,7 +27,8 @@ class held_locks {
   /// Before a lock that may wait is taken: every rank that is held must be lower.
   void check_order(lock_rank rank, void const* lock) const {
     if (in_section_)
-      lock_report().violation("O-36", std::string{"the "} + lock_rank_name(rank) + " lock is waited for in a read section");
+      lock_report().violation("O-36",
+                              std::string{"the "} + lock_rank_name(rank) + " lock is waited for in a read section");
     for (std::size_t i = 0; i < depth_; ++i) {
       if (stack_[i].lock == lock)
         lock_report().violation("O-36",
