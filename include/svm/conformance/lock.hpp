@@ -240,8 +240,8 @@ template <svm::lock L>
   typename L::template shared_mutex<svm::lock_rank::notifier> s;
   typename L::event e;
   typename L::template atomic<std::uint64_t> a{0};
-  typename L::read_domain domain;
   retired_object object;
+  typename L::read_domain domain;
   bool threw = false;
   auto const use_all = [&] {
     take_shared(s);

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The checks of a lock's read domain.
+// The checks of a lock's read domain. Each makes its objects before the domain: one that keeps what it should release ends first.
 
 #include <svm/conformance/impl/lock_promises.hpp>
 
@@ -62,9 +62,9 @@ class reader_inside {
 template <svm::lock L>
 [[nodiscard]] broken_promises retired_objects_are_released() {
   verdict v{promises};
+  std::vector<retired_object> objects(4 * max_idle_retired);
   typename L::read_domain domain;
   v.expect(19, domain.retired() == 0);
-  std::vector<retired_object> objects(4 * max_idle_retired);
   for (retired_object& object : objects) {
     { read_section const inside{domain}; }
     domain.retire(object);
@@ -85,8 +85,8 @@ template <svm::lock L>
 template <svm::lock L>
 [[nodiscard]] broken_promises readers_hold_objects_back() {
   verdict v{promises};
-  typename L::read_domain domain;
   std::vector<retired_object> objects(2 * max_idle_retired);
+  typename L::read_domain domain;
   {
     reader_inside reader{domain};
     for (retired_object& object : objects) object.written = &reader.written;
@@ -122,8 +122,8 @@ template <svm::lock L>
 [[nodiscard]] broken_promises synchronize_waits_for_readers() {
   verdict v{promises};
   for (bool const retires : {false, true}) {
-    typename L::read_domain domain;
     retired_object object;
+    typename L::read_domain domain;
     reader_inside reader{domain};
     attempt const retire = elsewhere(
         [&] {
@@ -157,8 +157,8 @@ template <svm::lock L>
 template <svm::lock L>
 [[nodiscard]] broken_promises readers_do_not_starve_synchronize() {
   verdict v{promises};
-  typename L::read_domain domain;
   retired_object object;
+  typename L::read_domain domain;
   std::atomic<bool> stops{false};
   std::atomic<std::uint64_t> entered{0};
   // The two take turns, and nobody leaves before the other one is inside.
@@ -193,8 +193,8 @@ template <svm::lock L>
 [[nodiscard]] broken_promises readers_see_live_objects() {
   verdict v{promises};
   constexpr std::uint64_t rounds = 1000;
-  typename L::read_domain domain;
   std::vector<retired_object> objects(rounds + 1);
+  typename L::read_domain domain;
   typename L::template atomic<std::uint64_t> current{0};
   std::atomic<int> dead{0};
   auto const read = [&] {
