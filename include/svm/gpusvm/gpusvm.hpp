@@ -294,7 +294,6 @@ class gpusvm {
 
   /// What one round of `find_or_insert` settled on, under the map lock.
   struct plan {
-    range_ref<P> existing;
     vma_info vma;
     va_range chunk;
   };
@@ -309,7 +308,9 @@ class gpusvm {
   [[nodiscard]] census count_pages(locked_range<P>& held);
   [[nodiscard]] bool all_present_locked(va_range span);
   [[nodiscard]] result<vma_info> permitted_vma(cpu_va fault, lookup_options const& options);
-  [[nodiscard]] result<candidate> notifier_for(cpu_va fault, lookup_options const& options);
+  [[nodiscard]] errc look_at(cpu_va fault, range_ref<P>& known, notifier_ref<P>& around);
+  [[nodiscard]] result<lookup<P>> known_range(range_ref<P> known, cpu_va fault, lookup_options const& options);
+  [[nodiscard]] result<candidate> make_notifier(cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<plan> make_plan(candidate& home, cpu_va fault, lookup_options const& options);
   [[nodiscard]] errc insert(candidate& home, range<P>& made, std::uint64_t sequence);
   [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reservation& room, range<P>& made,

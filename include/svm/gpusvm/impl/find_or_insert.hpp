@@ -18,18 +18,16 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
   retry_budget budget{env_.clock};
   do {
     if (is_cancelled(options.cancel)) return errc::interrupted;
-    result<candidate> home = notifier_for(fault, options);
+    range_ref<P> known;
+    notifier_ref<P> around;
+    if (errc const e = look_at(fault, known, around); e != errc::ok) return e;
+    if (known) return known_range(std::move(known), fault, options);
+    result<candidate> home = around ? candidate{*this, std::move(around), false} : make_notifier(fault, options);
     if (!home) return home.error();
     // Taken before the VMA is looked up: an unmap that comes later changes it, so the insertion below finds out.
     std::uint64_t const sequence = env_.mm.read_begin((*home)->registration_);
-    result<plan> found = make_plan(*home, fault, options);
+    result<plan> const found = make_plan(*home, fault, options);
     if (!found) return found.error();
-    if (found->existing) {
-      va_range const span = found->existing->interval();
-      bool const fits =
-          found->vma.extent.contains(span) && (options.within == nullptr || options.within->contains(span));
-      return lookup<P>{found->existing, fits ? lookup<P>::kind::existing : lookup<P>::kind::stale, found->vma};
-    }
     if (!range_quota_.charge(1)) return errc::quota_exceeded;
     scope_guard uncharge{[this] { range_quota_.uncharge(1); }};
     bool const migratable = options.devmem_possible && found->vma.migratable;
@@ -48,15 +46,37 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options) -> r
   return errc::busy;
 }
 
-/// The notifier around `fault`: the one in the index, or a new one that is registered and not in it yet.
+/// Looks for the range around `fault`, and where there is none for the notifier; both may be absent.
+///
+/// \errors gone
 template <explained_policies P>
-auto gpusvm<P>::notifier_for(cpu_va fault, lookup_options const& options) -> result<candidate> {
-  {
-    shared_guard const guard{lock_};
-    if (closed_) return errc::gone;
-    if (notifier<P>* const known = notifiers_.find(fault))
-      return candidate{*this, notifier_ref<P>::share(*known), false};
-  }
+errc gpusvm<P>::look_at(cpu_va fault, range_ref<P>& known, notifier_ref<P>& around) {
+  shared_guard const guard{lock_};
+  if (closed_) return errc::gone;
+  notifier<P>* const n = notifiers_.find(fault);
+  if (n == nullptr) return errc::ok;
+  shared_guard const range_guard{n->lock_};
+  if (range<P>* const r = n->ranges_.find(fault, range_nodes_.layout()))
+    known = range_ref<P>::share(*r);
+  else
+    around = notifier_ref<P>::share(*n);
+  return errc::ok;
+}
+
+/// What is to be said of a range that is there.
+template <explained_policies P>
+auto gpusvm<P>::known_range(range_ref<P> known, cpu_va fault, lookup_options const& options) -> result<lookup<P>> {
+  shared_guard const map_guard{env_.mm.map_lock()};
+  result<vma_info> const vma = permitted_vma(fault, options);
+  if (!vma) return vma.error();
+  va_range const span = known->interval();
+  bool const fits = vma->extent.contains(span) && (options.within == nullptr || options.within->contains(span));
+  return lookup<P>{std::move(known), fits ? lookup<P>::kind::existing : lookup<P>::kind::stale, *vma};
+}
+
+/// A notifier around `fault` that is registered, and not in the index yet.
+template <explained_policies P>
+auto gpusvm<P>::make_notifier(cpu_va fault, lookup_options const& options) -> result<candidate> {
   {
     // What cannot be served is refused before anything is made; the look that counts comes later, with a sequence.
     shared_guard const map_guard{env_.mm.map_lock()};
@@ -90,11 +110,6 @@ auto gpusvm<P>::make_plan(candidate& home, cpu_va fault, lookup_options const& o
   shared_guard const map_guard{env_.mm.map_lock()};
   result<vma_info> const vma = permitted_vma(fault, options);
   if (!vma) return vma.error();
-  if (!home.is_fresh()) {
-    shared_guard const guard{home->lock_};
-    if (range<P>* const known = home->ranges_.find(fault, range_nodes_.layout()))
-      return plan{range_ref<P>::share(*known), *vma, known->interval()};
-  }
   va_range const window = options.within == nullptr ? shape_.window() : shape_.window().intersection(*options.within);
   va_range const bounds = vma->extent.intersection(home->interval()).intersection(window);
   va_range const chunk = choose_chunk(shape_.chunks(), fault, bounds, [&](va_range chosen) {
@@ -104,7 +119,7 @@ auto gpusvm<P>::make_plan(candidate& home, cpu_va fault, lookup_options const& o
     }
     return chosen.size() > options.check_pages_threshold || all_present_locked(chosen);
   });
-  return plan{{}, *vma, chunk};
+  return plan{*vma, chunk};
 }
 
 /// True when every page of `span` is present on the CPU.

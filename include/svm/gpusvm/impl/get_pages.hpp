@@ -81,7 +81,8 @@ template <explained_policies P>
 errc gpusvm<P>::bind(locked_range<P>& held, device_mapping<P>& mapping, mapping_access permitted) {
   range<P>& r = *held;
   if (r.has(range_flag::removed)) return errc::gone;
-  if (mapping.is_bound(permitted)) {
+  if (std::uint32_t const seen = mapping.flags(); device_mapping<P>::is_bound(seen, permitted)) {
+    if ((seen & bit(page_flag::device)) == 0) return errc::ok;  // system memory need not hear that it is used
     shared_guard const guard{r.owner().lock_};
     if (mapping.is_bound(permitted)) {
       mapping.touch_locked();

@@ -28,10 +28,9 @@ class held_locks {
   void check_order(lock_rank rank, void const* lock) const {
     for (std::size_t i = 0; i < depth_; ++i) {
       if (stack_[i].lock == lock)
-        lock_report().violation("O-36", std::string{"the "} + name(rank) + " lock is taken twice by one thread");
+        complain(rank, "taken twice by one thread");
       else if (stack_[i].rank >= rank)
-        lock_report().violation("O-36", std::string{"the "} + name(rank) + " lock is taken while the " +
-                                            name(stack_[i].rank) + " lock is held");
+        complain(rank, std::string{"taken while the "} + name(stack_[i].rank) + " lock is held");
     }
   }
   void push(entry e) {
@@ -45,7 +44,7 @@ class held_locks {
         --depth_;
         return;
       }
-    lock_report().violation("O-36", std::string{"the "} + name(rank) + " lock is given up without being held so");
+    complain(rank, "given up without being held so");
   }
   [[nodiscard]] bool holds(void const* lock, bool exclusive) const {
     for (std::size_t i = 0; i < depth_; ++i)
@@ -71,6 +70,11 @@ class held_locks {
   [[nodiscard]] std::size_t depth() const { return depth_; }
 
  private:
+  // Out of line, since every lock would carry it along.
+  [[gnu::noinline, gnu::cold]] static void complain(lock_rank rank, std::string const& what) {
+    lock_report().violation("O-36", std::string{"the "} + name(rank) + " lock is " + what);
+  }
+
   std::array<entry, 32> stack_{};
   std::size_t depth_ = 0;
 };
