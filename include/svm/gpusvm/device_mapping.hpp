@@ -78,9 +78,10 @@ class device_mapping : public list_hook<device_mapping<P>> {
 
   /// True when the mapping is valid and good for `wanted`: one that is read-only serves no write, one that is not all in
   /// the device's own memory serves nobody who demands that, a mixed one only who allows it.
-  [[nodiscard]] bool satisfies(page_options const& wanted) const {
-    std::uint32_t const now = flags_.load();
-    auto const is = [now](page_flag flag) { return (now & bit(flag)) != 0; };
+  [[nodiscard]] bool satisfies(page_options const& wanted) const { return satisfies(flags(), wanted); }
+  /// The same of flags that were read before.
+  [[nodiscard]] static constexpr bool satisfies(std::uint32_t flags, page_options const& wanted) {
+    auto const is = [flags](page_flag flag) { return (flags & bit(flag)) != 0; };
     return is(page_flag::valid) && (wanted.read_only || !is(page_flag::read_only)) &&
            (!wanted.devmem_only || (is(page_flag::device) && !is(page_flag::system) && !is(page_flag::peer))) &&
            (wanted.allow_mixed || !(is(page_flag::device) && is(page_flag::system)));

@@ -53,11 +53,12 @@ constexpr auto gpu_writes = [](world& w) { static_cast<void>(w.gpu_write(page_at
 constexpr call calls[] = {
     {"GPU access, mapped", faulted<never>, gpu_writes, 2},
     {"GPU access, mapped device memory", faulted<>, gpu_writes, 1},
+    // The range is inserted, mapped and bound in one hold of its notifier's lock, and its own lock is not taken.
     {"svm_driver::fault", mapped<never>,
-     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 64},
-    // No sequence is read, no notifier kept, and what is bound to system memory takes no lock to say so.
+     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 46},
+    // The collector, the attributes, the two locks on the way to the range, its flags, and the memory that it maps.
     {"svm_driver::fault, served already", faulted<never>,
-     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 19},
+     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 6},
     {"svm_driver::fault, migrates", mapped<>,
      [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 123},
     {"svm_driver::fault, no VMA", mapped<>,
@@ -65,7 +66,7 @@ constexpr call calls[] = {
     {"svm_driver::prefetch to the device", mapped<>,
      [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::device)); }, 126},
     {"svm_driver::prefetch to the system", faulted<>,
-     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::system)); }, 107},
+     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::system)); }, 108},
     {"svm_driver::advise", mapped<>, [](world& w) { static_cast<void>(w.driver.advise(pages(0, range_pages), {})); },
      1},
     {"svm_driver::attributes_at", mapped<>, [](world& w) { static_cast<void>(w.driver.attributes_at(page_at(0))); }, 1},
