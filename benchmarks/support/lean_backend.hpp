@@ -99,11 +99,11 @@ class mm {
     bool const is_run = lie == placement::run;
     svm::byte_count const step = is_run ? span.size() : page_size;
     std::uint64_t const swapped = is_run ? 0 : page_size.value;
-    for (svm::byte_count done{}; done < span.size(); done += step)
-      if (!found.add(span.start() + done, {.page = page{(span.start() + done).value ^ swapped},
-                                           .count = static_cast<std::uint32_t>(step.value / page_size.value),
-                                           .place = svm::page_place::system,
-                                           .writable = true}))
+    for (svm::byte_count walked{}; walked < span.size(); walked += step)
+      if (!found.add(span.start() + walked, {.page = page{(span.start() + walked).value ^ swapped},
+                                             .count = static_cast<std::uint32_t>(step.value / page_size.value),
+                                             .place = svm::page_place::system,
+                                             .writable = true}))
         return;
   }
   svm::errc register_notifier(registration& r, svm::va_range, svm::invalidation_target& target) noexcept {
