@@ -42,11 +42,14 @@ enum class lock_rank : std::uint8_t {
   leaf_statistics,
 };
 
+/// The names of the ranks, once a program: a table in the function would be built at each call.
+namespace detail {
+inline constexpr char const* rank_names[] = {"vm",        "range",    "eviction",  "mm",         "page",
+                                             "notifier",  "queues",   "device",    "page table", "device memory",
+                                             "collector", "sequence", "allocator", "iommu",      "statistics"};
+}  // namespace detail
 [[nodiscard]] constexpr char const* lock_rank_name(lock_rank rank) {
-  constexpr char const* names[] = {"vm",        "range",    "eviction",  "mm",         "page",
-                                   "notifier",  "queues",   "device",    "page table", "device memory",
-                                   "collector", "sequence", "allocator", "iommu",      "statistics"};
-  return names[static_cast<std::uint8_t>(rank)];
+  return detail::rank_names[static_cast<std::uint8_t>(rank)];
 }
 
 }  // namespace svm::inline v0

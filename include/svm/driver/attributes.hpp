@@ -188,8 +188,9 @@ class attribute_map {
   /// What holds at `a`, and where around it inside `window` the same holds.
   ///
   /// \pre `window` holds `a`
-  /// \complexity O(log spans)
+  /// \complexity O(log spans), and one load where nothing was said
   [[nodiscard]] advised_span at(cpu_va a, va_range window) {
+    if (said_.load() == 0) return {{}, window};
     shared_guard const guard{lock_};
     auto const [below, above] = spans_.around(a);
     if (below != nullptr && below->interval().contains(a)) return below->at(a, window);
@@ -212,6 +213,7 @@ class attribute_map {
       exclusive_guard const guard{lock_};
       if (already_has(span, attributes)) return errc::ok;
       e = replace(span, attributes, old);
+      said_.store(spans_.size());
     }
     end_all(old);
     if (changed != nullptr) *changed = e == errc::ok;
@@ -241,6 +243,7 @@ class attribute_map {
     {
       exclusive_guard const guard{lock_};
       while (attribute_span* const s = spans_.first()) take_out(*s, old);
+      said_.store(0);
     }
     if (!old.empty()) end_all(old);
   }
@@ -389,6 +392,7 @@ class attribute_map {
   typename span_index::pool nodes_;
   typename P::lock::template shared_mutex<lock_rank::vm> lock_;
   span_index spans_ SVM_GUARDED_BY(lock_);
+  typename P::lock::template atomic<std::uint64_t> said_{0};  // the number of spans; changes under the lock
 };
 
 }  // namespace svm::inline v0

@@ -183,7 +183,13 @@ class driver_base : public invalidation_client<P> {
     bool const required = requires_device(request);
     return {read_only, required, options_.mixed && !required, nullptr, request.cancel};
   }
-  [[nodiscard]] result<lookup<P>> look_up(access_request const& request);
+  [[nodiscard]] result<lookup<P>> look_up(access_request const& request, std::uint32_t advised,
+                                          typename gpusvm<P>::sighting seen);
+  [[nodiscard]] bool is_served(access_request const& request, range<P> const& r) const;
+  [[nodiscard]] static mapping_access permitted(access_request const& request) {
+    return request.advice.attributes.atomic == atomic_mode::cpu ? mapping_access::no_atomics
+                                                                : mapping_access::read_write;
+  }
   /// How one pass over a range ended, and whether another may do better.
   struct pass_result {
     errc error;
@@ -191,7 +197,13 @@ class driver_base : public invalidation_client<P> {
   };
   [[nodiscard]] pass_result run_pass(access_request& request, prefetch_place asked, va_range& mapped_span);
   [[nodiscard]] pass_result handle_range(access_request const& request, locked_range<P>& held, bool read_only);
-  [[nodiscard]] bool is_placed(access_request const& request, locked_range<P>& held);
+  [[nodiscard]] page_options acceptable_pages(access_request const& request, bool read_only) const {
+    page_options acceptable = wanted_pages(request, read_only);
+    acceptable.devmem_only =
+        request.want == access_kind::atomic;  // any other access is served wherever a valid mapping leads
+    return acceptable;
+  }
+  [[nodiscard]] static bool is_placed(access_request const& request, range<P> const& r, std::uint32_t flags);
   [[nodiscard]] errc place(access_request const& request, locked_range<P>& held, bool& in_use);
   [[nodiscard]] bool may_migrate(access_request const& request, locked_range<P>& held);
   [[nodiscard]] typename detail::range_memory<P>::options how_to_migrate(access_request const& request,

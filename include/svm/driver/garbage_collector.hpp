@@ -41,7 +41,7 @@ class garbage_collector {
     if (r.is_linked()) return;
     r.get();
     queue_.push_back(r);
-    ++queue_length_;
+    queue_length_.fetch_add(1);
   }
 
   /// Removes every queued range; brings back the device pages of one that was unmapped in part, or splits it.
@@ -49,13 +49,16 @@ class garbage_collector {
   /// Ranges that are queued meanwhile are removed too, up to as many as stood there at the start and a few more: an
   /// endless stream of unmaps does not keep the caller for ever. Eviction that fails does not stop the removal: the
   /// pages stay reachable through CPU faults.
-  /// \pre no lock of the library held
+  /// \pre        no lock of the library held
+  /// \complexity one load where nothing is queued
   void run() {
     constexpr std::size_t more = 64;
     std::size_t waiting = 0;
     std::size_t done = 0;
     std::size_t most = 0;  // known with the first one
-    while (range_ref<P> r = pop(waiting)) {
+    while (queue_length_.load() != 0) {
+      range_ref<P> r = pop(waiting);
+      if (!r) return;  // somebody else took it
       if (done == 0) most = waiting + more;
       collect(svm_.lock_range(std::move(r)));
       if (++done > most) return;
@@ -90,7 +93,7 @@ class garbage_collector {
     exclusive_guard const guard{lock_};
     range<P>* const first = queue_.pop_front();
     if (first == nullptr) return {};
-    waiting = --queue_length_;
+    waiting = queue_length_.fetch_sub(1) - 1;
     return range_ref<P>::adopt(*first);
   }
 
@@ -99,7 +102,7 @@ class garbage_collector {
   partial_unmap const rest_;
   typename P::lock::template mutex<lock_rank::leaf_collector> lock_;
   intrusive_list<range<P>> queue_ SVM_GUARDED_BY(lock_);
-  std::size_t queue_length_ SVM_GUARDED_BY(lock_) = 0;
+  typename P::lock::template atomic<std::uint64_t> queue_length_{0};  // changes under the lock, and is read without
 };
 
 }  // namespace svm::inline v0

@@ -50,9 +50,14 @@ class address_blocks {
   /// Puts one behind the others.
   ///
   /// \pre there is room for it
-  void push_back(device_address const& block) {
+  void push_back(device_address const& block) { add() = block; }
+  /// The same for one that the caller fills in, field by field: to copy one whose fields were just stored would wait for
+  /// the stores.
+  ///
+  /// \pre there is room for it
+  [[nodiscard]] device_address& add() {
     SVM_ASSERT(count_ < (more_ == nullptr ? 1 : capacity_));
-    (more_ == nullptr ? &only_ : more_)[count_++] = block;
+    return (more_ == nullptr ? &only_ : more_)[count_++];
   }
   /// Forgets all blocks; the room stays.
   void forget() { count_ = 0; }

@@ -85,19 +85,23 @@ class device_mapping : public list_hook<device_mapping<P>> {
 
   /// True when the mapping is valid and good for `wanted`. A read-only mapping serves no write; `devmem_only` needs all of
   /// it in the device's own memory; a mixed one needs `allow_mixed`.
-  [[nodiscard]] bool satisfies(page_options const& wanted) const {
-    std::uint32_t const now = flags_.load();
-    auto const is = [now](page_flag flag) { return (now & detail::bit(flag)) != 0; };
+  [[nodiscard]] bool satisfies(page_options const& wanted) const { return satisfies(flags(), wanted); }
+  /// The same of flags that were read before.
+  [[nodiscard]] static constexpr bool satisfies(std::uint32_t flags, page_options const& wanted) {
+    auto const is = [flags](page_flag flag) { return (flags & detail::bit(flag)) != 0; };
     return is(page_flag::valid) && (wanted.read_only || !is(page_flag::read_only)) &&
            (!wanted.devmem_only || (is(page_flag::device) && !is(page_flag::system) && !is(page_flag::peer))) &&
            (wanted.allow_mixed || !(is(page_flag::device) && is(page_flag::system)));
   }
 
   /// True when the device's page table points at the pages, with just the access that a bind for `permitted` would give.
-  [[nodiscard]] bool is_bound(mapping_access permitted) const {
-    std::uint32_t const now = flags_.load();
-    return (now & bound_bits) == bits_of(access_for(now, permitted));
+  [[nodiscard]] bool is_bound(mapping_access permitted) const { return is_bound(flags(), permitted); }
+  /// The same of flags that were read before.
+  [[nodiscard]] static constexpr bool is_bound(std::uint32_t flags, mapping_access permitted) {
+    return (flags & bound_bits) == bits_of(access_for(flags, permitted));
   }
+  /// All flags of one moment.
+  [[nodiscard]] std::uint32_t flags() const { return flags_.load(); }
 
   /// Points the device's page table at the pages, as far as `permitted` and the mapping allow.
   ///
@@ -255,6 +259,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   }
   [[nodiscard]] errc classify(std::span<run const> found, page_options const& wanted, std::uint32_t& flags) const;
   [[nodiscard]] errc map_run(run const& found, resources& space);
+  void add_system_block(dma_addr at, std::uint32_t count);
   void unmap_blocks();
 
   svm_environment<P>& env_;

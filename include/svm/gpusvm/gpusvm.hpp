@@ -13,6 +13,7 @@
 #include <svm/base/quota.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
+#include <svm/concepts/walked_runs.hpp>
 #include <svm/gpusvm/chunk.hpp>
 #include <svm/gpusvm/faulted_in.hpp>
 #include <svm/gpusvm/layout.hpp>
@@ -60,6 +61,15 @@ struct lookup {
   range_ref<P> range;
   kind what;
   vma_info vma;
+  /// After `find_or_bind`: true when `get_pages` and `bind` were tried for the new range, and came to `bound`.
+  bool is_settled = false;
+  errc bound = errc::ok;
+};
+
+/// How `find_or_bind` binds a new range.
+struct bind_options {
+  page_options pages;  ///< read-only where the VMA is, too
+  mapping_access permitted = mapping_access::read_write;
 };
 
 /// One GPU's shared virtual memory: the ranges of an address space that it maps, and the notifiers that watch over
@@ -102,6 +112,22 @@ class gpusvm {
   [[nodiscard]] gpusvm_layout const& shape() const { return shape_; }
   [[nodiscard]] svm_environment<P>& env() { return env_; }
 
+  /// What is around an address: its range, or where there is none the notifier; nothing where there is none of either.
+  struct sighting {
+    range_ref<P> known;
+    notifier_ref<P> around;
+    bool is_fresh = false;  ///< nobody has used it
+  };
+  /// Looks what is around an address, unless what is there serves.
+  ///
+  /// \param served  `bool(range const&)`, asked about the range with its notifier's lock held shared: true when it
+  ///                needs nothing. The device memory that it maps was told of its use then
+  /// \param found   is left alone when it serves
+  /// \pre    no lock of the library held; takes vm (shared) and notifier (shared)
+  /// \errors gone; exists: it serves
+  template <class Served>
+  [[nodiscard]] errc look(cpu_va fault, sighting& found, Served const& served);
+
   /// Returns the range that covers `fault`, inserting one (and its notifier) when there is none.
   ///
   /// A new range takes the largest chunk that is aligned, holds `fault` and stays inside the VMA, the notifier and the
@@ -109,6 +135,7 @@ class gpusvm {
   /// pages yet. A range that exists is returned as it is, with a remark when it reaches outside the VMA.
   ///
   /// \param fault  byte address in the CPU space
+  /// \param seen   what `look` found around it, which saves the first look
   /// \pre    no lock of the library held; takes vm, mm (shared), notifier
   /// \errors outside_window; mm_gone; no_vma; read_only (write wanted where the CPU may not write), no_access (the CPU
   ///         may not even read), not_migratable (devmem_only); registration_failed; no_memory; quota_exceeded; busy
@@ -118,7 +145,21 @@ class gpusvm {
   /// \complexity O(levels of the indexes' layouts), and a page walk of at most the threshold for each chunk size
   /// \source drm_gpusvm_range_find_or_insert(); unlike it, the end of the window is outside (3.1.1), a stale range is
   ///         told from a good one (3.1.16), a shortage of memory never shrinks a range (3.1.21)
-  [[nodiscard]] result<lookup<P>> find_or_insert(cpu_va fault, lookup_options const& options);
+  [[nodiscard]] result<lookup<P>> find_or_insert(cpu_va fault, lookup_options const& options, sighting seen = {});
+
+  /// As `find_or_insert`, and a new range that may not migrate is mapped and bound in the step that makes it known.
+  ///
+  /// Its pages are made present, and the device's page table is prepared, while nobody knows of it. Under one hold of
+  /// its notifier's lock it is inserted, mapped and bound, if no event and no other range came since. Where that does
+  /// not serve, it is inserted all the same, unmapped, and `lookup::is_settled` says whether anything is left to do.
+  /// \param how       `bind_options()`, called when a range is made
+  /// \param may_bind  `bool()`, called in that hold: who first says that nothing may be bound, and then unmaps what is
+  ///                  there, has all of it
+  /// \errors as `find_or_insert`
+  /// \allocs the same, and those of `get_pages`
+  template <class How, class MayBind>
+  [[nodiscard]] result<lookup<P>> find_or_bind(cpu_va fault, sighting seen, lookup_options const& options,
+                                               How const& how, MayBind const& may_bind);
 
   /// Takes the right to work on a range's pages; waits while another thread has it.
   ///
@@ -305,7 +346,6 @@ class gpusvm {
 
   /// What one round of `find_or_insert` settled on, under the map lock.
   struct plan {
-    range_ref<P> existing;
     vma_info vma;
     va_range chunk;
   };
@@ -320,9 +360,24 @@ class gpusvm {
   [[nodiscard]] census count_pages(locked_range<P>& held);
   [[nodiscard]] bool all_present_locked(va_range span);
   [[nodiscard]] result<vma_info> permitted_vma(cpu_va fault, lookup_options const& options);
-  [[nodiscard]] result<candidate> notifier_for(cpu_va fault, lookup_options const& options);
+  [[nodiscard]] result<lookup<P>> known_range(range_ref<P> known, cpu_va fault, lookup_options const& options);
+  [[nodiscard]] result<candidate> make_notifier(cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<plan> make_plan(candidate& home, cpu_va fault, lookup_options const& options);
-  [[nodiscard]] errc insert(candidate& home, range<P>& made, std::uint64_t sequence);
+  /// What the index needs for a new range, and for a new notifier.
+  struct insertion_room {
+    typename range_index::reserved_nodes for_range;
+    typename notifier_index::reserved_nodes for_notifier;
+  };
+  template <class Insert>
+  [[nodiscard]] result<lookup<P>> find_or_make(cpu_va fault, sighting seen, lookup_options const& options,
+                                               Insert&& insert_made);
+  [[nodiscard]] errc make_room(candidate const& home, insertion_room& room);
+  [[nodiscard]] errc prepare_first(candidate& home, range<P>& made, std::uint64_t sequence, page_options const& wanted,
+                                   detail::walked_runs<typename P::mm, typename P::allocator>& found,
+                                   typename device_mapping<P>::resources& space);
+  template <class Then>
+  [[nodiscard]] errc insert(candidate& home, insertion_room& room, range<P>& made, std::uint64_t sequence,
+                            Then const& then);
   [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reserved_nodes& room, range<P>& made,
                                    std::uint64_t sequence) SVM_REQUIRES(home.lock_);
   void unmap_locked(notifier<P>& home, range<P>& r) SVM_REQUIRES_SHARED(home.lock_);

@@ -15,6 +15,13 @@ world* fresh() {
   must(w->cpu_write(page_at(0), 9) == sys::ok, "the CPU may write");
   return w;
 }
+/// The same where memory does not migrate, so that a new range is inserted, mapped and bound in one step.
+world* bound_where_made() {
+  auto* const w = new world{small([](auto& o) { o.driver.migrate = migration_mode::never; })};
+  w->map(pages(0, range_pages));
+  must(w->cpu_write(page_at(0), 9) == sys::ok && w->cpu_write(page_at(1), 9) == sys::ok, "the CPU may write");
+  return w;
+}
 world* mapped_by_the_gpu() {
   world* const w = fresh();
   must(w->gpu_write(page_at(0), 8) == errc::ok, "the GPU may write");
@@ -40,6 +47,29 @@ TEST_SUITE("explore/races, faults") {
     r.finally([](world& w) { must(w.gpu_pages(notifier_span) == 0, "nothing is mapped after munmap"); });
     r.sample();
     r.run(to_the_end());
+  }
+
+  TEST_CASE("fault that binds where it inserts / munmap: the end state has no mapping (RAC-01)") {
+    race r{"fault that binds where it inserts, and munmap", bound_where_made};
+    r.thread("gpu").does("write", gpu_writes_or_finds_nothing(0, 1));
+    r.thread("cpu").does("munmap", [](world& w) { w.unmap(pages(0, range_pages)); }).does("read", [](world& w) {
+      must(!w.cpu_read(page_at(0)), "nothing is there after munmap");
+    });
+    r.finally([](world& w) { must(w.gpu_pages(notifier_span) == 0, "nothing is mapped after munmap"); });
+    r.sample();
+    r.run(to_the_end());
+  }
+
+  TEST_CASE("fault that binds where it inserts / the same in one chunk: one range, and both words (RAC-07)") {
+    race r{"two faults that bind where they insert", bound_where_made};
+    r.thread("gpu 1").does("write", gpu_writes(0, 1));
+    r.thread("gpu 2").does("write", gpu_writes(1, 2));
+    r.finally([](world& w) {
+      must(w.range_count() == 1, "there is one range");
+      must(w.gpu_pages(notifier_span) == range_pages, "each page is mapped");
+      must(w.cpu_read(page_at(0)) == 1u && w.cpu_read(page_at(1)) == 2u, "both words are there");
+    });
+    r.sample();
   }
 
   TEST_CASE("faulted in / munmap: what relies on the pages runs while they are there, or not at all (RAC-01)") {

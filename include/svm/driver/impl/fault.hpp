@@ -50,10 +50,19 @@ auto driver_base<P>::run_pass(access_request& request, prefetch_place asked, va_
   bool const stays = asked == prefetch_place::as_fault && request.want != access_kind::atomic &&
                      request.advice.attributes.preferred == preferred_place::system;
   request.where = stays ? prefetch_place::system : asked;
-  result<lookup<P>> found = look_up(request);
+  typename gpusvm<P>::sighting seen;
+  errc const looked = svm_.look(request.at, seen, [&](range<P> const& r) {
+    if (!is_served(request, r)) return false;
+    mapped_span = r.interval();
+    return true;
+  });
+  if (looked == errc::exists) return {errc::ok, false};
+  if (looked != errc::ok) return {looked, false};
+  result<lookup<P>> found = look_up(request, advised, std::move(seen));
   if (!found) return {found.error(), false};  // the memory is not there, or not for this access
   bool const read_only = options_.read_only || !found->vma.writable;
   mapped_span = found->range->interval();
+  if (found->is_settled && found->bound == errc::ok) return {errc::ok, false};
   locked_range<P> held = svm_.lock_range(std::move(found->range));
   // Read under the range lock: suspend() and advise() set their flag before they take it.
   if (suspended_.load() != 0) return {errc::retry, false};
@@ -63,21 +72,34 @@ auto driver_base<P>::run_pass(access_request& request, prefetch_place asked, va_
     collector_.collect(std::move(held));
     return {errc::unmapped, true};
   }
+  if (found->is_settled) return {found->bound, detail::may_pass(found->bound)};
   return handle_range(request, held, read_only);
 }
 
-/// Finds or makes the range; one that no longer fits its VMA is evicted and replaced.
+/// Finds or makes the range; one that no longer fits its VMA is evicted and replaced. One whose memory need not be moved is
+/// bound where it is made.
+///
+/// \param seen     what is around the address
+/// \param advised  how often the attributes had changed before those of the request were read
 template <svm_policies P>
-auto driver_base<P>::look_up(access_request const& request) -> result<lookup<P>> {
+auto driver_base<P>::look_up(access_request const& request, std::uint32_t advised, typename gpusvm<P>::sighting seen)
+    -> result<lookup<P>> {
   bool const devmem_possible = migrating_policies<P> && options_.migrate != migration_mode::never;
   bool const required = requires_device(request);
   if (errc const e = memory_.open_account(); e != errc::ok) return e;
   lookup_options const options{request.want,   devmem_possible,
                                required,       devmem_possible ? options_.check_pages_threshold : byte_count{},
                                request.cancel, &request.advice.within};
+  auto const how = [this, &request] {
+    return bind_options{wanted_pages(request, options_.read_only), permitted(request)};
+  };
   detail::retry_budget budget{svm_.env().clock};
   while (true) {
-    result<lookup<P>> found = svm_.find_or_insert(request.at, options);
+    // In the same order as for a range that is held: suspend() and advise() set their flag before they look for ranges.
+    auto const may_bind = [this, advised] { return suspended_.load() == 0 && advised_.load() == advised; };
+    result<lookup<P>> found = request.where == prefetch_place::as_fault && !required
+                                  ? svm_.find_or_bind(request.at, std::exchange(seen, {}), options, how, may_bind)
+                                  : svm_.find_or_insert(request.at, options, std::exchange(seen, {}));
     bool const atomic = request.want == access_kind::atomic;
     if (!found) return atomic && found.error() == errc::not_migratable ? errc::no_atomics : found.error();
     if (atomic && !found->range->is_migratable()) return errc::no_atomics;
@@ -92,10 +114,8 @@ auto driver_base<P>::look_up(access_request const& request) -> result<lookup<P>>
 template <svm_policies P>
 auto driver_base<P>::handle_range(access_request const& request, locked_range<P>& held, bool read_only) -> pass_result {
   page_options const wanted = wanted_pages(request, read_only);
-  page_options acceptable = wanted;
-  acceptable.devmem_only =
-      request.want == access_kind::atomic;  // any other access is served wherever a valid mapping leads
-  if (!gpusvm<P>::pages_valid(*held, acceptable) || !is_placed(request, held)) {
+  if (!gpusvm<P>::pages_valid(*held, acceptable_pages(request, read_only)) ||
+      !is_placed(request, *held, held->mapping().flags())) {
     bool in_use = false;
     if (errc const e = place(request, held, in_use); e != errc::ok) return {e, detail::may_pass(e)};
     if (errc const e = svm_.get_pages(held, wanted); e != errc::ok) {
@@ -110,8 +130,7 @@ auto driver_base<P>::handle_range(access_request const& request, locked_range<P>
       return {e, detail::may_pass(e) || elsewhere || demands_it || e == errc::dma_map_failed};
     }
   }
-  errc const e = svm_.bind(held, request.advice.attributes.atomic == atomic_mode::cpu ? mapping_access::no_atomics
-                                                                                      : mapping_access::read_write);
+  errc const e = svm_.bind(held, permitted(request));
   if (e != errc::ok && e != errc::retry) unmap_failed(held);
   return {e, detail::may_pass(e)};
 }
@@ -136,18 +155,28 @@ void driver_base<P>::remove_stale(locked_range<P> held) {
 
 /// True when a valid mapping is where the request wants it; a fault takes the mapping wherever it is.
 template <svm_policies P>
-bool driver_base<P>::is_placed(access_request const& request, locked_range<P>& held) {
-  device_mapping<P> const& mapping = held->mapping();
+bool driver_base<P>::is_placed(access_request const& request, range<P> const& r, std::uint32_t flags) {
+  auto const is = [flags](page_flag flag) { return (flags & detail::bit(flag)) != 0; };
   switch (request.where) {
     case prefetch_place::as_fault:
       return true;
     case prefetch_place::system:
-      return !mapping.has(page_flag::device);
+      return !is(page_flag::device);
     case prefetch_place::device:
       break;
   }
-  return !held->is_migratable() ||
-         (mapping.has(page_flag::device) && !mapping.has(page_flag::system) && !mapping.has(page_flag::peer));
+  return !r.is_migratable() || (is(page_flag::device) && !is(page_flag::system) && !is(page_flag::peer));
+}
+
+/// True when the device may do what is asked already, by a mapping that serves whoever may write.
+///
+/// The VMA need not be asked: a mapping is bound as long as no event has come over its range.
+template <svm_policies P>
+bool driver_base<P>::is_served(access_request const& request, range<P> const& r) const {
+  std::uint32_t const flags = r.mapping().flags();
+  return device_mapping<P>::is_bound(flags, permitted(request)) &&
+         device_mapping<P>::satisfies(flags, acceptable_pages(request, options_.read_only)) &&
+         is_placed(request, r, flags);
 }
 
 /// True when policy and current placement call for migrating the range here.

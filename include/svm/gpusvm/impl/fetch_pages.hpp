@@ -31,6 +31,15 @@ void drop_mapping(device_mapping<P>& mapping, va_range span) {
   mapping.unmap();
 }
 
+/// True when a walk covers its span, and finds no page absent.
+template <svm_policies P>
+[[nodiscard]] bool is_all_present(walked_runs<typename P::mm, typename P::allocator>& found) {
+  if (!found.walk().is_complete()) return false;
+  for (page_run<typename P::mm::page> const& r : found.all())
+    if (r.place == page_place::absent) return false;
+  return true;
+}
+
 /// Maps the pages of a walk for the device, if they still are what the CPU has.
 ///
 /// \errors retry (an event came since `sequence`), stale (a page is absent), what `ended` says; those of
@@ -43,9 +52,7 @@ template <svm_policies P, class Ended>
   shared_guard const guard{at.lock};
   if (errc const e = ended(); e != errc::ok) return e;
   if (to.env().mm.read_retry(at.watched, sequence)) return errc::retry;
-  if (!found.walk().is_complete()) return errc::stale;
-  for (typename device_mapping<P>::run const& r : found.all())
-    if (r.place == page_place::absent) return errc::stale;
+  if (!is_all_present<P>(found)) return errc::stale;
   drop_mapping(to, at.span);  // a mapping that is there did not serve
   if (errc const e = to.map(found.all(), options, space); e != errc::ok) return e;
   to.note_fetched();

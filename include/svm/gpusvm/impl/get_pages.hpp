@@ -85,8 +85,9 @@ errc gpusvm<P>::bind(locked_range<P>& held, device_mapping<P>& mapping, mapping_
   range<P>& r = *held;
   notifier<P>& home = r.owner();
   if (r.has(range_flag::removed)) return errc::gone;
-  if (mapping.is_bound(permitted)) {
+  if (std::uint32_t const seen = mapping.flags(); device_mapping<P>::is_bound(seen, permitted)) {
     settle_events(env_.mm);
+    if ((seen & detail::bit(page_flag::device)) == 0) return errc::ok;  // system memory need not hear that it is used
     shared_guard const guard{home.lock_};
     if (mapping.is_bound(permitted)) {
       mapping.touch_locked(home.lock_);

@@ -55,23 +55,29 @@ errc device_mapping<P>::map_run(run const& found, resources& space) {
     blocks_.push_back(*mapped);
     return errc::ok;
   }
-  device_address block{.path = interconnect::system, .direction = direction_, .count = found.count};
   if constexpr (iova_device<typename P::device, page>) {
     if (iova_size_ != byte_count{}) {
       if (errc const e = env_.device.link_iova(iova_base_, iova_linked_, found.page, found.pages(), direction_);
           e != errc::ok)
         return e;
-      block.address = iova_base_ + iova_linked_;
+      add_system_block(iova_base_ + iova_linked_, found.count);
       iova_linked_ += found.pages() * P::mm::page_size;
-      blocks_.push_back(block);
       return errc::ok;
     }
   }
   result<dma_addr> const mapped = env_.device.dma_map(found.page, found.pages(), direction_);
   if (!mapped) return mapped.error();
-  block.address = *mapped;
-  blocks_.push_back(block);
+  add_system_block(*mapped, found.count);
   return errc::ok;
+}
+
+template <svm_policies P>
+void device_mapping<P>::add_system_block(dma_addr at, std::uint32_t count) {
+  device_address& block = blocks_.add();
+  block.address = at;
+  block.path = interconnect::system;
+  block.direction = direction_;
+  block.count = count;
 }
 
 /// Ends the mappings of all blocks.

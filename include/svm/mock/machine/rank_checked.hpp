@@ -31,11 +31,9 @@ class held_locks {
                               std::string{"the "} + lock_rank_name(rank) + " lock is waited for in a read section");
     for (std::size_t i = 0; i < depth_; ++i) {
       if (stack_[i].lock == lock)
-        lock_report().violation("O-36",
-                                std::string{"the "} + lock_rank_name(rank) + " lock is taken twice by one thread");
+        complain(rank, "taken twice by one thread");
       else if (stack_[i].rank >= rank)
-        lock_report().violation("O-36", std::string{"the "} + lock_rank_name(rank) + " lock is taken while the " +
-                                            lock_rank_name(stack_[i].rank) + " lock is held");
+        complain(rank, std::string{"taken while the "} + lock_rank_name(stack_[i].rank) + " lock is held");
     }
   }
   void push(entry e) {
@@ -49,8 +47,7 @@ class held_locks {
         --depth_;
         return;
       }
-    lock_report().violation("O-36",
-                            std::string{"the "} + lock_rank_name(rank) + " lock is given up without being held so");
+    complain(rank, "given up without being held so");
   }
   [[nodiscard]] bool holds(void const* lock, bool exclusive) const {
     for (std::size_t i = 0; i < depth_; ++i)
@@ -95,6 +92,11 @@ class held_locks {
   }
 
  private:
+  // Out of line, since every lock would carry it along.
+  [[gnu::noinline, gnu::cold]] static void complain(lock_rank rank, std::string const& what) {
+    lock_report().violation("O-36", std::string{"the "} + lock_rank_name(rank) + " lock is " + what);
+  }
+
   std::array<entry, 32> stack_{};
   std::size_t depth_ = 0;
   bool in_section_ = false;
