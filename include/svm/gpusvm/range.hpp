@@ -71,7 +71,7 @@ class range : public list_hook<range<P>> {
   void put() {
     if (!references_.put()) return;
     notifier<P>& owner = owner_;
-    destroy(owner.env().memory, this);
+    owner.end_range(*this);
     owner.put();
   }
 

@@ -105,7 +105,7 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
     if (!range_quota_.charge(1)) return errc::quota_exceeded;
     scope_guard uncharge{[this] { range_quota_.uncharge(1); }};
     bool const migratable = options.devmem_possible && found->vma.migratable;
-    range<P>* const made = construct<range<P>>(env_.memory, (*home)->env(), **home, found->chunk, migratable);
+    range<P>* const made = make_range(**home, found->chunk, migratable);
     if (made == nullptr) return errc::no_memory;
     lookup<P> fresh{range_ref<P>::adopt(*made), lookup<P>::kind::inserted, found->vma};
     errc const e = insert_made(*home, fresh, sequence);
@@ -162,7 +162,7 @@ auto gpusvm<P>::make_notifier(cpu_va fault, lookup_options const& options) -> re
     if (result<vma_info> const vma = permitted_vma(fault, options); !vma) return vma.error();
   }
   va_range const span = aligned_block(fault, shape_.notifier_size());
-  notifier<P>* const made = construct<notifier<P>>(env_.memory, env_, client_, span, range_nodes_);
+  notifier<P>* const made = construct<notifier<P>>(env_.memory, env_, client_, span, range_nodes_, spare_);
   if (made == nullptr) return errc::no_memory;
   notifier_ref<P> ref = notifier_ref<P>::adopt(*made);
   // Before the map lock is taken: registration may take it, and may wait.
