@@ -51,7 +51,8 @@ constexpr auto never = migration_mode::never;
 constexpr auto gpu_writes = [](world& w) { static_cast<void>(w.gpu_write(page_at(0), 1)); };
 
 // Where a range is made, one of the points is the pool that its memory comes from; where one ends, three are the flag that
-// says that it was in use, its notifier, which knows whether the pool is there, and the pool.
+// says that it was in use, its notifier, which knows whether the pool is there, and the pool. A mapping is made invalid by a look at
+// its flags and a store, and by the look alone where it is none.
 constexpr call calls[] = {
     {"GPU access, mapped", faulted<never>, gpu_writes, 2},
     {"GPU access, mapped device memory", faulted<>, gpu_writes, 1},
@@ -62,25 +63,25 @@ constexpr call calls[] = {
     {"svm_driver::fault, served already", faulted<never>,
      [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 6},
     {"svm_driver::fault, migrates", mapped<>,
-     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 124},
+     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 123},
     {"svm_driver::fault, no VMA", mapped<>,
      [](world& w) { static_cast<void>(w.driver.fault(page_at(7), svm::access_kind::write)); }, 7},
     {"svm_driver::prefetch to the device", mapped<>,
-     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::device)); }, 127},
+     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::device)); }, 126},
     {"svm_driver::prefetch to the system", faulted<>,
      [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::system)); }, 108},
     {"svm_driver::advise", mapped<>, [](world& w) { static_cast<void>(w.driver.advise(pages(0, range_pages), {})); },
      1},
     {"svm_driver::attributes_at", mapped<>, [](world& w) { static_cast<void>(w.driver.attributes_at(page_at(0))); }, 1},
-    {"svm_driver::suspend", faulted<never>, [](world& w) { w.driver.suspend(); }, 19},
+    {"svm_driver::suspend", faulted<never>, [](world& w) { w.driver.suspend(); }, 20},
     {"svm_driver::resume", faulted<never>, [](world& w) { w.driver.resume(); }, 1},
-    {"svm_driver::reset", faulted<never>, [](world& w) { w.driver.reset(); }, 18},
+    {"svm_driver::reset", faulted<never>, [](world& w) { w.driver.reset(); }, 19},
     {"svm_driver::collect_garbage, nothing", mapped<>, [](world& w) { w.driver.collect_garbage(); }, 1},
     // Here and in what queues a range: the length of the queue is a word of its own, which is read before the lock is taken.
     {"svm_driver::collect_garbage, a range", without_memory_but_with_a_range,
      [](world& w) { w.driver.collect_garbage(); }, 26},
-    {"svm_driver::close", faulted<never>, [](world& w) { w.driver.close(); }, 44},
-    {"svm_driver::close, device memory", faulted<>, [](world& w) { w.driver.close(); }, 43},
+    {"svm_driver::close", faulted<never>, [](world& w) { w.driver.close(); }, 45},
+    {"svm_driver::close, device memory", faulted<>, [](world& w) { w.driver.close(); }, 44},
     {"gpusvm::find, a range", faulted<never>, [](world& w) { static_cast<void>(w.driver.svm().find(page_at(0))); }, 4},
     {"gpusvm::find, none", mapped<>, [](world& w) { static_cast<void>(w.driver.svm().find(page_at(0))); }, 1},
     {"gpusvm::for_each_range", faulted<never>, [](world& w) { static_cast<void>(w.range_count()); }, 2},

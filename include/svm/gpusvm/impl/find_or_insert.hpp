@@ -21,6 +21,12 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options, sigh
                       });
 }
 
+/// True for what the first bind of a new range leaves to `get_pages`, which tries again and can have memory moved.
+[[nodiscard]] constexpr bool is_for_get_pages(errc e) {
+  return e == errc::retry || e == errc::busy || e == errc::stale || e == errc::mixed_placement ||
+         e == errc::unsupported || e == errc::not_in_device_memory;
+}
+
 template <explained_policies P>
 template <class How, class MayBind>
 auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& options, How const& how,
@@ -42,11 +48,12 @@ auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& 
     typename device_mapping<P>::room space{env_};
     made.bound = prepare_first(home, r, sequence, binds.pages, found, space);
     bool const is_ready = made.bound == errc::ok;
-    made.is_settled = !is_ready && made.bound != errc::retry;
+    made.is_settled = !is_ready && !is_for_get_pages(made.bound);
     errc const e = insert(home, room, r, sequence, [&] {
-      if (!is_ready || !may_bind() || r.pages_.map(found.all(), binds.pages, space) != errc::ok) return;
-      r.pages_.commit_locked(r.interval(), binds.permitted);
-      made.is_settled = true;
+      if (!is_ready || !may_bind()) return;
+      made.bound = r.pages_.map(found.all(), binds.pages, space);
+      made.is_settled = !is_for_get_pages(made.bound);
+      if (made.bound == errc::ok) r.pages_.commit_locked(r.interval(), binds.permitted);
     });
     disturbed = is_ready && e == errc::retry;
     return e == errc::retry ? errc::stale : e;
@@ -56,7 +63,7 @@ auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& 
 /// Finds what binding a new range takes, while nobody knows of the range.
 ///
 /// \pre    takes mm (shared)
-/// \errors retry: the general way serves, or says why not; those of fault_in and of device::prepare; no_memory
+/// \errors retry: an event came, or a page is absent; those of fault_in and of device::prepare; no_memory
 template <explained_policies P>
 errc gpusvm<P>::prepare_first(candidate& home, range<P>& made, std::uint64_t sequence, page_options const& wanted,
                               walked_runs<typename P::mm, typename P::allocator>& found,
@@ -72,9 +79,7 @@ errc gpusvm<P>::prepare_first(candidate& home, range<P>& made, std::uint64_t seq
     return errc::retry;
   if (e == errc::ok) e = space.reserve(found.all(), wanted.allow_mixed);
   if (e == errc::ok) e = env_.device.prepare(made.interval());
-  bool const serves_later = e == errc::busy || e == errc::stale || e == errc::mixed_placement ||
-                            e == errc::unsupported || e == errc::not_in_device_memory;
-  return serves_later ? errc::retry : e;
+  return e;
 }
 
 /// The steps that both share.
