@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
+
 #include <svm/driver/garbage_collector.hpp>
 #include <svm/gpusvm/notifier.hpp>
 
@@ -9,7 +11,19 @@ namespace svm::inline v0 {
 
 namespace detail {
 
-/// Ends the DMA mappings of the ranges that an event met; an unmap also marks them and queues them for collection.
+/// Ends the DMA mappings of a range that an event met; an unmap also marks it and queues it for collection.
+///
+/// \pre the notifier's lock is held exclusive, and the devices have forgotten the range
+template <svm_policies P>
+void end_range(notifier<P>& owner, range<P>& r, invalidation const& event, garbage_collector<P>& collector)
+    SVM_REQUIRES(owner.lock()) {
+  owner.unmap_pages_locked(r);
+  if (event.cause != invalidation_cause::unmap) return;
+  owner.set_unmapped_locked(r, event.span);
+  collector.enqueue(r);
+}
+
+/// The same for all ranges that an event met.
 ///
 /// \pre the notifier's lock is held exclusive, and the devices have forgotten the ranges
 template <svm_policies P>
@@ -17,10 +31,7 @@ void end_ranges(notifier<P>& owner, invalidation const& event, garbage_collector
     SVM_REQUIRES(owner.lock()) {
   owner.for_each_range_locked(event.span, [&](range<P>& r) {
     owner.lock().assert_held();
-    owner.unmap_pages_locked(r);
-    if (event.cause != invalidation_cause::unmap) return;
-    owner.set_unmapped_locked(r, event.span);
-    collector.enqueue(r);
+    end_range(owner, r, event, collector);
   });
 }
 
@@ -42,21 +53,27 @@ template <svm_policies P>
                                                     garbage_collector<P>& collector, invalidation_passes passes)
     SVM_REQUIRES(owner.lock()) {
   typename P::device& device = owner.env().device;
-  bool any = false;
-  va_range touched = event.span;
+  constexpr std::size_t remembered = 32;  // so that a small event walks once
+  range<P>* met[remembered];
+  std::size_t count = 0;
+  range<P> const* first = nullptr;  // that this device has mapped
+  range<P> const* last = nullptr;
   owner.for_each_range_locked(event.span, [&](range<P>& r) {
     owner.lock().assert_held();
-    owner.invalidate_pages_locked(r);
+    if (count < remembered) met[count] = &r;
+    ++count;
     owner.for_each_mapping_locked(r, [&](device_mapping<P>& p) {
-      if (!p.has(page_flag::mapped)) return;
+      if (!p.invalidate()) return;
       if (&p.env().device != &device) {
         p.env().device.invalidate(r.interval());
         return;
       }
-      touched = any ? touched.hull(r.interval()) : r.interval();
-      any = true;
+      if (first == nullptr) first = &r;
+      last = &r;
     });
   });
+  bool const any = first != nullptr;
+  va_range const touched = any ? first->interval().hull(last->interval()) : event.span;
   if constexpr (two_pass_device<typename P::device>) {
     if (any && passes == invalidation_passes::two) {
       device.begin_invalidate(touched);
@@ -65,7 +82,10 @@ template <svm_policies P>
     }
   }
   if (any) device.invalidate(touched);
-  detail::end_ranges(owner, event, collector);
+  if (count > remembered)
+    detail::end_ranges(owner, event, collector);
+  else
+    for (std::size_t i = 0; i < count; ++i) detail::end_range(owner, *met[i], event, collector);
   return invalidation_answer::done;
 }
 

@@ -207,7 +207,14 @@ class device_mapping : public list_hook<device_mapping<P>> {
   [[nodiscard]] errc map(std::span<run const> found, page_options const& wanted, resources& space);
 
   /// Makes the mapping invalid; the device may still have it.
-  void invalidate() { flags_.fetch_and(~(detail::bit(page_flag::valid) | bound_bits)); }
+  ///
+  /// \return false when there is none
+  bool invalidate() {
+    std::uint32_t const now = flags_.load();
+    if ((now & detail::bit(page_flag::mapped)) == 0) return false;
+    flags_.store(now & ~(detail::bit(page_flag::valid) | bound_bits));
+    return true;
+  }
 
   /// Ends the DMA mappings, if there are any.
   ///

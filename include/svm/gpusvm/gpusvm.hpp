@@ -101,6 +101,7 @@ class gpusvm {
         client_(client),
         limits_(limits),
         range_quota_(limits.ranges),
+        spare_(env_.memory),
         range_nodes_(env_.memory, shape.range_layout()),
         notifier_nodes_(env_.memory, shape.notifier_layout()),
         notifiers_(notifier_nodes_, shape.window().start()) {}
@@ -381,6 +382,10 @@ class gpusvm {
   [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reserved_nodes& room, range<P>& made,
                                    std::uint64_t sequence) SVM_REQUIRES(home.lock_);
   void unmap_locked(notifier<P>& home, range<P>& r) SVM_REQUIRES_SHARED(home.lock_);
+  [[nodiscard]] range<P>* make_range(notifier<P>& home, va_range chunk, bool migratable) {
+    std::byte* const place = spare_.take();
+    return place == nullptr ? nullptr : ::new (place) range<P>(home.env(), home, chunk, migratable);
+  }
   void take_out(locked_range<P> held, bool& last);
   [[nodiscard]] errc insert_rest(notifier<P>& home, va_range chunk, bool migratable, std::uint64_t sequence);
   void drop_if_empty(notifier<P>& n);
@@ -390,6 +395,7 @@ class gpusvm {
   invalidation_client<P>& client_;
   gpusvm_limits const limits_;
   detail::quota<typename P::lock::template atomic<std::uint64_t>> range_quota_;
+  typename notifier<P>::spare_ranges spare_;
   typename range_index::pool range_nodes_;
   typename notifier_index::pool notifier_nodes_;
   typename P::lock::template shared_mutex<lock_rank::vm> lock_;

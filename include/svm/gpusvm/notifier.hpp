@@ -11,6 +11,7 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/gpusvm/range.hpp>
+#include <svm/gpusvm/range_pool.hpp>
 
 namespace svm::inline v0 {
 
@@ -61,9 +62,11 @@ class notifier final : public invalidation_target {
   using lock_type = typename P::lock::template shared_mutex<lock_rank::notifier>;
   using range_index = chunk_index<range_traits, typename P::lock, typename P::allocator>;
 
+  using spare_ranges = range_pool<typename P::lock, typename P::allocator, range<P>>;
+
   notifier(svm_environment<P> const& env, invalidation_client<P>& client, va_range interval,
-           typename range_index::pool& nodes)
-      : env_(env), client_(client), interval_(interval), ranges_(nodes, interval.start()) {}
+           typename range_index::pool& nodes, spare_ranges& spare)
+      : env_(env), client_(client), interval_(interval), ranges_(nodes, interval.start()), spare_(spare) {}
   notifier(notifier const&) = delete;
   notifier& operator=(notifier const&) = delete;
 
@@ -177,6 +180,20 @@ class notifier final : public invalidation_target {
     client_.finish_invalidation(*this, event);
   }
 
+  /// Ends the life of a range of this notifier, whose memory the next one gets if it was in use.
+  ///
+  /// \pre no lock of rank notifier or later held
+  void end_range(range<P>& r) {
+    bool const was_in_use = r.has(range_flag::removed);
+    r.~range();
+    std::byte* const place = reinterpret_cast<std::byte*>(&r);
+    if (was_in_use) {
+      shared_guard const guard{lock_};
+      if (!retired_ && spare_.keep(place)) return;  // a retired notifier may outlive the pool
+    }
+    env_.memory.deallocate(place, sizeof(range<P>), alignof(range<P>));
+  }
+
   /// The driver's own state; the library does not touch it.
   [[no_unique_address]] typename P::notifier_data data{};
 
@@ -212,6 +229,7 @@ class notifier final : public invalidation_target {
   bool pending_ SVM_GUARDED_BY(lock_) = false;  // an invalidation is between its passes
   lock_type lock_;
   range_index ranges_ SVM_GUARDED_BY(lock_);
+  spare_ranges& spare_;
   va_range pending_span_ SVM_GUARDED_BY(lock_){cpu_va{}, byte_count{1}};
   typename P::mm::registration registration_{};
 };

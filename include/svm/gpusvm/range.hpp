@@ -73,7 +73,7 @@ class range : public list_hook<range<P>> {
   void put() {
     if (!references_.put()) return;
     notifier<P>& owner = owner_;
-    detail::destroy(owner.env().memory, this);
+    owner.end_range(*this);
     owner.put();
   }
 

@@ -50,12 +50,15 @@ struct call {
 constexpr auto never = migration_mode::never;
 constexpr auto gpu_writes = [](world& w) { static_cast<void>(w.gpu_write(page_at(0), 1)); };
 
+// Where a range is made, one of the points is the pool that its memory comes from; where one ends, three are the flag that
+// says that it was in use, its notifier, which knows whether the pool is there, and the pool. A mapping is made invalid by a look at
+// its flags and a store, and by the look alone where it is none.
 constexpr call calls[] = {
     {"GPU access, mapped", faulted<never>, gpu_writes, 2},
     {"GPU access, mapped device memory", faulted<>, gpu_writes, 1},
     // The range is inserted, mapped and bound in one hold of its notifier's lock, and its own lock is not taken.
     {"svm_driver::fault", mapped<never>,
-     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 46},
+     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 47},
     // The collector, the attributes, the two locks on the way to the range, its flags, and the memory that it maps.
     {"svm_driver::fault, served already", faulted<never>,
      [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 6},
@@ -70,15 +73,15 @@ constexpr call calls[] = {
     {"svm_driver::advise", mapped<>, [](world& w) { static_cast<void>(w.driver.advise(pages(0, range_pages), {})); },
      1},
     {"svm_driver::attributes_at", mapped<>, [](world& w) { static_cast<void>(w.driver.attributes_at(page_at(0))); }, 1},
-    {"svm_driver::suspend", faulted<never>, [](world& w) { w.driver.suspend(); }, 19},
+    {"svm_driver::suspend", faulted<never>, [](world& w) { w.driver.suspend(); }, 20},
     {"svm_driver::resume", faulted<never>, [](world& w) { w.driver.resume(); }, 1},
-    {"svm_driver::reset", faulted<never>, [](world& w) { w.driver.reset(); }, 18},
+    {"svm_driver::reset", faulted<never>, [](world& w) { w.driver.reset(); }, 19},
     {"svm_driver::collect_garbage, nothing", mapped<>, [](world& w) { w.driver.collect_garbage(); }, 1},
     // Here and in what queues a range: the length of the queue is a word of its own, which is read before the lock is taken.
     {"svm_driver::collect_garbage, a range", without_memory_but_with_a_range,
-     [](world& w) { w.driver.collect_garbage(); }, 23},
-    {"svm_driver::close", faulted<never>, [](world& w) { w.driver.close(); }, 40},
-    {"svm_driver::close, device memory", faulted<>, [](world& w) { w.driver.close(); }, 39},
+     [](world& w) { w.driver.collect_garbage(); }, 26},
+    {"svm_driver::close", faulted<never>, [](world& w) { w.driver.close(); }, 45},
+    {"svm_driver::close, device memory", faulted<>, [](world& w) { w.driver.close(); }, 44},
     {"gpusvm::find, a range", faulted<never>, [](world& w) { static_cast<void>(w.driver.svm().find(page_at(0))); }, 4},
     {"gpusvm::find, none", mapped<>, [](world& w) { static_cast<void>(w.driver.svm().find(page_at(0))); }, 1},
     {"gpusvm::for_each_range", faulted<never>, [](world& w) { static_cast<void>(w.range_count()); }, 2},

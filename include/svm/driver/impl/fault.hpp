@@ -72,7 +72,7 @@ auto driver_base<P>::run_pass(access_request& request, prefetch_place asked, va_
     collector_.collect(std::move(held));
     return {errc::unmapped, true};
   }
-  if (found->is_settled) return {found->bound, detail::may_pass(found->bound)};
+  if (found->is_settled) return {found->bound, detail::may_pass(found->bound) || found->bound == errc::dma_map_failed};
   return handle_range(request, held, read_only);
 }
 

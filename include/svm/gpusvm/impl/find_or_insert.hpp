@@ -21,6 +21,12 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options, sigh
                       });
 }
 
+/// True for what the first bind of a new range leaves to `get_pages`, which tries again and can have memory moved.
+[[nodiscard]] constexpr bool is_for_get_pages(errc e) {
+  return e == errc::retry || e == errc::busy || e == errc::stale || e == errc::mixed_placement ||
+         e == errc::unsupported || e == errc::not_in_device_memory;
+}
+
 template <explained_policies P>
 template <class How, class MayBind>
 auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& options, How const& how,
@@ -43,12 +49,13 @@ auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& 
     made.bound = prepare_first(home, r, sequence, binds.pages, found, space);
     bool const is_ready = made.bound == errc::ok;
     settle_events(env_.mm);
-    made.is_settled = !is_ready && made.bound != errc::retry;
+    made.is_settled = !is_ready && !is_for_get_pages(made.bound);
     errc const e = insert(home, room, r, sequence, [&] {
       home->lock_.assert_held_shared();
-      if (!is_ready || !may_bind() || r.pages_.map(found.all(), binds.pages, space) != errc::ok) return;
-      r.pages_.commit_locked(home->lock_, r.interval(), binds.permitted);
-      made.is_settled = true;
+      if (!is_ready || !may_bind()) return;
+      made.bound = r.pages_.map(found.all(), binds.pages, space);
+      made.is_settled = !is_for_get_pages(made.bound);
+      if (made.bound == errc::ok) r.pages_.commit_locked(home->lock_, r.interval(), binds.permitted);
     });
     disturbed = is_ready && e == errc::retry;
     return e == errc::retry ? errc::stale : e;
@@ -58,7 +65,7 @@ auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& 
 /// Finds what binding a new range takes, while nobody knows of the range.
 ///
 /// \pre    takes mm (shared)
-/// \errors retry: the general way serves, or says why not; those of fault_in and of device::prepare; no_memory
+/// \errors retry: an event came, or a page is absent; those of fault_in and of device::prepare; no_memory
 template <explained_policies P>
 errc gpusvm<P>::prepare_first(candidate& home, range<P>& made, std::uint64_t sequence, page_options const& wanted,
                               detail::walked_runs<typename P::mm, typename P::allocator>& found,
@@ -74,9 +81,7 @@ errc gpusvm<P>::prepare_first(candidate& home, range<P>& made, std::uint64_t seq
     return errc::retry;
   if (e == errc::ok) e = space.reserve(found.all(), wanted.allow_mixed);
   if (e == errc::ok) e = env_.device.prepare(made.interval());
-  bool const serves_later = e == errc::busy || e == errc::stale || e == errc::mixed_placement ||
-                            e == errc::unsupported || e == errc::not_in_device_memory;
-  return serves_later ? errc::retry : e;
+  return e;
 }
 
 /// The steps that both share.
@@ -108,7 +113,7 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
     if (!range_quota_.charge(1)) return errc::quota_exceeded;
     scope_guard uncharge{[this] { range_quota_.uncharge(1); }};
     bool const migratable = options.devmem_possible && found->vma.migratable;
-    range<P>* const made = detail::construct<range<P>>(env_.memory, (*home)->env(), **home, found->chunk, migratable);
+    range<P>* const made = make_range(**home, found->chunk, migratable);
     if (made == nullptr) return errc::no_memory;
     lookup<P> fresh{range_ref<P>::adopt(*made), lookup<P>::kind::inserted, found->vma};
     errc const e = insert_made(*home, fresh, sequence);
@@ -166,7 +171,7 @@ auto gpusvm<P>::make_notifier(cpu_va fault, lookup_options const& options) -> re
     if (result<vma_info> const vma = permitted_vma(fault, options); !vma) return vma.error();
   }
   va_range const span = aligned_block(fault, shape_.notifier_size());
-  notifier<P>* const made = detail::construct<notifier<P>>(env_.memory, env_, client_, span, range_nodes_);
+  notifier<P>* const made = detail::construct<notifier<P>>(env_.memory, env_, client_, span, range_nodes_, spare_);
   if (made == nullptr) return errc::no_memory;
   notifier_ref<P> ref = notifier_ref<P>::adopt(*made);
   // Before the map lock is taken: registration may take it, and may wait.

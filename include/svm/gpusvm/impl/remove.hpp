@@ -60,6 +60,7 @@ void gpusvm<P>::close() {
     closed_ = true;
   }
   scope_guard const trim{[this] {
+    spare_.trim();
     range_nodes_.trim();
     notifier_nodes_.trim();
   }};

@@ -66,7 +66,7 @@ template <explained_policies P>
 errc gpusvm<P>::insert_rest(notifier<P>& home, va_range chunk, bool migratable, std::uint64_t sequence) {
   if (!range_quota_.charge(1)) return errc::quota_exceeded;
   scope_guard uncharge{[this] { range_quota_.uncharge(1); }};
-  range<P>* const made = detail::construct<range<P>>(env_.memory, home.env(), home, chunk, migratable);
+  range<P>* const made = make_range(home, chunk, migratable);
   if (made == nullptr) return errc::no_memory;
   range_ref<P> const ref = range_ref<P>::adopt(*made);
   auto room = range_index::reserve(range_nodes_);

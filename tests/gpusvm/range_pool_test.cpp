@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <svm/gpusvm/range_pool.hpp>
+
+#include <pagemap/scene.hpp>
+#include <support/ledger_allocator.hpp>
+
+using namespace support;
+
+namespace {
+
+struct object {
+  std::uint64_t words[3];
+};
+using pool_type = svm::range_pool<lock_policy, ledger_allocator, object>;
+
+void remove(world& w, cpu_va a) {
+  auto& svm = w.driver.svm();
+  svm.remove(svm.lock_range(svm.find(a)));
+}
+
+}  // namespace
+
+TEST_SUITE("gpusvm/range_pool") {
+  TEST_CASE("what is kept is handed out again, and all of it goes back to the allocator at the end") {
+    ledger_allocator memory;
+    {
+      pool_type pool{memory};
+      std::byte* const first = pool.take();
+      std::byte* const second = pool.take();
+      REQUIRE(first != nullptr);
+      REQUIRE(second != nullptr);
+      CHECK(pool.keep(first));
+      CHECK(pool.take() == first);
+      CHECK(memory.calls == 2);
+      CHECK(pool.keep(second));
+      pool.trim();
+      CHECK(memory.outstanding() == 1);
+      CHECK(pool.keep(first));
+    }
+    CHECK(memory.outstanding() == 0);
+    CHECK(memory.mismatches == 0);
+  }
+
+  TEST_CASE("it keeps no more than it says, and has none where the allocator has none") {
+    ledger_allocator memory;
+    pool_type pool{memory};
+    std::vector<std::byte*> taken;
+    for (std::size_t i = 0; i <= pool_type::most_kept; ++i) taken.push_back(pool.take());
+    for (std::size_t i = 0; i < pool_type::most_kept; ++i) REQUIRE(pool.keep(taken[i]));
+    CHECK_FALSE(pool.keep(taken.back()));
+    memory.deallocate(taken.back(), sizeof(object), alignof(object));
+    pool.trim();
+    memory.fail_at = memory.calls + 1;
+    CHECK(pool.take() == nullptr);
+  }
+
+  TEST_CASE("a fault that makes a range asks the heap for nothing once the driver is warm") {
+    world w{options([](auto& o) {
+      o.driver.migrate = svm::migration_mode::never;
+      o.chunks = {{4 * KiB}};  // one run, and so one block, which needs no array
+    })};
+    w.map(64 * KiB);
+    w.cpu_tag(base, 64 * KiB, 1);
+    constexpr std::uint64_t ranges = 8;
+    auto const fault_all = [&] {
+      for (std::uint64_t i = 1; i <= ranges; ++i)
+        CHECK(w.driver.fault(at(i * page_bytes), svm::access_kind::write) == svm::errc::ok);
+    };
+    CHECK(w.driver.fault(base, svm::access_kind::write) == svm::errc::ok);  // its range keeps the notifier
+    fault_all();
+    for (std::uint64_t i = 1; i <= ranges; ++i) remove(w, at(i * page_bytes));
+    REQUIRE(w.range_count() == 1);
+    std::uint64_t const before = w.memory.total_blocks();
+    fault_all();
+    CHECK(w.range_count() == 1 + ranges);
+    CHECK(w.memory.total_blocks() == before);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("a range that outlives its gpusvm goes back to the allocator") {
+    world w{options([](auto& o) { o.driver.migrate = svm::migration_mode::never; })};
+    w.map(MiB);
+    CHECK(w.driver.fault(base, svm::access_kind::write) == svm::errc::ok);
+    auto kept = w.driver.svm().find(base);
+    REQUIRE(kept);
+    w.driver.close();
+    std::uint64_t const before = w.memory.live_blocks();
+    kept = {};
+    CHECK(w.memory.live_blocks() < before);
+    CHECK(w.complaint() == "");
+  }
+}
