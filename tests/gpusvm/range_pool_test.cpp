@@ -17,7 +17,7 @@ namespace {
 struct object {
   std::uint64_t words[3];
 };
-using pool_type = svm::range_pool<lock_policy, ledger_allocator, object>;
+using pool_type = svm::detail::range_pool<lock_policy, ledger_allocator, object>;
 
 void remove(world& w, cpu_va a) {
   auto& svm = w.driver.svm();

@@ -62,7 +62,7 @@ class notifier final : public invalidation_target {
   using lock_type = typename P::lock::template shared_mutex<lock_rank::notifier>;
   using range_index = chunk_index<range_traits, typename P::lock, typename P::allocator>;
 
-  using spare_ranges = range_pool<typename P::lock, typename P::allocator, range<P>>;
+  using spare_ranges = detail::range_pool<typename P::lock, typename P::allocator, range<P>>;
 
   notifier(svm_environment<P> const& env, invalidation_client<P>& client, va_range interval,
            typename range_index::pool& nodes, spare_ranges& spare)

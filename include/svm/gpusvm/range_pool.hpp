@@ -9,7 +9,7 @@
 #include <svm/base/lock_rank.hpp>
 #include <svm/base/scope_guard.hpp>
 
-namespace svm::inline v0 {
+namespace svm::inline v0::detail {
 
 /// The memory of ranges that were removed, for those that come, so that the heap is not asked for each.
 ///
@@ -78,4 +78,4 @@ class range_pool {
   std::size_t count_ SVM_GUARDED_BY(lock_) = 0;
 };
 
-}  // namespace svm::inline v0
+}  // namespace svm::inline v0::detail

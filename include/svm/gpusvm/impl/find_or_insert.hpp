@@ -11,6 +11,16 @@
 
 namespace svm::inline v0 {
 
+namespace detail {
+
+/// True for what the first bind of a new range leaves to `get_pages`, which tries again and can have memory moved.
+[[nodiscard]] constexpr bool is_for_get_pages(errc e) {
+  return e == errc::retry || e == errc::busy || e == errc::stale || e == errc::mixed_placement ||
+         e == errc::unsupported || e == errc::not_in_device_memory;
+}
+
+}  // namespace detail
+
 template <explained_policies P>
 auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options, sighting seen) -> result<lookup<P>> {
   return find_or_make(fault, std::move(seen), options,
@@ -19,12 +29,6 @@ auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options, sigh
                         if (errc const e = make_room(home, room); e != errc::ok) return e;
                         return insert(home, room, *made.range, sequence, [] {});
                       });
-}
-
-/// True for what the first bind of a new range leaves to `get_pages`, which tries again and can have memory moved.
-[[nodiscard]] constexpr bool is_for_get_pages(errc e) {
-  return e == errc::retry || e == errc::busy || e == errc::stale || e == errc::mixed_placement ||
-         e == errc::unsupported || e == errc::not_in_device_memory;
 }
 
 template <explained_policies P>
@@ -49,12 +53,12 @@ auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& 
     made.bound = prepare_first(home, r, sequence, binds.pages, found, space);
     bool const is_ready = made.bound == errc::ok;
     settle_events(env_.mm);
-    made.is_settled = !is_ready && !is_for_get_pages(made.bound);
+    made.is_settled = !is_ready && !detail::is_for_get_pages(made.bound);
     errc const e = insert(home, room, r, sequence, [&] {
       home->lock_.assert_held_shared();
       if (!is_ready || !may_bind()) return;
       made.bound = r.pages_.map(found.all(), binds.pages, space);
-      made.is_settled = !is_for_get_pages(made.bound);
+      made.is_settled = !detail::is_for_get_pages(made.bound);
       if (made.bound == errc::ok) r.pages_.commit_locked(home->lock_, r.interval(), binds.permitted);
     });
     disturbed = is_ready && e == errc::retry;
