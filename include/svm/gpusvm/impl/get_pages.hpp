@@ -85,13 +85,15 @@ errc gpusvm<P>::bind(locked_range<P>& held, device_mapping<P>& mapping, mapping_
   range<P>& r = *held;
   notifier<P>& home = r.owner();
   if (r.has(range_flag::removed)) return errc::gone;
-  if (std::uint32_t const seen = mapping.flags(); device_mapping<P>::is_bound(seen, permitted)) {
+  if (mapping.is_bound(permitted)) {
     settle_events(env_.mm);
-    if ((seen & detail::bit(page_flag::device)) == 0) return errc::ok;  // system memory need not hear that it is used
-    shared_guard const guard{home.lock_};
-    if (mapping.is_bound(permitted)) {
-      mapping.touch_locked(home.lock_);
-      return errc::ok;
+    if (std::uint32_t const seen = mapping.flags(); device_mapping<P>::is_bound(seen, permitted)) {
+      if ((seen & detail::bit(page_flag::device)) == 0) return errc::ok;  // system memory need not hear that it is used
+      shared_guard const guard{home.lock_};
+      if (mapping.is_bound(permitted)) {
+        mapping.touch_locked(home.lock_);
+        return errc::ok;
+      }
     }
   }
   if (errc const e = mapping.env().device.prepare(r.interval()); e != errc::ok) return e;
