@@ -47,8 +47,7 @@ class own_driver : public svm::invalidation_client<P> {
 
   /// Ends every access of the GPU to the ranges that an event meets; the notifier's lock is held exclusive.
   svm::invalidation_answer invalidate(svm::notifier<P>& owner, svm::invalidation const& event,
-                                      svm::invalidation_passes) noexcept override
-      SVM_REQUIRES(owner.lock()) {
+                                      svm::invalidation_passes) noexcept override SVM_REQUIRES(owner.lock()) {
     owner.for_each_range_locked(event.span, [&](svm::range<P>& r) {
       owner.lock().assert_held();                   // which clang does not see in here
       owner.invalidate_pages_locked(r);             // nothing is bound from it any more
@@ -93,8 +92,7 @@ class own_queue_driver final : public own_driver<P> {
   }
 
   svm::invalidation_answer invalidate(svm::notifier<P>& owner, svm::invalidation const& event,
-                                      svm::invalidation_passes passes) noexcept override
-      SVM_REQUIRES(owner.lock()) {
+                                      svm::invalidation_passes passes) noexcept override SVM_REQUIRES(owner.lock()) {
     stop();  // before any mapping goes
     return own_driver<P>::invalidate(owner, event, passes);
   }

@@ -61,8 +61,9 @@ struct bench : svm::invalidation_client<late_policies> {
   [[nodiscard]] svm::locked_range<late_policies> hold() { return svm.lock_range(svm.find_or_insert(base, {})->range); }
 
   svm::invalidation_answer invalidate(svm::notifier<late_policies>& owner, svm::invalidation const& event,
-                                      svm::invalidation_passes) noexcept override {
+                                      svm::invalidation_passes) noexcept override SVM_REQUIRES(owner.lock()) {
     owner.for_each_range_locked(event.span, [&](svm::range<late_policies>& r) {
+      owner.lock().assert_held();
       owner.invalidate_pages_locked(r);
       device.invalidate(r.interval());
       owner.unmap_pages_locked(r);

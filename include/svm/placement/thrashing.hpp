@@ -187,7 +187,10 @@ class thrashing {
       block.last_thrash_ = now;
       block.thrashed_ = true;
     }
-    (event.is_revocation ? page.revoked : page.migrated) = true;
+    if (event.is_revocation)
+      page.revoked = true;
+    else
+      page.migrated = true;
     return detected;
   }
 
