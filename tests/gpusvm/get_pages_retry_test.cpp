@@ -181,6 +181,7 @@ TEST_SUITE("gpusvm/get_pages") {
       CHECK(held->mapping().has(page_flag::device) == to_device);
       CHECK(s.device.live.size() == (to_device ? 0 : 16));
       CHECK(s.pagemap.live.size() == (to_device ? 16 : 0));
+      s.svm.unmap_pages(held);  // before what stands behind the pages ends
     }
   }
 
@@ -201,6 +202,7 @@ TEST_SUITE("gpusvm/get_pages") {
       CHECK_FALSE(held->mapping().has(page_flag::mapped));
       CHECK(s.svm.get_pages(held, {}) == errc::ok);
       CHECK(s.pagemap.live.size() == 16);
+      s.svm.unmap_pages(held);  // before what stands behind the pages ends
     }
   }
 
