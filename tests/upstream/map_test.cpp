@@ -125,16 +125,19 @@ TEST_SUITE("upstream") {
     svm::migrator<scripted_types> mover{env, &keeper};
     auto allocation = std::make_optional<scripted_allocation<scripted_types>>(mover);
     svm::device_mapping<scripted_types> mapping{env};
+    std::uint32_t const unmapped = mover.references();
     {
       svm::device_mapping<scripted_types>::resources room{env};
       svm::device_mapping<scripted_types>::run const found[] = {device_page(5, *allocation)};
       REQUIRE(room.reserve(found, false) == errc::ok);
       REQUIRE(mapping.map(found, {}, room) == errc::ok);
     }
+    CHECK(mover.references() == unmapped + 1);
     mover.put();
-    allocation.reset();
     CHECK(keeper.calls == 0);
     mapping.unmap();
+    CHECK(mover.references() == unmapped - 1);  // the allocation's, which outlives its mappings
+    allocation.reset();
     CHECK(keeper.calls == 1);
     CHECK(pagemap.live.size() == 0);
   }
