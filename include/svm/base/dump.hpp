@@ -10,7 +10,7 @@
 
 namespace svm::inline v0 {
 
-/// A piece of text on its way to whoever prints it, who may take it as a std::string_view or its like.
+/// A piece of text that is to be printed; it converts to a std::string_view or its like.
 class text_piece {
  public:
   constexpr text_piece(char const* data, std::size_t size) : data_(data), size_(size) {}

@@ -19,7 +19,7 @@ class retire_hook {
   retire_hook(retire_hook const&) = delete;
   retire_hook& operator=(retire_hook const&) = delete;
 
-  /// \pre called once, by who retired it, when no reader can look at it any more
+  /// Called once, by the domain that it was retired into, when no reader can look at the object any more.
   void release() noexcept { release_(*this); }
 
  private:

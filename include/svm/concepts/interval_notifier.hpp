@@ -16,11 +16,11 @@ namespace svm::inline v0 {
 /// The notifiers of an address space: they tell of changes, and a sequence says whether there were any.
 ///
 /// A model also promises (svm/conformance/interval_notifier.hpp checks it):
-///  1. a registered target is told of every event that meets its span;
-///  2. a target is told of no event of another address space;
-///  3. a target is told before any page of the event is freed or reused;
+///  1. `invalidate` of a registered target is called for every event that meets its span;
+///  2. `invalidate` is called for no event of another address space;
+///  3. `invalidate` is called before any page of the event is freed or reused;
 ///  4. an unmap's event comes after the VMA is gone and before the addresses serve another one;
-///  5. every target is told of an event before the first `finish_invalidation` for it;
+///  5. for one event, every call of `invalidate` comes before the first of `finish_invalidation`;
 ///  6. each target that answered `pending` is finished once, in the order of telling, before pages go, and no other is;
 ///  7. an event that may not block changes nothing when a target refuses it;
 ///  8. a target is not told any more once `unregister_notifier` has returned;

@@ -10,6 +10,7 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/lock.hpp>
 #include <svm/config.hpp>
+#include <svm/std/annotated_locks.hpp>
 #include <svm/std/reader_slots.hpp>
 #include <svm/std/thread_platform.hpp>
 
@@ -254,36 +255,10 @@ class slot_read_domain {
 /// A lock policy for real threads whose readers write no line that others read; see `word_shared_mutex`.
 template <class Platform>
 struct basic_distributed_lock {
-  template <lock_rank>
-  class SVM_CAPABILITY("mutex") mutex {
-   public:
-    void lock() SVM_ACQUIRE() { lock_.lock(); }
-    void unlock() SVM_RELEASE() { lock_.unlock(); }
-    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) { return lock_.try_lock(); }
-    void assert_held() SVM_ASSERT_CAPABILITY(this) {}
-
-   private:
-    word_mutex<Platform> lock_;
-  };
-
-  template <lock_rank>
-  class SVM_CAPABILITY("mutex") shared_mutex {
-   public:
-    void lock() SVM_ACQUIRE() { lock_.lock(); }
-    void unlock() SVM_RELEASE() { lock_.unlock(); }
-    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) { return lock_.try_lock(); }
-    void lock_shared() SVM_ACQUIRE_SHARED() { lock_.lock_shared(); }
-    void unlock_shared() SVM_RELEASE_SHARED() { lock_.unlock_shared(); }
-    [[nodiscard]] bool try_lock_shared() SVM_THREAD_ANNOTATION(try_acquire_shared_capability(true)) {
-      return lock_.try_lock_shared();
-    }
-    void assert_held() SVM_ASSERT_CAPABILITY(this) {}
-    void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {}
-
-   private:
-    word_shared_mutex<Platform> lock_;
-  };
-
+  template <lock_rank Rank>
+  using mutex = detail::annotated_mutex<Rank, word_mutex<Platform>>;
+  template <lock_rank Rank>
+  using shared_mutex = detail::annotated_shared_mutex<Rank, word_shared_mutex<Platform>>;
   template <class T>
   using atomic = typename Platform::template atomic<T>;
 

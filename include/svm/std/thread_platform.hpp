@@ -14,6 +14,7 @@
 #endif
 
 #include <svm/config.hpp>
+#include <svm/std/annotated_locks.hpp>
 #include <svm/std/reader_slots.hpp>
 
 namespace svm::inline v0 {
@@ -31,27 +32,17 @@ struct thread_platform {
   static constexpr std::size_t max_held = 4;  ///< locks that a thread holds shared by its slot
 
   template <class T>
-  class atomic {
+  class atomic : public detail::std_atomic<T> {
    public:
-    constexpr atomic() = default;
-    constexpr explicit atomic(T value) : value_(value) {}
-    [[nodiscard]] T load() const { return value_.load(); }
-    void store(T value) { value_.store(value); }
-    T exchange(T value) { return value_.exchange(value); }
-    T fetch_add(T n) { return value_.fetch_add(n); }
-    T fetch_sub(T n) { return value_.fetch_sub(n); }
-    T fetch_or(T n) { return value_.fetch_or(n); }
-    T fetch_and(T n) { return value_.fetch_and(n); }
-    bool compare_exchange(T& expected, T desired) { return value_.compare_exchange_strong(expected, desired); }
+    using detail::std_atomic<T>::std_atomic;
 
     // Weaker ones, for the locks alone: each use has its reason beside it.
-    [[nodiscard]] T load_relaxed() const { return value_.load(std::memory_order_relaxed); }
-    [[nodiscard]] T load_acquire() const { return value_.load(std::memory_order_acquire); }
-    void store_release(T value) { value_.store(value, std::memory_order_release); }
+    [[nodiscard]] T load_relaxed() const { return this->value_.load(std::memory_order_relaxed); }
+    [[nodiscard]] T load_acquire() const { return this->value_.load(std::memory_order_acquire); }
+    void store_release(T value) { this->value_.store(value, std::memory_order_release); }
 
    private:
     friend thread_platform;
-    std::atomic<T> value_{};
   };
 
   /// The readers' side: what is written before it comes before what is read after it, for who calls `heavy_fence`.
