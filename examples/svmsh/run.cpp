@@ -4,6 +4,7 @@
 
 #include "console.hpp"
 #include "input.hpp"
+#include "key_table.hpp"
 #include "options.hpp"
 #include "scenario.hpp"
 
@@ -29,8 +30,7 @@ parsed<arguments> parse_arguments(std::span<char const* const> args) {
   bool file_given = false;
   for (char const* const argument : args) {
     std::string_view const word = argument;
-    if (word.size() > 1 && word.starts_with('-'))
-      return bad_input{"there is no option " + quoted(word) + ", expected those of svmsh run --help"};
+    if (word.size() > 1 && word.starts_with('-')) return unknown_option("run", word, {});
     if (is_option(word)) {
       if (std::optional<bad_input> const wrong = assign(all, word)) return *wrong;
       a.settings.push_back(word);
