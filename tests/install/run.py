@@ -65,6 +65,7 @@ class Consumers:
         self.installed = {**self.cxx, "PKG_CONFIG_PATH": str(self.prefix / "share/pkgconfig")}
         self.version = run(sys.executable, root / "include/version.py", root / "include/svm/version.hpp").strip()
         self.headers = {path.relative_to(root / "include").as_posix() for path in (root / "include").rglob("*.hpp")}
+        self.texts = {path.relative_to(root).as_posix() for folder in ("include", "tests") for path in (root / folder).rglob("*.md")}
         self.tests = root / "tests/install"
         self.packaging = root / "include/packaging"
         text = (self.packaging / "README.md").read_text(encoding="utf-8")
@@ -99,12 +100,12 @@ class Consumers:
         return source / "build"
 
     def _repository(self) -> str:
-        """The address of a repository whose branch main has what a consumer needs of the tree."""
+        """The address of a repository whose branch main has the tree."""
         origin = self.work / "origin.git"
         if not origin.exists():
             run("git", "init", "-q", "--bare", "-b", "main", origin)
             git = ["git", f"--git-dir={origin}", f"--work-tree={self.root}", "-c", "user.name=a", "-c", "user.email=a@b"]
-            run(*git, "-c", "core.bare=false", "add", *(self.root / name for name in ("meson.build", "meson_options.txt", "include")))
+            run(*git, "-c", "core.bare=false", "add", "-A", self.root)
             run(*git, "-c", "core.bare=false", "commit", "-q", "-m", "A copy")
         return origin.as_uri()
 
@@ -121,6 +122,18 @@ class Consumers:
         found = [name for name in names if re.search(r"\blib/|x86_64|CMAKE_SIZEOF_VOID_P", (self.prefix / name).read_text())]
         found = [name for name in found if name.startswith(("share/pkgconfig", "share/cmake"))]
         expect(not found, f"these name an architecture or its folders: {found}")
+
+    def every_link_of_the_installed_texts_leads_to_something_installed(self) -> None:
+        docs = self.prefix / "share/doc/svm"
+        texts = [name for name in files_below(docs) if name.endswith(".md")]
+        written = {name for name in self.texts if name.endswith("README.md") and name.startswith("include/")}
+        expect(len(written) > 10 and written <= set(texts), f"not installed: {sorted(written - set(texts))}")
+        lost = []
+        for name in texts:
+            text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", (docs / name).read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+            links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"[a-z]+:|#", link)]
+            lost += [f"{name} to {link}" for link in links if not (docs / name).parent.joinpath(link).exists()]
+        expect(not lost, f"svm_texts of include/meson.build lacks what is linked from {lost}")
 
     def a_port_of_ones_own_is_checked_by_the_installed_suites(self) -> None:
         program = self.work / "integrated_gpu"
@@ -258,6 +271,21 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/top-config.cmake DESTINATION share/cma
         (target / "subprojects").mkdir()
         (target / "subprojects/svm.wrap").write_text(self.wrap.replace("ADDRESS", self._repository()), encoding="utf-8")
         self._build_with_meson(target, "forcefallback", self.cxx)
+
+    # The release.
+
+    @needs("git", "xz")
+    def two_releases_of_a_commit_are_the_same_bytes(self) -> None:
+        made = []
+        for name, mask, zone in (("one", "022", "UTC"), ("two", "077", "Asia/Tokyo")):
+            clone = self.work / f"release-{name}"
+            run("sh", "-ec", f"umask {mask}; git clone -q '{self._repository()}' '{clone}'", TZ=zone)
+            run("meson", "setup", clone / "build", clone, **self.cxx)
+            run("sh", "-ec", f"umask {mask}; meson dist -C '{clone}/build' --no-tests --formats xztar", TZ=zone)
+            (archive,) = (clone / "build/meson-dist").glob("*.tar.xz")
+            made.append((archive.name, archive.read_bytes()))
+        expect(made[0][0] == f"svm-{self.version}.tar.xz", f"the release is called {made[0][0]}")
+        expect(made[0] == made[1], f"{len(made[0][1])} and {len(made[1][1])} bytes that differ")
 
     # Single headers.
 

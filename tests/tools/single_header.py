@@ -93,7 +93,7 @@ def check(root: Path) -> list[str]:
 
 
 def _plants():
-    once = "// SPDX-License-Identifier: MIT\n#pragma once\n"
+    once = "// SPDX-\n#pragma once\n"
     return [
         ("a header is put in once", {"svm/a.hpp": once + "#include <svm/b.hpp>\n#include <svm/b.hpp>\nint a;\n", "svm/b.hpp": once + "int b;\n"}, ["int b;", "int a;"]),
         ("two that include each other", {"svm/a.hpp": once + "#include <svm/b.hpp>\nint a;\n", "svm/b.hpp": once + "#include <svm/a.hpp>\nint b;\n"}, ["int b;", "int a;"]),
