@@ -48,6 +48,7 @@ inline constexpr char const* rank_names[] = {"vm",        "range",    "eviction"
                                              "notifier",  "queues",   "device",    "page table", "device memory",
                                              "collector", "sequence", "allocator", "iommu",      "statistics"};
 }  // namespace detail
+/// The rank's name, for messages.
 [[nodiscard]] constexpr char const* lock_rank_name(lock_rank rank) {
   return detail::rank_names[static_cast<std::uint8_t>(rank)];
 }

@@ -231,6 +231,7 @@ template <svm::lock L, std::uint8_t First = 0>
   }
 }
 
+/// Locks of all ranks are taken in their order, the first to the last.
 template <svm::lock L>
 [[nodiscard]] broken_promises ranks_can_be_had_in_order() {
   verdict v{promises};
@@ -322,6 +323,7 @@ template <svm::lock L>
   return all;
 }
 
+/// Runs the whole suite.
 template <svm::lock L>
 [[nodiscard]] broken_promises check_all() {
   broken_promises all;

@@ -234,6 +234,7 @@ class notifier final : public invalidation_target {
   typename P::mm::registration registration_{};
 };
 
+/// A counted reference on a notifier.
 template <svm_policies P>
 using notifier_ref = counted_ref<notifier<P>>;
 

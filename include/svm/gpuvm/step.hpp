@@ -43,10 +43,13 @@ class gpuvm_step {
   state state_ = state::open;
 };
 
+/// The step of `sm_map` that makes a mapping.
 template <class Types>
 using map_step = gpuvm_step<Types, map_operation<Types>>;
+/// The step that removes a mapping.
 template <class Types>
 using unmap_step = gpuvm_step<Types, unmap_operation<Types>>;
+/// The step that leaves the ends of a mapping.
 template <class Types>
 using remap_step = gpuvm_step<Types, remap_operation<Types>>;
 

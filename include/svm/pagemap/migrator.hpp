@@ -209,6 +209,7 @@ class migrator {
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
 };
 
+/// A counted reference on a migrator.
 template <migrating_policies P>
 using migrator_ref = counted_ref<migrator<P>>;
 
