@@ -10,8 +10,9 @@ example says in its first lines what one learns.
 Usage: check_tour.py ROOT BUILD COMPILER...
 """
 
+import os
 import re
-import shutil
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -31,8 +32,9 @@ def folder(work: Path, root: Path, build: Path, compiler: list[str]) -> None:
     (work / "build").mkdir()
     (work / "build/examples").symlink_to(build / "examples")
     (work / ".bin").mkdir()
-    program = shutil.which(compiler[0]) or compiler[0]
-    for name, text in {"meson": "exit 0", "g++": f'exec {" ".join([program, *compiler[1:]])} "$@"'}.items():
+    # The compiler may be looked for along the path again, by ccache: it must not find the stand-in.
+    path = shlex.quote(os.environ["PATH"])
+    for name, text in {"meson": "exit 0", "g++": f'PATH={path} exec {shlex.join(compiler)} "$@"'}.items():
         (work / ".bin" / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
         (work / ".bin" / name).chmod(0o755)
 
