@@ -112,10 +112,10 @@ class driver_base : public invalidation_client<P> {
   /// What is in device memory stays there; before the power goes off, evict it with `memory().evict_all()`.
   /// \pre no lock of the library held
   void suspend() {
-    suspended_.store(1);
+    terms_.fetch_or(suspended);
     reset();
   }
-  void resume() { suspended_.store(0); }
+  void resume() { terms_.fetch_and(~suspended); }
 
   /// Removes the ranges whose memory the CPU unmapped.
   ///
@@ -147,7 +147,7 @@ class driver_base : public invalidation_client<P> {
               driver_options const& options)
       : options_(options),
         memory_(from, env.memory, options.limits.device_memory),
-        svm_(env, shape, *this, {options.limits.ranges}),
+        svm_(env, shape, *this, {options.limits.ranges}, memory_.readers()),
         collector_(svm_, memory_, options.rest),
         attributes_(svm_.env()) {}
   ~driver_base() = default;
@@ -163,8 +163,12 @@ class driver_base : public invalidation_client<P> {
     int pass = 0;
   };
 
-  [[nodiscard]] errc handle(access_request request, va_range& mapped_span);
-  [[nodiscard]] bool is_suspended() const { return suspended_.load() != 0; }
+  /// \param seen  what `is_hit` found around the address
+  [[nodiscard]] errc handle(access_request request, va_range& mapped_span, typename gpusvm<P>::sighting seen = {});
+  /// True when a fault is served already, which a look without a lock tells; false where it takes a pass to know, then
+  /// `seen` is what was found. It reads what is common to the driver, and writes nothing but a use of device memory.
+  [[nodiscard]] bool is_hit(cpu_va at, access_kind want, typename gpusvm<P>::sighting& seen);
+  [[nodiscard]] bool is_suspended() const { return (terms_.load() & suspended) != 0; }
 
   /// Called around what takes mappings from the device although no event of the mm asked for it, with a range's lock
   /// held at most; the calls nest.
@@ -183,9 +187,9 @@ class driver_base : public invalidation_client<P> {
     bool const required = requires_device(request);
     return {read_only, required, options_.mixed && !required, nullptr, request.cancel};
   }
-  [[nodiscard]] result<lookup<P>> look_up(access_request const& request, std::uint32_t advised,
+  [[nodiscard]] result<lookup<P>> look_up(access_request const& request, std::uint32_t terms,
                                           typename gpusvm<P>::sighting seen);
-  [[nodiscard]] bool is_served(access_request const& request, range<P> const& r) const;
+  [[nodiscard]] bool is_served(access_request const& request, range<P> const& r, std::uint32_t flags) const;
   [[nodiscard]] static mapping_access permitted(access_request const& request) {
     return request.advice.attributes.atomic == atomic_mode::cpu ? mapping_access::no_atomics
                                                                 : mapping_access::read_write;
@@ -195,7 +199,9 @@ class driver_base : public invalidation_client<P> {
     errc error;
     bool try_again;
   };
-  [[nodiscard]] pass_result run_pass(access_request& request, prefetch_place asked, va_range& mapped_span);
+  [[nodiscard]] pass_result run_pass(access_request& request, prefetch_place asked, va_range& mapped_span,
+                                     typename gpusvm<P>::sighting seen);
+  [[nodiscard]] pass_result told_again(std::uint32_t terms) const;
   [[nodiscard]] pass_result handle_range(access_request const& request, locked_range<P>& held, bool read_only);
   [[nodiscard]] page_options acceptable_pages(access_request const& request, bool read_only) const {
     page_options acceptable = wanted_pages(request, read_only);
@@ -219,8 +225,10 @@ class driver_base : public invalidation_client<P> {
   gpusvm<P> svm_;
   garbage_collector<P> collector_;
   attribute_map<P> attributes_;
-  typename P::lock::template atomic<std::uint32_t> suspended_{0};
-  typename P::lock::template atomic<std::uint32_t> advised_{0};  // how often the attributes changed
+  static constexpr std::uint32_t suspended = 1;
+  static constexpr std::uint32_t one_advice = 2;
+  // Under which accesses are served: whether the driver is suspended, and how often the attributes changed.
+  typename P::lock::template atomic<std::uint32_t> terms_{0};
 };
 
 }  // namespace svm::inline v0

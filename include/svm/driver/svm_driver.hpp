@@ -43,6 +43,10 @@ class svm_driver final : public driver_base<P> {
   void finish_invalidation(notifier<P>& owner, invalidation const& event) noexcept override SVM_REQUIRES(owner.lock()) {
     finish_invalidating(owner, event, this->collector());
   }
+
+ private:
+  [[nodiscard]] errc handle_fault(cpu_va at, access_kind want, cancellation const* cancel,
+                                  typename gpusvm<P>::sighting seen);
 };
 
 template <explained_policies P>
@@ -50,12 +54,21 @@ errc svm_driver<P>::fault(cpu_va at, access_kind want, cancellation const* cance
   va_range const where = aligned_block(at, P::mm::page_size);
   auto& observer = this->svm().env().observer;
   observer.record({event_kind::gpu_fault, where});
-  va_range mapped_span = where;
-  errc const e = this->options().read_only && want != access_kind::read
-                     ? errc::read_only
-                     : this->handle({at, want, prefetch_place::as_fault, true, cancel, {{}, where}}, mapped_span);
+  errc e = errc::ok;
+  if (typename gpusvm<P>::sighting seen; is_cancelled(cancel) || !this->is_hit(at, want, seen))
+    e = handle_fault(at, want, cancel, std::move(seen));
   observer.record({event_kind::gpu_fault_end, where, {}, e});
   return e;
+}
+
+/// Out of line, so that a hit does not pay for it.
+template <explained_policies P>
+[[gnu::noinline]] errc svm_driver<P>::handle_fault(cpu_va at, access_kind want, cancellation const* cancel,
+                                                   typename gpusvm<P>::sighting seen) {
+  if (this->options().read_only && want != access_kind::read) return errc::read_only;
+  va_range mapped_span = aligned_block(at, P::mm::page_size);
+  return this->handle({at, want, prefetch_place::as_fault, true, cancel, {{}, mapped_span}}, mapped_span,
+                      std::move(seen));
 }
 
 }  // namespace svm::inline v0

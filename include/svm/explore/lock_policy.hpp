@@ -349,6 +349,17 @@ struct lock_policy {
     basic_read_domain domain_;
   };
 
+  /// Words that change together under a lock, and are looked at without it. A look is a step; a change is part of the step
+  /// that it happens in.
+  class structure {
+   public:
+    void looked_at() const { explore::point("look", {id_}, {}); }
+    void changed() const { explore::touch({}, {id_}); }
+
+   private:
+    object id_ = new_object();
+  };
+
   // What only this policy has. Code that runs on any policy asks first: `if constexpr (requires { Lock::yield(""); })`.
   static void point(site where, std::initializer_list<object> reads, std::initializer_list<object> writes) {
     explore::point(where, reads, writes);

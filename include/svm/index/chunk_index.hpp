@@ -59,11 +59,16 @@ class chunk_index {
   /// The memory of indexes of one layout, and the layout.
   class pool : public nodes_of {
    public:
-    pool(Allocator& memory, chunk_layout const& layout) : nodes_of(memory), layout_(layout) {}
+    /// \param readers  what `Sharing` keeps nodes back for
+    template <class... Readers>
+    pool(Allocator& memory, chunk_layout const& layout, Readers&... readers)
+        : nodes_of(memory), layout_(layout), limbo_(*this, readers...) {}
     [[nodiscard]] chunk_layout const& layout() const { return layout_; }
+    [[nodiscard]] auto& limbo() { return limbo_; }
 
    private:
     chunk_layout const layout_;
+    [[no_unique_address]] typename Sharing::template limbo<nodes_of, table, bucket> limbo_;
   };
 
   /// The most nodes that an insertion takes: five entries of a slot become a table, of which two slots may have two.
@@ -121,6 +126,7 @@ class chunk_index {
     }
     ++size_;
     ++root_.changes;
+    watch_.changed();
     return nullptr;
   }
 
@@ -143,7 +149,7 @@ class chunk_index {
       b.close(b.rank(first) - 1);
       if (b.at(1).is_empty()) {
         p.store(b.at(0));
-        Sharing::retire(pool_, b);
+        retire(b);
       }
     } else {
       SVM_ASSERT(s == chunk_slot::of_entry(e));
@@ -151,17 +157,18 @@ class chunk_index {
     }
     --size_;
     ++root_.changes;
+    watch_.changed();
     if (above.slots != nullptr) shrink(above);
   }
 
   /// The entry that contains an address, or null.
   [[nodiscard]] entry* find(address a) const { return find(a, pool_.layout()); }
   /// The same for who has the layout of the pool at hand, and need not wait for the memory that knows it.
-  [[nodiscard]] entry* find(address a, chunk_layout const& layout) const {
+  [[nodiscard]] [[gnu::always_inline]] entry* find(address a, chunk_layout const& layout) const {
     chunk_slot s = root_.all.at(decltype(root_.all)::number(a.value, layout.root_shift()));
     // Where a table is read is known before the word that leads to it, since branches tell which levels there are.
     std::span<std::uint8_t const> const levels = layout.levels();
-    for (std::size_t i = levels.size(); i > 0; --i)
+    for (std::size_t i = levels.size(); i > 0 && s.is_node(); --i)
       if (unsigned const shift = levels[i - 1]; s.is_table(shift))
         s = s.template table<table>().all.at(decltype(table::all)::number(a.value, shift));
     if (s.is_bucket()) {
@@ -172,6 +179,12 @@ class chunk_index {
     }
     entry* const e = s.template entry<entry>();
     return e != nullptr && Traits::interval_of(*e).contains(a) ? e : nullptr;
+  }
+  /// The same for who reads without the user's lock: an entry that was there during the call, or null, which is right
+  /// unless others changed the index meanwhile.
+  [[nodiscard]] entry* find_unlocked(address a, chunk_layout const& layout) const {
+    watch_.looked_at();
+    return find(a, layout);
   }
 
   /// The lowest entry that overlaps an interval, or null.
@@ -324,7 +337,13 @@ class chunk_index {
     for (unsigned i = 0; i <= end; ++i) add(nodes, made, shift, *full.at(i).template entry<entry>());
     add(nodes, made, shift, e);
     p.store(chunk_slot::of_table(made, shift));
-    Sharing::retire(pool_, full);
+    retire(full);
+  }
+  /// Has no use any more for a node that nothing leads to.
+  template <class Node>
+  void retire(Node& node) {
+    watch_.changed();
+    Sharing::retire(pool_, node);
   }
   /// Adds an entry to a table of less than five.
   void add(reserved_nodes& nodes, table& t, unsigned shift, entry& e) {
@@ -353,7 +372,7 @@ class chunk_index {
       if (left.is_empty()) return;
     }
     p.store(left);
-    Sharing::retire(pool_, t);
+    retire(t);
   }
   /// A bucket of what the two or three slots of a table have. Nothing where that is more than three entries, or where
   /// memory is short: the table serves as well.
@@ -378,6 +397,7 @@ class chunk_index {
   detail::chunk_root<Sharing> root_;
   pool& pool_;
   std::size_t size_ = 0;
+  [[no_unique_address]] typename Sharing::watch watch_;
 };
 
 }  // namespace svm::inline v0

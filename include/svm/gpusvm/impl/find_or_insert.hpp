@@ -103,7 +103,7 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
   for (detail::retry_budget budget{env_.clock};;) {
     if (is_cancelled(options.cancel)) return errc::interrupted;
     if (!seen.is_fresh)
-      if (errc const e = look(fault, seen, [](range<P> const&) { return false; }); e != errc::ok) return e;
+      if (errc const e = look(fault, seen, [](range<P> const&, std::uint32_t) { return false; }); e != errc::ok) return e;
     seen.is_fresh = false;
     if (seen.known) return known_range(std::move(seen.known), fault, options);
     result<candidate> home =
@@ -114,12 +114,11 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
     std::uint64_t const sequence = env_.mm.read_begin((*home)->registration_);
     result<plan> const found = make_plan(*home, fault, options);
     if (!found) return found.error();
-    if (!range_quota_.charge(1)) return errc::quota_exceeded;
-    scope_guard uncharge{[this] { range_quota_.uncharge(1); }};
     bool const migratable = options.devmem_possible && found->vma.migratable;
-    range<P>* const made = make_range(**home, found->chunk, migratable);
-    if (made == nullptr) return errc::no_memory;
-    lookup<P> fresh{range_ref<P>::adopt(*made), lookup<P>::kind::inserted, found->vma};
+    result<range<P>*> const made = make_range(**home, found->chunk, migratable);
+    if (!made) return made.error();
+    scope_guard uncharge{[this] { spare_.uncharge(); }};
+    lookup<P> fresh{range_ref<P>::adopt(**made), lookup<P>::kind::inserted, found->vma};
     errc const e = insert_made(*home, fresh, sequence);
     if (e == errc::ok) {
       uncharge.dismiss();  // until it is removed
@@ -135,24 +134,38 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
 
 template <explained_policies P>
 template <class Served>
-errc gpusvm<P>::look(cpu_va fault, sighting& found, Served const& served) {
+[[gnu::always_inline]] inline errc gpusvm<P>::look(cpu_va fault, sighting& found, Served const& served) SVM_NO_THREAD_SAFETY_ANALYSIS {
   found.is_fresh = true;
   settle_events(env_.mm);
-  shared_guard const guard{lock_};
-  if (closed_) return errc::gone;
-  notifier<P>* const n = notifiers_.find(fault);
-  if (n == nullptr) return errc::ok;
-  shared_guard const range_guard{n->lock_};
-  range<P>* const r = n->ranges_.find(fault, range_nodes_.layout());
-  if (r == nullptr) {
-    found.around = notifier_ref<P>::share(*n);
-  } else if (served(std::as_const(*r))) {
-    r->pages_.touch_locked(n->lock_);
-    return errc::exists;
-  } else {
-    found.known = range_ref<P>::share(*r);
+  bool is_hit = false;
+  bool is_touched = true;
+  auto section = readers_.enter();
+  // Whatever is found here has its index's reference until the section is left.
+  if (notifier<P>* const n = notifiers_.find_unlocked(fault, notifier_nodes_.layout()); n != nullptr) {
+    if (range<P>* const r = n->ranges_.find_unlocked(fault, range_nodes_.layout()); r == nullptr) {
+      found.around = notifier_ref<P>::share(*n);
+    } else {
+      std::uint32_t const flags = r->pages_.flags();  // where a hit is linearized
+      is_hit = served(std::as_const(*r), flags);
+      is_touched = is_hit && r->pages_.touch_in_section(flags, touches_in_sections_);
+      if (!is_touched) found.known = range_ref<P>::share(*r);
+    }
   }
-  return errc::ok;
+  readers_.leave(section);
+  if (closed_.load() != 0) return errc::gone;
+  if (is_hit && !is_touched) is_hit = touch_if_served(*found.known, served);
+  return is_hit ? errc::exists : errc::ok;
+}
+
+/// Tells the device memory of a range that it is used, if the range still serves.
+template <explained_policies P>
+template <class Served>
+bool gpusvm<P>::touch_if_served(range<P>& r, Served const& served) {
+  notifier<P>& home = r.owner();
+  shared_guard const guard{home.lock_};
+  if (!served(std::as_const(r), r.pages_.flags())) return false;
+  r.pages_.touch_locked(home.lock_);
+  return true;
 }
 
 /// What is to be said of a range that is there.
@@ -257,7 +270,7 @@ errc gpusvm<P>::insert(candidate& home, insertion_room& room, range<P>& made, st
   }
   {
     exclusive_guard const index_guard{lock_};
-    if (closed_) return errc::gone;
+    if (closed_.load() != 0) return errc::gone;
     exclusive_guard const guard{home->lock_};
     if (notifiers_.first_overlap(home->interval()) != nullptr) return errc::retry;
     if (errc const e = insert_locked(*home, room.for_range, made, sequence); e != errc::ok) return e;

@@ -120,6 +120,8 @@ errc device_mapping<P>::map(std::span<run const> found, page_options const& want
       if (errc const e = env_.device.sync_iova(iova_base_, iova_linked_); e != errc::ok) return e;
   undo.dismiss();
   if (space.further_ != nullptr) std::swap(further_, space.further_);
+  bool const is_one = further_ == nullptr || further_->count == 0;
+  if (memory_ != nullptr && is_one && (flags & detail::bit(page_flag::peer)) == 0) touchable_.store(memory_);
   flags_.store(flags);
   return errc::ok;
 }
