@@ -253,6 +253,10 @@ struct lock_policy {
     explicit atomic(T value) : value_(value) {}
     atomic(atomic const&) = delete;
     atomic& operator=(atomic const&) = delete;
+    ~atomic() {
+      id_ = {};
+      asm volatile("" : : "r"(this) : "memory");  // what is stored at the end of a life counts here
+    }
 
     [[nodiscard]] T load() const {
       step("load", access_kind::read);
@@ -295,8 +299,10 @@ struct lock_policy {
 
    private:
     void step(site what, access_kind how) const {
-      if (scheduler* const s = scheduler::of_this_thread())
-        s->visible({what, "atomic", id_}, {}, how == access_kind::write ? footprint{{}, {id_}} : footprint{{id_}, {}});
+      scheduler* const s = scheduler::of_this_thread();
+      if (s == nullptr) return;
+      s->visible({what, "atomic", id_}, {}, how == access_kind::write ? footprint{{}, {id_}} : footprint{{id_}, {}});
+      if (id_ == object{}) s->fail("a word is used after its end");
     }
 
     T value_{};

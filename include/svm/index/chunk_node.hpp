@@ -39,7 +39,7 @@ struct readers_lock {
    public:
     template <class... Readers>
     explicit limbo(Pool&, Readers&...) {}
-    [[nodiscard]] bool flush() { return false; }
+    bool flush() { return false; }
   };
 
   template <class Node, class Pool>

@@ -64,20 +64,28 @@ struct section_readers {
 
   /// The nodes of a pool that wait for readers. Those that come while some wait make the next batch.
   ///
-  /// Any thread may call any function, with locks below leaf_allocator held.
+  /// Any thread may call any function. Nodes are added under the user's lock, where nothing may be freed; so the batch
+  /// begins to wait when the user says so with `flush`, without a lock.
   template <class Pool, class Table, class Bucket>
   class limbo : private retire_hook {
    public:
     limbo(Pool& pool, domain& readers) : retire_hook(&limbo::end_wait), pool_(pool), readers_(readers) {}
 
+    /// \pre locks below leaf_allocator may be held
     void add(Table& node) { add(node, &batch::tables); }
     void add(Bucket& node) { add(node, &batch::buckets); }
-    /// Lets what came last wait too; false when nothing waits.
-    [[nodiscard]] bool flush() {
+    /// Lets what came last begin to wait, unless others do; false where nothing came.
+    ///
+    /// \pre        no lock of rank notifier or later held
+    /// \complexity one load where no node was added since
+    bool flush() {
+      if (has_fresh_.load() == 0) return false;
       {
         exclusive_guard const guard{lock_};
         if (is_waiting_ || fresh_.is_empty()) return is_waiting_;
-        begin_wait_locked();
+        is_waiting_ = true;
+        waiting_ = std::exchange(fresh_, {});
+        has_fresh_.store(0);
       }
       readers_.retire(*this);
       return true;
@@ -92,18 +100,10 @@ struct section_readers {
 
     template <class Node>
     void add(Node& node, Node* batch::*list) {
-      {
-        exclusive_guard const guard{lock_};
-        node.wait_before(fresh_.*list);
-        fresh_.*list = &node;
-        if (is_waiting_) return;
-        begin_wait_locked();
-      }
-      readers_.retire(*this);
-    }
-    void begin_wait_locked() SVM_REQUIRES(lock_) {
-      is_waiting_ = true;
-      waiting_ = std::exchange(fresh_, {});
+      exclusive_guard const guard{lock_};
+      node.wait_before(fresh_.*list);
+      if (fresh_.is_empty()) has_fresh_.store(1);
+      fresh_.*list = &node;
     }
     static void end_wait(retire_hook& hook) noexcept {
       limbo& self = static_cast<limbo&>(hook);
@@ -131,6 +131,7 @@ struct section_readers {
     batch fresh_ SVM_GUARDED_BY(lock_);
     batch waiting_ SVM_GUARDED_BY(lock_);
     bool is_waiting_ SVM_GUARDED_BY(lock_) = false;
+    typename LockPolicy::template atomic<std::uint32_t> has_fresh_{0};  // changes under the lock, and is read without
   };
 
   template <class Node, class Pool>

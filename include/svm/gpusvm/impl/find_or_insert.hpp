@@ -122,6 +122,7 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
     errc const e = insert_made(*home, fresh, sequence);
     if (e == errc::ok) {
       uncharge.dismiss();  // until it is removed
+      range_nodes_.limbo().flush();
       env_.observer.record({event_kind::range_created, found->chunk});
       return result<lookup<P>>{std::move(fresh)};
     }

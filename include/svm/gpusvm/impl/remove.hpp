@@ -35,6 +35,7 @@ void gpusvm<P>::take_out(locked_range<P> held, bool& last) {
   }
   env_.observer.record({event_kind::range_removed, indexed->interval()});
   readers_.retire(*indexed);
+  range_nodes_.limbo().flush();
 }
 
 /// Takes a notifier without ranges out of the index, and out of the mm.
@@ -51,6 +52,7 @@ void gpusvm<P>::drop_if_empty(notifier<P>& n) {
   env_.mm.unregister_notifier(n.registration_);
   env_.observer.record({event_kind::notifier_removed, n.interval()});
   readers_.retire(n);
+  notifier_nodes_.limbo().flush();
 }
 
 /// Frees what waits for readers.

@@ -76,6 +76,7 @@ errc gpusvm<P>::insert_rest(notifier<P>& home, va_range chunk, bool migratable, 
     if (errc const e = insert_locked(home, *room, **made, sequence); e != errc::ok) return e;
   }
   uncharge.dismiss();
+  range_nodes_.limbo().flush();
   env_.observer.record({event_kind::range_created, chunk});
   return errc::ok;
 }
