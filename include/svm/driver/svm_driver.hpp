@@ -45,8 +45,9 @@ class svm_driver final : public driver_base<P> {
   }
 
  private:
-  [[nodiscard]] errc handle_fault(cpu_va at, access_kind want, cancellation const* cancel,
-                                  typename gpusvm<P>::sighting seen);
+  using first_look = typename driver_base<P>::first_look;
+
+  [[nodiscard]] errc handle_fault(cpu_va at, access_kind want, cancellation const* cancel, first_look& found);
 };
 
 template <explained_policies P>
@@ -55,8 +56,8 @@ errc svm_driver<P>::fault(cpu_va at, access_kind want, cancellation const* cance
   auto& observer = this->svm().env().observer;
   observer.record({event_kind::gpu_fault, where});
   errc e = errc::ok;
-  if (typename gpusvm<P>::sighting seen; is_cancelled(cancel) || !this->is_hit(at, want, seen))
-    e = handle_fault(at, want, cancel, std::move(seen));
+  if (first_look found; is_cancelled(cancel) || !this->is_hit(at, want, found))
+    e = handle_fault(at, want, cancel, found);
   observer.record({event_kind::gpu_fault_end, where, {}, e});
   return e;
 }
@@ -64,11 +65,12 @@ errc svm_driver<P>::fault(cpu_va at, access_kind want, cancellation const* cance
 /// Out of line, so that a hit does not pay for it.
 template <explained_policies P>
 [[gnu::noinline]] errc svm_driver<P>::handle_fault(cpu_va at, access_kind want, cancellation const* cancel,
-                                                   typename gpusvm<P>::sighting seen) {
+                                                   first_look& found) {
   if (this->options().read_only && want != access_kind::read) return errc::read_only;
+  if (errc const e = this->bind_first(at, want, found); e != errc::retry) return e;
   va_range mapped_span = aligned_block(at, P::mm::page_size);
   return this->handle({at, want, prefetch_place::as_fault, true, cancel, {{}, mapped_span}}, mapped_span,
-                      std::move(seen));
+                      std::move(found.seen));
 }
 
 }  // namespace svm::inline v0

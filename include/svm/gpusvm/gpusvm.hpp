@@ -139,6 +139,15 @@ class gpusvm {
   [[nodiscard]] result<lookup<P>> find_or_bind(cpu_va fault, sighting seen, lookup_options const& options,
                                                How const& how, MayBind const& may_bind);
 
+  /// As the first try of `find_or_bind` at an address around which there is no range, for who need not be told why not.
+  ///
+  /// \param around  the notifier there
+  /// \return ok: there is a range now, and it is bound. Else `find_or_bind` tells what is, and does the rest
+  /// \pre as `find_or_bind`; a new range does not migrate
+  template <class MayBind>
+  [[nodiscard]] errc bind_new(cpu_va fault, notifier<P>& around, lookup_options const& options,
+                              bind_options const& binds, MayBind const& may_bind);
+
   /// Takes the right to work on a range's pages; waits while another thread has it.
   ///
   /// \pre no lock of rank range or later held
@@ -342,23 +351,30 @@ class gpusvm {
   [[nodiscard]] result<vma_info> permitted_vma(cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<lookup<P>> known_range(range_ref<P> known, cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<candidate> make_notifier(cpu_va fault, lookup_options const& options);
-  [[nodiscard]] result<plan> make_plan(candidate& home, cpu_va fault, lookup_options const& options);
-  /// What the index needs for a new range, and for a new notifier.
-  struct insertion_room {
-    typename range_index::reserved_nodes for_range;
-    typename notifier_index::reserved_nodes for_notifier;
-  };
+  [[nodiscard]] result<plan> make_plan(notifier<P>& home, bool is_fresh, cpu_va fault, lookup_options const& options);
   template <class Insert>
   [[nodiscard]] result<lookup<P>> find_or_make(cpu_va fault, sighting seen, lookup_options const& options,
                                                Insert&& insert_made);
-  [[nodiscard]] errc make_room(candidate const& home, insertion_room& room);
-  [[nodiscard]] errc prepare_first(candidate& home, range<P>& made, std::uint64_t sequence, page_options const& wanted,
+  [[nodiscard]] errc prepare_first(notifier<P>& home, range<P>& made, std::uint64_t sequence,
+                                   page_options const& wanted,
                                    detail::walked_runs<typename P::mm, typename P::allocator>& found,
                                    typename device_mapping<P>::resources& space);
+  /// What became of a new range that was to be bound where it is inserted.
+  struct first_bind {
+    bool is_ready;  ///< all that it takes was there
+    errc bound;
+    [[nodiscard]] bool is_settled() const;
+  };
+  template <class MayBind, class Insert>
+  [[nodiscard]] errc insert_bound(notifier<P>& home, range<P>& made, std::uint64_t sequence, bind_options const& binds,
+                                  MayBind const& may_bind, first_bind& outcome, Insert const& insert);
   template <class Then>
-  [[nodiscard]] errc insert(candidate& home, insertion_room& room, range<P>& made, std::uint64_t sequence,
-                            Then const& then);
-  [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reserved_nodes& room, range<P>& made,
+  [[nodiscard]] errc insert(candidate& home, range<P>& made, std::uint64_t sequence, Then const& then);
+  template <class Then>
+  [[nodiscard]] errc insert(notifier<P>& home, range<P>& made, std::uint64_t sequence, Then const& then);
+  template <class Then>
+  [[nodiscard]] errc insert_first(candidate& home, range<P>& made, std::uint64_t sequence, Then const& then);
+  [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reserved_nodes* room, range<P>& made,
                                    std::uint64_t sequence) SVM_REQUIRES(home.lock_);
   void unmap_locked(notifier<P>& home, range<P>& r) SVM_REQUIRES_SHARED(home.lock_);
   [[nodiscard]] result<range<P>*> make_range(notifier<P>& home, va_range chunk, bool migratable) {

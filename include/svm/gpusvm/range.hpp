@@ -73,12 +73,7 @@ class range : public list_hook<range<P>>, private retire_hook {
   ///
   /// \pre no lock of rank notifier or later held
   void put() {
-    if (!references_.put()) return;
-    notifier<P>& owner = owner_;
-    typename P::allocator& memory = owner.env().memory;
-    this->~range();
-    memory.deallocate(reinterpret_cast<std::byte*>(this), sizeof(range), alignof(range));
-    owner.put();
+    if (references_.put()) end();
   }
 
   /// The driver's own state; the library does not touch it.
@@ -90,6 +85,13 @@ class range : public list_hook<range<P>>, private retire_hook {
   template <svm_policies Q>
   friend class locked_range;
 
+  [[gnu::noinline]] void end() {
+    notifier<P>& owner = owner_;
+    typename P::allocator& memory = owner.env().memory;
+    this->~range();
+    memory.deallocate(reinterpret_cast<std::byte*>(this), sizeof(range), alignof(range));
+    owner.put();
+  }
   /// Drops the index's reference, once no reader without a lock can look at the range any more: `gpusvm::close` has not
   /// ended yet.
   static void leave_index(retire_hook& hook) noexcept {

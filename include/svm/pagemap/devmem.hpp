@@ -67,9 +67,9 @@ class [[nodiscard]] device_allocation {
 /// One allocation of device memory and its pages, counted.
 ///
 /// References: the builder's, until it lets go; the zdd's, until no page is live (`detached`); and one of each thread
-/// that found the allocation in the migrator's list. Memory goes back to the pagemap when it detaches, and the names of the
-/// pages with the last reference, so that a waiter may still ask `is_detached()`. The object itself waits for the readers
-/// of the migrator's domain, who may touch it.
+/// that found the allocation in the migrator's list. Memory goes back to the pagemap when it detaches. The object itself
+/// goes after the last reference, so that a waiter may still ask `is_detached()`: when no reader of the migrator's domain
+/// can touch it any more.
 ///
 /// Invariants: 1. it stands in the migrator's list only while it is finished and not detached. 2. it is detached once.
 /// \source drm_pagemap.c, struct drm_pagemap_devmem; the memory is released before `detached` is announced

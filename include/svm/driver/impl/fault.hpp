@@ -38,16 +38,31 @@ errc driver_base<P>::handle(access_request request, va_range& mapped_span, typen
 }
 
 template <svm_policies P>
-[[gnu::always_inline]] inline bool driver_base<P>::is_hit(cpu_va at, access_kind want, typename gpusvm<P>::sighting& seen) {
+[[gnu::always_inline]] inline bool driver_base<P>::is_hit(cpu_va at, access_kind want, first_look& found) {
+  found.terms = terms_.load();
   if (!collector_.is_idle() || attributes_.is_any() || (options_.read_only && want != access_kind::read)) return false;
-  std::uint32_t const terms = terms_.load();
-  errc const looked = svm_.look(at, seen, [want](range<P> const&, std::uint32_t flags) {
+  errc const looked = svm_.look(at, found.seen, [want](range<P> const&, std::uint32_t flags) {
     using mapping = device_mapping<P>;
     return mapping::allows(flags, want) && (want != access_kind::atomic || mapping::is_own(flags));
   });
   if (looked == errc::ok) return false;
-  seen.is_fresh = false;
-  return looked == errc::exists && told_again(terms).error == errc::ok;
+  found.seen.is_fresh = false;
+  return looked == errc::exists && told_again(found.terms).error == errc::ok;
+}
+
+template <svm_policies P>
+errc driver_base<P>::bind_first(cpu_va at, access_kind want, first_look& found) {
+  bool const stays = options_.migrate == migration_mode::never && want != access_kind::atomic;
+  bool const has_account = options_.limits.device_memory != byte_count{UINT64_MAX};
+  if (!found.seen.is_fresh || !found.seen.around || !stays || has_account) return errc::retry;
+  errc const e =
+      svm_.bind_new(at, *found.seen.around, {.want = want}, {.pages = {.read_only = options_.read_only,
+                                                                        .allow_mixed = options_.mixed}},
+                    [this, &found] { return told_again(found.terms).error == errc::ok; });
+  if (e == errc::ok) return e;
+  found.seen = {};  // there may be a range now
+  // What may pass by itself, or else needs more than a range that is new, is for a pass.
+  return detail::may_pass(e) || detail::is_for_get_pages(e) || e == errc::dma_map_failed ? errc::retry : e;
 }
 
 /// Whether what was found under `terms` still counts.

@@ -68,13 +68,7 @@ errc gpusvm<P>::insert_rest(notifier<P>& home, va_range chunk, bool migratable, 
   if (!made) return made.error();
   scope_guard uncharge{[this] { spare_.uncharge(); }};
   range_ref<P> const ref = range_ref<P>::adopt(**made);
-  auto room = range_index::reserve(range_nodes_);
-  if (!room) return room.error();
-  {
-    exclusive_guard const guard{home.lock_};
-    if (home.retired_) return errc::retry;
-    if (errc const e = insert_locked(home, *room, **made, sequence); e != errc::ok) return e;
-  }
+  if (errc const e = insert(home, **made, sequence, [] {}); e != errc::ok) return e;
   uncharge.dismiss();
   range_nodes_.limbo().flush();
   env_.observer.record({event_kind::range_created, chunk});
