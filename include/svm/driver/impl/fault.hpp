@@ -52,7 +52,8 @@ template <svm_policies P>
 
 template <svm_policies P>
 errc driver_base<P>::bind_first(cpu_va at, access_kind want, first_look& found) {
-  bool const stays = options_.migrate == migration_mode::never && want != access_kind::atomic;
+  bool const moves = migrating_policies<P> && options_.migrate != migration_mode::never;
+  bool const stays = !moves && options_.migrate != migration_mode::required && want != access_kind::atomic;
   bool const has_account = options_.limits.device_memory != byte_count{UINT64_MAX};
   if (!found.seen.is_fresh || !found.seen.around || !stays || has_account) return errc::retry;
   errc const e =
