@@ -165,18 +165,9 @@ class driver_base : public invalidation_client<P> {
 
   /// \param seen  what `is_hit` found around the address
   [[nodiscard]] errc handle(access_request request, va_range& mapped_span, typename gpusvm<P>::sighting seen = {});
-  /// What a fault finds before its first pass.
-  struct first_look {
-    typename gpusvm<P>::sighting seen;
-    std::uint32_t terms = 0;
-  };
-  /// True when a fault is served already, which a look without a lock tells; false where it takes more to know, then
-  /// `found` is what is there. It reads what is common to the driver, and writes nothing but a use of device memory.
-  [[nodiscard]] bool is_hit(cpu_va at, access_kind want, first_look& found);
-  /// Makes and binds a range where the first look found none, and its memory stays where it is.
-  ///
-  /// \errors as `fault`; retry: a pass tells, or has to do the rest
-  [[nodiscard]] errc bind_first(cpu_va at, access_kind want, first_look& found);
+  /// Serves a fault. Where the access is allowed already, that is found without a lock, and nothing is written but a use of
+  /// device memory.
+  [[nodiscard]] errc serve(cpu_va at, access_kind want, cancellation const* cancel);
   [[nodiscard]] bool is_suspended() const { return (terms_.load() & suspended) != 0; }
 
   /// Called around what takes mappings from the device although no event of the mm asked for it, with a range's lock
@@ -185,6 +176,11 @@ class driver_base : public invalidation_client<P> {
   virtual void end_unmapping() {}
 
  private:
+  [[nodiscard]] errc serve_missed(cpu_va at, access_kind want, cancellation const* cancel, std::uint32_t terms,
+                                  typename gpusvm<P>::glimpse const& seen, typename gpusvm<P>::section in);
+  [[nodiscard]] errc serve_by_passes(cpu_va at, access_kind want, cancellation const* cancel,
+                                     typename gpusvm<P>::sighting seen);
+  [[nodiscard]] bool binds_at_first(access_kind want) const;
   [[nodiscard]] bool requires_device(access_request const& request) const {
     if (request.want == access_kind::atomic) return true;
     return options_.migrate == migration_mode::required && request.where != prefetch_place::system;

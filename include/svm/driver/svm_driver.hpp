@@ -43,11 +43,6 @@ class svm_driver final : public driver_base<P> {
   void finish_invalidation(notifier<P>& owner, invalidation const& event) noexcept override SVM_REQUIRES(owner.lock()) {
     finish_invalidating(owner, event, this->collector());
   }
-
- private:
-  using first_look = typename driver_base<P>::first_look;
-
-  [[nodiscard]] errc handle_fault(cpu_va at, access_kind want, cancellation const* cancel, first_look& found);
 };
 
 template <explained_policies P>
@@ -55,22 +50,9 @@ errc svm_driver<P>::fault(cpu_va at, access_kind want, cancellation const* cance
   va_range const where = aligned_block(at, P::mm::page_size);
   auto& observer = this->svm().env().observer;
   observer.record({event_kind::gpu_fault, where});
-  errc e = errc::ok;
-  if (first_look found; is_cancelled(cancel) || !this->is_hit(at, want, found))
-    e = handle_fault(at, want, cancel, found);
+  errc const e = this->serve(at, want, cancel);
   observer.record({event_kind::gpu_fault_end, where, {}, e});
   return e;
-}
-
-/// Out of line, so that a hit does not pay for it.
-template <explained_policies P>
-[[gnu::noinline]] errc svm_driver<P>::handle_fault(cpu_va at, access_kind want, cancellation const* cancel,
-                                                   first_look& found) {
-  if (this->options().read_only && want != access_kind::read) return errc::read_only;
-  if (errc const e = this->bind_first(at, want, found); e != errc::retry) return e;
-  va_range mapped_span = aligned_block(at, P::mm::page_size);
-  return this->handle({at, want, prefetch_place::as_fault, true, cancel, {{}, mapped_span}}, mapped_span,
-                      std::move(found.seen));
 }
 
 }  // namespace svm::inline v0

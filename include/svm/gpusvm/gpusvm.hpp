@@ -93,6 +93,32 @@ class gpusvm {
     notifier_ref<P> around;
     bool is_fresh = false;  ///< nobody has used it
   };
+  // A look without a lock, step by step, for a fault that is to be quick.
+  using section = typename read_domain::section;
+  /// What is around an address, as long as the section is open in which it was seen.
+  struct glimpse {
+    notifier<P>* around = nullptr;
+    range<P>* known = nullptr;
+  };
+  /// \pre no lock of the library held, and in no section
+  [[nodiscard]] section enter_section() {
+    settle_events(env_.mm);
+    return readers_.enter();
+  }
+  void leave_section(section in) { readers_.leave(in); }
+  /// \pre in a section
+  [[nodiscard]] glimpse glance(cpu_va a) const SVM_NO_THREAD_SAFETY_ANALYSIS;
+  /// Tells the device memory of a range, whose mapping's word is `flags`, that it is used; false where that takes a lock.
+  ///
+  /// \pre in a section
+  [[nodiscard]] bool touch_in_section(range<P> const& r, std::uint32_t flags) const {
+    return r.pages_.touch_in_section(flags, touches_in_sections_);
+  }
+  /// Takes references on what was seen, and leaves the section. They are not fresh when all is closed.
+  [[nodiscard]] sighting keep(glimpse const& seen, section in);
+  /// True from the beginning of `close` on.
+  [[nodiscard]] bool is_closed() const { return closed_.load() != 0; }
+
   /// Looks what is around an address, unless what is there serves: without a lock, and without a write but where device
   /// memory hears of its use.
   ///
@@ -104,7 +130,7 @@ class gpusvm {
   /// \errors gone; exists: it serves
   /// \allocs none
   template <class Served>
-  [[nodiscard]] errc look(cpu_va fault, sighting& found, Served const& served) SVM_NO_THREAD_SAFETY_ANALYSIS;
+  [[nodiscard]] errc look(cpu_va fault, sighting& found, Served const& served);
 
   /// Returns the range that covers `fault`, inserting one (and its notifier) when there is none.
   ///

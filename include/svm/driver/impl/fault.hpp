@@ -38,32 +38,57 @@ errc driver_base<P>::handle(access_request request, va_range& mapped_span, typen
 }
 
 template <svm_policies P>
-[[gnu::always_inline]] inline bool driver_base<P>::is_hit(cpu_va at, access_kind want, first_look& found) {
-  found.terms = terms_.load();
-  if (!collector_.is_idle() || attributes_.is_any() || (options_.read_only && want != access_kind::read)) return false;
-  errc const looked = svm_.look(at, found.seen, [want](range<P> const&, std::uint32_t flags) {
-    using mapping = device_mapping<P>;
-    return mapping::allows(flags, want) && (want != access_kind::atomic || mapping::is_own(flags));
-  });
-  if (looked == errc::ok) return false;
-  found.seen.is_fresh = false;
-  return looked == errc::exists && told_again(found.terms).error == errc::ok;
+[[gnu::always_inline]] inline errc driver_base<P>::serve(cpu_va at, access_kind want, cancellation const* cancel) {
+  using mapping = device_mapping<P>;
+  // Before the attributes are looked at.
+  std::uint32_t const terms = terms_.load();
+  bool const is_refused = options_.read_only && want != access_kind::read;
+  if (!collector_.is_idle() || attributes_.is_any() || is_refused || is_cancelled(cancel))
+    return serve_by_passes(at, want, cancel, {});
+  auto section = svm_.enter_section();
+  typename gpusvm<P>::glimpse const seen = svm_.glance(at);
+  if (seen.known == nullptr) return serve_missed(at, want, cancel, terms, seen, section);
+  std::uint32_t const flags = seen.known->mapping().flags();  // where a hit is linearized
+  bool const is_allowed = mapping::allows(flags, want) && (want != access_kind::atomic || mapping::is_own(flags));
+  if (!is_allowed || !svm_.touch_in_section(*seen.known, flags))
+    return serve_missed(at, want, cancel, terms, seen, section);
+  svm_.leave_section(section);
+  if (!svm_.is_closed() && told_again(terms).error == errc::ok) return errc::ok;
+  return serve_by_passes(at, want, cancel, {});
+}
+
+/// Serves a fault that is no hit: makes and binds a range where there is none and its memory stays where it is, or leaves all
+/// to passes. Out of line, so that a hit does not pay for it.
+template <svm_policies P>
+[[gnu::noinline]] errc driver_base<P>::serve_missed(cpu_va at, access_kind want, cancellation const* cancel,
+                                                    std::uint32_t terms, typename gpusvm<P>::glimpse const& seen,
+                                                    typename gpusvm<P>::section in) {
+  typename gpusvm<P>::sighting found = svm_.keep(seen, in);
+  if (!found.is_fresh || !found.around || !binds_at_first(want))
+    return serve_by_passes(at, want, cancel, std::move(found));
+  errc const e = svm_.bind_new(at, *found.around, {.want = want},
+                               {.pages = {.read_only = options_.read_only, .allow_mixed = options_.mixed}},
+                               [this, terms] { return told_again(terms).error == errc::ok; });
+  // What may pass by itself, or needs more than that a range is made, is for passes: they find what there is now.
+  if (detail::may_pass(e) || detail::is_for_get_pages(e) || e == errc::dma_map_failed)
+    return serve_by_passes(at, want, cancel, {});
+  return e;
 }
 
 template <svm_policies P>
-errc driver_base<P>::bind_first(cpu_va at, access_kind want, first_look& found) {
+[[gnu::noinline]] errc driver_base<P>::serve_by_passes(cpu_va at, access_kind want, cancellation const* cancel,
+                                                       typename gpusvm<P>::sighting seen) {
+  if (options_.read_only && want != access_kind::read) return errc::read_only;
+  va_range mapped_span = aligned_block(at, P::mm::page_size);
+  return handle({at, want, prefetch_place::as_fault, true, cancel, {{}, mapped_span}}, mapped_span, std::move(seen));
+}
+
+/// True when no fault for this access moves the memory of a new range.
+template <svm_policies P>
+bool driver_base<P>::binds_at_first(access_kind want) const {
   bool const moves = migrating_policies<P> && options_.migrate != migration_mode::never;
-  bool const stays = !moves && options_.migrate != migration_mode::required && want != access_kind::atomic;
-  bool const has_account = options_.limits.device_memory != byte_count{UINT64_MAX};
-  if (!found.seen.is_fresh || !found.seen.around || !stays || has_account) return errc::retry;
-  errc const e =
-      svm_.bind_new(at, *found.seen.around, {.want = want}, {.pages = {.read_only = options_.read_only,
-                                                                        .allow_mixed = options_.mixed}},
-                    [this, &found] { return told_again(found.terms).error == errc::ok; });
-  if (e == errc::ok) return e;
-  found.seen = {};  // there may be a range now
-  // What may pass by itself, or else needs more than a range that is new, is for a pass.
-  return detail::may_pass(e) || detail::is_for_get_pages(e) || e == errc::dma_map_failed ? errc::retry : e;
+  bool const has_account = options_.limits.device_memory != byte_count{UINT64_MAX};  // which is opened before
+  return !moves && !has_account && options_.migrate != migration_mode::required && want != access_kind::atomic;
 }
 
 /// Whether what was found under `terms` still counts.

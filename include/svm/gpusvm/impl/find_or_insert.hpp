@@ -174,28 +174,40 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
 }
 
 template <explained_policies P>
+[[gnu::always_inline]] inline auto gpusvm<P>::glance(cpu_va a) const SVM_NO_THREAD_SAFETY_ANALYSIS->glimpse {
+  notifier<P>* const n = notifiers_.find_unlocked(a, notifier_nodes_.layout());
+  return {n, n == nullptr ? nullptr : n->ranges_.find_unlocked(a, range_nodes_.layout())};
+}
+
+template <explained_policies P>
+auto gpusvm<P>::keep(glimpse const& seen, section in) -> sighting {
+  sighting kept;
+  if (seen.known != nullptr)
+    kept.known = range_ref<P>::share(*seen.known);
+  else if (seen.around != nullptr)
+    kept.around = notifier_ref<P>::share(*seen.around);
+  readers_.leave(in);
+  kept.is_fresh = !is_closed();
+  return kept;
+}
+
+template <explained_policies P>
 template <class Served>
-[[gnu::always_inline]] inline errc gpusvm<P>::look(cpu_va fault, sighting& found, Served const& served) SVM_NO_THREAD_SAFETY_ANALYSIS {
-  found.is_fresh = true;
-  settle_events(env_.mm);
+errc gpusvm<P>::look(cpu_va fault, sighting& found, Served const& served) {
+  section in = enter_section();
+  glimpse const seen = glance(fault);
   bool is_hit = false;
-  bool is_touched = true;
-  auto section = readers_.enter();
-  // Whatever is found here has its index's reference until the section is left.
-  if (notifier<P>* const n = notifiers_.find_unlocked(fault, notifier_nodes_.layout()); n != nullptr) {
-    if (range<P>* const r = n->ranges_.find_unlocked(fault, range_nodes_.layout()); r == nullptr) {
-      found.around = notifier_ref<P>::share(*n);
-    } else {
-      std::uint32_t const flags = r->pages_.flags();  // where a hit is linearized
-      is_hit = served(std::as_const(*r), flags);
-      is_touched = is_hit && r->pages_.touch_in_section(flags, touches_in_sections_);
-      if (!is_touched) found.known = range_ref<P>::share(*r);
+  if (seen.known != nullptr) {
+    std::uint32_t const flags = seen.known->pages_.flags();
+    is_hit = served(std::as_const(*seen.known), flags);
+    if (is_hit && touch_in_section(*seen.known, flags)) {
+      leave_section(in);
+      return is_closed() ? errc::gone : errc::exists;
     }
   }
-  readers_.leave(section);
-  if (closed_.load() != 0) return errc::gone;
-  if (is_hit && !is_touched) is_hit = touch_if_served(*found.known, served);
-  return is_hit ? errc::exists : errc::ok;
+  found = keep(seen, in);
+  if (!found.is_fresh) return errc::gone;
+  return is_hit && touch_if_served(*found.known, served) ? errc::exists : errc::ok;
 }
 
 /// Tells the device memory of a range that it is used, if the range still serves.
