@@ -5,8 +5,12 @@
 
 #include <svm/gpusvm/gpusvm.hpp>
 
+#include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -50,8 +54,8 @@ struct scene {
     options.migrate = svm::migration_mode::never;
     options.check_pages_threshold = {};
     byte_count const chunks[] = {byte_count{page_bytes}};
-    auto const shape =
-        svm::gpusvm_layout::make(va_range{cpu_va{}, byte_count{std::uint64_t{1} << 31}}, byte_count{2 << 20}, chunks, byte_count{page_bytes});
+    auto const shape = svm::gpusvm_layout::make(va_range{cpu_va{}, byte_count{std::uint64_t{1} << 31}},
+                                                byte_count{2 << 20}, chunks, byte_count{page_bytes});
     REQUIRE(shape);
     mm.add_vma(base, 64 << 20);
     memory.hook = [this](std::size_t) { ++allocations; };
@@ -96,6 +100,21 @@ TEST_SUITE("gpusvm/hit") {
       CHECK(done.sections == 1);
       CHECK(s.allocations == 0);
     }
+  }
+
+  TEST_CASE("a fault that makes a range takes two locks, and the heap has no part in it once the driver is warm") {
+    scene s;
+    for (std::uint64_t n = 0; n < 3; ++n) REQUIRE(s.fault(n) == errc::ok);
+    s.remove(2);
+    s.mover->readers().synchronize();
+    auto const done = s.counted_fault(2);
+    CHECK(done.exclusive == 2);  // of the pool of ranges, and of the notifier
+    CHECK(done.shared == 0);
+    CHECK(done.sections == 1);
+    // References of the notifier, taken twice and given once; of the range, taken and given; the word of the mapping, when it
+    // is mapped and when it is bound; two keys and two entries of a bucket.
+    CHECK(done.written == 3 + 2 + 2 + 4);
+    CHECK(s.allocations == 0);
   }
 
   TEST_CASE("a fault on a range that is not bound any more is no hit") {
@@ -169,5 +188,121 @@ TEST_SUITE("gpusvm/hit") {
     CHECK(s.waiting() > 0);
     s.driver->close();
     CHECK(s.waiting() == 0);
+  }
+
+  TEST_CASE("a batch of faults on ranges that are bound takes no lock, and one section") {
+    scene s;
+    for (std::uint64_t n = 0; n < 40; ++n) REQUIRE(s.fault(n) == errc::ok);
+    std::vector<svm::fault_request> requests;
+    for (std::uint64_t n = 40; n-- > 0;) requests.push_back({page_at(n), access_kind::write});
+    std::vector<errc> results(requests.size(), errc::lost);
+    counting_lock::done = {};
+    s.allocations = 0;
+    CHECK(s.driver->fault_batch(requests, results) == requests.size());
+    CHECK(std::ranges::count(results, errc::ok) == 40);
+    CHECK(counting_lock::done.exclusive + counting_lock::done.shared == 0);
+    CHECK(counting_lock::done.written == 0);
+    CHECK(counting_lock::done.sections == 1);
+    CHECK(s.allocations == 0);
+  }
+
+  TEST_CASE("a batch of faults without ranges binds eight of them in one hold of their notifier's lock") {
+    // Two notifiers, in which there is a range already; the addresses come in no order, and some twice.
+    constexpr std::uint64_t second = 512;
+    auto const requests_of = [](std::initializer_list<std::uint64_t> pages) {
+      std::vector<svm::fault_request> all;
+      for (std::uint64_t const n : pages) all.push_back({page_at(n), access_kind::write});
+      return all;
+    };
+    auto const requests = requests_of({3, second + 9, 1, 3, second + 1, 5, 7, 1});
+    auto const run = [&](bool together) {
+      scene s;
+      REQUIRE(s.fault(100) == errc::ok);
+      REQUIRE(s.fault(second + 100) == errc::ok);
+      std::vector<errc> results(requests.size(), errc::lost);
+      counting_lock::done = {};
+      if (together)
+        CHECK(s.driver->fault_batch(requests, results) == requests.size());
+      else
+        for (std::size_t i = 0; i < requests.size(); ++i)
+          results[i] = s.driver->fault(requests[i].at, requests[i].want);
+      auto const done = counting_lock::done;
+      CHECK(std::ranges::count(results, errc::ok) == 8);
+      CHECK(s.driver->svm().check());
+      for (svm::fault_request const& r : requests) {
+        auto const found = s.driver->svm().find(r.at);
+        REQUIRE(found);
+        CHECK(found->mapping().has(svm::page_flag::bound));
+      }
+      return done;
+    };
+    auto const alone = run(false);
+    auto const together = run(true);
+    CHECK(together.notifiers == 2);
+    CHECK(together.sections == 1 + 2);
+    CHECK(alone.notifiers >= 6);
+    CHECK(alone.sections == 8);
+    CHECK(together.exclusive < alone.exclusive);
+  }
+
+  TEST_CASE("a batch answers each request for itself, whatever the others are") {
+    scene s;
+    REQUIRE(s.fault(0) == errc::ok);
+    std::vector<svm::fault_request> const requests{{base + byte_count{std::uint64_t{1} << 29}, access_kind::read},
+                                                   {page_at(5), access_kind::write},
+                                                   {page_at(0), access_kind::read},
+                                                   {cpu_va{std::uint64_t{1} << 40}, access_kind::read},
+                                                   {page_at(6), access_kind::atomic},
+                                                   {cpu_va{4096}, access_kind::read}};
+    std::vector<errc> results(requests.size(), errc::lost);
+    CHECK(s.driver->fault_batch(requests, results) == 2);
+    CHECK(results ==
+          std::vector{errc::no_vma, errc::ok, errc::ok, errc::outside_window, errc::no_atomics, errc::no_vma});
+    CHECK(s.driver->fault_batch({}, {}) == 0);
+  }
+
+  TEST_CASE("a batch that is larger than a block is served whole, and so is one that advice keeps from being quick") {
+    for (bool const advised : {false, true}) {
+      scene s;
+      svm::span_attributes said{};
+      said.preferred = svm::preferred_place::system;
+      if (advised) REQUIRE(s.driver->advise({base, byte_count{page_bytes}}, said) == errc::ok);
+      std::vector<svm::fault_request> requests;
+      for (std::uint64_t i = 0; i < 200; ++i) requests.push_back({page_at(i * 37 % 200), access_kind::write});
+      std::vector<errc> results(requests.size(), errc::lost);
+      CHECK(s.driver->fault_batch(requests, results) == 200);
+      CHECK(s.driver->svm().check());
+      CHECK(std::ranges::count(results, errc::ok) == 200);
+    }
+  }
+
+  TEST_CASE("an event between the looks of a batch and its hold lets each fault be served by itself") {
+    scene s;
+    REQUIRE(s.fault(100) == errc::ok);
+    bool disturbed = false;
+    s.mm.walk = [&](policies::mm::request const& r, policies::mm::sink& found) {
+      if (!std::exchange(disturbed, true)) s.mm.invalidate(va_range{page_at(2), byte_count{page_bytes}});
+      policies::mm::fill(r.span, found);
+      return errc::ok;
+    };
+    std::vector<svm::fault_request> const requests{{page_at(1), access_kind::write}, {page_at(2), access_kind::write}};
+    std::vector<errc> results(2, errc::lost);
+    CHECK(s.driver->fault_batch(requests, results) == 2);
+    CHECK(disturbed);
+    CHECK(s.driver->svm().find(page_at(1))->mapping().has(svm::page_flag::bound));
+    CHECK(s.driver->svm().find(page_at(2))->mapping().has(svm::page_flag::bound));
+  }
+
+  TEST_CASE("a batch that meets the limit of ranges serves as many as fit, and leaves nothing of the others") {
+    svm::driver_options options;
+    options.limits.ranges = 4;
+    scene s{options};
+    REQUIRE(s.fault(100) == errc::ok);
+    std::vector<svm::fault_request> requests;
+    for (std::uint64_t n = 0; n < 6; ++n) requests.push_back({page_at(n), access_kind::write});
+    std::vector<errc> results(requests.size(), errc::lost);
+    CHECK(s.driver->fault_batch(requests, results) == 3);
+    CHECK(results[3] == errc::quota_exceeded);
+    CHECK(policies::range_data::live == 4);
   }
 }

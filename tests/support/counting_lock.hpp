@@ -16,7 +16,8 @@ namespace support {
 struct lock_counts {
   std::uint64_t exclusive = 0;  ///< locks taken
   std::uint64_t shared = 0;
-  std::uint64_t written = 0;  ///< atomic words; a lock is none of them
+  std::uint64_t notifiers = 0;  ///< of those, locks of rank notifier
+  std::uint64_t written = 0;    ///< atomic words; a lock is none of them
   std::uint64_t sections = 0;
   std::uint64_t synchronized = 0;
 };
@@ -28,7 +29,10 @@ struct counting_lock {
   template <svm::lock_rank Rank>
   class SVM_CAPABILITY("mutex") mutex {
    public:
-    void lock() SVM_ACQUIRE() { ++done.exclusive; }
+    void lock() SVM_ACQUIRE() {
+      ++done.exclusive;
+      if (Rank == svm::lock_rank::notifier) ++done.notifiers;
+    }
     void unlock() SVM_RELEASE() {}
     [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) {
       ++done.exclusive;
@@ -39,7 +43,10 @@ struct counting_lock {
   template <svm::lock_rank Rank>
   class SVM_CAPABILITY("mutex") shared_mutex : public mutex<Rank> {
    public:
-    void lock_shared() SVM_ACQUIRE_SHARED() { ++done.shared; }
+    void lock_shared() SVM_ACQUIRE_SHARED() {
+      ++done.shared;
+      if (Rank == svm::lock_rank::notifier) ++done.notifiers;
+    }
     void unlock_shared() SVM_RELEASE_SHARED() {}
     [[nodiscard]] bool try_lock_shared() {
       ++done.shared;

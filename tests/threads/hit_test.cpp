@@ -45,7 +45,8 @@ class stage : public svm::mock::machine<svm::mock::rank_checked<Lock>> {
   }
 
   void map() {
-    auto const made = this->process.mmap(all_pages, svm::mock::protection::read_write, svm::mock::mapping_kind::anon, base);
+    auto const made =
+        this->process.mmap(all_pages, svm::mock::protection::read_write, svm::mock::mapping_kind::anon, base);
     if (made.error != sys::ok) ++wrong;
   }
   void write_all() {

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include <svm/base/dump.hpp>
 #include <svm/driver/attributes.hpp>
@@ -38,6 +40,12 @@ struct driver_options {
   bool mixed = false;       ///< system and device pages may stand in one range; a migration moves only what differs
   bool peers_push = false;  ///< in a migration between devices the source copies
   driver_limits limits{};
+};
+
+/// One access of a GPU that faulted.
+struct fault_request {
+  cpu_va at;
+  access_kind want = access_kind::read;
 };
 
 /// What a prefetch did, beside how it ended.
@@ -168,6 +176,12 @@ class driver_base : public invalidation_client<P> {
   /// Serves a fault. Where the access is allowed already, that is found without a lock, and nothing is written but a use of
   /// device memory.
   [[nodiscard]] errc serve(cpu_va at, access_kind want, cancellation const* cancel);
+  /// How many faults of a batch are looked at together.
+  static constexpr std::size_t fault_block = 64;
+  /// Serves faults together; see `svm_driver::fault_batch`.
+  ///
+  /// \pre at most fault_block requests, and as many answers
+  void serve_block(std::span<fault_request const> requests, std::span<errc> answers, cancellation const* cancel);
   [[nodiscard]] bool is_suspended() const { return (terms_.load() & suspended) != 0; }
 
   /// Called around what takes mappings from the device although no event of the mm asked for it, with a range's lock
@@ -181,6 +195,26 @@ class driver_base : public invalidation_client<P> {
   [[nodiscard]] errc serve_by_passes(cpu_va at, access_kind want, cancellation const* cancel,
                                      typename gpusvm<P>::sighting seen);
   [[nodiscard]] bool binds_at_first(access_kind want) const;
+  [[nodiscard]] bool is_hit(range<P> const& r, access_kind want) const;
+  /// Faults that are served together, in the order of their addresses, and what is known of each: a bit.
+  struct fault_group {
+    std::span<fault_request const> requests;
+    std::span<errc> answers;
+    std::span<std::uint8_t const> order;
+    cancellation const* cancel;
+    std::uint32_t terms;         ///< those from before the first look
+    std::uint64_t answered = 0;  ///< by what stands in `answers`
+    std::uint64_t known = 0;     ///< there was a range at the first look
+
+    [[nodiscard]] fault_request const& request(std::size_t k) const { return requests[order[k]]; }
+    [[nodiscard]] bool is_in(std::uint64_t set, std::size_t k) const { return (set >> order[k] & 1) != 0; }
+    void answer(std::size_t k, errc e) {
+      answers[order[k]] = e;
+      answered |= std::uint64_t{1} << order[k];
+    }
+  };
+  void find_hits(fault_group& group);
+  [[nodiscard]] std::size_t bind_new(fault_group& group, std::size_t first);
   [[nodiscard]] bool requires_device(access_request const& request) const {
     if (request.want == access_kind::atomic) return true;
     return options_.migrate == migration_mode::required && request.where != prefetch_place::system;
@@ -240,4 +274,5 @@ class driver_base : public invalidation_client<P> {
 
 #include <svm/driver/impl/dump.hpp>
 #include <svm/driver/impl/fault.hpp>
+#include <svm/driver/impl/fault_batch.hpp>
 #include <svm/driver/impl/prefetch.hpp>

@@ -302,8 +302,8 @@ class device_mapping : public list_hook<device_mapping<P>> {
   further_memory* further_ = nullptr;  // made for the first mixed mapping, and kept
   // `memory_` where it is the device's own and the only one: a reader in a section may touch it.
   typename P::lock::template atomic<memory*> touchable_{nullptr};
-  dma_addr iova_base_{};               // of the reservation that the system's pages are linked in
-  byte_count iova_size_{};             // none: each was mapped by itself
+  dma_addr iova_base_{};    // of the reservation that the system's pages are linked in
+  byte_count iova_size_{};  // none: each was mapped by itself
   byte_count iova_linked_{};
   dma_direction direction_ = dma_direction::bidirectional;
   bool fetched_ = false;

@@ -108,6 +108,8 @@ class gpusvm {
   void leave_section(section in) { readers_.leave(in); }
   /// \pre in a section
   [[nodiscard]] glimpse glance(cpu_va a) const SVM_NO_THREAD_SAFETY_ANALYSIS;
+  /// The same for who looks at many addresses in one section, most often side by side; `seen` is what was seen last.
+  void glance(cpu_va a, glimpse& seen) const SVM_NO_THREAD_SAFETY_ANALYSIS;
   /// Tells the device memory of a range, whose mapping's word is `flags`, that it is used; false where that takes a lock.
   ///
   /// \pre in a section
@@ -329,6 +331,8 @@ class gpusvm {
   [[nodiscard]] bool check();
 
  private:
+  friend class new_ranges<P>;
+
   struct notifier_traits {
     using entry = notifier<P>;
     using address = cpu_va;

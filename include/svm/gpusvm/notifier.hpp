@@ -192,6 +192,7 @@ class notifier final : public invalidation_target, private retire_hook {
 
  private:
   friend class gpusvm<P>;
+  friend class new_ranges<P>;
   friend class range<P>;
   template <svm_policies Q>
   friend class faulted_in;

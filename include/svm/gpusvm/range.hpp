@@ -19,6 +19,8 @@ template <svm_policies P>
 class notifier;
 template <explained_policies P>
 class gpusvm;
+template <explained_policies P>
+class new_ranges;
 
 /// What became of a range; sticky.
 enum class range_flag : std::uint32_t {
@@ -82,6 +84,7 @@ class range : public list_hook<range<P>>, private retire_hook {
  private:
   friend class notifier<P>;
   friend class gpusvm<P>;
+  friend class new_ranges<P>;
   template <svm_policies Q>
   friend class locked_range;
 

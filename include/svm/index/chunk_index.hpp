@@ -93,7 +93,10 @@ class chunk_index {
   [[nodiscard]] static result<reserved_nodes> reserve(pool& nodes) { return nodes.reserve(room); }
   /// Makes a reservation that was used, or an empty one, good for one insertion again.
   [[nodiscard]] errc replenish(reserved_nodes& nodes) const { return replenish(pool_, nodes); }
-  [[nodiscard]] static errc replenish(pool& from, reserved_nodes& nodes) { return from.replenish(nodes, room); }
+  /// \param insertions  that it is to be good for
+  [[nodiscard]] static errc replenish(pool& from, reserved_nodes& nodes, std::size_t insertions = 1) {
+    return from.replenish(nodes, {{room.of[0] * insertions, room.of[1] * insertions}});
+  }
 
   /// Inserts an object, unless entries overlap it: then returns the lowest of those, and changes nothing.
   ///

@@ -21,7 +21,9 @@ struct index_watch : readers_lock::watch {};
 
 /// For a lock policy of programs whose orders of steps are searched: it is told.
 template <class LockPolicy>
-requires requires { typename LockPolicy::structure; }
+requires requires {
+  typename LockPolicy::structure;
+}
 struct index_watch<LockPolicy> : LockPolicy::structure {};
 
 /// The words of a `chunk_index` that is read in sections of a `read_domain`, and where its nodes wait for those.
@@ -52,7 +54,7 @@ struct section_readers {
         return value_.load();
     }
     void store(T value) {
-      if constexpr (requires(storage& s) { s.store_release(value); })
+      if constexpr (requires(storage & s) { s.store_release(value); })
         value_.store_release(value);
       else
         value_.store(value);
@@ -142,7 +144,7 @@ struct section_readers {
 
 /// How an index is read in sections: where the domain has no state there is one thread, and nothing can wait.
 template <class LockPolicy>
-using sections_of = std::conditional_t<std::is_empty_v<typename LockPolicy::read_domain>, readers_lock,
-                                       section_readers<LockPolicy>>;
+using sections_of =
+    std::conditional_t<std::is_empty_v<typename LockPolicy::read_domain>, readers_lock, section_readers<LockPolicy>>;
 
 }  // namespace svm::inline v0::detail

@@ -37,9 +37,19 @@ errc driver_base<P>::handle(access_request request, va_range& mapped_span, typen
   }
 }
 
+/// True when an access is allowed already; then the device memory that it uses was told.
+///
+/// \pre in a read section in which the range was found
+template <svm_policies P>
+[[gnu::always_inline]] inline bool driver_base<P>::is_hit(range<P> const& r, access_kind want) const {
+  using mapping = device_mapping<P>;
+  std::uint32_t const flags = r.mapping().flags();  // where a hit is linearized
+  bool const is_allowed = mapping::allows(flags, want) && (want != access_kind::atomic || mapping::is_own(flags));
+  return is_allowed && svm_.touch_in_section(r, flags);
+}
+
 template <svm_policies P>
 [[gnu::always_inline]] inline errc driver_base<P>::serve(cpu_va at, access_kind want, cancellation const* cancel) {
-  using mapping = device_mapping<P>;
   // Before the attributes are looked at.
   std::uint32_t const terms = terms_.load();
   bool const is_refused = options_.read_only && want != access_kind::read;
@@ -47,11 +57,7 @@ template <svm_policies P>
     return serve_by_passes(at, want, cancel, {});
   auto section = svm_.enter_section();
   typename gpusvm<P>::glimpse const seen = svm_.glance(at);
-  if (seen.known == nullptr) return serve_missed(at, want, cancel, terms, seen, section);
-  std::uint32_t const flags = seen.known->mapping().flags();  // where a hit is linearized
-  bool const is_allowed = mapping::allows(flags, want) && (want != access_kind::atomic || mapping::is_own(flags));
-  if (!is_allowed || !svm_.touch_in_section(*seen.known, flags))
-    return serve_missed(at, want, cancel, terms, seen, section);
+  if (seen.known == nullptr || !is_hit(*seen.known, want)) return serve_missed(at, want, cancel, terms, seen, section);
   svm_.leave_section(section);
   if (!svm_.is_closed() && told_again(terms).error == errc::ok) return errc::ok;
   return serve_by_passes(at, want, cancel, {});

@@ -143,7 +143,8 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
   for (detail::retry_budget budget{env_.clock};;) {
     if (is_cancelled(options.cancel)) return errc::interrupted;
     if (!seen.is_fresh)
-      if (errc const e = look(fault, seen, [](range<P> const&, std::uint32_t) { return false; }); e != errc::ok) return e;
+      if (errc const e = look(fault, seen, [](range<P> const&, std::uint32_t) { return false; }); e != errc::ok)
+        return e;
     seen.is_fresh = false;
     if (seen.known) return known_range(std::move(seen.known), fault, options);
     result<candidate> home =
@@ -177,6 +178,14 @@ template <explained_policies P>
 [[gnu::always_inline]] inline auto gpusvm<P>::glance(cpu_va a) const SVM_NO_THREAD_SAFETY_ANALYSIS->glimpse {
   notifier<P>* const n = notifiers_.find_unlocked(a, notifier_nodes_.layout());
   return {n, n == nullptr ? nullptr : n->ranges_.find_unlocked(a, range_nodes_.layout())};
+}
+
+template <explained_policies P>
+void gpusvm<P>::glance(cpu_va a, glimpse& seen) const SVM_NO_THREAD_SAFETY_ANALYSIS {
+  if (seen.known != nullptr && seen.known->interval().contains(a)) return;
+  if (seen.around == nullptr || !seen.around->interval().contains(a))
+    seen.around = notifiers_.find_unlocked(a, notifier_nodes_.layout());
+  seen.known = seen.around == nullptr ? nullptr : seen.around->ranges_.find_unlocked(a, range_nodes_.layout());
 }
 
 template <explained_policies P>
