@@ -5,7 +5,6 @@
 /// The interval index by itself, for programs of one thread that take memory from the heap.
 
 #include <svm/index/interval_index.hpp>
-#include <svm/index/section_readers.hpp>
 #include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>
 

@@ -41,8 +41,8 @@ class svm_driver final : public driver_base<P> {
   /// Serves many GPU faults: `results[i]` says how `requests[i]` ended, as `fault` says it.
   ///
   /// They are taken in the order of their addresses, up to `fault_block` together. Those that are allowed already are found
-  /// in one read section. New ranges of a notifier whose memory stays where it is are inserted, mapped and bound in one
-  /// hold of its lock, up to `new_ranges::most` of them. The others are served one by one.
+  /// in one read section. Where memory stays, new ranges of a notifier are inserted, mapped and bound in one hold of its
+  /// lock, up to `new_ranges::most` of them. The others are served one by one.
   ///
   /// \return how many were served
   /// \pre    no lock of the library held; as many results as requests
