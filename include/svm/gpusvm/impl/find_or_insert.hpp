@@ -278,9 +278,10 @@ auto gpusvm<P>::make_plan(notifier<P>& home, bool is_fresh, cpu_va fault, lookup
   shared_guard const map_guard{env_.mm.map_lock()};
   result<vma_info> const vma = permitted_vma(fault, options);
   if (!vma) return vma.error();
-  va_range const window = options.within == nullptr ? shape_.window() : shape_.window().intersection(*options.within);
-  va_range const bounds = vma->extent.intersection(home.interval()).intersection(window);
-  va_range const chunk = detail::choose_chunk(shape_.chunks(), fault, bounds, [&](va_range chosen) {
+  // A chunk that holds the address lies inside the notifier, which is aligned and no smaller than any.
+  va_range const chunk = detail::choose_chunk(shape_.chunks(), fault, vma->extent, [&](va_range chosen) {
+    if (!shape_.window().contains(chosen)) return false;
+    if (options.within != nullptr && !options.within->contains(chosen)) return false;
     if (!is_fresh) {
       shared_guard const guard{home.lock_};
       if (home.ranges_.first_overlap(chosen) != nullptr) return false;
