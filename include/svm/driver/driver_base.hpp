@@ -196,11 +196,11 @@ class driver_base : public invalidation_client<P> {
                                      typename gpusvm<P>::sighting seen);
   [[nodiscard]] bool binds_at_first(access_kind want) const;
   [[nodiscard]] bool is_hit(range<P> const& r, access_kind want) const;
-  /// Faults that are served together, in the order of their addresses, and what is known of each: a bit.
+  /// Faults that are served together, and what is known of each: a bit.
   struct fault_group {
     std::span<fault_request const> requests;
     std::span<errc> answers;
-    std::span<std::uint8_t const> order;
+    std::span<std::uint8_t const> order;  ///< by address, of those that were not answered at the first look
     cancellation const* cancel;
     std::uint32_t terms;         ///< those from before the first look
     std::uint64_t answered = 0;  ///< by what stands in `answers`

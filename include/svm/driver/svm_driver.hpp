@@ -40,9 +40,9 @@ class svm_driver final : public driver_base<P> {
 
   /// Serves many GPU faults: `results[i]` says how `requests[i]` ended, as `fault` says it.
   ///
-  /// They are taken in the order of their addresses, up to `fault_block` together. Those that are allowed already are found
-  /// in one read section. Where memory stays, new ranges of a notifier are inserted, mapped and bound in one hold of its
-  /// lock, up to `new_ranges::most` of them. The others are served one by one.
+  /// Up to `fault_block` are taken together. Those that are allowed already are found in one read section; the others are
+  /// served in the order of their addresses. Where memory stays, new ranges of a notifier are inserted, mapped and bound
+  /// in one hold of its lock, up to `new_ranges::most` of them. What is left is served one by one.
   ///
   /// \return how many were served
   /// \pre    no lock of the library held; as many results as requests

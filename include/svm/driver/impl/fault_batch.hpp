@@ -19,38 +19,39 @@ void driver_base<P>::serve_block(std::span<fault_request const> requests, std::s
                                  cancellation const* cancel) {
   static_assert(fault_block <= 64);
   SVM_ASSERT_OP(requests.size(), <=, fault_block);
-  std::uint8_t indices[fault_block];
+  fault_group group{requests, answers, {}, cancel, terms_.load()};
+  bool const is_plain = collector_.is_idle() && !attributes_.is_any() && !options_.read_only && !is_cancelled(cancel);
+  if (is_plain) find_hits(group);
+  // What is left, in order.
+  std::uint8_t left[fault_block];
   std::uint8_t scratch[fault_block];
-  std::span<std::uint8_t> const order{indices, requests.size()};
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint8_t>(i);
-  detail::sort(order, std::span<std::uint8_t>{scratch},
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < requests.size(); ++i)
+    if ((group.answered >> i & 1) == 0) left[count++] = static_cast<std::uint8_t>(i);
+  detail::sort(std::span{left, count}, std::span<std::uint8_t>{scratch},
                [&](std::uint8_t a, std::uint8_t b) { return requests[a].at < requests[b].at; });
-
-  fault_group group{requests, answers, order, cancel, terms_.load()};
-  if (collector_.is_idle() && !attributes_.is_any() && !options_.read_only && !is_cancelled(cancel)) {
-    find_hits(group);
-    for (std::size_t k = 0; k < order.size();) k = bind_new(group, k);
-  }
-  for (std::size_t k = 0; k < order.size(); ++k)
+  group.order = {left, count};
+  for (std::size_t k = 0; is_plain && k < count;) k = bind_new(group, k);
+  for (std::size_t k = 0; k < count; ++k)
     if (!group.is_in(group.answered, k)) group.answer(k, serve(group.request(k).at, group.request(k).want, cancel));
 }
 
-/// Answers the requests that are served already, by one look at all: who is beside another needs no descent, or half of one.
+/// Answers the requests that are served already, by one look at all: who is beside the one before needs no descent, or
+/// half of one.
 template <svm_policies P>
 void driver_base<P>::find_hits(fault_group& group) {
   std::uint64_t hits = 0;
   auto section = svm_.enter_section();
   typename gpusvm<P>::glimpse seen;
-  for (std::uint8_t const i : group.order) {
+  for (std::size_t i = 0; i < group.requests.size(); ++i) {
     svm_.glance(group.requests[i].at, seen);
     if (seen.known == nullptr) continue;
     group.known |= std::uint64_t{1} << i;
+    group.answers[i] = errc::ok;
     if (is_hit(*seen.known, group.requests[i].want)) hits |= std::uint64_t{1} << i;
   }
   svm_.leave_section(section);
-  if (svm_.is_closed() || told_again(group.terms).error != errc::ok) return;
-  for (std::size_t k = 0; k < group.order.size(); ++k)
-    if (group.is_in(hits, k)) group.answer(k, errc::ok);
+  if (!svm_.is_closed() && told_again(group.terms).error == errc::ok) group.answered = hits;
 }
 
 /// Makes ranges for requests from the first one on that have none, in one notifier, and answers those that are bound.
