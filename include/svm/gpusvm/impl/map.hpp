@@ -106,7 +106,7 @@ errc device_mapping<P>::map(std::span<run const> found, page_options const& want
   if ((flags & detail::bit(page_flag::system)) == 0) space.release_iova();
   iova_base_ = space.base_;
   iova_size_ = std::exchange(space.size_, {});  // goes with the blocks, whatever happens
-  bool const takes_room = found.size() > 1;  // there is always room for one
+  bool const takes_room = found.size() > 1 || blocks_.has_array();  // for one there is room without
   if (takes_room) blocks_.swap(space.blocks_);
   if (space.further_ != nullptr) space.further_->count = 0;
   scope_guard undo{[&] {
