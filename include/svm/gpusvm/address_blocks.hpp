@@ -46,6 +46,8 @@ class address_blocks {
     count_ = capacity_ = 0;
   }
 
+  /// True when it has memory of the allocator.
+  [[nodiscard]] bool has_array() const { return more_ != nullptr; }
   [[nodiscard]] std::span<device_address const> all() const { return {more_ == nullptr ? &only_ : more_, count_}; }
   /// Puts one behind the others.
   ///

@@ -27,7 +27,12 @@ struct page_options {
   cancellation const* cancel = nullptr;
 };
 
-/// The state of a `device_mapping`, one word, so that a reader without a lock sees a consistent set.
+/// The state of a `device_mapping`, one word, so that a reader without a lock sees a consistent set. This is the one place
+/// that says what it means.
+///
+/// A word with `bound` says that at the moment of the load the device's page table allows these accesses to the whole
+/// span: it is stored after `device::commit`, and cleared before `device::invalidate`. So a fault that finds it is served
+/// with that load (`gpusvm::look`), and nothing else need hold: not that the range stays, nor that it is in the index.
 enum class page_flag : std::uint32_t {
   mapped = 1,          ///< DMA mappings exist
   valid = 2,           ///< the device may use them
@@ -99,6 +104,18 @@ class device_mapping : public list_hook<device_mapping<P>> {
   /// The same of flags that were read before.
   [[nodiscard]] static constexpr bool is_bound(std::uint32_t flags, mapping_access permitted) {
     return (flags & bound_bits) == bits_of(access_for(flags, permitted));
+  }
+  /// True when the device's page table allows an access, by flags that were read before.
+  [[nodiscard]] static constexpr bool allows(std::uint32_t flags, access_kind want) {
+    constexpr auto bit_of = [](access_kind k) { return detail::bit(page_flag::bound) << static_cast<unsigned>(k); };
+    static_assert(bit_of(access_kind::write) == detail::bit(page_flag::bound_write));
+    static_assert(bit_of(access_kind::atomic) == detail::bit(page_flag::bound_atomic));
+    return (flags & bit_of(want)) != 0;
+  }
+  /// True when all of the memory is the device's own, by flags that were read before.
+  [[nodiscard]] static constexpr bool is_own(std::uint32_t flags) {
+    return (flags & (detail::bit(page_flag::device) | detail::bit(page_flag::system) | detail::bit(page_flag::peer))) ==
+           detail::bit(page_flag::device);
   }
   /// All flags of one moment.
   [[nodiscard]] std::uint32_t flags() const { return flags_.load(); }
@@ -216,6 +233,15 @@ class device_mapping : public list_hook<device_mapping<P>> {
     return true;
   }
 
+  /// The same without a lock, for who found `flags` in a read section. False where only `touch_locked` can tell: the memory
+  /// does not wait for sections, is another device's, or of several allocations; or the mapping has changed.
+  [[nodiscard]] bool touch_in_section(std::uint32_t flags, bool memory_waits) const {
+    if ((flags & detail::bit(page_flag::device)) == 0) return true;  // system memory need not hear that it is used
+    memory* const own = memory_waits ? touchable_.load() : nullptr;
+    if (own != nullptr) own->touch();
+    return own != nullptr;
+  }
+
   /// Ends the DMA mappings, if there are any.
   ///
   /// \pre the device has forgotten the span
@@ -261,6 +287,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   }
   void use_memory(memory& used, resources& space);
   void forget_memory() {
+    if (memory_ != nullptr) touchable_.store(nullptr);
     if (memory_ != nullptr) std::exchange(memory_, nullptr)->put();
     if (further_ != nullptr) further_->count = 0;
   }
@@ -273,8 +300,10 @@ class device_mapping : public list_hook<device_mapping<P>> {
   blocks blocks_;
   memory* memory_ = nullptr;           // the device memory that is mapped, kept with `get`
   further_memory* further_ = nullptr;  // made for the first mixed mapping, and kept
-  dma_addr iova_base_{};               // of the reservation that the system's pages are linked in
-  byte_count iova_size_{};             // none: each was mapped by itself
+  // `memory_` where it is the device's own and the only one: a reader in a section may touch it.
+  typename P::lock::template atomic<memory*> touchable_{nullptr};
+  dma_addr iova_base_{};    // of the reservation that the system's pages are linked in
+  byte_count iova_size_{};  // none: each was mapped by itself
   byte_count iova_linked_{};
   dma_direction direction_ = dma_direction::bidirectional;
   bool fetched_ = false;

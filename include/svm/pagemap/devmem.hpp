@@ -9,6 +9,7 @@
 #include <svm/base/construct.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/refcount.hpp>
+#include <svm/base/retire_list.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/cancellation.hpp>
 #include <svm/concepts/policies.hpp>
@@ -66,18 +67,20 @@ class [[nodiscard]] device_allocation {
 /// One allocation of device memory and its pages, counted.
 ///
 /// References: the builder's, until it lets go; the zdd's, until no page is live (`detached`); and one of each thread
-/// that found the allocation in the migrator's list. Memory goes back to the pagemap when it detaches; the object
-/// itself with the last reference, so that a waiter may still ask `is_detached()`.
+/// that found the allocation in the migrator's list. Memory goes back to the pagemap when it detaches. The object itself
+/// goes after the last reference, so that a waiter may still ask `is_detached()`: when no reader of the migrator's domain
+/// can touch it any more.
 ///
 /// Invariants: 1. it stands in the migrator's list only while it is finished and not detached. 2. it is detached once.
 /// \source drm_pagemap.c, struct drm_pagemap_devmem; the memory is released before `detached` is announced
 template <migrating_policies P>
-class devmem : public list_hook<devmem<P>> {
+class devmem : public list_hook<devmem<P>>, private retire_hook {
  public:
   using page = typename P::mm::page;
 
   devmem(migrator<P>& owner, device_allocation<P> allocation, byte_count size, bool piecewise)
-      : owner_(owner),
+      : retire_hook(&devmem::end),
+        owner_(owner),
         allocation_(std::move(allocation)),
         size_(size),
         piecewise_(piecewise),
@@ -96,10 +99,12 @@ class devmem : public list_hook<devmem<P>> {
   [[nodiscard]] std::uint32_t references() const { return references_.value(); }
   void get() { references_.get(); }
   [[nodiscard]] bool try_get() { return references_.try_get(); }
+  /// \pre no lock of rank leaf_allocator or later held
   void put() {
     if (!references_.put()) return;
     migrator<P>& owner = owner_;
-    detail::destroy(owner.env().memory, this);
+    pages_.clear();
+    owner.readers().retire(*this);
     owner.put();
   }
 
@@ -142,6 +147,11 @@ class devmem : public list_hook<devmem<P>> {
  private:
   friend class zdd<P>;
   friend class migrator<P>;
+
+  static void end(retire_hook& hook) noexcept {
+    devmem& ended = static_cast<devmem&>(hook);
+    detail::destroy(ended.owner_.env().memory, &ended);
+  }
 
   /// Comes with the last put of a block, from any context.
   void page_freed([[maybe_unused]] page first, [[maybe_unused]] page_order order) {

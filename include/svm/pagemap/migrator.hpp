@@ -70,10 +70,15 @@ class migrator {
       : env_(env), owner_(owner), options_(options) {}
   migrator(migrator const&) = delete;
   migrator& operator=(migrator const&) = delete;
-  /// \pre no allocation is left
-  ~migrator() { SVM_ASSERT(references_.value() <= 1); }
+  /// \pre no allocation is left; no lock of the library held
+  ~migrator() {
+    readers_.synchronize();
+    SVM_ASSERT(references_.value() <= 1);
+  }
 
   [[nodiscard]] environment<P>& env() { return env_; }
+  /// What the bookkeeping of an allocation waits for when its memory has gone back: who is in a section may touch it.
+  [[nodiscard]] auto& readers() { return readers_; }
 
   /// How many references there are: the owner's, one of each allocation, and one of each mapping of its memory. Advisory.
   [[nodiscard]] std::uint32_t references() const { return references_.value(); }
@@ -207,6 +212,7 @@ class migrator {
   typename P::lock::template atomic<std::uint32_t> taken_{0};  // allocations that have device memory, or are about to
   typename P::lock::template atomic<std::uint32_t> unbound_{0};
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
+  typename P::lock::read_domain readers_;
 };
 
 template <migrating_policies P>

@@ -106,11 +106,12 @@ errc device_mapping<P>::map(std::span<run const> found, page_options const& want
   if ((flags & detail::bit(page_flag::system)) == 0) space.release_iova();
   iova_base_ = space.base_;
   iova_size_ = std::exchange(space.size_, {});  // goes with the blocks, whatever happens
-  blocks_.swap(space.blocks_);
+  bool const takes_room = found.size() > 1 || blocks_.has_array();  // for one there is room without
+  if (takes_room) blocks_.swap(space.blocks_);
   if (space.further_ != nullptr) space.further_->count = 0;
   scope_guard undo{[&] {
     unmap_blocks();
-    blocks_.swap(space.blocks_);
+    if (takes_room) blocks_.swap(space.blocks_);
     forget_memory();
   }};
   for (run const& r : found)
@@ -120,6 +121,8 @@ errc device_mapping<P>::map(std::span<run const> found, page_options const& want
       if (errc const e = env_.device.sync_iova(iova_base_, iova_linked_); e != errc::ok) return e;
   undo.dismiss();
   if (space.further_ != nullptr) std::swap(further_, space.further_);
+  bool const is_one = further_ == nullptr || further_->count == 0;
+  if (memory_ != nullptr && is_one && (flags & detail::bit(page_flag::peer)) == 0) touchable_.store(memory_);
   flags_.store(flags);
   return errc::ok;
 }
