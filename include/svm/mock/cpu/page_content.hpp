@@ -36,10 +36,9 @@ class page_content {
     bytes_ = new std::byte[PageBytes]{};
     owns_ = true;
   }
-  /// In bytes that somebody else keeps.
+  /// In bytes that somebody else keeps, and that are zero: they are not touched before somebody writes.
   void make(std::byte* kept) {
     drop();
-    std::memset(kept, 0, PageBytes);
     bytes_ = kept;
     owns_ = false;
   }
