@@ -2,16 +2,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstdint>
-#include <iterator>
-#include <map>
-#include <numeric>
-#include <set>
 #include <utility>
-#include <vector>
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/pagemap.hpp>
@@ -20,6 +14,8 @@
 #include <svm/mock/gpu/gpu.hpp>
 #include <svm/mock/gpu/iommu.hpp>
 #include <svm/mock/cpu/physical_memory.hpp>
+#include <svm/mock/machine/number_map.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 #include <svm/mock/machine/random.hpp>
 #include <svm/mock/machine/steps.hpp>
 
@@ -70,15 +66,16 @@ class vram {
     std::uint32_t const id = next_id_++;
     taken_.clear();
     free_.take(count, taken_);
-    frames_.even_out(taken_);
-    allocations_.emplace_hint(allocations_.end(), id, frame_runs{taken_});
+    std::span<std::uint32_t const> const taken{taken_.data(), taken_.size()};
+    frames_.even_out(taken);
+    allocations_.emplace(id, taken);
     for (std::uint32_t const n : taken_) {
       if (auto& content = frames_.at(n).content; engine_.late)
         content.fill(frames_.garbage);
       else
         content.clear();
     }
-    if (engine_.late) unclear_.insert(id);
+    if (engine_.late) unclear_.emplace(id);
     return memory{id};
   }
 
@@ -90,9 +87,11 @@ class vram {
     for (frame_runs::run const& r : found->second.all())
       for (std::uint32_t i = 0; i < r.count; ++i) {
         std::uint32_t const n = r.first + i;
-        unsigned const order = std::min({static_cast<unsigned>(std::countr_zero(n)),
-                                         static_cast<unsigned>(std::bit_width(r.count - i)) - 1u,
-                                         unsigned{physical_memory<Lock, PageBytes>::max_order.value}});
+        auto const aligned = static_cast<unsigned>(std::countr_zero(n));
+        auto const left = static_cast<unsigned>(std::bit_width(r.count - i)) - 1u;
+        unsigned order = physical_memory<Lock, PageBytes>::max_order.value;
+        if (aligned < order) order = aligned;
+        if (left < order) order = left;
         out[r.place + i] = {frames_.handle(n), {static_cast<std::uint8_t>(order)}};
       }
     return errc::ok;
@@ -129,7 +128,7 @@ class vram {
     steps_.at(step::clearing);
     if (failures_.strikes(failure::clear)) return errc::copy_failed;
     exclusive_guard const guard{lock_};
-    if (unclear_.erase(m.id) != 0) clear_locked(allocations_[m.id]);
+    if (unclear_.erase(m.id)) clear_locked(allocations_[m.id]);
     return errc::ok;
   }
 
@@ -219,9 +218,9 @@ class vram {
   typename Lock::template mutex<lock_rank::leaf_device_memory> lock_;
   random draw_;  // under lock_
   device_blocks free_;
-  std::vector<std::uint32_t> taken_;                 // by the allocation that is being made
-  std::map<std::uint32_t, frame_runs> allocations_;  // by number, which is the order of making
-  std::set<std::uint32_t> unclear_;                  // numbers of those that read as garbage still
+  plain_list<std::uint32_t> taken_;     // by the allocation that is being made
+  number_map<frame_runs> allocations_;  // by number, which is the order of making
+  number_set unclear_;                  // numbers of those that read as garbage still
   std::uint32_t next_id_ = 1;
   std::atomic<std::uint64_t> peer_maps_{0};
 };
@@ -232,11 +231,11 @@ errc vram<Lock, PageBytes, Coherent>::copy(std::span<copy_block<page> const> job
   if (is_gone()) return errc::device_gone;
   if (job.empty()) report_.violation("O-13", "an empty copy job is submitted");
   if (failures_.strikes(failure::copy)) return errc::copy_failed;
-  std::vector<std::size_t> order(job.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
+  plain_list<std::size_t> order;
+  for (std::size_t b = 0; b < job.size(); ++b) order.push_back(b);
   if (engine_.late) {
     exclusive_guard const guard{lock_};
-    for (std::uint32_t const id : unclear_) clear_locked(allocations_[id]);
+    for (auto const& unclear : unclear_) clear_locked(allocations_[unclear.first]);
     unclear_.clear();
     for (std::size_t n = order.size(); n > 1; --n) std::swap(order[n - 1], order[draw_.below(n)]);
   }
