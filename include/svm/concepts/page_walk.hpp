@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
+#include <type_traits>
 
 #include <svm/config.hpp>
 #include <svm/concepts/run_sink.hpp>
@@ -72,6 +74,34 @@ class page_walk final : public run_sink<typename M::page> {
   }
 };
 
+namespace detail {
+
+/// Room for runs on the stack. Most walks write one of them, so they are not made before.
+template <class Page, std::size_t Count>
+class run_room {
+ public:
+  using run = page_run<Page>;
+
+  run_room() {
+    if constexpr (!lives_when_written)
+      for (run& r : all()) ::new (&r) run{};
+  }
+  run_room(run_room const&) = delete;
+  run_room& operator=(run_room const&) = delete;
+  ~run_room() {
+    if constexpr (!lives_when_written)
+      for (run& r : all()) r.~run();
+  }
+  [[nodiscard]] std::span<run> all() { return {reinterpret_cast<run*>(bytes_), Count}; }
+
+ private:
+  static constexpr bool lives_when_written = std::is_trivially_copyable_v<run>;
+
+  alignas(run) std::byte bytes_[Count * sizeof(run)];
+};
+
+}  // namespace detail
+
 /// Calls `visit(page_run const&)` for what is present of a span and what is absent, ascending, until it returns false. A
 /// run may come in several pieces.
 ///
@@ -79,14 +109,14 @@ class page_walk final : public run_sink<typename M::page> {
 /// \allocs none: the runs pass through a small array on the stack, so that no shortage of memory can stop it
 template <class M, class Visit>
 void for_each_run(M& mm, va_range span, Visit&& visit) {
-  page_run<typename M::page> room[16];
-  page_walk<M> walk{span, room};
+  detail::run_room<typename M::page, 16> room;
+  page_walk<M> walk{span, room.all()};
   while (!walk.is_complete()) {
     mm.snapshot(walk.rest(), walk);
     walk.finish();
     for (page_run<typename M::page> const& r : walk.runs())
       if (!visit(r)) return;
-    walk.resume(room);
+    walk.resume(room.all());
   }
 }
 
