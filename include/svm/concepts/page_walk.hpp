@@ -31,7 +31,7 @@ class page_walk final : public run_sink<typename M::page> {
   page_walk(va_range span, std::span<run> room) : base(span, room, M::page_size, page_at) {}
 
   /// True when the runs cover the span.
-  [[nodiscard]] bool is_complete() const { return this->done_ == this->all_; }
+  [[nodiscard]] bool is_complete() const { return this->left_ == 0; }
   /// True when a run was turned away for want of room.
   [[nodiscard]] bool is_full() const { return this->full_; }
   /// Where the walk goes on.
@@ -45,27 +45,30 @@ class page_walk final : public run_sink<typename M::page> {
     SVM_ASSERT(!is_complete());
     return *va_range::from_bounds(reached(), this->span_.last());
   }
+  /// True when all runs are of one place, owner and owner object, so that the first stands for the others.
+  [[nodiscard]] bool is_uniform() const { return this->uniform_; }
   [[nodiscard]] std::span<run const> runs() const { return {this->room_.data(), this->used_}; }
   /// How many more runs there can be at most.
-  [[nodiscard]] std::size_t most_further_runs() const { return this->all_ - this->done_; }
+  [[nodiscard]] std::size_t most_further_runs() const { return this->left_; }
 
   /// Goes on in other room.
   ///
   /// \param used  how many of its first elements are the last runs so far
   void resume(std::span<run> room, std::size_t used = 0) {
     SVM_ASSERT(used <= room.size());
+    if (used != this->used_) this->uniform_ = false;  // what is not there any more cannot be compared with
     this->room_ = room;
     this->used_ = used;
     this->full_ = false;
   }
   /// Starts anew, in the room that it has.
   void restart() {
-    this->done_ = 0;
     resume(this->room_);
+    this->start_anew();
   }
   /// The mm had no more to add: the rest of the span is absent. For want of room that may be turned away too.
   void finish() {
-    if (!is_full()) static_cast<void>(this->add_absent(this->all_ - this->done_));
+    if (!is_full()) static_cast<void>(this->add_absent(this->left_));
   }
 
  private:

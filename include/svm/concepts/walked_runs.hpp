@@ -37,7 +37,8 @@ class walked_runs {
     std::size_t const used = all().size();
     scratch_array<run, Allocator> larger{memory_};
     std::size_t const further = walk_.most_further_runs();
-    if (!larger.reserve(used + (further < growth * used ? further : growth * used))) return errc::no_memory;
+    if (!larger.reserve_for_overwrite(used + (further < growth * used ? further : growth * used)))
+      return errc::no_memory;
     for (std::size_t i = 0; i < used; ++i) larger[i] = all()[i];
     more_.swap(larger);
     walk_.resume({more_.data(), more_.size()}, used);
@@ -45,7 +46,7 @@ class walked_runs {
   }
 
  private:
-  static constexpr std::size_t growth = 7;
+  static constexpr std::size_t growth = 31;  // one array does for 2 MiB of small pages
 
   Allocator& memory_;
   run_room<typename M::page, runs_on_stack> own_;

@@ -62,9 +62,7 @@ class migration_arrays {
   [[nodiscard]] static constexpr std::size_t bytes(std::size_t count) {
     return pagemaps_at(count) + count * sizeof(pagemap*);
   }
-  // Each array begins at a multiple of what it needs where the memory does.
-  static constexpr std::size_t alignment = alignof(std::max_align_t);
-  static_assert(alignof(slot) <= alignment && alignof(block) <= alignment);
+  static constexpr std::size_t alignment = alignof(slot) > alignof(block) ? alignof(slot) : alignof(block);
 
   [[nodiscard]] bool grow(std::size_t count) {
     clear();

@@ -57,7 +57,7 @@ auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& 
     errc const e = insert(home, room, r, sequence, [&] {
       home->lock_.assert_held_shared();
       if (!is_ready || !may_bind()) return;
-      made.bound = r.pages_.map(found.all(), binds.pages, space);
+      made.bound = r.pages_.map(found.all(), binds.pages, space, found.walk().is_uniform());
       made.is_settled = !detail::is_for_get_pages(made.bound);
       if (made.bound == errc::ok) r.pages_.commit_locked(home->lock_, r.interval(), binds.permitted);
     });
