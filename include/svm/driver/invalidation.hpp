@@ -6,7 +6,6 @@
 
 #include <svm/base/intrusive_chain.hpp>
 #include <svm/driver/garbage_collector.hpp>
-#include <svm/gpusvm/impl/fetch_pages.hpp>
 #include <svm/gpusvm/notifier.hpp>
 
 namespace svm::inline v0 {
@@ -67,15 +66,19 @@ void end_mappings(notifier<P>& owner, invalidation const& event, typename P::dev
   owner.for_each_range_locked(event.span, [&](range<P>& r) {
     owner.lock().assert_held();
     owner.for_each_mapping_locked(r, [&](device_mapping<P>& p) {
-      if (&p.env().device != &device) {
-        drop_mapping(p, r.interval());
-      } else if (p.is_linked()) {  // another one for the same device
-        if (!p.invalidate()) return;
-        touched.add(r);
-        is_all = false;
-      } else if (p.give_up()) {
+      if (&p.env().device == &device && !p.is_linked()) {
+        if (!p.give_up()) return;
         touched.add(r);
         given_up.push_back(p);
+        return;
+      }
+      if (!p.invalidate()) return;
+      if (&p.env().device != &device) {
+        p.env().device.invalidate(r.interval());
+        p.unmap();
+      } else {  // a further one for the same device
+        touched.add(r);
+        is_all = false;
       }
     });
   });

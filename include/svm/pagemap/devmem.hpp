@@ -87,6 +87,18 @@ class devmem : public list_hook<devmem<P>> {
     for (std::size_t i = 0; i < count; ++i) ::new (&pages[i]) device_page<page>{};
     return ::new (place) devmem(owner, std::move(allocation), size, piecewise, {pages, count});
   }
+  /// \param room  for its pages; none has room for none
+  devmem(migrator<P>& owner, device_allocation<P> allocation, byte_count size, bool piecewise,
+         std::span<device_page<page>> room = {})
+      : owner_(owner),
+        allocation_(std::move(allocation)),
+        size_(size),
+        piecewise_(piecewise),
+        room_(room),
+        zdd_(*this) {
+    owner_.get();
+    owner_.memory_taken();
+  }
   devmem(devmem const&) = delete;
   devmem& operator=(devmem const&) = delete;
   ~devmem() {
@@ -149,18 +161,6 @@ class devmem : public list_hook<devmem<P>> {
  private:
   friend class zdd<P>;
   friend class migrator<P>;
-
-  devmem(migrator<P>& owner, device_allocation<P> allocation, byte_count size, bool piecewise,
-         std::span<device_page<page>> room)
-      : owner_(owner),
-        allocation_(std::move(allocation)),
-        size_(size),
-        piecewise_(piecewise),
-        room_(room),
-        zdd_(*this) {
-    owner_.get();
-    owner_.memory_taken();
-  }
 
   // Where the pages lie in the memory of the object, and how large and how aligned that is.
   [[nodiscard]] static constexpr std::size_t pages_at() {
