@@ -95,7 +95,8 @@ errc gpusvm<P>::insert_bound(notifier<P>& home, range<P>& made, std::uint64_t se
   return insert([&] {
     home.lock_.assert_held_shared();
     if (!outcome.is_ready) return;
-    outcome.bound = may_bind() ? made.pages_.map(found.all(), binds.pages, space) : errc::retry;
+    outcome.bound =
+        may_bind() ? made.pages_.map(found.all(), binds.pages, space, found.walk().is_uniform()) : errc::retry;
     if (outcome.bound == errc::ok) made.pages_.commit_locked(home.lock_, made.interval(), binds.permitted);
   });
 }
