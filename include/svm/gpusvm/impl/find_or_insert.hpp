@@ -191,7 +191,7 @@ void gpusvm<P>::glance(cpu_va a, glimpse& seen) const SVM_NO_THREAD_SAFETY_ANALY
 }
 
 template <explained_policies P>
-auto gpusvm<P>::keep(glimpse const& seen, section in) -> sighting {
+auto gpusvm<P>::keep(glimpse const& seen, section& in) -> sighting {
   sighting kept;
   if (seen.known != nullptr)
     kept.known = range_ref<P>::share(*seen.known);
