@@ -123,10 +123,7 @@ class devmem : public list_hook<devmem<P>>, private retire_hook {
   void put() {
     if (!references_.put()) return;
     migrator<P>& owner = owner_;
-    if (!is_detached()) {  // nobody but its builder had it
-      give_back();
-      detached_.store(1);
-    }
+    if (!is_detached()) give_back();  // nobody but its builder had it
     owner.readers().retire(*this);
     owner.put();
   }
@@ -196,12 +193,12 @@ class devmem : public list_hook<devmem<P>>, private retire_hook {
   void detach() {
     owner_.unlist(*this);
     give_back();
-    detached_.store(1);
     put();  // the zdd's reference; may end the life of this object
   }
   void give_back() {
     allocation_.release();
     owner_.memory_returned();
+    detached_.store(1);
   }
 
   migrator<P>& owner_;

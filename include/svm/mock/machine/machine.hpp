@@ -214,10 +214,10 @@ class machine : public machine_base<Lock, PageBytes> {
   /// \errors those of svm_driver::fault; device_gone; busy when an event took the mapping away each time. Where faults
   ///         are fatal: no_access (nothing is mapped for it), read_only (the driver's), those of queue_driver::restore
   [[nodiscard]] errc gpu_load(task& t, std::size_t n, cpu_va a, std::span<std::byte> into) {
-    return serve(t, n, a, access_kind::read, [&](gpu_type& g, bool* waits) { return g.load(a, into, waits); });
+    return serve(t, n, a, access_kind::read, [=](gpu_type& g, bool* waits) { return g.load(a, into, waits); });
   }
   [[nodiscard]] errc gpu_store(task& t, std::size_t n, cpu_va a, std::span<std::byte const> from) {
-    return serve(t, n, a, access_kind::write, [&](gpu_type& g, bool* waits) { return g.store(a, from, waits); });
+    return serve(t, n, a, access_kind::write, [=](gpu_type& g, bool* waits) { return g.store(a, from, waits); });
   }
   [[nodiscard]] errc gpu_atomic_add(task& t, std::size_t n, cpu_va a, std::uint64_t value, std::uint64_t& old) {
     return serve(t, n, a, access_kind::atomic,
@@ -306,22 +306,32 @@ class machine : public machine_base<Lock, PageBytes> {
       for (auto const& v : t.views) v->in_charge().close();
     for (task& t : tasks_) exit(t);
   }
+  // Inlined with the access, whose span would else be read from memory right after its halves were written there.
   template <class Access>
-  [[nodiscard]] errc serve(task& t, std::size_t n, cpu_va a, access_kind want, Access&& access_memory) {
-    constexpr int tries = 64;
+  [[nodiscard, gnu::always_inline]] errc serve(task& t, std::size_t n, cpu_va a, access_kind want,
+                                               Access&& access_memory) {
     view& v = *t.views[n];
     if (v.queues) return wait_and_access(v, n, a, want, access_memory);
-    for (int i = 0; i < tries; ++i) {
+    if (frames.links().is_unplugged(static_cast<unsigned>(n))) return errc::device_gone;
+    return access_memory(v.device, nullptr) ? errc::ok : fault_and_access(v, n, a, want, access_memory);
+  }
+  /// Lets the driver serve an access that faulted, and tries again, as often as it takes.
+  template <class Access>
+  [[nodiscard, gnu::noinline]] errc fault_and_access(view& v, std::size_t n, cpu_va a, access_kind want,
+                                                     Access& access_memory) {
+    constexpr int tries = 64;
+    for (int i = 1;; ++i) {
+      if (errc const e = v.driver.fault(a, want); e != errc::ok) return e;
+      if (i == tries) return errc::busy;
       if (i > 1) lets_others_go<Lock>("retry of an access");
       if (frames.links().is_unplugged(static_cast<unsigned>(n))) return errc::device_gone;
       if (access_memory(v.device, nullptr)) return errc::ok;
-      if (errc const e = v.driver.fault(a, want); e != errc::ok) return e;
     }
-    return errc::busy;
   }
   /// An access by a queue, which the driver's worker lets run before, where it stands still or would fault.
   template <class Access>
-  [[nodiscard]] errc wait_and_access(view& v, std::size_t n, cpu_va a, access_kind want, Access& access_memory) {
+  [[nodiscard, gnu::noinline]] errc wait_and_access(view& v, std::size_t n, cpu_va a, access_kind want,
+                                                    Access& access_memory) {
     constexpr int tries = 64;
     if (options_.driver.read_only && want != access_kind::read) return errc::read_only;
     errc restored = errc::ok;
