@@ -4,7 +4,7 @@
 """Checks that every name outside of `detail` has a comment, and that Doxygen's words are written as they are meant.
 
 A name at namespace scope has a `///` above one of its declarations, or a `///<` behind it. Above means: with nothing but
-remarks for clang-format between. Of the headers in an `impl` folder nothing is asked.
+remarks for clang-format and lines of the preprocessor between. Of the headers in an `impl` folder nothing is asked.
 
 Usage: check_documented.py ROOT | --self-test
 """
@@ -18,7 +18,7 @@ from checking import line_of, report, self_test
 
 # What comments say with a backslash: the aliases of docs/Doxyfile.in, and what Doxygen has itself.
 KNOWN = {"pre", "errors", "allocs", "complexity", "source", "param", "tparam", "return", "see", "invariant"}
-_REMARK = re.compile(r"\s*// clang-format (on|off)$")
+_REMARK = re.compile(r"\s*// clang-format (on|off)$|#")
 _WORD = re.compile(r"^[ \t]*///.*?(?<![`\w\"'])\\([a-z]+)\b", re.MULTILINE)
 
 
@@ -67,6 +67,7 @@ PLANTS = [
     ("none", _plant("class lamp {};"), ["a.hpp:2: lamp has no comment"]),
     ("a remark that is no documentation", _plant("// Shines.\nclass lamp {};"), ["lamp has no comment"]),
     ("a remark for the formatter between", _plant("/// Shines.\n// clang-format off\nclass lamp {};"), []),
+    ("a condition between", _plant("/// Shines.\n#if LIT\nclass lamp {};\n#endif"), []),
     ("a blank line between", _plant("/// Shines.\n\nclass lamp {};"), ["lamp has no comment"]),
     ("behind it", _plant("inline constexpr int watts = 40;  ///< of power"), []),
     ("the neighbour's, behind it", _plant("inline constexpr int volts = 1;  ///< x\ninline constexpr int watts = 40;"), ["a.hpp:3: watts"]),
