@@ -61,6 +61,7 @@ class Consumers:
     def __init__(self, root: Path, work: Path, compiler: list[str]):
         self.root, self.work, self.compiler = root, work, compiler
         self.prefix = work / "prefix"
+        self.features = ["-Dexamples=disabled", "-Dtests=disabled", "-Dbenchmarks=disabled"]
         self.cxx = {"CXX": " ".join(compiler), "PKG_CONFIG_PATH": ""}
         self.installed = {**self.cxx, "PKG_CONFIG_PATH": str(self.prefix / "share/pkgconfig")}
         self.version = run(sys.executable, root / "include/version.py", root / "include/svm/version.hpp").strip()
@@ -100,19 +101,19 @@ class Consumers:
         return source / "build"
 
     def _repository(self) -> str:
-        """The address of a repository whose branch main has the tree."""
+        """The address of a repository whose branch main has what a consumer and a release need of the tree."""
         origin = self.work / "origin.git"
         if not origin.exists():
             run("git", "init", "-q", "--bare", "-b", "main", origin)
+            kept = ("include", "meson.build", "meson_options.txt", "LICENSE", "README.md")
             git = ["git", f"--git-dir={origin}", f"--work-tree={self.root}", "-c", "user.name=a", "-c", "user.email=a@b"]
-            run(*git, "-c", "core.bare=false", "add", "-A", self.root)
+            run(*git, "-c", "core.bare=false", "add", *(self.root / name for name in kept))
             run(*git, "-c", "core.bare=false", "commit", "-q", "-m", "A copy")
         return origin.as_uri()
 
     def the_install_holds_every_header_and_nothing_else_in_include(self) -> None:
         build = self.work / "build"
-        features = ["-Dexamples=disabled", "-Dtests=disabled", "-Dbenchmarks=disabled"]
-        run("meson", "setup", build, self.root, "--prefix", self.prefix, *features, **self.cxx)
+        run("meson", "setup", build, self.root, "--prefix", self.prefix, *self.features, **self.cxx)
         run("meson", "install", "-C", build)
         expect_files(files_below(self.prefix / "include"), self.headers, "installed headers")
 
@@ -280,7 +281,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/top-config.cmake DESTINATION share/cma
         for name, mask, zone in (("one", "022", "UTC"), ("two", "077", "Asia/Tokyo")):
             clone = self.work / f"release-{name}"
             run("sh", "-ec", f"umask {mask}; git clone -q '{self._repository()}' '{clone}'", TZ=zone)
-            run("meson", "setup", clone / "build", clone, **self.cxx)
+            run("meson", "setup", clone / "build", clone, *self.features, **self.cxx)
             run("sh", "-ec", f"umask {mask}; meson dist -C '{clone}/build' --no-tests --formats xztar", TZ=zone)
             (archive,) = (clone / "build/meson-dist").glob("*.tar.xz")
             made.append((archive.name, archive.read_bytes()))
