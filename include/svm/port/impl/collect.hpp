@@ -217,7 +217,7 @@ void page_migration<Self, Frames, PageLock>::settle(std::span<slot> slots) {
       };
       if (!machine_frames().is_mapped_locked(slots[i].source))
         let_go_locked(block, slot_state::raced, freed);  // an unmap came first
-      else if (std::ranges::any_of(block, is_in_use))
+      else if (std::any_of(block.begin(), block.end(), is_in_use))
         let_go_locked(block, slot_state::pinned, freed);  // its mappings came faster than they could be followed
     }
   }
