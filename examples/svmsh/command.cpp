@@ -232,7 +232,8 @@ constexpr verb verbs[] = {
     {"tick", form_of("tick"), true,
      [](line_parser& p, parse_context const&) -> action { return tick_command{.ms = p.number("MS")}; }},
     {"fail", form_of("fail"), true, parse_fail},
-    {"show", form_of("show"), false, [](line_parser& p, parse_context const&) { return parse_show(p); }},
+    {"show", "show ranges|notifiers|vmas|stats [all]|pages ADDR SIZE", false,
+     [](line_parser& p, parse_context const&) { return parse_show(p); }},
     {"expect", "expect [gpuN] ranges|range|no range|notifiers|pages|stat ...", false,
      [](line_parser& p, parse_context const& context) { return parse_expect(p, context); }},
 };

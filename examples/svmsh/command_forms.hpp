@@ -39,11 +39,13 @@ inline constexpr manual_row device_forms[] = {
     {"fail alloc|ram|dma_map|copy|populate|notifier NTH", "let the NTH from now fail, once"},
 };
 inline constexpr manual_row looking_forms[] = {
-    {"show ranges|notifiers|vmas|stats [all]|pages ADDR SIZE", "print them"},
+    {"show ranges|notifiers|vmas", "print them"},
+    {"show stats [all]", "what was counted; all: also what a policy decides"},
+    {"show pages ADDR SIZE", "where they are"},
     {"expect [gpuN] ranges N", "of gpu0, where no gpuN is said"},
     {"expect range ADDR START SIZE vram|ram|mixed|none", "the range that holds ADDR"},
-    {"expect no range ADDR"},
-    {"expect notifiers N"},
+    {"expect no range ADDR", "none holds ADDR"},
+    {"expect notifiers N", "of gpu0"},
     {"expect pages ADDR SIZE none|ram|vramN", "every page of the span is so"},
     {"expect stat NAME ==|!=|<|<=|>|>= VALUE", "one of those that show stats prints"},
 };

@@ -72,14 +72,18 @@ std::string section(std::string_view title, std::vector<manual_row> const& rows,
 
 }  // namespace
 
+std::string section_text(manual_section const& s, palette const& colours) {
+  return section(s.title, s.rows, colours);
+}
+
 std::string main_help(palette const& colours) {
   std::vector<manual_row> verbs;
   for (verb_manual const& v : all_verbs()) verbs.push_back({v.name, v.summary});
   verbs.push_back({"help [VERB]", "the commands and options of a verb"});
   std::vector<manual_row> const options(general_options().begin(), general_options().end());
   std::vector<manual_row> const environment(environment_rows().begin(), environment_rows().end());
-  return paragraph("svmsh - a shell for a simulated machine with a GPU that shares the CPU's memory") + "\n" +
-         colours.title("usage:") + " svmsh VERB [FILE|-] [KEY=VALUE...]\n\n" + section("verbs", verbs, colours) + "\n" +
+  return paragraph("svmsh - " + std::string(program_summary)) + "\n" + colours.title("usage:") +
+         " svmsh VERB [FILE|-] [KEY=VALUE...]\n\n" + section("verbs", verbs, colours) + "\n" +
          section("options", options, colours) + "\n" + section("environment", environment, colours) +
          "\nFILE is - for standard input, which is the default.\n";
 }
@@ -105,16 +109,21 @@ std::string verb_help(verb_manual const& verb, palette const& colours) {
     rest.remove_prefix(std::min(part.size() + 1, rest.size()));
   }
   out += "\n\n" + paragraph(verb.text);
-  for (manual_section const& s : verb.sections) out += "\n" + section(s.title, s.rows, colours);
+  for (manual_section const& s : verb.sections) out += "\n" + section_text(s, colours);
   if (!verb.notes.empty()) out += "\n" + paragraph(verb.notes);
   out += "\n" + section("exit status", verb.statuses, colours);
   if (!verb.examples.empty()) out += "\n" + section("examples", verb.examples, colours);
   return out;
 }
 
-std::string command_help(palette const& colours) {
+std::string command_help(std::string_view word, palette const& colours) {
   std::string out;
-  for (manual_section const& s : scenario_commands()) out += section(s.title, s.rows, colours);
+  for (manual_section s : scenario_commands()) {
+    std::erase_if(s.rows, [word](manual_row const& row) { return row.form.find(word) == std::string_view::npos; });
+    if (!s.rows.empty()) out += section_text(s, colours);
+  }
+  if (out.empty()) return "there is no command with that word; help alone has them all";
+  out.pop_back();
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include "run.hpp"
 #include "suggest.hpp"
 #include "terminal.hpp"
+#include "tour.hpp"
 #include "vm_bind.hpp"
 #include "words.hpp"
 
@@ -36,6 +37,7 @@ constexpr verb verbs[] = {
     {"run", svmsh::run_main},
     {"replay", svmsh::replay_main},
     {"vm_bind", svmsh::vm_bind_main},
+    {"scenarios", svmsh::scenarios_main},
 };
 
 int print(std::string const& text) {

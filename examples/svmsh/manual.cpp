@@ -51,25 +51,24 @@ verb_manual run_manual() {
                            "a line that cannot be understood, or a wrong command line"),
       .examples = {{"svmsh run", "a prompt"},
                    {"svmsh run FILE.svm gpus=2 vram=64M", "a file, on another machine than it asks for"}}};
-  m.sections.push_back({"machine options", machine_rows()});
+  m.sections.push_back({machine_title, machine_rows()});
   return m;
 }
 
 verb_manual replay_manual() {
-  return {
-      .name = "replay",
-      .summary = "replay a memory trace of a real program, as if a GPU ran it",
-      .usage = "[FILE|-] [KEY=VALUE...] [--map FILE.svg] [--timeline FILE.json]",
-      .text =
-          "Replays a memory trace, as written by valgrind --tool=lackey --trace-mem=yes, on the simulated machine. "
-          "Compares every load with what the program stored, and prints what the trace cost: faults, migrations, "
-          "bytes moved.",
-      .sections = {{"output", replay_output_rows()}, {"options", replay_rows()}, {"machine options", machine_rows()}},
-      .notes = {},
-      .statuses = statuses("every load was right and the closing audit is clean", "otherwise",
-                           "a line that cannot be understood, no access at all, or a wrong command line"),
-      .examples = {{"svmsh replay FILE.lackey vram=1M turns=20000 --map map.svg",
-                    "little device memory, CPU and GPU in turns, and a picture"}}};
+  return {.name = "replay",
+          .summary = "replay a memory trace of a real program, as if a GPU ran it",
+          .usage = "[FILE|-] [KEY=VALUE...] [--map FILE.svg] [--timeline FILE.json]",
+          .text =
+              "Replays a memory trace, as written by valgrind --tool=lackey --trace-mem=yes, on the simulated machine. "
+              "Compares every load with what the program stored, and prints what the trace cost: faults, migrations, "
+              "bytes moved.",
+          .sections = {{"output", replay_output_rows()}, {"options", replay_rows()}, {machine_title, machine_rows()}},
+          .notes = {},
+          .statuses = statuses("every load was right and the closing audit is clean", "otherwise",
+                               "a line that cannot be understood, no access at all, or a wrong command line"),
+          .examples = {{"svmsh replay FILE.lackey vram=1M turns=20000 --map map.svg",
+                        "little device memory, CPU and GPU in turns, and a picture"}}};
 }
 
 verb_manual bind_manual() {
@@ -86,6 +85,21 @@ verb_manual bind_manual() {
       .statuses = statuses("all lines were understood, whatever the answers", "the answers could not be written",
                            "a line that cannot be understood, or a wrong command line"),
       .examples = {}};
+}
+
+verb_manual tour_manual() {
+  return {
+      .name = "scenarios",
+      .summary = "list or run the tour: short scenarios, each about one thing",
+      .usage = "[NAME|NUMBER|all]... [--text] [KEY=VALUE...]",
+      .text =
+          "Without a NAME, lists the scenarios that come with svmsh. With one, runs it and shows its lines, each "
+          "above what it printed. With all, runs every one and says how it ended.",
+      .sections = {{"options", {{"--text", "print it, to be changed and run by svmsh run"}}}},
+      .notes = "KEY=VALUE are the machine options of svmsh help run.",
+      .statuses = statuses("all expectations held", "otherwise", "a name that is not there, or a wrong command line"),
+      .examples = {{"svmsh scenarios 1", "run the first"},
+                   {"svmsh scenarios --text 1 > mine.svm", "have it in a file, to change it"}}};
 }
 
 }  // namespace
@@ -110,7 +124,7 @@ std::span<manual_row const> environment_rows() {
 }
 
 std::vector<verb_manual> const& all_verbs() {
-  static std::vector<verb_manual> const verbs = {run_manual(), replay_manual(), bind_manual()};
+  static std::vector<verb_manual> const verbs = {run_manual(), replay_manual(), bind_manual(), tour_manual()};
   return verbs;
 }
 

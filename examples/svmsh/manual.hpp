@@ -10,8 +10,8 @@ namespace svmsh {
 
 /// Something that can be typed: how it is written, and what it does.
 ///
-/// Help, the man page, completions and suggestions are all made of these rows. In a form, capitals stand for something else, and what
-/// is between `|` are the words to choose from: `migrate=on|off|only`.
+/// Help, the man page, completions and suggestions are all made of these rows. In a form, capitals stand for something
+/// else, and what is between `|` are the words to choose from: `migrate=on|off|only`.
 struct manual_row {
   std::string_view form;
   std::string_view text = {};
@@ -37,6 +37,18 @@ struct verb_manual {
   std::vector<manual_row> statuses;
   std::vector<manual_row> examples;
 };
+
+/// What svmsh is, in a phrase and in a paragraph.
+inline constexpr std::string_view program_summary =
+    "a shell for a simulated machine with a GPU that shares the CPU's memory";
+inline constexpr std::string_view program_text =
+    "Runs the shared-virtual-memory algorithms of the svm library on a simulated machine: processes, GPUs, page "
+    "tables, "
+    "device memory, real bytes moving. It needs no GPU. An oracle looks on and names each rule that is broken. FILE is "
+    "- "
+    "for standard input, which is the default.";
+/// The section of machine options, which several verbs have.
+inline constexpr std::string_view machine_title = "machine options";
 
 /// The verbs, in the order in which help lists them.
 [[nodiscard]] std::vector<verb_manual> const& all_verbs();

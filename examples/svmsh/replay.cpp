@@ -3,6 +3,7 @@
 #include "replay.hpp"
 
 #include "console.hpp"
+#include "input.hpp"
 #include "lackey.hpp"
 #include "replay_arguments.hpp"
 #include "replay_engine.hpp"
@@ -20,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -92,8 +94,25 @@ void say_totals(replay_counts const& done, console& out) {
   say(done.broken_rules, "rules were broken");
 }
 
+/// The program that unpacks `file`, if it begins as what that writes.
+std::string unpacker(char const* file) {
+  constexpr std::pair<std::string_view, char const*> kinds[] = {{"\xfd"
+                                                                 "7zXZ",
+                                                                 "xz"},
+                                                                {"\x1f\x8b", "gzip"},
+                                                                {"\x28\xb5\x2f\xfd", "zstd"}};
+  char head[8] = {};
+  if (std::FILE* const f = std::fopen(file, "rb")) {
+    static_cast<void>(std::fread(head, 1, sizeof head - 1, f));
+    std::fclose(f);
+  }
+  for (auto const& [begin, program] : kinds)
+    if (std::string_view(head).starts_with(begin)) return program;
+  return {};
+}
+
 /// Replays every line; the exit status if that ended early.
-std::optional<int> replay_lines(lackey_reader& input, replay_engine& replay, console& out) {
+std::optional<int> replay_lines(char const* file, lackey_reader& input, replay_engine& replay, console& out) {
   switch (replay.serve(input)) {
     case lackey_reader::status::malformed:
       out.complain(input.line_number(), input.error());
@@ -106,7 +125,10 @@ std::optional<int> replay_lines(lackey_reader& input, replay_engine& replay, con
       break;
   }
   if (replay.done().accesses() != 0) return std::nullopt;
-  out.complain("no data access, expected lines such as \" L 1ffefff7d8,8\"");
+  std::string const program = unpacker(file);
+  out.complain(program.empty()
+                   ? "no data access, expected lines such as \" L 1ffefff7d8,8\""
+                   : "no data access, the file is compressed, expected: " + program + " -dc FILE | svmsh replay -");
   return wrong_input;
 }
 
@@ -129,9 +151,10 @@ int replay_main(std::span<char const* const> args) {
   if (std::string const* const why = std::get_if<std::string>(&made)) return refuse(*why);
   replay_engine& replay = **std::get_if<std::unique_ptr<replay_engine>>(&made);
 
+  input_length const length(a->file);
   lackey_reader* running = nullptr;
   lackey_reader input(a->file, [&] {
-    if (running != nullptr) out.progress(running->line_number());
+    if (running != nullptr) out.progress(running->line_number(), length.share(running->bytes_read()));
   });
   running = &input;
   if (!input.error().empty()) return refuse(input.error());
@@ -139,7 +162,7 @@ int replay_main(std::span<char const* const> args) {
   if (a->map && !map.open(*a->map)) return refuse(map.error());
   if (a->timeline && !trace_events.open(*a->timeline)) return refuse(trace_events.error());
 
-  if (std::optional<int> const status = replay_lines(input, replay, out)) return *status;
+  if (std::optional<int> const status = replay_lines(a->file, input, replay, out)) return *status;
   replay.finish();
   std::vector<report_line> const report = make_report(replay.done(), replay.statistics());
   std::vector<std::string> const findings = replay.audit();
@@ -154,8 +177,9 @@ int replay_main(std::span<char const* const> args) {
     out.say(to.error());
     written = false;
   };
-  if (a->map) write(map, draw_svg(past, {a->file, a->settings, report}));
+  if (a->map) write(map, draw_svg(past, {a->file, a->settings, report, a->title ? *a->title : std::string_view{}}));
   if (a->timeline) write(trace_events, events.json(a->file, a->settings));
+  if (a->timeline && written) out.say(*a->timeline + " opens in ui.perfetto.dev and in chrome://tracing");
   say_rate(replay.done().accesses(), input.line_number(), elapsed, out);
   out.flush();
   return replay.done().clean() && findings.empty() && written && !out.output_failed() ? good : bad_result;

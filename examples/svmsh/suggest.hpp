@@ -9,8 +9,8 @@
 
 namespace svmsh {
 
-/// The word of `known` that `word` was most likely meant to be: another case, a beginning that fits only one, or a few letters that
-/// are wrong, missing, too many or in the wrong order.
+/// The word of `known` that `word` was most likely meant to be: another case, a beginning that fits only one, or a few
+/// letters that are wrong, missing, too many or in the wrong order.
 [[nodiscard]] std::optional<std::string_view> nearest(std::string_view word, std::span<std::string_view const> known);
 
 /// ` (did you mean 'WORD'?)`, or nothing.

@@ -8,7 +8,8 @@
 
 namespace svmsh {
 
-/// Colours for what is written to a file descriptor; none unless it is a terminal that has them, and NO_COLOR is not set.
+/// Colours for what is written to a file descriptor; none unless it is a terminal that has them and NO_COLOR is not
+/// set.
 class palette {
  public:
   explicit palette(int file);

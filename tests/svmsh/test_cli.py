@@ -16,7 +16,7 @@ from harness import Tally, run
 svmsh = sys.argv[1]
 tally = Tally()
 
-VERBS = ["run", "replay", "vm_bind"]
+VERBS = ["run", "replay", "vm_bind", "scenarios"]
 
 BAD_LINES = [
     b"frob", b"GC", b"gc now", b"gc -> OOPS", b"gc ->", b"-> EINVAL", b"= 1", b"mmap", b"mmap B", b"mmap 4K 4K",
@@ -177,6 +177,38 @@ def suggestions():
         tally.check(result.status == 2 and b"did you mean" not in result.err, f"no suggestion: {arguments} {text}: {result}")
 
 
+def scenarios():
+    """The tour is in the program: listed, printed, run one by one or all."""
+    listed = run([svmsh, "scenarios"])
+    lines = listed.out.decode().splitlines()
+    good = (listed.status, listed.err) == (0, b"") and max(map(len, lines)) <= 80
+    tally.check(good and any("  01-first-touch  " in line for line in lines), f"the list: {listed}")
+    here = pathlib.Path(__file__).parent.parent.parent / "examples/scenarios"
+    for path in here.rglob("*.svm"):
+        name = str(path.relative_to(here).with_suffix(""))
+        tally.check(any(line.strip().split("  ")[0] == name for line in lines), f"{name} is not in the list")
+    first = (here / "01-first-touch.svm").read_bytes()
+    tally.check(run([svmsh, "scenarios", "--text", "1"]).out == first, "--text prints the file")
+    told = run([svmsh, "scenarios", "1"])
+    answers = run([svmsh, "run"], first).out.splitlines()
+    good = (told.status, told.err) == (0, b"") and told.out.endswith(b"\n01-first-touch: ok\n")
+    shown = told.out.splitlines()
+    good = good and b"cpu fill A 4M 1" in shown and all(line in shown for line in answers) and not any(b"SPDX" in line for line in shown)
+    tally.check(good and shown[0] == b"# First touch: memory appears where it is used first, and moves to the GPU when the GPU faults on it.",
+                f"one scenario: {told}")  # fmt: skip
+    # Each line's answer stands right below it.
+    tally.check(shown.index(b"0x40001") == shown.index(b"gpu read A+2M") + 1, f"answers below their lines: {shown}")
+    every = run([svmsh, "scenarios", "all"])
+    good = every.status == 0 and every.out.count(b": ok\n") == every.out.count(b"\n") == len(list(here.rglob("*.svm")))
+    tally.check(good, f"all: {every}")
+    broken = run([svmsh, "scenarios", "1", "migrate=off"])
+    good = broken.status == 1 and broken.out.endswith(b"01-first-touch: not as expected\n") and b"01-first-touch:" in broken.err
+    tally.check(good, f"on another machine: {broken}")
+    for arguments, says in [(["01-frist-touch"], b"(did you mean '01-first-touch'?)"), (["xyz"], b"expected one of svmsh scenarios"),
+                            (["--frob", "1"], b"no option '--frob'"), (["--text"], b"no NAME"), (["1", "vrma=1M"], b"did you mean 'vram'")]:  # fmt: skip
+        refused(arguments, run([svmsh, "scenarios", *arguments]), b"", b"svmsh: ", says)
+
+
 def outcomes():
     """What is printed, what is reported, and the exit status, where nothing depends on a policy."""
     rows = [
@@ -334,6 +366,7 @@ with tempfile.TemporaryDirectory() as scratch:
 options()
 command_line()
 suggestions()
+scenarios()
 outcomes()
 children()
 output_that_cannot_be_written()
