@@ -70,7 +70,8 @@ std::string rows(std::vector<svmsh::manual_row> const& all) {
 
 std::string man_page() {
   std::string out =
-      ".\\\" SPDX-FileCopyrightText: 2026 The svm authors\n.\\\" SPDX-License-Identifier: MIT\n.TH SVMSH 1 \"" +
+      ".\\\" SPDX-FileCopyrightText: 2026 The svm authors\n.\\\" SPDX-License-"
+      "Identifier: MIT\n.TH SVMSH 1 \"" +
       std::string(date) + "\" \"svm " + svm::version_string + "\" \"svm\"\n.SH NAME\nsvmsh \\- " +
       roff(svmsh::program_summary) + "\n.SH SYNOPSIS\n";
   bool first = true;
