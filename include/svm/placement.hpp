@@ -28,3 +28,4 @@
 #include <svm/placement/thrash_block.hpp>
 #include <svm/placement/thrashing.hpp>
 #include <svm/placement/topology.hpp>
+#include <svm/placement/uvm_options.hpp>
