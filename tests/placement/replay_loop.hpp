@@ -149,6 +149,7 @@ class loop {
         classes_.evicted(*victim, true);
         taken -= 512;
       }
+      if (used_ + need > o_.capacity) leave(b, b.resident - keeps);  // no block fits whole
       return;
     }
     while (used_ + need > o_.capacity) {

@@ -77,7 +77,10 @@ class Device:
 
     def make_room(self, moving: set[int], service: set[int]) -> None:
         if self.order == "uvm":
-            self.make_room_for_block(next(iter(moving)) // BLOCK)
+            block = next(iter(moving)) // BLOCK
+            self.make_room_for_block(block)
+            if len(self.pages) + len(moving) > self.capacity:  # no block fits whole
+                self.drop(self.of_block(block) - service)
             return
         while len(self.pages) + len(moving) > self.capacity:
             victim = self.group(service) if self.order == "density" else self.allocation(service)

@@ -29,7 +29,7 @@ class statistics {
   std::function<void(event const&)> listener;
 
  private:
-  static constexpr std::size_t kinds = static_cast<std::size_t>(event_kind::undisturbed_retry) + 1;
+  static constexpr std::size_t kinds = static_cast<std::size_t>(event_kind::copied) + 1;
   std::array<std::atomic<std::uint64_t>, kinds> counts_{};
   std::array<std::atomic<std::uint64_t>, kinds> bytes_{};
 };

@@ -216,6 +216,9 @@ void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& cha
             v->in_charge().svm().for_each_range(around, [&](range<policies_type> const& r) {
               around = r.interval();
               is_mapped = r.mapping().has(page_flag::mapped);
+              if (r.partial() == nullptr) return;
+              around = {site.at, page_size};
+              is_mapped = r.partial()->mapped().meets(r.partial()->pages_of(around));
             });
           }
           known += is_mapped ? 1 : 0;
