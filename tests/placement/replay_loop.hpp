@@ -92,7 +92,7 @@ class loop {
           {.threshold = o_.threshold});
     auto const fitted = svm::placement::fit({}, faulted, added, there, o_.capacity);
     svm::page_mask const mask = fitted.faulted | fitted.prefetched;
-    if (mask.none()) return;
+    if (mask.none()) return touch(b, there);
     svm::page_mask const moves = mask - b.resident;
     touch(b, mask | there);
     make_room(b, moves.count(), mask | there);

@@ -160,6 +160,7 @@ def replay(addresses: list[int], threshold: int, order: str, size: int, capacity
             local = density({p - base for p in device.of_block(block)}, {p - base for p in faulted}, threshold)
             moved, added = cut(faulted, {p + base for p in local}, there, capacity)
             if not moved:
+                device.touch(there, moment)
                 continue
             service = moved | added | there
             moving = (moved | added) - device.pages

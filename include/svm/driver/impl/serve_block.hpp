@@ -29,8 +29,10 @@ errc block_service<P>::run(service& s, first_look looked) {
     return errc::ok;
   }
   decide(s);
-  eviction.touch(b, s.faulted | s.along | s.named, moment_);
-  if (s.missing.any()) make_room(s, s.faulted | s.along | s.named);
+  // What does not fit at all stays where it is, and is no use of device memory.
+  page_mask const used = s.missing.any() ? s.faulted | s.along | s.named : s.named & s.seen.here;
+  eviction.touch(b, used, moment_);
+  if (s.missing.any()) make_room(s, used);
   errc const e = move_and_map(s);
   if (s.moved.any()) {
     ++counts_.fault_services;

@@ -209,8 +209,8 @@ void machine<Lock, PageBytes, Coherent>::count_single_pages(view& v, range<polic
   }
 }
 
-/// The pages of a range that are mapped one by one are those at which the GPU's page table points, and each is mapped for
-/// DMA (O-20); the whole range is not mapped besides.
+/// Where pages of a range are mapped one by one, the GPU's page table points at just these, and each is mapped for DMA
+/// (O-20). The range is not mapped whole besides.
 ///
 /// \pre nobody works on its pages
 template <lock Lock, std::size_t PageBytes, bool Coherent>
