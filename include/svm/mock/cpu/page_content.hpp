@@ -30,11 +30,8 @@ class page_content {
 
   [[nodiscard]] bool is_made() const { return bytes_ != nullptr; }
   void make() { bytes_ = {std::make_unique<std::byte[]>(PageBytes).release(), {true}}; }
-  /// In bytes that somebody else keeps.
-  void make(std::byte* kept) {
-    std::memset(kept, 0, PageBytes);
-    bytes_ = {kept, {false}};
-  }
+  /// In bytes that somebody else keeps, and that are zero: they are not touched before somebody writes.
+  void make(std::byte* kept) { bytes_ = {kept, {false}}; }
 
   // All that follows needs the bytes.
 

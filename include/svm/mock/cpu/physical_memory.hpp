@@ -18,6 +18,7 @@
 #include <svm/mock/machine/failure.hpp>
 #include <svm/mock/cpu/frame.hpp>
 #include <svm/mock/cpu/free_frames.hpp>
+#include <svm/mock/cpu/lazy_bytes.hpp>
 #include <svm/mock/gpu/links.hpp>
 #include <svm/mock/machine/report.hpp>
 #include <svm/mock/machine/touched.hpp>
@@ -69,11 +70,12 @@ class physical_memory {
     group& g = groups_[number >> group_shift];
     if (!g.frames) {
       g.frames = std::make_unique_for_overwrite<frame_type[]>(group_frames);  // a frame sets each of its members
-      if (is_far(number)) g.bytes = std::make_unique_for_overwrite<std::byte[]>(group_frames * PageBytes);
+      if (is_far(number)) g.bytes = lazy_bytes{group_frames * PageBytes};
     }
     std::uint32_t const i = number & (group_frames - 1);
     frame_type& f = g.frames[i];
-    if (!f.content.is_made()) g.bytes ? f.content.make(&g.bytes[i * PageBytes]) : f.content.make();
+    if (!f.content.is_made())
+      g.bytes.get() != nullptr ? f.content.make(g.bytes.get() + i * PageBytes) : f.content.make();
     return f;
   }
   /// The frame of a page that somebody has seen alive.
@@ -282,7 +284,7 @@ class physical_memory {
 
  private:
   struct group {
-    std::unique_ptr<std::byte[]> bytes;  ///< of all its frames, or none
+    lazy_bytes bytes;  ///< of all its frames, or none
     std::unique_ptr<frame_type[]> frames;
   };
 
