@@ -19,7 +19,8 @@ template <class Bench>
   verdict v{promises};
   svm::va_range const span = b.map(5);
   for (std::size_t const i : {0u, 1u, 4u}) static_cast<void>(b.store(mm::page_at<Bench>(span, i), i + 1));
-  auto const seen = mm::look(b, span);
+  svm::va_range const left{mm::page_at<Bench>(span, 1), mm::mm_of<Bench>::page_size};
+  auto const seen = mm::look(b, left);
   mm::watcher<Bench> w{b, span};
   mm::slots_of<Bench> slots(5);
   for (std::size_t const i : {1u, 3u}) slots[i].state = outside;
@@ -35,7 +36,7 @@ template <class Bench>
       v.expect(expected[i] == outside ? 31 : 1, slots[i].state == expected[i]);
     for (std::size_t const i : {0u, 2u, 4u})
       v.expect(3, w.saw(svm::invalidation_cause::migrate, {mm::page_at<Bench>(span, i), mm::mm_of<Bench>::page_size}));
-    v.expect(31, mm::look_locked(b, span)[1].page == seen[1].page);
+    v.expect(31, mm::look_locked(b, left)[0].page == seen[0].page);
     w.on_event = nullptr;
     b.mm().finalize(session);
   }
