@@ -175,7 +175,8 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
 }
 
 template <explained_policies P>
-[[gnu::always_inline]] inline auto gpusvm<P>::glance(cpu_va a) const SVM_NO_THREAD_SAFETY_ANALYSIS->glimpse {
+[[gnu::always_inline]] inline typename gpusvm<P>::glimpse gpusvm<P>::glance(cpu_va a) const
+    SVM_NO_THREAD_SAFETY_ANALYSIS {
   notifier<P>* const n = notifiers_.find_unlocked(a, notifier_nodes_.layout());
   return {n, n == nullptr ? nullptr : n->ranges_.find_unlocked(a, range_nodes_.layout())};
 }
