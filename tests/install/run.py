@@ -28,7 +28,7 @@ class Failure(Exception):
 
 def run(*command, **environment) -> str:
     words = [str(word) for word in command]
-    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **environment})
+    done = subprocess.run(words, capture_output=True, text=True, timeout=600, env={**os.environ, **environment})
     if done.returncode != 0:
         raise Failure(f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -158,7 +158,8 @@ class Consumers:
         expect(run("pkg-config", "--modversion", "svm", **self.installed).strip() == self.version, "pkg-config names another version")
         tools = self.work / "bin"
         tools.mkdir()
-        (tools / "c++").write_text(f'#!/bin/sh\nexec {" ".join(self.compiler)} "$@"\n', encoding="utf-8")
+        compiler = [shutil.which(self.compiler[0]), *self.compiler[1:]]  # not by its name, which may be c++
+        (tools / "c++").write_text(f'#!/bin/sh\nexec {" ".join(compiler)} "$@"\n', encoding="utf-8")
         (tools / "c++").chmod(0o755)
         run("sh", "-ec", f"cd '{target}' && {self.sh}", PATH=f"{tools}:{os.environ['PATH']}", PKG_CONFIG_PATH=self.installed["PKG_CONFIG_PATH"])
         self._runs(target / "app")
@@ -405,7 +406,7 @@ def main() -> int:
             try:
                 check()
                 passed += 1
-            except (Failure, OSError) as failure:
+            except (Failure, OSError, subprocess.TimeoutExpired) as failure:
                 failed += 1
                 print(f"{name.replace('_', ' ')}: {failure}")
     print(f"{passed} passed, {failed} failed")

@@ -191,7 +191,7 @@ class driver_base : public invalidation_client<P> {
 
  private:
   [[nodiscard]] errc serve_missed(cpu_va at, access_kind want, cancellation const* cancel, std::uint32_t terms,
-                                  typename gpusvm<P>::glimpse const& seen, typename gpusvm<P>::section in);
+                                  typename gpusvm<P>::glimpse const& seen, typename gpusvm<P>::section& in);
   [[nodiscard]] errc serve_by_passes(cpu_va at, access_kind want, cancellation const* cancel,
                                      typename gpusvm<P>::sighting seen);
   [[nodiscard]] bool binds_at_first(access_kind want) const;

@@ -57,7 +57,8 @@ namespace detail {
 /// It belongs to a range, or to a `mapped_buffer`; several devices may each have one of a range. An invalidation clears
 /// `valid` and `bound` first, then the device forgets the span, then the mappings end and `mapped` is cleared.
 ///
-/// Invariants: 1. bound => valid => mapped. 2. mapped <=> there are blocks, and then the blocks add up to the span.
+/// Invariants: 1. bound => valid => mapped. 2. mapped <=> there are blocks, and then the blocks add up to the span; but
+/// where all flags were cleared at once the blocks go in the same hold of the notifier lock.
 /// 3. all blocks lie in one place: system memory, or one allocation of device memory; with `allow_mixed` in system
 /// memory and the memory of one device.
 ///
@@ -213,15 +214,17 @@ class device_mapping : public list_hook<device_mapping<P>> {
 
   /// Maps what a page walk found, and makes it valid.
   ///
-  /// \param found  the runs of the span, all present
-  /// \param space  room for them; taken over on success
+  /// \param found    the runs of the span, all present
+  /// \param space    room for them; taken over on success
+  /// \param uniform  they are all of one place, owner and owner object
   /// \pre    not mapped; the locks of the class comment
   /// \errors mixed_placement, not_in_device_memory, dma_map_failed, unsupported (device memory out of reach): nothing is
   ///         mapped
   /// \allocs none
   /// \source the mapping loop of drm_gpusvm_get_pages(); one block for each run, which the walk clipped to the span
   ///         (erratum 3.1.5)
-  [[nodiscard]] errc map(std::span<run const> found, page_options const& wanted, resources& space);
+  [[nodiscard]] errc map(std::span<run const> found, page_options const& wanted, resources& space,
+                         bool uniform = false);
 
   /// Makes the mapping invalid; the device may still have it.
   ///
@@ -247,9 +250,25 @@ class device_mapping : public list_hook<device_mapping<P>> {
   /// \pre the device has forgotten the span
   void unmap() {
     if (!has(page_flag::mapped)) return;
+    end_given_up();
+    flags_.store(0);
+  }
+
+  /// Clears all flags at once, `mapped` too, where `end_given_up` follows in the same hold of the notifier's lock.
+  ///
+  /// \pre the notifier lock exclusive
+  /// \return false when there is no mapping
+  bool give_up() {
+    if (!has(page_flag::mapped)) return false;
+    flags_.store(0);
+    return true;
+  }
+  /// Ends the DMA mappings of one that was given up.
+  ///
+  /// \pre the device has forgotten the span
+  void end_given_up() {
     unmap_blocks();
     forget_memory();
-    flags_.store(0);
   }
 
   /// Prints the flags and the blocks, of which the first is at `at`, to the end of a line that was begun.
@@ -293,7 +312,8 @@ class device_mapping : public list_hook<device_mapping<P>> {
   }
   [[nodiscard]] errc classify(std::span<run const> found, page_options const& wanted, std::uint32_t& flags) const;
   [[nodiscard]] errc map_run(run const& found, resources& space);
-  void add_system_block(dma_addr at, std::uint32_t count);
+  [[nodiscard]] errc map_system_runs(std::span<run const> found);
+  void fill_system_block(device_address& block, dma_addr at, std::uint32_t count) const;
   void unmap_blocks();
 
   svm_environment<P>& env_;

@@ -105,7 +105,7 @@ class gpusvm {
     settle_events(env_.mm);
     return readers_.enter();
   }
-  void leave_section(section in) { readers_.leave(in); }
+  void leave_section(section& in) { readers_.leave(in); }
   /// \pre in a section
   [[nodiscard]] glimpse glance(cpu_va a) const SVM_NO_THREAD_SAFETY_ANALYSIS;
   /// The same for who looks at many addresses in one section, most often side by side; `seen` is what was seen last.
@@ -117,7 +117,7 @@ class gpusvm {
     return r.pages_.touch_in_section(flags, touches_in_sections_);
   }
   /// Takes references on what was seen, and leaves the section. They are not fresh when all is closed.
-  [[nodiscard]] sighting keep(glimpse const& seen, section in);
+  [[nodiscard]] sighting keep(glimpse const& seen, section& in);
   /// True from the beginning of `close` on.
   [[nodiscard]] bool is_closed() const { return closed_.load() != 0; }
 

@@ -34,13 +34,15 @@ class gpuvm_step {
 
   enum class state : std::uint8_t { open, taken, put_off };
 
-  gpuvm_step(gpuvm<Types> const& space, Operation const& operation) : space_(space), operation_(operation) {}
+  gpuvm_step(gpuvm<Types> const& space, Operation const& operation, bool map_follows)
+      : space_(space), operation_(operation), map_follows_(map_follows) {}
 
   [[nodiscard]] bool is_open(gpuvm<Types> const& space) const { return state_ == state::open && &space_ == &space; }
 
   gpuvm<Types> const& space_;
   Operation const& operation_;
   state state_ = state::open;
+  bool map_follows_;  // the request maps what this step vacates
 };
 
 template <class Types>

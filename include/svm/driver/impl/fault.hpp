@@ -68,7 +68,7 @@ template <svm_policies P>
 template <svm_policies P>
 [[gnu::noinline]] errc driver_base<P>::serve_missed(cpu_va at, access_kind want, cancellation const* cancel,
                                                     std::uint32_t terms, typename gpusvm<P>::glimpse const& seen,
-                                                    typename gpusvm<P>::section in) {
+                                                    typename gpusvm<P>::section& in) {
   typename gpusvm<P>::sighting found = svm_.keep(seen, in);
   if (!found.is_fresh || !found.around || !binds_at_first(want))
     return serve_by_passes(at, want, cancel, std::move(found));

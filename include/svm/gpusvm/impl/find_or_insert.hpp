@@ -95,7 +95,8 @@ errc gpusvm<P>::insert_bound(notifier<P>& home, range<P>& made, std::uint64_t se
   return insert([&] {
     home.lock_.assert_held_shared();
     if (!outcome.is_ready) return;
-    outcome.bound = may_bind() ? made.pages_.map(found.all(), binds.pages, space) : errc::retry;
+    outcome.bound =
+        may_bind() ? made.pages_.map(found.all(), binds.pages, space, found.walk().is_uniform()) : errc::retry;
     if (outcome.bound == errc::ok) made.pages_.commit_locked(home.lock_, made.interval(), binds.permitted);
   });
 }
@@ -190,7 +191,7 @@ void gpusvm<P>::glance(cpu_va a, glimpse& seen) const SVM_NO_THREAD_SAFETY_ANALY
 }
 
 template <explained_policies P>
-auto gpusvm<P>::keep(glimpse const& seen, section in) -> sighting {
+auto gpusvm<P>::keep(glimpse const& seen, section& in) -> sighting {
   sighting kept;
   if (seen.known != nullptr)
     kept.known = range_ref<P>::share(*seen.known);
