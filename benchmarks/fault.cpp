@@ -138,6 +138,7 @@ int main(int argc, char** argv) {
         rows<baseline::svm>(s, "model", pages, live);
         rows<lean::system<svm::null_lock>>(s, "null_lock", pages, live);
         rows<lean::system<svm::std_lock>>(s, "std_lock", pages, live);
+        rows<lean::system<svm::distributed_lock>>(s, "distributed_lock", pages, live);
       });
   return s.run();
 }
