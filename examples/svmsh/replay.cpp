@@ -3,8 +3,9 @@
 #include "replay.hpp"
 
 #include "console.hpp"
+#include "input.hpp"
 #include "lackey.hpp"
-#include "options.hpp"
+#include "replay_arguments.hpp"
 #include "replay_engine.hpp"
 #include "replay_history.hpp"
 #include "replay_output.hpp"
@@ -29,90 +30,6 @@ namespace svmsh {
 namespace {
 
 constexpr int good = 0, bad_result = 1, wrong_input = 2;
-
-struct arguments {
-  char const* file = "-";
-  std::optional<std::string> map, timeline;
-  std::string settings;  // as they stand on the command line, for titles
-  machine_options machine;
-  replay_options replay;
-};
-
-/// Sets a key that only replay has; true if it is one. An `error` says that its value is wrong.
-bool assign_own(replay_options& to, std::string_view word, std::optional<bad_input>& error) {
-  std::size_t const equals = word.find('=');
-  std::string_view const key = word.substr(0, equals);
-  std::string_view const value = word.substr(equals + 1);
-  if (key == "prefill") {
-    if (value != "on" && value != "off")
-      error = bad_input{quoted(word) + ": expected on or off"};
-    else
-      to.prefill = value == "on";
-  } else if (key == "agent") {
-    // agent and turns answer the same question, so of the two the last wins.
-    if (value != "gpu" && value != "cpu")
-      error = bad_input{quoted(word) + ": expected gpu or cpu"};
-    else
-      to.start_on_cpu = value == "cpu", to.turns = 0;
-  } else if (key == "turns") {
-    parsed<std::uint64_t> const turns = parse_number(value);
-    if (!turns)
-      error = bad_input{quoted(word) + ": " + turns.error()};
-    else if (*turns == 0)
-      error = bad_input{quoted(word) + ": expected 1 or more accesses"};
-    else
-      to.start_on_cpu = false, to.turns = *turns;
-  } else {
-    return false;
-  }
-  return true;
-}
-
-/// Takes an option that names a file to write, `NAME FILE` or `NAME=FILE`; true if it is that one.
-bool take_output(std::span<char const* const> args, std::size_t& i, std::string_view name, std::string_view file,
-                 std::optional<std::string>& to, std::optional<bad_input>& error) {
-  std::string_view const word = args[i];
-  std::string const expected = ", expected " + std::string(name) + " " + std::string(file);
-  if (word == name) {
-    if (++i == args.size()) {
-      error = bad_input{std::string(name) + " lacks its FILE" + expected};
-      return true;
-    }
-    to = args[i];
-  } else if (word.starts_with(name) && word[name.size()] == '=') {
-    to = word.substr(name.size() + 1);
-  } else {
-    return false;
-  }
-  if (to->empty()) error = bad_input{"the FILE of " + std::string(name) + " is empty" + expected};
-  return true;
-}
-
-parsed<arguments> parse_arguments(std::span<char const* const> args) {
-  arguments a;
-  bool file_given = false;
-  for (std::size_t i = 0; i < args.size(); ++i) {
-    std::string_view const word = args[i];
-    std::optional<bad_input> wrong;
-    if (take_output(args, i, "--map", "FILE.svg", a.map, wrong) ||
-        take_output(args, i, "--timeline", "FILE.json", a.timeline, wrong)) {
-      if (wrong) return *wrong;
-    } else if (word.size() > 1 && word.starts_with('-')) {
-      return bad_input{"there is no option " + quoted(word) + ", expected those of svmsh replay --help"};
-    } else if (is_option(word)) {
-      if (!assign_own(a.replay, word, wrong)) wrong = assign(a.machine, word);
-      if (wrong) return *wrong;
-      a.settings += (a.settings.empty() ? "" : " ") + std::string(word);
-    } else if (file_given) {
-      return bad_input{quoted(word) + " is a second FILE, expected one"};
-    } else {
-      a.file = args[i];
-      file_given = true;
-    }
-  }
-  if (std::optional<bad_input> const wrong = check(a.machine)) return *wrong;
-  return a;
-}
 
 /// `part` for each million of `whole`, with one decimal.
 std::string per_million(std::uint64_t part, std::uint64_t whole) {
@@ -177,8 +94,25 @@ void say_totals(replay_counts const& done, console& out) {
   say(done.broken_rules, "rules were broken");
 }
 
+/// The program that unpacks `file`, if it begins as what that writes.
+std::string unpacker(char const* file) {
+  constexpr std::pair<std::string_view, char const*> kinds[] = {{"\xfd"
+                                                                 "7zXZ",
+                                                                 "xz"},
+                                                                {"\x1f\x8b", "gzip"},
+                                                                {"\x28\xb5\x2f\xfd", "zstd"}};
+  char head[8] = {};
+  if (std::FILE* const f = std::fopen(file, "rb")) {
+    static_cast<void>(std::fread(head, 1, sizeof head - 1, f));
+    std::fclose(f);
+  }
+  for (auto const& [begin, program] : kinds)
+    if (std::string_view(head).starts_with(begin)) return program;
+  return {};
+}
+
 /// Replays every line; the exit status if that ended early.
-std::optional<int> replay_lines(lackey_reader& input, replay_engine& replay, console& out) {
+std::optional<int> replay_lines(char const* file, lackey_reader& input, replay_engine& replay, console& out) {
   switch (replay.serve(input)) {
     case lackey_reader::status::malformed:
       out.complain(input.line_number(), input.error());
@@ -191,7 +125,10 @@ std::optional<int> replay_lines(lackey_reader& input, replay_engine& replay, con
       break;
   }
   if (replay.done().accesses() != 0) return std::nullopt;
-  out.complain("no data access, expected lines such as \" L 1ffefff7d8,8\"");
+  std::string const program = unpacker(file);
+  out.complain(program.empty()
+                   ? "no data access, expected lines such as \" L 1ffefff7d8,8\""
+                   : "no data access, the file is compressed, expected: " + program + " -dc FILE | svmsh replay -");
   return wrong_input;
 }
 
@@ -199,7 +136,7 @@ std::optional<int> replay_lines(lackey_reader& input, replay_engine& replay, con
 
 int replay_main(std::span<char const* const> args) {
   auto const begin = std::chrono::steady_clock::now();
-  parsed<arguments> const a = parse_arguments(args);
+  parsed<replay_arguments> const a = parse_replay_arguments(args);
   console out(a ? a->file : "-");
   auto const refuse = [&out](std::string_view why) {
     out.say(why);
@@ -214,9 +151,10 @@ int replay_main(std::span<char const* const> args) {
   if (std::string const* const why = std::get_if<std::string>(&made)) return refuse(*why);
   replay_engine& replay = **std::get_if<std::unique_ptr<replay_engine>>(&made);
 
+  input_length const length(a->file);
   lackey_reader* running = nullptr;
   lackey_reader input(a->file, [&] {
-    if (running != nullptr) out.progress(running->line_number());
+    if (running != nullptr) out.progress(running->line_number(), length.share(running->bytes_read()));
   });
   running = &input;
   if (!input.error().empty()) return refuse(input.error());
@@ -224,7 +162,7 @@ int replay_main(std::span<char const* const> args) {
   if (a->map && !map.open(*a->map)) return refuse(map.error());
   if (a->timeline && !trace_events.open(*a->timeline)) return refuse(trace_events.error());
 
-  if (std::optional<int> const status = replay_lines(input, replay, out)) return *status;
+  if (std::optional<int> const status = replay_lines(a->file, input, replay, out)) return *status;
   replay.finish();
   std::vector<report_line> const report = make_report(replay.done(), replay.statistics());
   std::vector<std::string> const findings = replay.audit();
@@ -239,8 +177,9 @@ int replay_main(std::span<char const* const> args) {
     out.say(to.error());
     written = false;
   };
-  if (a->map) write(map, draw_svg(past, {a->file, a->settings, report}));
+  if (a->map) write(map, draw_svg(past, {a->file, a->settings, report, a->title ? *a->title : std::string_view{}}));
   if (a->timeline) write(trace_events, events.json(a->file, a->settings));
+  if (a->timeline && written) out.say(*a->timeline + " opens in ui.perfetto.dev and in chrome://tracing");
   say_rate(replay.done().accesses(), input.line_number(), elapsed, out);
   out.flush();
   return replay.done().clean() && findings.empty() && written && !out.output_failed() ? good : bad_result;

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -133,6 +135,34 @@ TEST_SUITE("mock/page_content") {
     CHECK(page.is_sound());
     static_cast<void>(page.writable());
     CHECK(page.marked_lines() == 64);
+  }
+
+  TEST_CASE("what nobody wrote in kept bytes is cleared, spoiled and copied without a touch of them") {
+    // Whoever touches a page without rights dies.
+    struct mapping {
+      std::byte* start = static_cast<std::byte*>(mmap(nullptr, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+      mapping() = default;
+      mapping(mapping const&) = delete;
+      mapping& operator=(mapping const&) = delete;
+      ~mapping() { munmap(start, 65536); }
+    } kept;
+    page_content<65536> lazy, other;
+    other.make();
+    other.fill(garbage);
+    lazy.make(kept.start);
+    lazy.clear();
+    lazy.spoil(garbage);
+    other.copy(lazy);
+    CHECK(agree(other, model<65536>{}));
+    lazy.copy(other);
+    other.sync(lazy);
+    lazy.sync(other);
+    CHECK(lazy.marked_lines() == 0);
+    REQUIRE(mprotect(kept.start, 65536, PROT_READ | PROT_WRITE) == 0);
+    *lazy.writable(70, 1) = std::byte{3};
+    other.copy(lazy);
+    CHECK(other.bytes()[70] == std::byte{3});
+    CHECK(other.marked_lines() == 1);
   }
 
   TEST_CASE("a store without its mark is found") {

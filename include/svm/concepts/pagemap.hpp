@@ -14,7 +14,7 @@
 namespace svm::inline v0 {
 
 /// One block of a copy job: memory elsewhere (of the system, or of a peer) as the device addresses it, and a block of
-/// the device's own memory beside it. `remote.count` is the size of both.
+/// the device's own memory beside it. Both are contiguous; `remote.count` is their size, which need not be that of a folio.
 template <class Page>
 struct copy_block {
   device_address remote{};

@@ -5,12 +5,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include <svm/base/units.hpp>
 #include <svm/concepts/lock.hpp>
 #include <svm/concepts/upcalls.hpp>
 #include <svm/mock/cpu/page_content.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -59,7 +59,7 @@ struct frame {
   bool coherent = false;      ///< device memory that the CPU reaches in place
   page_owner owner = nobody;  ///< whose device memory it is
   device_page_owner<page>* owner_object = nullptr;
-  std::vector<mapping_site<Lock, PageBytes>> mappings;  ///< where page tables map it; a migration keeps them
+  plain_list<mapping_site<Lock, PageBytes>> mappings;  ///< where page tables map it; a migration keeps them
   page_content<PageBytes> content;
 
   // Of a head only.
@@ -79,7 +79,7 @@ struct freed_block {
   page first;
   page_order order;
 };
-using freed_list = std::vector<freed_block>;
+using freed_list = plain_list<freed_block>;
 
 inline void tell(freed_list const& freed) {
   for (freed_block const& block : freed) block.owner->page_freed(block.first, block.order);

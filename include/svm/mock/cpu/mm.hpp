@@ -7,7 +7,6 @@
 #include <optional>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include <svm/concepts/mm.hpp>
 #include <svm/mock/cpu/advice_map.hpp>
@@ -50,7 +49,7 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   address_space& operator=(address_space const&) = delete;
   ~address_space() {
     exclusive_guard const guard{frames_.lock()};
-    std::erase(kernel_.processes, this);
+    kernel_.processes.remove(this);
   }
 
   // What the library asks for (concepts/mm.hpp).
@@ -219,14 +218,14 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   [[nodiscard]] bool fill_huge(cpu_va a, access_kind want);
   [[nodiscard]] presence fill_reserved(cpu_va a);
   [[nodiscard]] presence break_sharing(vma const& v, cpu_va a, pte seen);
-  [[nodiscard]] presence copy_block(cpu_va a, std::vector<page> const& fresh);
+  [[nodiscard]] presence copy_block(cpu_va a, plain_list<page> const& fresh);
   [[nodiscard]] result<page> cached_page(vma const& v, cpu_va a);
   [[nodiscard]] bool install_if_none(cpu_va a, pte e);
   [[nodiscard]] bool is_exclusive_locked(page p) SVM_REQUIRES_SHARED(frames_.lock());
   [[nodiscard]] bool uses_huge_pages(vma const& v, cpu_va a) const;
   template <class Test>
   [[nodiscard]] bool all_of_block_locked(cpu_va a, Test&& test) SVM_REQUIRES_SHARED(frames_.lock());
-  void map_block_locked(cpu_va start, std::span<page const> pages, freed_list& freed) SVM_REQUIRES(frames_.lock());
+  void map_block_locked(cpu_va start, plain_list<page> const& pages, freed_list& freed) SVM_REQUIRES(frames_.lock());
   // impl/syscalls.hpp
   void drop_entry_locked(cpu_va a, pte& e, freed_list& freed) SVM_REQUIRES(frames_.lock());
   void zap_locked(va_range span, freed_list& freed) SVM_REQUIRES(frames_.lock());
@@ -242,12 +241,12 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   [[nodiscard]] std::optional<sys> grow_or_shrink(vma const& source, byte_count new_size);
   void move_to(vma const& source, byte_count new_size, cpu_va to, bool dont_unmap);
   [[nodiscard]] errc copy_from(address_space& parent);
-  [[nodiscard]] std::size_t copy_entries_locked(address_space& parent, vma const& v, std::vector<page>& spare)
+  [[nodiscard]] std::size_t copy_entries_locked(address_space& parent, vma const& v, plain_list<page>& spare)
       SVM_REQUIRES(frames_.lock());
   [[nodiscard]] bool is_pinned_locked(vma const& v, cpu_va a) SVM_REQUIRES_SHARED(frames_.lock());
   [[nodiscard]] presence swap_in(cpu_va a, pte seen);
   template <class Visit>
-  void for_each_view(std::shared_ptr<backing> const& object, std::uint64_t first, std::uint64_t end, Visit&& visit);
+  void for_each_view(backing_ref const& object, std::uint64_t first, std::uint64_t end, Visit&& visit);
   // impl/migrate.hpp: the hooks of page_migration
   [[nodiscard]] frames_type& frames() { return frames_; }
   template <class Change>

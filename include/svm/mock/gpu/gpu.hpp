@@ -2,21 +2,20 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/device.hpp>
 #include <svm/concepts/mm.hpp>
 #include <svm/mock/gpu/iommu.hpp>
 #include <svm/mock/cpu/physical_memory.hpp>
+#include <svm/mock/machine/number_map.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 #include <svm/mock/machine/steps.hpp>
 #include <svm/mock/machine/touched.hpp>
 #include <svm/mock/cpu/word_access.hpp>
@@ -75,7 +74,8 @@ class gpu {
     if (iommu_.failures().strikes(failure::page_table)) return errc::no_memory;
     exclusive_guard const guard{lock_};
     changed_.note(span);
-    for (std::uint64_t b = number(span.start()) / block_pages; b <= number(span.last()) / block_pages; ++b) table_[b];
+    for (std::uint64_t b = number(span.start()) / block_pages; b <= number(span.last()) / block_pages; ++b)
+      table_.emplace(b);
     return errc::ok;
   }
 
@@ -105,11 +105,7 @@ class gpu {
   void finish_invalidate(va_range span) noexcept {
     exclusive_guard const guard{lock_};
     changed_.note(span);
-    auto const begun = std::ranges::find(begun_, span);
-    if (begun == begun_.end())
-      report_.violation("O-27", "a flush is waited for that was not begun");
-    else
-      begun_.erase(begun);
+    if (!begun_.remove(span)) report_.violation("O-27", "a flush is waited for that was not begun");
     flush_locked(span);
   }
 
@@ -177,14 +173,16 @@ class gpu {
   void for_each_stale(va_range span, Visit&& visit) {
     shared_guard const guard{lock_};
     std::uint64_t const first = number(span.start());
-    std::uint64_t const places = std::min<std::uint64_t>(number(span.last()) - first, tlb_size - 1) + 1;
+    std::uint64_t const places = tlb_places(number(span.last()) - first);
     for (std::uint64_t i = 0; i < places; ++i) {
       tlb_entry const& t = tlb_[(first + i) % tlb_size];
       if (t.tag == 0 || !span.contains(cpu_va{(t.tag - 1) * PageBytes})) continue;
       entry const* const e = find_present(t.tag - 1);
       if (e != nullptr && *e == t.from) continue;
       mapping const stale{cpu_va{(t.tag - 1) * PageBytes}, target_of(t.from), t.from.writable, t.from.path};
-      visit(stale, std::ranges::any_of(begun_, [&](va_range const& begun) { return begun.contains(stale.at); }));
+      bool is_begun = false;
+      for (va_range const& begun : begun_) is_begun = is_begun || begun.contains(stale.at);
+      visit(stale, is_begun);
     }
   }
   /// True when every TLB entry agrees with the page table (O-01).
@@ -246,6 +244,13 @@ class gpu {
     entry from;
   };
 
+  struct zapped {
+    std::uint64_t number;  ///< of the page in the address space
+    page target;
+  };
+
+  /// In how many places of the TLB an entry of `more + 1` pages may be.
+  [[nodiscard]] static std::uint64_t tlb_places(std::uint64_t more) { return more < tlb_size ? more + 1 : tlb_size; }
   [[nodiscard]] static std::uint64_t number(cpu_va a) { return a.value / PageBytes; }
 
   [[nodiscard]] entry* find_entry(std::uint64_t n) {
@@ -263,8 +268,8 @@ class gpu {
     std::uint64_t const last = number(span.last());
     for (auto b = table_.lower_bound(first / block_pages); b != table_.end() && b->first <= last / block_pages; ++b) {
       std::uint64_t const start = b->first * block_pages;
-      std::uint64_t const end = std::min(start + block_pages - 1, last);
-      for (std::uint64_t n = std::max(start, first); n <= end; ++n) visit(n, b->second[n - start]);
+      for (std::uint64_t i = start < first ? first - start : 0; i < block_pages && start + i <= last; ++i)
+        visit(start + i, b->second[i]);
     }
   }
 
@@ -311,19 +316,23 @@ class gpu {
       if (!std::exchange(e.present, false)) return;
       if (faults_ == page_faults::fatal && queues_run_)
         report_.violation("O-52", "a mapping goes while the queues run that may use it");
-      if (page const target = target_of(e); target.frame != 0) flushing_.emplace_back(n, target);
+      if (page const target = target_of(e); target.frame != 0) flushing_.push_back({n, target});
     });
   }
   void flush_locked(va_range span) SVM_REQUIRES(lock_) {
     auto const is_inside = [&](std::uint64_t n) { return span.contains(cpu_va{n * PageBytes}); };
-    std::erase_if(flushing_, [&](auto const& zapped) {
-      if (!is_inside(zapped.first)) return false;
-      changes<Lock>("frame", zapped.second.frame);
-      frames_.of(zapped.second).gpu_maps.fetch_sub(1);
-      return true;
-    });
+    std::size_t kept = 0;
+    for (zapped const& z : flushing_) {
+      if (is_inside(z.number)) {
+        changes<Lock>("frame", z.target.frame);
+        frames_.of(z.target).gpu_maps.fetch_sub(1);
+      } else {
+        flushing_[kept++] = z;
+      }
+    }
+    flushing_.resize(kept);
     std::uint64_t const first = number(span.start());
-    std::uint64_t const places = std::min<std::uint64_t>(number(span.last()) - first + 1, tlb_size);
+    std::uint64_t const places = tlb_places(number(span.last()) - first);
     for (std::uint64_t i = 0; i < places; ++i)
       if (tlb_entry& t = tlb_[(first + i) % tlb_size]; t.tag != 0 && is_inside(t.tag - 1)) t = {};
     ++tlb_flushes_;
@@ -411,11 +420,11 @@ class gpu {
   unsigned const index_;
   bool queues_run_ = true;
   typename Lock::template shared_mutex<lock_rank::device> lock_;
-  std::map<std::uint64_t, std::array<entry, block_pages>> table_;
+  number_map<std::array<entry, block_pages>> table_;
   std::array<tlb_entry, tlb_size> tlb_{};
   tlb_entry planted_{};
-  std::vector<va_range> begun_;                           // invalidations that are not finished
-  std::vector<std::pair<std::uint64_t, page>> flushing_;  // page numbers and pages of entries that are zapped
+  plain_list<va_range> begun_;   // invalidations that are not finished
+  plain_list<zapped> flushing_;  // of entries that are zapped
   std::atomic<std::uint64_t> tlb_flushes_{0};
   touched changed_;
 };

@@ -4,14 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <memory>
-#include <vector>
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/device.hpp>
 #include <svm/mock/machine/failure.hpp>
 #include <svm/mock/cpu/physical_memory.hpp>
+#include <svm/mock/machine/number_map.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -130,7 +129,9 @@ class iommu {
     shared_guard const guard{lock_};
     entry const* const e = find_allowed_locked(address, to_memory);
     if (e == nullptr) return {};
-    return {e->target, e->shadow ? e->shadow.get() : &memory_.content(e->target, to_memory)};
+    if (auto const shadow = shadows_.find(slot_of(address)); shadow != shadows_.end())
+      return {e->target, &shadow->second};
+    return {e->target, &memory_.content(e->target, to_memory)};
   }
   [[nodiscard]] page resolve(dma_addr address, bool to_memory) { return reach(address, to_memory).target; }
   /// The page behind a DMA address, or none; reports nothing.
@@ -170,7 +171,6 @@ class iommu {
     bool first = false;     ///< a block begins here
     bool reserved = false;  ///< set aside
     bool synced = false;    ///< reachable
-    std::unique_ptr<page_content<PageBytes>> shadow;
   };
 
   [[nodiscard]] std::uint64_t slot_of(dma_addr address) const { return (address.value - base_) / PageBytes; }
@@ -192,7 +192,7 @@ class iommu {
   }
 
   [[nodiscard]] std::uint64_t take_locked(std::uint64_t count) SVM_REQUIRES(lock_) {
-    std::vector<std::uint64_t>& same_size = free_[count];
+    plain_list<std::uint64_t>& same_size = free_[count];
     if (same_size.empty()) {
       entries_.resize(entries_.size() + count);
       return entries_.size() - count;
@@ -212,9 +212,9 @@ class iommu {
       e.live = true;
       e.first = i == 0;
       if (mode_ == iommu_mode::bounce) {
-        e.shadow = std::make_unique<page_content<PageBytes>>();
-        e.shadow->make();
-        e.shadow->copy(memory_.content(e.target));
+        auto& shadow = shadows_[slot + i];
+        shadow.make();
+        shadow.copy(memory_.content(e.target));
       }
       changes<Lock>("frame", e.target.frame);
       changed_frames_.note(e.target.frame, e.target.frame);
@@ -234,9 +234,11 @@ class iommu {
       changed_frames_.note(e.target.frame, e.target.frame);
       used = used || (f.gpu_maps.load() != 0 && f.dma_maps.load() == 1);
       f.dma_maps.fetch_sub(1);
-      if (e.shadow && direction != dma_direction::to_device && memory_.is_alive(e.target))
-        memory_.content(e.target).sync(*e.shadow);
-      e.shadow.reset();
+      if (auto const shadow = shadows_.find(slot + i); shadow != shadows_.end()) {
+        if (direction != dma_direction::to_device && memory_.is_alive(e.target))
+          memory_.content(e.target).sync(shadow->second);
+        shadows_.erase(shadow);
+      }
       e.live = e.first = false;
       if (!e.reserved) e.synced = false;
     }
@@ -252,9 +254,10 @@ class iommu {
         report_.violation("O-07", "a DMA address that is not mapped is synced");
         return;
       }
-      if (!e->shadow) continue;
+      auto const shadow = shadows_.find(slot_of(address) + i);
+      if (shadow == shadows_.end()) continue;
       auto& memory = memory_.content(e->target);
-      to_device ? e->shadow->sync(memory) : memory.sync(*e->shadow);
+      to_device ? shadow->second.sync(memory) : memory.sync(shadow->second);
     }
   }
 
@@ -264,8 +267,9 @@ class iommu {
   unsigned const gpu_;
   iommu_mode const mode_;
   typename Lock::template shared_mutex<lock_rank::leaf_iommu> lock_;
-  std::vector<entry> entries_;
-  std::map<std::uint64_t, std::vector<std::uint64_t>> free_;  // by size; newest last: reused first
+  plain_list<entry> entries_;
+  number_map<page_content<PageBytes>> shadows_;  // of entries, by slot
+  number_map<plain_list<std::uint64_t>> free_;   // by size; newest last: reused first
   std::uint64_t base_ = 0;
   std::uint64_t live_ = 0;
   std::uint64_t reservations_ = 0;

@@ -6,7 +6,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+
+#include <svm/mock/machine/callback.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -67,7 +68,7 @@ class failure_plan {
 
   /// Called with each failure that is about to happen, in the context of the operation that fails. Set it before other
   /// threads start.
-  std::function<void(failure)> listener;
+  callback<failure> listener;
 
  private:
   std::atomic<failure> kind_{failure::alloc};

@@ -4,8 +4,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <deque>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,8 +17,10 @@
 #include <svm/mock/machine/machine_options.hpp>
 #include <svm/mock/cpu/mm.hpp>
 #include <svm/mock/machine/rank_checked.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 #include <svm/mock/machine/report.hpp>
 #include <svm/mock/machine/statistics.hpp>
+#include <svm/mock/machine/steady_list.hpp>
 #include <svm/mock/machine/steps.hpp>
 #include <svm/mock/machine/virtual_clock.hpp>
 #include <svm/mock/gpu/vram.hpp>
@@ -139,18 +139,19 @@ class machine : public machine_base<Lock, PageBytes> {
     task(machine& home, task& parent) : process(home.shared, parent.process) {}
 
     address_space_type process;
-    std::vector<std::unique_ptr<view>> views;  ///< one a GPU
-    std::uint64_t other_notifiers = 0;         ///< registrations that a test has beside those of the drivers
-    std::vector<va_range> buffers;             ///< what GPUs map for a test, which no range does
-    std::uint32_t other_users = 0;             ///< user references that a test has beside the process itself
+    plain_list<view*> views;            ///< one a GPU
+    std::uint64_t other_notifiers = 0;  ///< registrations that a test has beside those of the drivers
+    plain_list<va_range> buffers;       ///< what GPUs map for a test, which no range does
+    std::uint32_t other_users = 0;      ///< user references that a test has beside the process itself
   };
 
  private:
   machine_options const options_;
   gpusvm_layout const shape_;
-  std::deque<task> tasks_;
-  std::deque<card> cards_;
-  task& first_;  // by reference, since a fork of another thread may be growing the list
+  steady_list<task> tasks_;
+  steady_list<card> cards_;
+  steady_list<view> views_;  // which end before the processes and the GPUs
+  task& first_;              // by reference, since a fork of another thread may be growing the list
 
  public:
   /// \pre `options` would pass `gpusvm_layout::make`; `create` checks
@@ -169,10 +170,7 @@ class machine : public machine_base<Lock, PageBytes> {
   machine(machine const&) = delete;
   machine& operator=(machine const&) = delete;
   /// Ends the drivers and the processes, so that no page outlives what stands behind it.
-  ~machine() {
-    shut_down();
-    for (task& t : tasks_) t.views.clear();
-  }
+  ~machine() { shut_down(); }
 
   /// Checks the configuration before anything exists.
   ///
@@ -184,7 +182,7 @@ class machine : public machine_base<Lock, PageBytes> {
   [[nodiscard]] std::size_t gpus() const { return cards_.size(); }
   [[nodiscard]] card& gpu_card(std::size_t n) { return cards_[n]; }
   /// All processes, exited or not, in the order of their birth.
-  [[nodiscard]] std::deque<task>& tasks() { return tasks_; }
+  [[nodiscard]] steady_list<task>& tasks() { return tasks_; }
   [[nodiscard]] task& first() { return first_; }
 
   /// The allocation that holds a page of device memory, of whichever GPU; nothing when the page is none, or not alive.
@@ -298,8 +296,8 @@ class machine : public machine_base<Lock, PageBytes> {
     return cards_.front();
   }
   view& add_views(task& t) {
-    for (card& c : cards_) t.views.push_back(std::make_unique<view>(*this, t, c));
-    return *t.views.front();
+    for (card& c : cards_) t.views.push_back(&views_.emplace_back(*this, t, c));
+    return *t.views[0];
   }
   void shut_down() {
     failures.disarm();

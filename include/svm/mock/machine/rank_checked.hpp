@@ -4,7 +4,7 @@
 
 #include <array>
 #include <cstddef>
-#include <string>
+#include <string_view>
 #include <type_traits>
 
 #include <svm/concepts/lock.hpp>
@@ -74,25 +74,23 @@ class held_locks {
   }
   /// Before something that is not done in a section.
   void check_outside(char const* what) const {
-    if (in_section_) lock_report().violation("O-36", std::string{what} + " in a read section");
+    if (in_section_) lock_report().violation("O-36", {what, " in a read section"});
   }
   /// Before something in which objects may be released, which takes locks from `leaf_allocator` on.
   void check_may_release(char const* what) const {
     if (holds_rank_from(lock_rank::leaf_allocator))
-      lock_report().violation("O-36", std::string{what} + " with a lock held that a release may take");
+      lock_report().violation("O-36", {what, " with a lock held that a release may take"});
   }
 
  private:
   // Out of line, since every lock would carry them along.
   [[gnu::noinline]] void compare(lock_rank rank, void const* lock) const {
-    if (in_section_)
-      lock_report().violation("O-36",
-                              std::string{"the "} + lock_rank_name(rank) + " lock is waited for in a read section");
+    if (in_section_) complain(rank, "waited for in a read section");
     for (std::size_t i = 0; i < depth_; ++i) {
       if (stack_[i].lock == lock)
         complain(rank, "taken twice by one thread");
       else if (stack_[i].rank >= rank)
-        complain(rank, std::string{"taken while the "} + lock_rank_name(stack_[i].rank) + " lock is held");
+        complain(rank, "taken while the ", lock_rank_name(stack_[i].rank), " lock is held");
     }
   }
   [[gnu::noinline]] void take_out(lock_rank rank, void const* lock, bool shared) {
@@ -104,14 +102,20 @@ class held_locks {
       }
     complain(rank, "given up without being held so");
   }
-  [[gnu::noinline, gnu::cold]] static void complain(lock_rank rank, std::string const& what) {
-    lock_report().violation("O-36", std::string{"the "} + lock_rank_name(rank) + " lock is " + what);
+  [[gnu::noinline, gnu::cold]] static void complain(lock_rank rank, std::string_view what, std::string_view other = "",
+                                                    std::string_view rest = "") {
+    lock_report().violation("O-36", {"the ", lock_rank_name(rank), " lock is ", what, other, rest});
   }
 
   std::array<entry, 32> stack_{};
   std::size_t depth_ = 0;
   bool in_section_ = false;
 };
+
+/// Out of line, since every lock would carry it along.
+[[gnu::noinline, gnu::cold]] inline void report_not_held(lock_rank rank) {
+  lock_report().violation("O-37", {lock_rank_name(rank), " not held"});
+}
 
 inline thread_local held_locks this_thread_locks;
 /// What lets attempts of this thread to lock fail, or nothing: locks are made without arguments.
@@ -169,10 +173,10 @@ struct rank_checked : Base {
       return true;
     }
     void assert_held() SVM_ASSERT_CAPABILITY(this) {
-      if (!held().holds(this, true)) lock_report().violation("O-37", std::string{lock_rank_name(Rank)} + " not held");
+      if (!held().holds(this, true)) report_not_held(Rank);
     }
     void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {
-      if (!held().holds(this, false)) lock_report().violation("O-37", std::string{lock_rank_name(Rank)} + " not held");
+      if (!held().holds(this, false)) report_not_held(Rank);
     }
 
    private:

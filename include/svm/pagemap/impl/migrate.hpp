@@ -13,7 +13,7 @@ template <explained_migrating_policies P>
 class migrator<P>::migration_to_device {
  public:
   migration_to_device(migrator& to, mm& space, va_range span, migrate_options<P> const& options)
-      : to_(to), env_(to.env_), space_(space), span_(span), options_(options), work_(env_) {}
+      : to_(to), env_(to.env_), space_(space), span_(span), options_(options), work_(env_, to.kept_) {}
 
   [[nodiscard]] errc run() {
     page_count const wanted = count_wanted();
@@ -61,12 +61,10 @@ class migrator<P>::migration_to_device {
     // The order is the undo: mappings end first, then the session unlocks the pages, then the map lock goes.
     typename mm::migration session{};
     scope_guard const unmap{[this] { work_.unmap_all(); }};
-    if (errc const e = space_.collect(session, span_, work_.slots(), env_.pagemap.owner()); e != errc::ok) return e;
-    if (errc const e = check_collected(); e != errc::ok) return e;
-    if (errc const e = assign_places(allocation); e != errc::ok) return e;
+    if (errc const e = take(session, allocation); e != errc::ok) return e;
     if (errc const e = copy(allocation); e != errc::ok) return e;
 
-    allocation.start_timeslice(env_.clock.now() + options_.timeslice);
+    if (options_.timeslice != duration{}) allocation.start_timeslice(env_.clock.now() + options_.timeslice);
     space_.install(session);
     for (slot const& s : work_.slots())
       if (!s.is_collected()) return errc::busy;
@@ -75,9 +73,24 @@ class migrator<P>::migration_to_device {
     return errc::ok;
   }
 
-  [[nodiscard]] static zdd<P>* behind(slot const& s) {
-    return s.state == slot_state::collected ? zdd<P>::of(s.owner_object) : nullptr;
+  /// Collects the pages, each with a place in the allocation.
+  [[nodiscard]] errc take(typename mm::migration& session, devmem<P>& allocation) {
+    auto const collect = [&] { return space_.collect(session, span_, work_.slots(), env_.pagemap.owner()); };
+    if constexpr (collects_into_destination<mm>) {
+      errc e = allocation.wait_cleared();  // to collect is to copy
+      if (e == errc::ok) e = assign_places_ahead(allocation);
+      if (e == errc::ok) e = collect();
+      if (e == errc::ok) return check_collected();
+      discard_places();
+      return e;
+    } else {
+      if (errc const e = collect(); e != errc::ok) return e;
+      if (errc const e = check_collected(); e != errc::ok) return e;
+      return assign_places(allocation);
+    }
   }
+
+  [[nodiscard]] static zdd<P>* behind(slot const& s) { return s.has_page() ? zdd<P>::of(s.owner_object) : nullptr; }
   /// True for a page that is in this memory and stays where it is.
   [[nodiscard]] bool stays(slot const& s) const {
     zdd<P> const* const z = behind(s);
@@ -91,12 +104,74 @@ class migrator<P>::migration_to_device {
       if (s.owner_object != nullptr && zdd<P>::of(s.owner_object) == nullptr) return errc::unsupported;
       if (stays(s) && !options_.only_what_differs) return errc::busy;
     }
+    return !collects_into_destination<mm> || has_places() ? errc::ok : errc::busy;
+  }
+  /// True when each page that moves has a place: one that was here when places were given may have left.
+  [[nodiscard]] bool has_places() const {
+    std::size_t end = 0;
+    for (std::size_t i = 0; i < work_.slots().size(); ++i) {
+      slot const& s = work_.slots()[i];
+      if (s.destination != page{}) end = i + s.destination_order.pages().value;
+      if (i >= end && !stays(s)) return false;
+    }
+    return true;
+  }
+
+  /// Gives every page that may move a place before it is known what is there: blocks as large as the allocation has them.
+  ///
+  /// \pre the map lock is held shared, so what is here does not change but by an eviction
+  [[nodiscard]] errc assign_places_ahead(devmem<P>& allocation) {
+    std::size_t next = 0;
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    errc e = errc::ok;
+    auto const assign = [&] {
+      if (e == errc::ok) e = assign_places_ahead(allocation, begin, end, next);
+    };
+    if (options_.only_what_differs && !options_.same_pagemap)
+      for_each_run(space_, span_, [&](page_run<page> const& r) {
+        bool const is_here = r.place == page_place::device && r.owner == env_.pagemap.owner();
+        if (is_here) assign();
+        end += static_cast<std::size_t>(r.count);
+        if (is_here) begin = end;
+        return true;
+      });
+    end = work_.slots().size();
+    assign();
+    return e;
+  }
+  [[nodiscard]] errc assign_places_ahead(devmem<P>& allocation, std::size_t begin, std::size_t end, std::size_t& next) {
+    std::uint32_t made = 0;
+    scope_guard const counted{[&] { allocation.live_pages().blocks_made(made); }};
+    while (begin < end) {
+      std::span<device_page<page> const> const places = allocation.pages().subspan(next);
+      if (places.empty()) return errc::busy;  // a page left this memory since they were counted
+      page_order order = places[0].order;
+      auto const fits = [&] {
+        std::uint64_t const count = order.pages().value;
+        return count <= end - begin && (span_.start() + mm::page_size * begin).is_aligned(mm::page_size * count);
+      };
+      while (!fits()) --order.value;
+      allocation.live_pages().own_block(space_, places[0].page, order);
+      ++made;
+      work_.slots()[begin].destination = places[0].page;
+      work_.slots()[begin].destination_order = order;
+      next += order.pages().value;
+      begin += order.pages().value;
+    }
     return errc::ok;
+  }
+  /// Lets go of the places that were given ahead, when nobody took them over.
+  void discard_places() {
+    for (slot& s : work_.slots())
+      if (s.destination != page{}) space_.discard_page(std::exchange(s.destination, page{}));
   }
 
   /// Gives every page that moves a place in the allocation; a block stays whole where the allocation has one so large.
   [[nodiscard]] errc assign_places(devmem<P>& allocation) {
     std::span<device_page<page> const> const places = allocation.pages();
+    std::uint32_t made = 0;
+    scope_guard const counted{[&] { allocation.live_pages().blocks_made(made); }};
     std::size_t next = 0;
     for (std::size_t i = 0; i < work_.slots().size();) {
       slot& s = work_.slots()[i];
@@ -108,6 +183,7 @@ class migrator<P>::migration_to_device {
       bool const whole = !s.follows && s.order <= places[next].order;
       page_order const order = whole ? s.order : page_order{};
       allocation.live_pages().own_block(space_, places[next].page, order);
+      ++made;
       s.destination = places[next].page;
       s.destination_order = order;
       next += order.pages().value;
@@ -120,16 +196,16 @@ class migrator<P>::migration_to_device {
   [[nodiscard]] errc copy(devmem<P>& allocation) {
     bool copied = false;
     work_.start_job(env_.device);
-    if (errc const e = for_each_block([&](slot const& s, page_order order) { return pull(s, order); }); e != errc::ok)
+    if (errc const e = for_each_move([&](slot const& s, page_count count) { return pull(s, count); }); e != errc::ok)
       return e;
     if (!work_.job().empty()) {
       if (errc const e = env_.pagemap.copy_to_device(work_.job()); e != errc::ok) return e;
       copied = true;
     }
     work_.unmap_all();
-    while (migrator* const from = next_pusher()) {
+    while (migrator* const from = options_.source_copies ? next_pusher() : nullptr) {
       work_.start_job(from->env_.device);
-      if (errc const e = for_each_block([&](slot const& s, page_order order) { return push(*from, s, order); });
+      if (errc const e = for_each_move([&](slot const& s, page_count count) { return push(*from, s, count); });
           e != errc::ok)
         return e;
       last_pusher_ = from;
@@ -140,39 +216,39 @@ class migrator<P>::migration_to_device {
     return copied ? errc::ok : allocation.wait_cleared();
   }
 
-  /// Calls `visit(slot, order)` for each block that has bytes to copy, as it lies on both sides.
+  /// Calls `visit(slot, pages)` for each run that has bytes to move.
   template <class Visit>
-  [[nodiscard]] errc for_each_block(Visit&& visit) {
-    for (std::size_t i = 0; i < work_.slots().size();) {
+  [[nodiscard]] errc for_each_move(Visit&& visit) {
+    std::size_t const end = work_.slots().size();
+    for (std::size_t i = 0; i < end;) {
       slot const& s = work_.slots()[i];
-      page_order const order = s.destination_order;
-      if (s.destination != page{} && s.state == slot_state::collected)
-        if (errc const e = visit(s, order); e != errc::ok) return e;
-      i += order.pages().value;
+      bool const moves = s.destination != page{} && s.has_page();
+      page_count const count = moves ? work_.run_at(i, end) : s.destination_order.pages();
+      if (moves)
+        if (errc const e = visit(s, count); e != errc::ok) return e;
+      i += static_cast<std::size_t>(count.value);
     }
     return errc::ok;
   }
 
-  [[nodiscard]] errc pull(slot const& s, page_order order) {
+  [[nodiscard]] errc pull(slot const& s, page_count count) {
     zdd<P> const* const from = behind(s);
-    if (from == nullptr) {
-      errc const e = work_.add_system(s.source, s.destination, order, dma_direction::to_device);
-      if (e == errc::ok) system_bytes_ += order.pages() * mm::page_size;
-      return e;
-    }
     if (pushes(s)) return errc::ok;
-    peer_bytes_ += order.pages() * mm::page_size;
-    return work_.add_device(from->allocation().owner().env_.pagemap, s.source, s.destination, order,
+    (from == nullptr ? system_bytes_ : peer_bytes_) += count * mm::page_size;
+    if (s.state == slot_state::moved) return errc::ok;
+    if (from == nullptr) return work_.add_system(s.source, s.destination, count, dma_direction::to_device);
+    return work_.add_device(from->allocation().owner().env_.pagemap, s.source, s.destination, count,
                             dma_direction::to_device);
   }
-  [[nodiscard]] errc push(migrator& from, slot const& s, page_order order) {
+  [[nodiscard]] errc push(migrator& from, slot const& s, page_count count) {
     if (!pushes(s) || &behind(s)->allocation().owner() != &from) return errc::ok;
-    peer_bytes_ += order.pages() * mm::page_size;
-    return work_.add_device(env_.pagemap, s.destination, s.source, order, dma_direction::from_device);
+    peer_bytes_ += count * mm::page_size;
+    return work_.add_device(env_.pagemap, s.destination, s.source, count, dma_direction::from_device);
   }
   [[nodiscard]] bool pushes(slot const& s) const {
     zdd<P> const* const from = behind(s);
-    return options_.source_copies && from != nullptr && &from->allocation().owner() != &to_;
+    return options_.source_copies && s.state == slot_state::collected && from != nullptr &&
+           &from->allocation().owner() != &to_;
   }
   /// The peer with the lowest member number above the last one's; so each is met once.
   [[nodiscard]] migrator* next_pusher() const {

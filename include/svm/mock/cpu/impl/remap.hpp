@@ -66,8 +66,12 @@ void address_space<Lock, PageBytes>::move_to(vma const& source, byte_count new_s
   freed_list freed;
   notifiers_.invalidate({old, invalidation_cause::unmap}, [&] {
     exclusive_guard const guard{frames_.lock()};
-    std::vector<std::pair<cpu_va, pte>> entries;
-    table_.change_each(kept, [&](cpu_va at, pte& e) { entries.emplace_back(at, std::exchange(e, pte{})); });
+    struct moved_entry {
+      cpu_va at;
+      pte entry;
+    };
+    plain_list<moved_entry> entries;
+    table_.change_each(kept, [&](cpu_va at, pte& e) { entries.push_back({at, std::exchange(e, pte{})}); });
     for (auto const& [at, e] : entries) {
       cpu_va const there = to + (at - old.start());
       table_.at(there) = e;

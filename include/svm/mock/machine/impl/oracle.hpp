@@ -120,6 +120,7 @@ std::vector<std::string> machine<Lock, PageBytes, Coherent>::audit() {
   hooks.hook = nullptr;
   check_quiet();
   shut_down();
+  for (card& c : cards_) c.mover.readers().synchronize();  // books of device memory that went after its driver
   auto const left = [&](std::string_view what, std::uint64_t count) {
     if (count != 0) broken.violation("O-48", std::string{what} + " left: " + std::to_string(count));
   };

@@ -150,7 +150,7 @@ template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& changed) {
   struct mapped_page {
     std::uint32_t dma_maps;
-    std::vector<mapping_site<Lock, PageBytes>> sites;
+    plain_list<mapping_site<Lock, PageBytes>> sites;
   };
   std::vector<mapped_page> mapped;
   std::vector<zdd<policies_type>*> behind;
@@ -199,7 +199,9 @@ void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& cha
       check_allocation(*owner, live);
     }
   }
-  if (has_other_mappings || std::ranges::any_of(cards_, [](card const& c) { return c.other_dma_blocks != 0; })) return;
+  if (has_other_mappings) return;
+  for (card const& c : cards_)
+    if (c.other_dma_blocks != 0) return;
   view const* looked_at = nullptr;  // where the last look into an index was, and what it found
   va_range around{cpu_va{}, byte_count{1}};
   bool is_mapped = false;
@@ -209,8 +211,8 @@ void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& cha
       for (task& t : tasks_) {
         if (&t.process != site.space) continue;
         for (auto const& v : t.views) {
-          if (looked_at != v.get() || !around.contains(site.at)) {
-            looked_at = v.get();
+          if (looked_at != v || !around.contains(site.at)) {
+            looked_at = v;
             around = {site.at, byte_count{1}};
             is_mapped = false;
             v->in_charge().svm().for_each_range(around, [&](range<policies_type> const& r) {

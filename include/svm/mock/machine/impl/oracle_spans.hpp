@@ -73,7 +73,9 @@ bool machine<Lock, PageBytes, Coherent>::is_at_rest(task& t) {
   if (!is_readable(frames.lock())) return false;
   for (auto const& v : t.views)
     if (!v->device.is_at_rest() || !is_readable(v->in_charge().svm().index_lock())) return false;
-  return std::ranges::all_of(cards_, [](card& c) { return c.dma.is_at_rest(); });
+  for (card& c : cards_)
+    if (!c.dma.is_at_rest()) return false;
+  return true;
 }
 
 template <lock Lock, std::size_t PageBytes, bool Coherent>
