@@ -49,6 +49,7 @@ template <svm::observer O>
   return v.result();
 }
 
+/// Runs the whole suite.
 template <svm::observer O>
 [[nodiscard]] broken_promises check_all(O& o) {
   return records_without_allocating(o);

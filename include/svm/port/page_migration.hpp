@@ -20,6 +20,7 @@ enum class mapping_state : std::uint8_t {
   migrating,  ///< a page that a migration took out
   swapped,    ///< a page that is not in memory
 };
+/// What a page table says of one page.
 template <class Page>
 struct page_mapping_view {
   mapping_state state = mapping_state::none;

@@ -117,9 +117,11 @@ class held_locks {
   lock_report().violation("O-37", {lock_rank_name(rank), " not held"});
 }
 
+/// What this thread holds.
 inline thread_local held_locks this_thread_locks;
 /// What lets attempts of this thread to lock fail, or nothing: locks are made without arguments.
 inline thread_local failure_plan* this_thread_attempts = nullptr;
+/// True when an attempt to lock is this thread's turn to fail.
 [[nodiscard]] inline bool attempt_fails() {
   return this_thread_attempts != nullptr && this_thread_attempts->strikes(failure::lock);
 }
