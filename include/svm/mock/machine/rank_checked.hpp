@@ -25,7 +25,7 @@ class held_locks {
   };
 
   /// Before a lock that may wait is taken: every rank that is held must be lower.
-  void check_order(lock_rank rank, void const* lock) const {
+  [[gnu::noinline]] void check_order(lock_rank rank, void const* lock) const {
     if (in_section_) complain(rank, "waited for in a read section");
     for (std::size_t i = 0; i < depth_; ++i) {
       if (stack_[i].lock == lock)
@@ -34,11 +34,11 @@ class held_locks {
         complain(rank, "taken while the ", lock_rank_name(stack_[i].rank), " lock is held");
     }
   }
-  void push(entry e) {
+  [[gnu::noinline]] void push(entry e) {
     if (depth_ < stack_.size()) stack_[depth_] = e;
     ++depth_;
   }
-  void pop(lock_rank rank, void const* lock, bool shared) {
+  [[gnu::noinline]] void pop(lock_rank rank, void const* lock, bool shared) {
     for (std::size_t i = depth_; i-- > 0;)
       if (stack_[i].lock == lock && stack_[i].shared == shared) {
         for (std::size_t k = i + 1; k < depth_; ++k) stack_[k - 1] = stack_[k];
@@ -47,7 +47,7 @@ class held_locks {
       }
     complain(rank, "given up without being held so");
   }
-  [[nodiscard]] bool holds(void const* lock, bool exclusive) const {
+  [[nodiscard, gnu::noinline]] bool holds(void const* lock, bool exclusive) const {
     for (std::size_t i = 0; i < depth_; ++i)
       if (stack_[i].lock == lock && !(exclusive && stack_[i].shared)) return true;
     return false;
@@ -131,27 +131,27 @@ struct rank_checked : Base {
   template <class Inner, lock_rank Rank>
   class SVM_CAPABILITY("mutex") checked {
    public:
-    void lock() SVM_ACQUIRE() {
+    [[gnu::noinline]] void lock() SVM_ACQUIRE() {
       held().check_order(Rank, this);
       inner_.lock();
       held().push({Rank, false, this});
     }
-    void unlock() SVM_RELEASE() {
+    [[gnu::noinline]] void unlock() SVM_RELEASE() {
       held().pop(Rank, this, false);
       inner_.unlock();
     }
-    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) {
+    [[nodiscard, gnu::noinline]] bool try_lock() SVM_TRY_ACQUIRE(true) {
       if (attempt_fails() || (!is_concurrent && held().holds(this, false))) return false;
       if (!inner_.try_lock()) return false;
       held().push({Rank, false, this});
       return true;
     }
-    void lock_shared() SVM_ACQUIRE_SHARED() {
+    [[gnu::noinline]] void lock_shared() SVM_ACQUIRE_SHARED() {
       held().check_order(Rank, this);
       inner_.lock_shared();
       held().push({Rank, true, this});
     }
-    void unlock_shared() SVM_RELEASE_SHARED() {
+    [[gnu::noinline]] void unlock_shared() SVM_RELEASE_SHARED() {
       held().pop(Rank, this, true);
       inner_.unlock_shared();
     }
@@ -161,10 +161,10 @@ struct rank_checked : Base {
       held().push({Rank, true, this});
       return true;
     }
-    void assert_held() SVM_ASSERT_CAPABILITY(this) {
+    [[gnu::noinline]] void assert_held() SVM_ASSERT_CAPABILITY(this) {
       if (!held().holds(this, true)) report_not_held(Rank);
     }
-    void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {
+    [[gnu::noinline]] void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {
       if (!held().holds(this, false)) report_not_held(Rank);
     }
 
