@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -104,11 +102,11 @@ void for_each_count(std::vector<std::uint32_t>& numbers, Visit&& visit) {
 /// Adds what page caches have.
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::count_cached(census& seen) {
-  std::set<backing const*> objects;
+  number_set objects;
   for (task& t : tasks_) {
     seen.things += t.process.vmas().all().size();
     for (auto const& [start, v] : t.process.vmas().all())
-      if (v.object && objects.insert(v.object.get()).second)
+      if (v.object && objects.emplace(v.object->number).second)
         for (auto const& [at, p] : v.object->cache) {
           seen.users.references.push_back(p.frame);
           seen.users.cached.push_back(p.frame);
