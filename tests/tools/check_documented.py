@@ -16,7 +16,7 @@ from pathlib import Path
 from check_names import declarations
 from checking import line_of, report, self_test
 
-# What comments say with a backslash: the aliases of docs/Doxyfile.in, and what Doxygen has itself.
+# What comments say with a backslash: the aliases of include/docs/Doxyfile.in, and what Doxygen has itself.
 KNOWN = {"pre", "errors", "allocs", "complexity", "source", "param", "tparam", "return", "see", "invariant"}
 _REMARK = re.compile(r"\s*// clang-format (on|off)$|#")
 _WORD = re.compile(r"^[ \t]*///.*?(?<![`\w\"'])\\([a-z]+)\b", re.MULTILINE)

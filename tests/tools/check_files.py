@@ -17,7 +17,7 @@ from pathlib import Path
 from checking import report
 
 SPDX = ("SPDX-FileCopyrightText:", "SPDX-License-" "Identifier: MIT")
-FOLDERS = ("include", "examples", "tests", "benchmarks", "docs", ".ci", ".github")
+FOLDERS = ("include", "examples", "tests", "benchmarks", ".ci", ".github")
 
 
 def described(root: Path) -> re.Pattern:

@@ -45,7 +45,7 @@ class failure_plan {
   [[nodiscard]] bool is_armed() const { return remaining_ != 0; }
 
   /// To be asked by each operation once, before it does anything.
-  [[nodiscard]] bool strikes(failure kind) {
+  [[nodiscard, gnu::noinline]] bool strikes(failure kind) {
     ++calls_[static_cast<std::size_t>(kind)];
     if (kind_ != kind) return false;
     std::uint64_t left = remaining_;

@@ -16,7 +16,7 @@ from pathlib import Path
 FIRST = ["README.md", "examples/README.md", "examples/scenarios/README.md", "examples/svmsh/README.md", "examples/traces/README.md",
          "include/svm/README.md", "include/svm/glossary.md"]  # fmt: skip
 LAST = ["include/packaging/README.md", "benchmarks/README.md", "tests/README.md", "tests/catalogue.md", "tests/tools/README.md",
-        "docs/README.md", "CHANGELOG.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"]  # fmt: skip
+        "include/docs/README.md", "CHANGELOG.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md"]  # fmt: skip
 
 
 def pages(root: Path) -> list[Path]:
@@ -30,7 +30,7 @@ def main() -> int:
     out.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as work:
         log = Path(work) / "warnings"
-        text = (root / "docs/Doxyfile.in").read_text(encoding="utf-8")
+        text = (root / "include/docs/Doxyfile.in").read_text(encoding="utf-8")
         values = {"ROOT": root, "OUT": out, "VERSION": version, "LOG": log, "PYTHON": sys.executable,
                   "PAGES": " ".join(map(str, pages(root)))}  # fmt: skip
         for name, value in values.items():
