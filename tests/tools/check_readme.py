@@ -62,7 +62,7 @@ def main():
         "its output stands below it": blocks(readme, "text")[:1] == [output],
         "there are two commands": len(blocks(readme, "sh")) == 2,
     }
-    texts = (path for top in ("include", "examples", "benchmarks", "docs", "tests") for path in (root / top).rglob("*.md"))
+    texts = (path for top in ("include", "examples", "benchmarks", "tests") for path in (root / top).rglob("*.md"))
     for path in sorted(texts):
         for number, program in enumerate(own_programs(path.read_text(encoding="utf-8")), 1):
             checks[f"program {number} of {path.relative_to(root)} compiles"] = compiles(root, sys.argv[4:], program)
