@@ -61,8 +61,8 @@ class gpusvm {
   using page = typename P::mm::page;
 
   /// \param env  the address space, and the device as it sees it
-  [[gnu::cold]] gpusvm(svm_environment<P> const& env, gpusvm_layout const& shape, invalidation_client<P>& client,
-                       gpusvm_limits const& limits = {})
+  gpusvm(svm_environment<P> const& env, gpusvm_layout const& shape, invalidation_client<P>& client,
+         gpusvm_limits const& limits = {})
       : env_(env),
         shape_(shape),
         client_(client),
@@ -75,7 +75,7 @@ class gpusvm {
   gpusvm(gpusvm const&) = delete;
   gpusvm& operator=(gpusvm const&) = delete;
   /// \pre no call is under way
-  [[gnu::cold]] ~gpusvm() { close(); }
+  ~gpusvm() { close(); }
 
   [[nodiscard]] gpusvm_layout const& shape() const { return shape_; }
   [[nodiscard]] svm_environment<P>& env() { return env_; }
@@ -268,7 +268,7 @@ class gpusvm {
   ///
   /// \pre no lock of the library held
   /// \source drm_gpusvm_fini(); reaches the top of the address space (3.1.18)
-  [[gnu::cold]] void close();
+  void close();
 
   /// The number of notifiers.
   ///
