@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 namespace svmsh {
@@ -17,6 +18,12 @@ struct trace_access {
   std::uint64_t address = 0;
   std::uint32_t size = 0;
   access_kind kind = access_kind::load;
+};
+
+/// An access, and the number of its line.
+struct numbered_access {
+  trace_access access;
+  std::uint64_t line = 0;
 };
 
 /// Reads a memory trace as `valgrind --tool=lackey --trace-mem=yes` writes it.
@@ -46,6 +53,10 @@ class lackey_reader {
 
   /// The next data access; instruction lines are checked and skipped. To be called no more after anything but `access`.
   [[nodiscard]] status next(trace_access& out);
+
+  /// The next data accesses as far as they are in memory and their lines are well-formed, so that nothing is waited for;
+  /// how many they are. At 0 ask `next`.
+  [[nodiscard]] std::size_t take_ready(std::span<numbered_access> out);
 
   /// Lines begun so far, and so the number of the line that `next` spoke of.
   [[nodiscard]] std::uint64_t line_number() const { return line_; }

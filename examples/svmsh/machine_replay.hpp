@@ -6,6 +6,7 @@
 #include "page_sizes.hpp"
 #include "replayer.hpp"
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -25,11 +26,15 @@ class machine_replay final : public replay_engine {
 
   /// A virtual call for each access would cost as much as some accesses do.
   lackey_reader::status serve(lackey_reader& input) override {
-    trace_access a;
     for (;;) {
-      lackey_reader::status const s = input.next(a);
-      if (s != lackey_reader::status::access) return s;
-      replayer_.access(a, input.line_number());
+      std::size_t count = input.take_ready(coming_);
+      if (count == 0) {
+        if (lackey_reader::status const s = input.next(coming_[0].access); s != lackey_reader::status::access) return s;
+        coming_[0].line = input.line_number();
+        count = 1;
+      }
+      for (std::size_t i = 0; i < count; ++i) replayer_.fetch(coming_[i].access);
+      for (std::size_t i = 0; i < count; ++i) replayer_.access(coming_[i].access, coming_[i].line);
     }
   }
   void finish() override { replayer_.finish(); }
@@ -40,6 +45,7 @@ class machine_replay final : public replay_engine {
  private:
   std::unique_ptr<shell_machine<PageBytes>> computer_;
   replayer<PageBytes> replayer_;
+  std::array<numbered_access, 16> coming_{};  // read ahead, so that what they need arrives at the same time
 };
 
 template <std::size_t PageBytes>

@@ -199,6 +199,9 @@ class attribute_map {
     return {{}, window};
   }
 
+  /// True when something was said of any span.
+  [[nodiscard]] bool is_any() const { return said_.load() != 0; }
+
   /// Says something of a span, in place of what was said of it.
   ///
   /// \param changed  is set when any of the span may have been otherwise

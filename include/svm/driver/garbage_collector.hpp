@@ -65,6 +65,9 @@ class garbage_collector {
     }
   }
 
+  /// True when nothing is queued.
+  [[nodiscard]] bool is_idle() const { return queue_length_.load() == 0; }
+
   /// Calls `visit(range const&)` for each range in the queue, in its order; for checks.
   ///
   /// \pre `visit` calls nothing of this object
@@ -83,7 +86,7 @@ class garbage_collector {
       svm_.split(std::move(held));
       return;
     }
-    if (partial) static_cast<void>(memory_.evict(held));
+    if (partial) static_cast<void>(memory_.evict(held, migration_cause::collection));
     svm_.remove(std::move(held));
   }
 

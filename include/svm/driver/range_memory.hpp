@@ -24,13 +24,14 @@ class range_memory {
   /// Brings device pages in the range's span back: there are none.
   ///
   /// \errors gone, mm_gone
-  [[nodiscard]] errc evict(locked_range<P>& held, cancellation const* = nullptr) {
+  [[nodiscard]] errc evict(locked_range<P>& held, migration_cause, cancellation const* = nullptr) {
     if (held->has(range_flag::removed)) return errc::gone;
     return held.mm_alive() ? errc::ok : errc::mm_gone;
   }
   /// \errors not_migratable
   [[nodiscard]] errc migrate_to_device(locked_range<P>&, options) { return errc::not_migratable; }
   [[nodiscard]] errc open_account() { return errc::ok; }
+  [[nodiscard]] typename P::lock::read_domain* readers() { return nullptr; }
 };
 
 /// The same for a GPU that has memory: a migrator, and the account that pays for what ranges have there.
@@ -53,6 +54,8 @@ class range_memory<P> {
 
   [[nodiscard]] static environment<P> const& environment_of(origin from) { return from.env(); }
   [[nodiscard]] migrator<P>& mover() { return migrator_; }
+  /// Whose sections device memory waits for.
+  [[nodiscard]] typename P::lock::read_domain* readers() { return &migrator_.readers(); }
 
   /// Makes the account, where there is a limit and it is not there yet.
   ///
@@ -83,9 +86,10 @@ class range_memory<P> {
   /// Brings every device page in the range's span back to system memory; the range stays.
   ///
   /// \errors gone, mm_gone, and those of migrator::evict_span
-  [[nodiscard]] errc evict(locked_range<P>& held, cancellation const* cancel = nullptr) {
+  [[nodiscard]] errc evict(locked_range<P>& held, migration_cause why, cancellation const* cancel = nullptr) {
     if (held->has(range_flag::removed)) return errc::gone;
-    return held.mm_alive() ? migrator_.evict_span(held.mm(), held->interval(), cancel) : errc::mm_gone;
+    if (!held.mm_alive()) return errc::mm_gone;
+    return migrator_.evict_span(held.mm(), held->interval(), {.reason = {why}, .cancel = cancel});
   }
 
  private:

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <svm/config.hpp>
-#include <svm/base/construct.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/refcount.hpp>
 #include <svm/base/scope_guard.hpp>
@@ -67,13 +66,19 @@ class migrator {
   using devmem_ref = counted_ref<devmem<P>>;
 
   explicit migrator(environment<P> env, migrator_owner<P>* owner = nullptr, migrator_options const& options = {})
-      : env_(env), owner_(owner), options_(options) {}
+      : env_(env), owner_(owner), options_(options), kept_(env_.memory, taken_) {}
   migrator(migrator const&) = delete;
   migrator& operator=(migrator const&) = delete;
-  /// \pre no allocation is left
-  ~migrator() { SVM_ASSERT(references_.value() <= 1); }
+  /// \pre no allocation is left; no lock of the library held
+  ~migrator() {
+    readers_.synchronize();
+    SVM_ASSERT(references_.value() <= 1);
+  }
 
   [[nodiscard]] environment<P>& env() { return env_; }
+  /// What the bookkeeping of an allocation waits for when its memory has gone back: who is in a section may touch it.
+  [[nodiscard]] auto& readers() { return readers_; }
+  [[nodiscard]] detail::kept_arrays<P>& kept() { return kept_; }
 
   /// How many references there are: the owner's, one of each allocation, and one of each mapping of its memory. Advisory.
   [[nodiscard]] std::uint32_t references() const { return references_.value(); }
@@ -105,7 +110,7 @@ class migrator {
   ///         make room), busy (a page was swapped out, out of reach, or in this memory already, where the options do
   ///         not allow that), dma_map_failed, copy_failed: nothing moved and the allocation is released; busy
   ///         also when pages raced away in the final step: the others have moved
-  /// \allocs one devmem and four arrays of an element a page, released but for the devmem and its pages
+  /// \allocs one devmem with its pages; arrays of an element a page, released or kept for the next migration
   /// \complexity O(pages), and the evictions
   /// \source drm_pagemap_migrate_to_devmem(); raw pages are never decoded as anything else (erratum 3.2.1), what moved
   ///         is counted in base pages (3.2.2, 3.2.14), the allocation has one owner whatever fails (3.2.3)
@@ -124,16 +129,18 @@ class migrator {
   /// \errors no_ram, no_memory, dma_map_failed, copy_failed, in_use (others have a page locked or pinned), busy: pages
   ///         that did not move are intact in device memory
   /// \source drm_pagemap_evict_to_ram(); no mm reference is needed (erratum 3.2.5), no empty job is copied (3.2.4)
-  [[nodiscard]] errc evict(devmem<P>& allocation) { return detail::evict_allocation(*this, allocation); }
+  [[nodiscard]] errc evict(devmem<P>& allocation, move_reason reason = {migration_cause::eviction}) {
+    return detail::evict_allocation(*this, allocation, reason);
+  }
 
   /// Brings every device page that the page table has in `span` back to system memory, of whichever device, under
-  /// PROT_NONE too; holes stay holes. Pages of other drivers stay.
+  /// PROT_NONE too; holes stay holes. Pages of other drivers stay, and those that the options do not ask for.
   ///
   /// \pre    no lock beyond rank range held; takes the map lock shared, and page locks
   /// \errors as `evict`, and interrupted
   /// \source drm_gpusvm_range_evict(); walks no VMA, populates no hole and waits for no timeslice (erratum 3.1.10)
-  [[nodiscard]] errc evict_span(mm& space, va_range span, cancellation const* cancel = nullptr) {
-    return svm::detail::evict_span(env_, space, span, cancel);
+  [[nodiscard]] errc evict_span(mm& space, va_range span, evict_options const& options = {}) {
+    return svm::detail::evict_span(env_, kept_, space, span, options);
   }
 
   /// Evicts finished allocations in the order of the options until `size` bytes are available.
@@ -149,7 +156,7 @@ class migrator {
   /// Evicts every finished allocation, in the order of the options; one that cannot move does not stop the others.
   ///
   /// \errors the first one met
-  [[nodiscard]] errc evict_all();
+  [[nodiscard]] errc evict_all(move_reason reason = {migration_cause::eviction});
 
   /// Ends the device's bond to its driver: every later migration fails with device_gone, and what is in device memory
   /// goes to system memory. Waits for others to let go of pages and of memory that they fill, see page_wait. Allocations
@@ -178,7 +185,9 @@ class migrator {
   void enlist(devmem<P>& allocation);
   void unlist(devmem<P>& allocation);
   void memory_taken() { taken_.fetch_add(1); }
-  void memory_returned() { taken_.fetch_sub(1); }
+  void memory_returned() {
+    if (taken_.fetch_sub(1) == 1) kept_.trim();
+  }
   /// A walk over the list that picks the allocations made up to now, beside any number of other walks. An allocation
   /// that is used between two picks may be picked twice; there are no more picks than allocations.
   struct victim_cursor {
@@ -200,6 +209,7 @@ class migrator {
   environment<P> env_;
   migrator_owner<P>* const owner_;
   migrator_options const options_;
+  detail::kept_arrays<P> kept_;
   typename P::lock::template mutex<lock_rank::leaf_device_memory> list_lock_;
   intrusive_list<devmem<P>> finished_ SVM_GUARDED_BY(list_lock_);  // ascending by `listed_`, then by `serial_`
   std::size_t finished_count_ SVM_GUARDED_BY(list_lock_) = 0;
@@ -207,8 +217,10 @@ class migrator {
   typename P::lock::template atomic<std::uint32_t> taken_{0};  // allocations that have device memory, or are about to
   typename P::lock::template atomic<std::uint32_t> unbound_{0};
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
+  typename P::lock::read_domain readers_;
 };
 
+/// A counted reference on a migrator.
 template <migrating_policies P>
 using migrator_ref = counted_ref<migrator<P>>;
 
@@ -239,6 +251,7 @@ auto migrator<P>::next_victim(victim_cursor& cursor) -> devmem_ref {
       --cursor.picks;
       cursor.listed = d->listed_;
       cursor.serial = d->serial_;
+      if (following != nullptr) following->prefetch();
       return devmem_ref::adopt(*d);
     }
     d = following;
@@ -279,11 +292,11 @@ auto migrator<P>::find_slow(page wanted) -> devmem_ref {
 }
 
 template <explained_migrating_policies P>
-errc migrator<P>::evict_all() {
+errc migrator<P>::evict_all(move_reason reason) {
   victim_cursor cursor = all_victims();
   errc first = errc::ok;
   while (devmem_ref const victim = next_victim(cursor))
-    if (errc const e = evict(*victim); e != errc::ok && first == errc::ok) first = e;
+    if (errc const e = evict(*victim, reason); e != errc::ok && first == errc::ok) first = e;
   return first;
 }
 
@@ -291,7 +304,7 @@ template <explained_migrating_policies P>
 errc migrator<P>::unbind() {
   unbound_.store(1);
   for (detail::page_wait patience{env_.clock};;) {
-    errc const e = evict_all();
+    errc const e = evict_all({migration_cause::unbind});
     // build() counts, then looks whether the device is bound; so nothing comes after this.
     if (taken_.load() == 0) return errc::ok;
     bool const may_pass = e == errc::ok || e == errc::in_use || e == errc::busy;
@@ -334,8 +347,7 @@ auto migrator<P>::build(byte_count size, migrate_options<P> const& options) -> r
   if (!memory) return memory.error();
   uncharge.dismiss();  // the allocation does it from here on
   device_allocation<P> allocation{env_.pagemap, std::move(memory).value(), size, std::move(account)};
-  devmem<P>* const made =
-      detail::construct<devmem<P>>(env_.memory, *this, std::move(allocation), size, options.piecewise);
+  devmem<P>* const made = devmem<P>::make(*this, std::move(allocation), size, options.piecewise);
   if (made == nullptr) return errc::no_memory;
   made->get();  // the zdd's reference
   devmem_ref ref = devmem_ref::adopt(*made);
@@ -349,9 +361,10 @@ auto migrator<P>::build(byte_count size, migrate_options<P> const& options) -> r
 template <explained_migrating_policies P>
 cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> const& fault) {
   using action = cpu_fault_answer::action;
-  if (is_before(env_.clock.now(), allocation.timeslice_end())) return {action::wait, allocation.timeslice_end()};
+  time_point const kept_until = allocation.timeslice_end();
+  if (kept_until != time_point{} && is_before(env_.clock.now(), kept_until)) return {action::wait, kept_until};
 
-  detail::transfer<P> work{env_};
+  detail::transfer<P> work{env_, kept_};
   std::size_t faulting = 0;
   if (work.reserve(allocation.pages().size())) {
     for (std::size_t i = 0; device_page<page> const& p : allocation.pages()) {
@@ -362,11 +375,13 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
     work.slots()[0].source = fault.page;
   }
   page_scope const within{fault.space, fault.vma};
+  va_range const where = aligned_block(fault.address, P::mm::page_size);
   detail::move_outcome const outcome =
-      detail::migration_to_system<P>{env_.mm, work, &within, fault.page, detail::shortage::move_what_fits}.run();
+      detail::migration_to_system<P>{
+          env_.mm, work, &within, fault.page, detail::shortage::move_what_fits, where, {migration_cause::cpu_fault}}
+          .run();
   if (outcome.moved.value != 0) {
-    env_.observer.record(
-        {event_kind::migrated_to_system, aligned_block(fault.address, P::mm::page_size), outcome.bytes});
+    env_.observer.record({event_kind::migrated_to_system, where, outcome.bytes});
     return {};
   }
   // The fault looks again for a page that went meanwhile, or that another thread moves, whatever became of its

@@ -12,6 +12,7 @@
 
 namespace svm::inline v0::mock {
 
+/// Where the addresses of a process end.
 inline constexpr std::uint64_t user_end = std::uint64_t{1} << 47;
 
 /// True when a span lies below the end of user addresses.

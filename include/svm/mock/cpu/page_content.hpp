@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include <svm/mock/machine/stream_copy.hpp>
+
 namespace svm::inline v0::mock {
 
 /// The bytes of a page, and which of its 64 lines may hold anything but zero: only these are ever moved or cleared.
@@ -65,18 +67,18 @@ class page_content {
   /// Takes over what another page holds.
   ///
   /// \pre nobody else writes this page
-  void copy(page_content const& from) {
+  void copy(page_content const& from, copy_way way = copy_way::cached) {
     std::uint64_t const theirs = from.marked();
     zero(marked() & ~theirs);
     marked_.store(theirs, std::memory_order_relaxed);
-    take(from, theirs);
+    take(from, theirs, way);
   }
   /// Takes over what another page holds, while others may write this one: no mark goes, which could be theirs.
   void sync(page_content const& from) {
     std::uint64_t const theirs = from.marked();
     zero(marked() & ~theirs);
     mark(theirs);
-    take(from, theirs);
+    take(from, theirs, copy_way::cached);
   }
   /// Fills all bytes with one value.
   void fill(int value) { std::memset(writable(), value, PageBytes); }
@@ -119,9 +121,10 @@ class page_content {
   void zero(std::uint64_t bits) {
     for_each_run(bits, [&](std::size_t offset, std::size_t size) { std::memset(bytes_ + offset, 0, size); });
   }
-  void take(page_content const& from, std::uint64_t bits) {
-    for_each_run(
-        bits, [&](std::size_t offset, std::size_t size) { std::memcpy(bytes_ + offset, from.bytes_ + offset, size); });
+  void take(page_content const& from, std::uint64_t bits, copy_way way) {
+    for_each_run(bits, [&](std::size_t offset, std::size_t size) {
+      copy_bytes(bytes_ + offset, from.bytes_ + offset, size, way);
+    });
   }
 
   std::atomic<std::uint64_t> marked_{0};

@@ -84,9 +84,13 @@ class physical_memory {
   [[nodiscard]] frame_type& head(page p) { return of({p.frame - of(p).tail, 0}); }
   /// The first page of that block.
   [[nodiscard]] page first_of(page p) { return handle(p.frame - of(p).tail); }
-  [[nodiscard]] bool is_alive(page p) {
+  [[nodiscard]] bool is_alive(page p) { return find_alive(p) != nullptr; }
+  /// The frame of a page that is alive, or null. Inlined, since each access of a GPU asks.
+  [[nodiscard, gnu::always_inline]] frame_type* find_alive(page p) {
     looks_at<Lock>("frame", p.frame);
-    return p.frame != 0 && of(p).generation.load() == p.generation;
+    if (p.frame == 0) return nullptr;
+    frame_type& f = of(p);
+    return f.generation.load() == p.generation ? &f : nullptr;
   }
   /// \pre the frame was made
   [[nodiscard]] page handle(std::uint32_t number) { return {number, of({number, 0}).generation.load()}; }
@@ -113,12 +117,14 @@ class physical_memory {
     return first_device_frame_ + gpu * gpu_frames_;
   }
   /// The step of this moment may write it, or only reads it.
-  [[nodiscard]] page_content<PageBytes>& content(page p, bool may_write = true) {
+  [[nodiscard]] page_content<PageBytes>& content(page p, bool may_write = true) { return content(of(p), p, may_write); }
+  /// The same of a page whose frame is at hand.
+  [[nodiscard]] page_content<PageBytes>& content(frame_type& f, page p, bool may_write) {
     if (may_write)
       changes<Lock>("bytes", p.frame);
     else
       looks_at<Lock>("bytes", p.frame);
-    return of(p).content;
+    return f.content;
   }
   /// The same as bytes, all of which may be written.
   [[nodiscard]] std::byte* bytes(page p, bool may_write = true) {

@@ -14,7 +14,9 @@
 
 namespace svm::inline v0::mock {
 
+/// What a process may do with a mapping.
 enum class protection : std::uint8_t { none, read, read_write };
+/// What stands behind a mapping.
 enum class mapping_kind : std::uint8_t {
   anon,
   file,  ///< private
@@ -23,6 +25,7 @@ enum class mapping_kind : std::uint8_t {
   io,       ///< a device's registers: page tables name them, and they have no page frames
 };
 
+/// The protection in a word, as svmsh has it.
 [[nodiscard]] constexpr std::string_view name(protection p) {
   return p == protection::none ? "none" : p == protection::read ? "r" : "rw";
 }

@@ -43,7 +43,7 @@ class gpu {
 
   gpu(physical_memory<Lock, PageBytes>& frames, iommu<Lock, PageBytes>& dma, report& broken, steps& hooks,
       page_faults faults = page_faults::replayed)
-      : frames_(frames), iommu_(dma), report_(broken), steps_(hooks), faults_(faults) {}
+      : frames_(frames), iommu_(dma), report_(broken), steps_(hooks), faults_(faults), index_(dma.gpu()) {}
 
   // What the library asks for (concepts/device.hpp).
 
@@ -136,8 +136,19 @@ class gpu {
                          [&](std::byte* to) { old = add_to_word(to, value); });
   }
 
+  /// Fetches the bytes at `a` into the cache of the processor that simulates the GPU, if the TLB knows device memory
+  /// there. Nothing happens otherwise.
+  ///
+  /// \pre no other thread uses the GPU
+  void fetch(cpu_va a) {
+    std::uint64_t const n = number(a);
+    tlb_entry const& cached = tlb_[n % tlb_size];
+    if (cached.tag == n + 1 && cached.from.path != interconnect::system)
+      __builtin_prefetch(frames_.of(cached.from.direct).content.bytes() + a.value % PageBytes);
+  }
+
   /// Which GPU of the machine it is.
-  [[nodiscard]] unsigned index() const { return iommu_.gpu(); }
+  [[nodiscard]] unsigned index() const { return index_; }
   [[nodiscard]] std::uint64_t tlb_flushes() const { return tlb_flushes_; }
 
   // What the oracle and the tests look at.
@@ -222,6 +233,7 @@ class gpu {
     dma_addr address{};
     page direct{};  ///< of device memory, as it was when the entry was written
     interconnect path = interconnect::system;
+    unsigned home = 0;  ///< whose memory that is
     bool present = false;
     bool writable = false;
     bool atomic = false;
@@ -268,8 +280,15 @@ class gpu {
       return;
     }
     clear_entry(*e);
-    *e = {address, {}, path, true, how != mapping_access::read_only, how == mapping_access::read_write};
-    if (path != interconnect::system) e->direct = frames_.peek(address.value / PageBytes);
+    *e = {.address = address,
+          .path = path,
+          .present = true,
+          .writable = how != mapping_access::read_only,
+          .atomic = how == mapping_access::read_write};
+    if (path != interconnect::system) {
+      e->direct = frames_.peek(address.value / PageBytes);
+      e->home = frames_.gpu_of(e->direct);
+    }
     page const target = target_of(*e);
     if (!frames_.is_alive(target)) {
       report_.violation("O-01", "a bind to a page that is not alive");
@@ -325,7 +344,8 @@ class gpu {
 
   /// Lets `move` have `size` bytes at `a`; false for a fault. Only a miss of the TLB keeps other accesses out.
   template <class Move>
-  [[nodiscard]] bool access_memory(cpu_va a, access_kind want, std::size_t size, bool* waits, Move&& move) {
+  [[nodiscard, gnu::always_inline]] bool access_memory(cpu_va a, access_kind want, std::size_t size, bool* waits,
+                                                       Move&& move) {
     std::uint64_t const n = number(a);
     {
       shared_guard const guard{lock_};
@@ -334,6 +354,13 @@ class gpu {
         return move_through(cached.from, a, want, size, move);
       if (find_present(n) == nullptr) return false;
     }
+    return fill_and_access(a, want, size, waits, move);
+  }
+  /// The same behind a miss. Out of line, so that a hit is what is inlined.
+  template <class Move>
+  [[nodiscard, gnu::noinline]] bool fill_and_access(cpu_va a, access_kind want, std::size_t size, bool* waits,
+                                                    Move& move) {
+    std::uint64_t const n = number(a);
     exclusive_guard const guard{lock_};
     if (!may_access(waits)) return false;
     entry const* const e = find_present(n);
@@ -351,7 +378,8 @@ class gpu {
     return false;
   }
   template <class Move>
-  [[nodiscard]] bool move_through(entry const& e, cpu_va a, access_kind want, std::size_t size, Move&& move) {
+  [[nodiscard, gnu::always_inline]] bool move_through(entry const& e, cpu_va a, access_kind want, std::size_t size,
+                                                      Move&& move) {
     page_content<PageBytes>* const content = translate(e, want);
     if (content == nullptr) return false;
     std::size_t const offset = a.value % PageBytes;
@@ -360,20 +388,23 @@ class gpu {
   }
 
   /// The content of the page behind an entry, or null for a fault.
-  [[nodiscard]] page_content<PageBytes>* translate(entry const& e, access_kind want) {
+  [[nodiscard, gnu::always_inline]] page_content<PageBytes>* translate(entry const& e, access_kind want) {
     if (want != access_kind::read && !e.writable) return nullptr;
     if (want == access_kind::atomic && (!e.atomic || e.path != interconnect::local)) return nullptr;
     if (e.path == interconnect::system) {
       auto const there = iommu_.reach(e.address, want != access_kind::read);
       return check_alive(there.target) ? there.content : nullptr;
     }
-    if (!check_alive(e.direct)) return nullptr;
-    unsigned const home = frames_.gpu_of(e.direct);
-    if ((e.path == interconnect::local) != (home == index()) || !frames_.links().reach(index(), home)) {
+    auto* const frame = frames_.find_alive(e.direct);
+    if (frame == nullptr) {
+      static_cast<void>(check_alive(e.direct));
+      return nullptr;
+    }
+    if ((e.path == interconnect::local) != (e.home == index_) || !frames_.links().reach(index_, e.home)) {
       report_.violation("O-10", "a device access to another GPU's memory that does not reach it");
       return nullptr;
     }
-    return &frames_.content(e.direct, want != access_kind::read);
+    return &frames_.content(*frame, e.direct, want != access_kind::read);
   }
   [[nodiscard]] bool check_alive(page target) {
     if (frames_.is_alive(target)) return true;
@@ -386,6 +417,7 @@ class gpu {
   report& report_;
   steps& steps_;
   page_faults const faults_;
+  unsigned const index_;
   bool queues_run_ = true;
   typename Lock::template shared_mutex<lock_rank::device> lock_;
   number_map<std::array<entry, block_pages>> table_;

@@ -22,8 +22,8 @@ class links {
   void unplug(unsigned gpu) { unplugged_[gpu] = true; }
   [[nodiscard]] bool is_unplugged(unsigned gpu) const { return unplugged_[gpu]; }
   /// True when an access of one GPU to the other's memory gets through.
-  [[nodiscard]] bool reach(unsigned a, unsigned b) const {
-    return !unplugged_[a] && !unplugged_[b] && (a == b || !down_[between(a, b)]);
+  [[nodiscard, gnu::always_inline]] bool reach(unsigned a, unsigned b) const {
+    return !unplugged_[a] && (a == b || (!unplugged_[b] && !down_[between(a, b)]));
   }
 
  private:

@@ -181,6 +181,8 @@ class vram {
   [[nodiscard]] byte_count used() noexcept { return capacity_ - available(); }
   /// Runs of it that other GPUs have mapped.
   [[nodiscard]] std::uint64_t peer_maps() const { return peer_maps_; }
+  /// Bytes of the jobs that its copy engine finished.
+  [[nodiscard]] std::uint64_t copied() const { return copied_; }
   /// From now on nothing is allocated, copied or mapped.
   void unplug() {
     visible_step<Lock>("unplug");
@@ -205,7 +207,10 @@ class vram {
     frames.for_each([this](std::uint32_t n) { frames_.at(n).content.clear(); });
   }
   [[nodiscard]] errc copy(std::span<copy_block<page> const> job, bool to_device);
-  [[nodiscard]] errc copy_page(device_address const& remote, std::uint64_t i, page local, bool to_device);
+  [[nodiscard]] errc copy_page(device_address const& remote, std::uint64_t i, page local, bool to_device, copy_way way);
+
+  /// Jobs from here on go past the caches: smaller ones are read again before they leave them.
+  static constexpr byte_count streamed_from{64 << 10};
 
   byte_count const capacity_;
   page_owner const owner_;
@@ -223,6 +228,7 @@ class vram {
   number_set unclear_;                  // numbers of those that read as garbage still
   std::uint32_t next_id_ = 1;
   std::atomic<std::uint64_t> peer_maps_{0};
+  std::atomic<std::uint64_t> copied_{0};
 };
 
 template <lock Lock, std::size_t PageBytes, bool Coherent>
@@ -239,18 +245,24 @@ errc vram<Lock, PageBytes, Coherent>::copy(std::span<copy_block<page> const> job
     unclear_.clear();
     for (std::size_t n = order.size(); n > 1; --n) std::swap(order[n - 1], order[draw_.below(n)]);
   }
-  for (std::size_t const b : order)
-    for (std::uint64_t i = 0; i < job[b].remote.count; ++i)
-      if (errc const e = copy_page(job[b].remote, i, i == 0 ? job[b].local : frames_.after(job[b].local, i), to_device);
-          e != errc::ok)
-        return e;
-  return errc::ok;
+  byte_count size{};
+  for (copy_block<page> const& b : job) size += b.remote.pages() * page_size;
+  copy_way const way = size < streamed_from ? copy_way::cached : copy_way::streamed;
+  errc e = errc::ok;
+  for (std::size_t b = 0; b < order.size() && e == errc::ok; ++b) {
+    copy_block<page> const& block = job[order[b]];
+    for (std::uint64_t i = 0; i < block.remote.count && e == errc::ok; ++i)
+      e = copy_page(block.remote, i, i == 0 ? block.local : frames_.after(block.local, i), to_device, way);
+  }
+  finish_streaming();
+  if (e == errc::ok) copied_ += size.value;
+  return e;
 }
 
 /// Moves the `i`-th page of a block.
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 errc vram<Lock, PageBytes, Coherent>::copy_page(device_address const& remote, std::uint64_t i, page local,
-                                                bool to_device) {
+                                                bool to_device, copy_way way) {
   visible_step<Lock>("copy a page");
   dma_addr const address = remote.address + page_size * i;
   bool const by_dma = remote.path == interconnect::system;
@@ -272,7 +284,7 @@ errc vram<Lock, PageBytes, Coherent>::copy_page(device_address const& remote, st
   if (frames_.is_lost(source)) return errc::copy_failed;
   auto& here = frames_.content(local);
   auto& there = by_dma ? *by_bus.content : frames_.content(other);
-  to_device ? here.copy(there) : there.copy(here);
+  to_device ? here.copy(there, way) : there.copy(here, way);
   return errc::ok;
 }
 

@@ -26,6 +26,7 @@ enum class failure : std::uint8_t {
   device_map,  ///< a mapping of device memory for a device
   iova,        ///< DMA addresses that are set aside, or made reachable
 };
+/// How many there are.
 inline constexpr std::size_t failure_kinds = 12;
 
 /// Failure on demand: one failure is armed at a time, and every operation that could fail is counted.

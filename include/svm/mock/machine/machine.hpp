@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <svm/driver/block_service.hpp>
 #include <svm/driver/queue_driver.hpp>
 #include <svm/driver/svm_driver.hpp>
 #include <svm/mock/machine/counting_allocator.hpp>
@@ -24,6 +25,7 @@
 #include <svm/mock/machine/steps.hpp>
 #include <svm/mock/machine/virtual_clock.hpp>
 #include <svm/mock/gpu/vram.hpp>
+#include <svm/placement/uvm_placement.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -43,6 +45,7 @@ struct machine_policies : default_policies {
   using clock = virtual_clock;
   using allocator = counting_allocator;
   using observer = statistics;
+  using placement = svm::placement::uvm_placement;  // a view without options for it moves ranges whole
 };
 
 /// The parts of the machine that need no other but the failures and the report; they outlive all that follows.
@@ -123,14 +126,20 @@ class machine : public machine_base<Lock, PageBytes> {
     }
 
     gpu_type device;
-    svm_driver<policies_type> driver;                   ///< idle where faults are fatal
-    std::optional<queue_driver<policies_type>> queues;  ///< where faults are fatal
+    svm_driver<policies_type> driver;                    ///< idle where faults are fatal
+    std::optional<block_service<policies_type>> blocks;  ///< where the machine's options have a placement
+    std::optional<queue_driver<policies_type>> queues;   ///< where faults are fatal
 
    private:
     view(machine& home, card& c, environment<policies_type> const& env)
         : device(home.frames, c.dma, home.broken, home.hooks, home.options_.faults),
           driver(c.mover, env, home.shape_, home.options_.driver) {
       if (home.options_.faults == page_faults::fatal) queues.emplace(c.mover, env, home.shape_, home.options_.driver);
+      if (home.options_.placement) {
+        placement::uvm_options how = *home.options_.placement;
+        how.self = placement::gpu(device.index());
+        blocks.emplace(driver, how);
+      }
     }
   };
   /// One process.
@@ -214,10 +223,10 @@ class machine : public machine_base<Lock, PageBytes> {
   /// \errors those of svm_driver::fault; device_gone; busy when an event took the mapping away each time. Where faults
   ///         are fatal: no_access (nothing is mapped for it), read_only (the driver's), those of queue_driver::restore
   [[nodiscard]] errc gpu_load(task& t, std::size_t n, cpu_va a, std::span<std::byte> into) {
-    return serve(t, n, a, access_kind::read, [&](gpu_type& g, bool* waits) { return g.load(a, into, waits); });
+    return serve(t, n, a, access_kind::read, [=](gpu_type& g, bool* waits) { return g.load(a, into, waits); });
   }
   [[nodiscard]] errc gpu_store(task& t, std::size_t n, cpu_va a, std::span<std::byte const> from) {
-    return serve(t, n, a, access_kind::write, [&](gpu_type& g, bool* waits) { return g.store(a, from, waits); });
+    return serve(t, n, a, access_kind::write, [=](gpu_type& g, bool* waits) { return g.store(a, from, waits); });
   }
   [[nodiscard]] errc gpu_atomic_add(task& t, std::size_t n, cpu_va a, std::uint64_t value, std::uint64_t& old) {
     return serve(t, n, a, access_kind::atomic,
@@ -303,25 +312,38 @@ class machine : public machine_base<Lock, PageBytes> {
     failures.disarm();
     hooks.hook = nullptr;
     for (task& t : tasks_)
-      for (auto const& v : t.views) v->in_charge().close();
+      for (auto const& v : t.views) {
+        v->in_charge().close();
+        v->blocks.reset();
+      }
     for (task& t : tasks_) exit(t);
   }
+  // Inlined with the access, whose span would else be read from memory right after its halves were written there.
   template <class Access>
-  [[nodiscard]] errc serve(task& t, std::size_t n, cpu_va a, access_kind want, Access&& access_memory) {
-    constexpr int tries = 64;
+  [[nodiscard, gnu::always_inline]] errc serve(task& t, std::size_t n, cpu_va a, access_kind want,
+                                               Access&& access_memory) {
     view& v = *t.views[n];
     if (v.queues) return wait_and_access(v, n, a, want, access_memory);
-    for (int i = 0; i < tries; ++i) {
+    if (frames.links().is_unplugged(static_cast<unsigned>(n))) return errc::device_gone;
+    return access_memory(v.device, nullptr) ? errc::ok : fault_and_access(v, n, a, want, access_memory);
+  }
+  /// Lets the driver serve an access that faulted, and tries again, as often as it takes.
+  template <class Access>
+  [[nodiscard, gnu::noinline]] errc fault_and_access(view& v, std::size_t n, cpu_va a, access_kind want,
+                                                     Access& access_memory) {
+    constexpr int tries = 64;
+    for (int i = 1;; ++i) {
+      if (errc const e = v.driver.fault(a, want); e != errc::ok) return e;
+      if (i == tries) return errc::busy;
       if (i > 1) lets_others_go<Lock>("retry of an access");
       if (frames.links().is_unplugged(static_cast<unsigned>(n))) return errc::device_gone;
       if (access_memory(v.device, nullptr)) return errc::ok;
-      if (errc const e = v.driver.fault(a, want); e != errc::ok) return e;
     }
-    return errc::busy;
   }
   /// An access by a queue, which the driver's worker lets run before, where it stands still or would fault.
   template <class Access>
-  [[nodiscard]] errc wait_and_access(view& v, std::size_t n, cpu_va a, access_kind want, Access& access_memory) {
+  [[nodiscard, gnu::noinline]] errc wait_and_access(view& v, std::size_t n, cpu_va a, access_kind want,
+                                                    Access& access_memory) {
     constexpr int tries = 64;
     if (options_.driver.read_only && want != access_kind::read) return errc::read_only;
     errc restored = errc::ok;
@@ -352,6 +374,8 @@ class machine : public machine_base<Lock, PageBytes> {
   void check_gpu_entries(task& t, view& v, va_range span, moment when, census& seen);
   void check_ranges(view& v, va_range span, moment when, census& seen);
   void check_range(range<policies_type> const& r, moment when);
+  void check_single_pages(view& v, range<policies_type> const& r);
+  void count_single_pages(view& v, range<policies_type> const& r, census& seen);
   void check_index(task& t);
   // impl/oracle_frames.hpp
   void check_totals(census const& seen);

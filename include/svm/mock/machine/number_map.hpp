@@ -152,6 +152,7 @@ class number_map {
   number_tree tree_;
 };
 
+/// For a map that is a set.
 struct no_value {};
 /// Some numbers, ascending.
 using number_set = number_map<no_value>;

@@ -25,27 +25,20 @@ class held_locks {
   };
 
   /// Before a lock that may wait is taken: every rank that is held must be lower.
-  [[gnu::noinline]] void check_order(lock_rank rank, void const* lock) const {
-    if (in_section_) complain(rank, "waited for in a read section");
-    for (std::size_t i = 0; i < depth_; ++i) {
-      if (stack_[i].lock == lock)
-        complain(rank, "taken twice by one thread");
-      else if (stack_[i].rank >= rank)
-        complain(rank, "taken while the ", lock_rank_name(stack_[i].rank), " lock is held");
-    }
+  [[gnu::always_inline]] void check_order(lock_rank rank, void const* lock) const {
+    if (depth_ != 0 || in_section_) compare(rank, lock);
   }
-  [[gnu::noinline]] void push(entry e) {
+  void push(entry e) {
     if (depth_ < stack_.size()) stack_[depth_] = e;
     ++depth_;
   }
-  [[gnu::noinline]] void pop(lock_rank rank, void const* lock, bool shared) {
-    for (std::size_t i = depth_; i-- > 0;)
-      if (stack_[i].lock == lock && stack_[i].shared == shared) {
-        for (std::size_t k = i + 1; k < depth_; ++k) stack_[k - 1] = stack_[k];
-        --depth_;
-        return;
-      }
-    complain(rank, "given up without being held so");
+  /// Most often the lock that was taken last is given up first.
+  [[gnu::always_inline]] void pop(lock_rank rank, void const* lock, bool shared) {
+    if (depth_ != 0 && depth_ <= stack_.size() && stack_[depth_ - 1].lock == lock &&
+        stack_[depth_ - 1].shared == shared)
+      --depth_;
+    else
+      take_out(rank, lock, shared);
   }
   [[nodiscard, gnu::noinline]] bool holds(void const* lock, bool exclusive) const {
     for (std::size_t i = 0; i < depth_; ++i)
@@ -90,7 +83,25 @@ class held_locks {
   }
 
  private:
-  // Out of line, since every lock would carry it along.
+  // Out of line, since every lock would carry them along.
+  [[gnu::noinline]] void compare(lock_rank rank, void const* lock) const {
+    if (in_section_) complain(rank, "waited for in a read section");
+    for (std::size_t i = 0; i < depth_; ++i) {
+      if (stack_[i].lock == lock)
+        complain(rank, "taken twice by one thread");
+      else if (stack_[i].rank >= rank)
+        complain(rank, "taken while the ", lock_rank_name(stack_[i].rank), " lock is held");
+    }
+  }
+  [[gnu::noinline]] void take_out(lock_rank rank, void const* lock, bool shared) {
+    for (std::size_t i = depth_; i-- > 0;)
+      if (stack_[i].lock == lock && stack_[i].shared == shared) {
+        for (std::size_t k = i + 1; k < depth_; ++k) stack_[k - 1] = stack_[k];
+        --depth_;
+        return;
+      }
+    complain(rank, "given up without being held so");
+  }
   [[gnu::noinline, gnu::cold]] static void complain(lock_rank rank, std::string_view what, std::string_view other = "",
                                                     std::string_view rest = "") {
     lock_report().violation("O-36", {"the ", lock_rank_name(rank), " lock is ", what, other, rest});
@@ -106,9 +117,11 @@ class held_locks {
   lock_report().violation("O-37", {lock_rank_name(rank), " not held"});
 }
 
+/// What this thread holds.
 inline thread_local held_locks this_thread_locks;
 /// What lets attempts of this thread to lock fail, or nothing: locks are made without arguments.
 inline thread_local failure_plan* this_thread_attempts = nullptr;
+/// True when an attempt to lock is this thread's turn to fail.
 [[nodiscard]] inline bool attempt_fails() {
   return this_thread_attempts != nullptr && this_thread_attempts->strikes(failure::lock);
 }
@@ -146,12 +159,12 @@ struct rank_checked : Base {
       held().push({Rank, false, this});
       return true;
     }
-    [[gnu::noinline]] void lock_shared() SVM_ACQUIRE_SHARED() {
+    [[gnu::always_inline]] void lock_shared() SVM_ACQUIRE_SHARED() {
       held().check_order(Rank, this);
       inner_.lock_shared();
       held().push({Rank, true, this});
     }
-    [[gnu::noinline]] void unlock_shared() SVM_RELEASE_SHARED() {
+    [[gnu::always_inline]] void unlock_shared() SVM_RELEASE_SHARED() {
       held().pop(Rank, this, true);
       inner_.unlock_shared();
     }

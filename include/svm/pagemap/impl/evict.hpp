@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
-#include <svm/base/construct.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/concepts/walked_runs.hpp>
@@ -44,9 +44,16 @@ class migration_to_system {
 
   /// \param within    only what an address space maps in a span, or everything when null
   /// \param faulting  the page that a CPU fault holds a reference on, or none
+  /// \param about     what its copies are said to be about
   migration_to_system(typename P::mm& mm, transfer<P>& work, page_scope const* within, page faulting,
-                      shortage when_short)
-      : mm_(mm), work_(work), within_(within), faulting_(faulting), when_short_(when_short) {}
+                      shortage when_short, va_range about, move_reason reason)
+      : mm_(mm),
+        work_(work),
+        within_(within),
+        faulting_(faulting),
+        when_short_(when_short),
+        about_(about),
+        reason_(reason) {}
 
   [[nodiscard]] move_outcome run() {
     typename P::mm::migration session{};  // finalizes, so whatever fails below leaves the pages in device memory
@@ -55,16 +62,29 @@ class migration_to_system {
     move_outcome outcome{};
     for (slot const& s : work_.slots()) {
       outcome.in_use = outcome.in_use || s.is_in_use();
-      if (s.has_page() && zdd<P>::of(s.owner_object) == nullptr) outcome.foreign += page_count{1};
+      if (!s.has_page()) continue;
+      if (device_of(s) == nullptr)
+        outcome.foreign += page_count{1};
+      else
+        left_ += page_count{1};
     }
     while (migrator<P>* const device = next_device()) {
-      if (outcome.error = gather(*device); outcome.error != errc::ok) return outcome;
-      if (!work_.job().empty())
-        if (outcome.error = device->env().pagemap.copy_to_system(work_.job()); outcome.error != errc::ok)
-          return outcome;
+      environment<P>& env = device->env();
+      time_point const began = moment_for(env.observer, env.clock);
+      outcome.error = find_destinations(*device);
+      if (outcome.error == errc::ok) outcome.error = gather(*device);
+      if (outcome.error == errc::ok && !work_.job().empty()) outcome.error = env.pagemap.copy_to_system(work_.job());
+      if (outcome.error != errc::ok) return outcome;
+      byte_count const copied = found_ * P::mm::page_size;  // what the mm moves by itself is told of here too
+      env.observer.record({.kind = event_kind::copied,
+                           .span = about_,
+                           .bytes = {copied.value - outcome.bytes.value},
+                           .reason = reason_,
+                           .began = began,
+                           .ended = moment_for(env.observer, env.clock)});
+      outcome.bytes = copied;
       work_.unmap_all();
     }
-    outcome.bytes = found_ * P::mm::page_size;
     if (found_ == page_count{}) return outcome;
     mm_.install(session);
     outcome.moved = moved_pages();
@@ -72,15 +92,20 @@ class migration_to_system {
   }
 
  private:
-  [[nodiscard]] static migrator<P>* device_of(slot const& s) {
+  /// The device whose page was collected; null when none was, or one of another driver.
+  [[nodiscard]] migrator<P>* device_of(slot const& s) {
     if (!s.has_page()) return nullptr;
-    zdd<P>* const behind = zdd<P>::of(s.owner_object);
-    return behind == nullptr ? nullptr : &behind->allocation().owner();
+    if (s.owner_object != seen_) {  // mostly all pages are of one allocation
+      seen_ = s.owner_object;
+      zdd<P>* const behind = zdd<P>::of(seen_);
+      device_of_seen_ = behind == nullptr ? nullptr : &behind->allocation().owner();
+    }
+    return device_of_seen_;
   }
 
   /// The device of the first page that has no destination yet.
-  [[nodiscard]] migrator<P>* next_device() const {
-    if (short_) return nullptr;
+  [[nodiscard]] migrator<P>* next_device() {
+    if (short_ || found_ == left_) return nullptr;
     for (std::size_t i = 0; i < work_.slots().size(); i += pages_moved_with(work_.slots()[i]))
       if (slot const& s = work_.slots()[i]; s.destination == page{})
         if (migrator<P>* const device = device_of(s)) return device;
@@ -92,21 +117,61 @@ class migration_to_system {
     return s.destination == page{} ? 1 : s.destination_order.pages().value;
   }
 
-  /// Finds destinations for the pages of one device, the faulting one first, and gathers the copy job.
-  [[nodiscard]] errc gather(migrator<P>& device) {
-    work_.start_job(device.env().device);
-    for (std::size_t i = 0; i < work_.slots().size(); ++i)
-      if (work_.slots()[i].source == faulting_ && device_of(work_.slots()[i]) == &device)
-        if (errc const e = find_destination(block_start(i), i); e != errc::ok) return e;
-    for (std::size_t i = 0; i < work_.slots().size(); i += pages_moved_with(work_.slots()[i])) {
-      if (work_.slots()[i].destination != page{} || device_of(work_.slots()[i]) != &device) continue;
-      if (errc const e = find_destination(i, i); e != errc::ok) {
-        bool const enough = when_short_ == shortage::move_what_fits && found_ != page_count{};
-        short_ = true;
-        return enough ? errc::ok : e;
+  /// True when there is something to move, so that running short is no error.
+  [[nodiscard]] bool is_enough() {
+    short_ = true;
+    return when_short_ == shortage::move_what_fits && found_ != page_count{};
+  }
+
+  /// Finds destinations for the pages of one device, the faulting one first.
+  [[nodiscard]] errc find_destinations(migrator<P>& device) {
+    std::span<slot> const slots = work_.slots();
+    for (std::size_t i = 0; faulting_ != page{} && i < slots.size(); ++i)
+      if (slots[i].source == faulting_ && device_of(slots[i]) == &device) {
+        first_ = block_start(i);
+        if (errc const e = find_destination(first_, i); e != errc::ok) return e;
+        if (slots[first_].destination == page{}) first_ = i;
       }
+    for (std::size_t i = 0; i < slots.size(); i += pages_moved_with(slots[i])) {
+      if (slots[i].destination != page{} || device_of(slots[i]) != &device) continue;
+      if (errc const e = find_destination(i, i); e != errc::ok) return is_enough() ? errc::ok : e;
     }
     return errc::ok;
+  }
+
+  /// Gathers the copy job of one device, the faulting page first.
+  [[nodiscard]] errc gather(migrator<P>& device) {
+    std::span<slot> const slots = work_.slots();
+    work_.start_job(device.env().device);
+    if (first_ < slots.size() && device_of(slots[first_]) == &device)
+      if (errc const e = add(first_, slots[first_].destination_order.pages()); e != errc::ok) return e;
+    for (std::size_t i = 0; i < slots.size();) {
+      bool const moves = slots[i].destination != page{} && i != first_ && device_of(slots[i]) == &device;
+      page_count const count = moves ? work_.run_at(i, i < first_ && first_ < slots.size() ? first_ : slots.size())
+                                     : page_count{pages_moved_with(slots[i])};
+      if (moves)
+        if (errc const e = add(i, count); e != errc::ok) {
+          forget_from(i, device);
+          return is_enough() ? errc::ok : e;
+        }
+      i += static_cast<std::size_t>(count.value);
+    }
+    return errc::ok;
+  }
+  [[nodiscard]] errc add(std::size_t i, page_count count) {
+    slot const& s = work_.slots()[i];
+    if (s.state == slot_state::moved) return errc::ok;
+    return work_.add_system(s.destination, s.source, count, dma_direction::from_device);
+  }
+  /// Lets go of the destinations that are not in the job: those of a device from slot `begin` on.
+  void forget_from(std::size_t begin, migrator<P> const& device) {
+    for (std::size_t i = begin; i < work_.slots().size(); ++i) {
+      slot& s = work_.slots()[i];
+      if (s.destination == page{} || i == first_ || s.state == slot_state::moved || device_of(s) != &device) continue;
+      found_ = found_ - s.destination_order.pages();
+      mm_.discard_page(std::exchange(s.destination, page{}));
+      s.destination_order = {};
+    }
   }
 
   [[nodiscard]] std::size_t block_start(std::size_t i) const {
@@ -135,13 +200,6 @@ class migration_to_system {
   [[nodiscard]] errc find_page(slot& s, page_order order) {
     result<page> const system = mm_.allocate_page(order);
     if (!system) return system.error();
-    errc const e = s.state == slot_state::moved
-                       ? errc::ok
-                       : work_.add_system(*system, s.source, order, dma_direction::from_device);
-    if (e != errc::ok) {
-      mm_.discard_page(*system);
-      return e;
-    }
     s.destination = *system;
     s.destination_order = order;
     found_ += order.pages();
@@ -160,8 +218,14 @@ class migration_to_system {
   page_scope const* within_;
   page faulting_;
   shortage when_short_;
-  page_count found_{};  // destinations
-  bool short_ = false;  // no system page is left
+  va_range about_;
+  move_reason reason_;
+  device_page_owner<page>* seen_ = nullptr;
+  migrator<P>* device_of_seen_ = nullptr;
+  page_count left_{};             // pages that should move
+  page_count found_{};            // destinations
+  std::size_t first_ = SIZE_MAX;  // the slot where what the faulting page moves with begins
+  bool short_ = false;            // no system page is left
 };
 
 /// Why a pass left pages where they were.
@@ -172,34 +236,46 @@ class migration_to_system {
 
 /// \see migrator::evict
 template <migrating_policies P>
-[[nodiscard]] errc evict_allocation(migrator<P>& owner, devmem<P>& allocation) {
+[[nodiscard]] errc evict_allocation(migrator<P>& owner, devmem<P>& allocation, move_reason reason) {
   // A second eviction waits here for the first, and mostly finds nothing left to do.
   exclusive_guard const guard{allocation.eviction_lock()};
+  va_range const whole{cpu_va{}, allocation.size()};
   errc last = errc::busy;
   byte_count bytes{};
   page_count moved{};
   for (int attempt = 0; attempt < eviction_attempts && !allocation.is_detached(); ++attempt) {
-    transfer<P> work{owner.env()};
+    transfer<P> work{owner.env(), owner.kept()};
     if (!work.reserve(allocation.pages().size())) {
       last = errc::no_memory;
       break;
     }
     for (std::size_t i = 0; auto const& p : allocation.pages()) work.slots()[i++].source = p.page;
     move_outcome const outcome =
-        migration_to_system<P>{owner.env().mm, work, nullptr, {}, shortage::move_nothing}.run();
+        migration_to_system<P>{owner.env().mm, work, nullptr, {}, shortage::move_nothing, whole, reason}.run();
     bytes += outcome.bytes;
     moved += outcome.moved;
     last = why_left(outcome);
   }
-  if (moved.value != 0)
-    owner.env().observer.record({event_kind::migrated_to_system, {cpu_va{}, allocation.size()}, bytes});
+  if (moved.value != 0) owner.env().observer.record({event_kind::migrated_to_system, whole, bytes});
   return allocation.is_detached() ? errc::ok : last;
 }
 
 /// \see migrator::evict_span
 template <migrating_policies P>
-[[nodiscard]] errc evict_span(environment<P>& env, typename P::mm& mm, va_range span, cancellation const* cancel) {
+[[nodiscard]] errc evict_span(environment<P>& env, kept_arrays<P>& kept, typename P::mm& mm, va_range span,
+                              evict_options const& options) {
   using run = page_run<typename P::mm::page>;
+  // Calls `visit(page)` for each page of the runs that is to leave.
+  auto const for_each_asked = [&options](std::span<run const> runs, auto&& visit) {
+    std::uint64_t at = 0;
+    for (run const& r : runs) {
+      bool const is_asked = r.place == page_place::device && (options.from == nobody || r.owner == options.from);
+      for (std::uint64_t n = 0; is_asked && n < r.count; ++n)
+        if (options.pages == nullptr || options.pages->test(static_cast<unsigned>(at + n)))
+          visit(P::mm::page_at(r.page, n));
+      at += r.count;
+    }
+  };
   errc last = errc::busy;
   byte_count bytes{};
   page_count moved{};
@@ -209,7 +285,7 @@ template <migrating_policies P>
     return e;
   };
   for (int attempt = 0;; ++attempt) {
-    if (is_cancelled(cancel)) return end(errc::interrupted);
+    if (is_cancelled(options.cancel)) return end(errc::interrupted);
     walked_runs<typename P::mm, typename P::allocator> found{env.memory, span};
     page_walk<typename P::mm>& walk = found.walk();
     while (!walk.is_complete()) {
@@ -221,19 +297,18 @@ template <migrating_policies P>
       if (walk.is_full() && found.grow() != errc::ok) return end(errc::no_memory);
     }
     page_count devices{};
-    for (run const& r : found.all())
-      if (r.place == page_place::device) devices += r.pages();
+    for_each_asked(found.all(), [&](typename P::mm::page) { devices += page_count{1}; });
     if (devices == foreign) last = errc::ok;
     if (devices == foreign || attempt == eviction_attempts) return end(last);
 
-    transfer<P> work{env};
+    transfer<P> work{env, kept};
     if (!work.reserve(devices.value)) return end(errc::no_memory);
-    for (std::size_t i = 0; run const& r : found.all())
-      if (r.place == page_place::device)
-        for (std::uint64_t n = 0; n < r.count; ++n) work.slots()[i++].source = P::mm::page_at(r.page, n);
+    for_each_asked(found.all(),
+                   [&, i = std::size_t{0}](typename P::mm::page p) mutable { work.slots()[i++].source = p; });
     // A page that was reported stays in the span until it moves, or until the process maps something else there.
     page_scope const within{mm.id(), span};
-    move_outcome const outcome = migration_to_system<P>{mm, work, &within, {}, shortage::move_nothing}.run();
+    move_outcome const outcome =
+        migration_to_system<P>{mm, work, &within, {}, shortage::move_nothing, span, options.reason}.run();
     bytes += outcome.bytes;
     moved += outcome.moved;
     foreign = outcome.foreign;

@@ -14,7 +14,8 @@
 
 namespace svm::inline v0::mock {
 
-/// The DMA mappings are those of the ranges (O-07), and each migrator is kept by who uses it (O-29).
+/// The DMA mappings are those of the ranges (O-07), and each migrator is kept by who uses it (O-29). All bytes that were
+/// copied have a cause (O-53).
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_totals(census const& seen) {
   std::uint64_t peer_maps = 0;
@@ -28,6 +29,11 @@ void machine<Lock, PageBytes, Coherent>::check_totals(census const& seen) {
       broken.violation(
           "O-29", "a migrator has " + std::to_string(held) + " references, and " + std::to_string(known) + " users");
   }
+  std::uint64_t copied = 0;
+  for (card const& c : cards_) copied += c.memory.copied();
+  if (std::uint64_t const told = stats.bytes(event_kind::copied); told != copied)
+    broken.violation("O-53", "the engines copied " + std::to_string(copied) + " bytes, and " + std::to_string(told) +
+                                 " have a cause");
   std::uint64_t peer_blocks = seen.peer_blocks;
   for (card const& c : cards_) peer_blocks += c.other_peer_blocks;
   if (peer_maps != peer_blocks)
@@ -53,7 +59,7 @@ void machine<Lock, PageBytes, Coherent>::check_device_memory(census& seen) {
   for (std::size_t n = 0; n < cards_.size(); ++n) {
     std::vector<std::uint32_t> taken;
     cards_[n].memory.for_each_page([&](page p) { taken.push_back(p.frame); });
-    std::ranges::sort(taken);
+    std::sort(taken.begin(), taken.end());
     std::uint64_t live = 0;
     std::vector<zdd<policies_type>*> behind;  // of each live block
     {
@@ -65,14 +71,14 @@ void machine<Lock, PageBytes, Coherent>::check_device_memory(census& seen) {
         if (auto* const owner = f.tail == 0 ? zdd<policies_type>::of(f.owner_object) : nullptr) behind.push_back(owner);
       }
     }
-    std::ranges::sort(behind);
+    std::sort(behind.begin(), behind.end(), std::less{});
     for (auto block = behind.begin(); block != behind.end();) {
       auto const end = std::find_if(block, behind.end(), [&](auto* other) { return other != *block; });
       check_allocation(**block, static_cast<std::uint64_t>(end - block));
       ++seen.memory_holders[n];
       block = end;
     }
-    if (std::ranges::adjacent_find(taken) != taken.end())
+    if (std::adjacent_find(taken.begin(), taken.end()) != taken.end())
       broken.violation("O-33", "a page of device memory is in two allocations");
     if (page_size * taken.size() != cards_[n].memory.used())
       broken.violation("O-33", "the device memory in use is not the sum of the allocations");
@@ -85,7 +91,7 @@ void machine<Lock, PageBytes, Coherent>::check_device_memory(census& seen) {
 /// Calls `visit(number, count)` for each number that there is, and sorts them.
 template <class Visit>
 void for_each_count(std::vector<std::uint32_t>& numbers, Visit&& visit) {
-  std::ranges::sort(numbers);
+  std::sort(numbers.begin(), numbers.end());
   for (auto at = numbers.begin(); at != numbers.end();) {
     auto const end = std::upper_bound(at, numbers.end(), *at);
     visit(*at, static_cast<std::uint32_t>(end - at));
@@ -121,7 +127,7 @@ void machine<Lock, PageBytes, Coherent>::check_frames(census& seen) {
       broken.violation("O-11", "a page knows " + std::to_string(f.mappings.size()) + " entries, and " +
                                    std::to_string(count) + " map it");
   });
-  std::ranges::sort(users.cached);
+  std::sort(users.cached.begin(), users.cached.end());
   for_each_count(users.references, [&](std::uint32_t number, std::uint32_t count) {
     auto const& f = frames.at(number);
     if (f.kind == frame_kind::zero) return;
@@ -130,7 +136,7 @@ void machine<Lock, PageBytes, Coherent>::check_frames(census& seen) {
       broken.violation("O-31", "a page has " + std::to_string(f.references) + " references, and " +
                                    std::to_string(count + f.pins) + " users");
     auto const [first, end] = std::equal_range(users.cached.begin(), users.cached.end(), number);
-    if (f.cached != end - first)
+    if (f.cached != static_cast<std::uint64_t>(end - first))
       broken.violation("O-31", "the page cache has a page that does not know it, or the reverse");
   });
   std::uint64_t slots = 0;
@@ -216,6 +222,9 @@ void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& cha
             v->in_charge().svm().for_each_range(around, [&](range<policies_type> const& r) {
               around = r.interval();
               is_mapped = r.mapping().has(page_flag::mapped);
+              if (r.partial() == nullptr) return;
+              around = {site.at, page_size};
+              is_mapped = r.partial()->mapped().meets(r.partial()->pages_of(around));
             });
           }
           known += is_mapped ? 1 : 0;

@@ -110,7 +110,8 @@ void machine<Lock, PageBytes, Coherent>::check_cpu_entries(task& t, va_range spa
     if (frames.is_device(e.target) ? f.owner_object == nullptr : e.what == pte::state::device)
       broken.violation("O-11", "nothing stands behind the device page at " + hex(at.value));
     if (f.kind == frame_kind::zero) return;
-    if (std::ranges::find(f.mappings, mapping_site<Lock, PageBytes>{&t.process, at}) == f.mappings.end())
+    if (std::find(f.mappings.begin(), f.mappings.end(), mapping_site<Lock, PageBytes>{&t.process, at}) ==
+        f.mappings.end())
       broken.violation("O-11", "a page does not know the entry that maps it at " + hex(at.value));
     if (e.writable && f.mappings.size() > 1 && vmas_stay)
       if (vma const* const v = t.process.vmas().find(at); v != nullptr && v->is_private())
@@ -146,7 +147,7 @@ void machine<Lock, PageBytes, Coherent>::check_gpu_entries(task& t, view& v, va_
     if (!frames.is_alive(m.target)) broken.violation("O-01", "the GPU maps a dead page at " + hex(m.at.value));
     while (around != seen.ranges.end() && around->span.last() < m.at) ++around;
     bool const in_range = around != seen.ranges.end() && around->span.contains(m.at) && around->may_have_entries;
-    if (!in_range && std::ranges::none_of(t.buffers, [&](va_range const& b) { return b.contains(m.at); }))
+    if (!in_range && std::none_of(t.buffers.begin(), t.buffers.end(), [&](va_range b) { return b.contains(m.at); }))
       broken.violation("O-20", "the GPU maps what no range has mapped, at " + hex(m.at.value));
     if (when == moment::step && t.process.watchers().is_open_over({m.at, page_size})) return;
     check_mapped_page(t, m, [&] {
@@ -182,8 +183,10 @@ void machine<Lock, PageBytes, Coherent>::check_ranges(view& v, va_range span, mo
       if (!seen.ranges.empty() && seen.ranges.back().span.last() >= r.interval().start())
         broken.violation("O-16", "ranges overlap, at " + hex(r.interval().start().value));
       check_range(r, when);
-      seen.ranges.push_back({r.interval(), r.mapping().has(page_flag::mapped)});
+      check_single_pages(v, r);
+      seen.ranges.push_back({r.interval(), r.mapping().has(page_flag::mapped) || r.partial() != nullptr});
       if (!seen.counts) return;
+      count_single_pages(v, r, seen);
       for (device_address const& block : r.mapping().blocks_locked()) {
         seen.dma_blocks[v.device.index()] += block.path == interconnect::system ? 1 : 0;
         seen.peer_blocks += block.path == interconnect::peer ? 1 : 0;
@@ -193,6 +196,37 @@ void machine<Lock, PageBytes, Coherent>::check_ranges(view& v, va_range span, mo
           seen.memory_holders[gpu] += &used->allocation().owner() == &cards_[gpu].mover ? 1 : 0;
     });
   });
+}
+
+/// Counts what a range has that is mapped page by page.
+template <lock Lock, std::size_t PageBytes, bool Coherent>
+void machine<Lock, PageBytes, Coherent>::count_single_pages(view& v, range<policies_type> const& r, census& seen) {
+  partial_mapping<policies_type> const* const pages = r.partial();
+  if (pages == nullptr) return;
+  for (unsigned p = pages->mapped().next(0); p != page_mask::pages; p = pages->mapped().next(p + 1)) {
+    seen.dma_blocks[v.device.index()] += pages->address_of(p).path == interconnect::system ? 1 : 0;
+    seen.peer_blocks += pages->address_of(p).path == interconnect::peer ? 1 : 0;
+    if (auto* const used = zdd<policies_type>::of(pages->memory_of(p)))
+      for (std::size_t gpu = 0; gpu < cards_.size(); ++gpu)
+        seen.memory_holders[gpu] += &used->allocation().owner() == &cards_[gpu].mover ? 1 : 0;
+  }
+}
+
+/// Where pages of a range are mapped one by one, the GPU's page table points at just these, and each is mapped for DMA
+/// (O-20). The range is not mapped whole besides.
+///
+/// \pre nobody works on its pages
+template <lock Lock, std::size_t PageBytes, bool Coherent>
+void machine<Lock, PageBytes, Coherent>::check_single_pages(view& v, range<policies_type> const& r) {
+  partial_mapping<policies_type> const* const pages = r.partial();
+  if (pages == nullptr) return;
+  page_mask pointed_at;
+  v.device.for_each_mapping(r.interval(), [&](typename gpu_type::mapping const& m) {
+    pointed_at.set(static_cast<unsigned>((m.at.value - r.interval().start().value) / PageBytes));
+  });
+  if (pointed_at != pages->valid() || !pages->mapped().contains(pages->valid()) || r.mapping().has(page_flag::mapped) ||
+      (r.has(range_flag::unmapped) && pages->mapped().any()))
+    broken.violation("O-20", "the pages of a range contradict the GPU's, at " + hex(r.interval().start().value));
 }
 
 /// A range's flags, blocks and references agree (O-08, O-09, O-18, O-20, O-21, O-29).
@@ -213,7 +247,8 @@ void machine<Lock, PageBytes, Coherent>::check_range(range<policies_type> const&
     broken.violation("O-20", "the flags of a range contradict its blocks, at " + where());
   if (r.has(range_flag::unmapped) && is_mapped)
     broken.violation("O-08", "a range that was unmapped has pages, at " + where());
-  if (std::ranges::find(shape_.chunks(), r.interval().size()) == shape_.chunks().end() ||
+  auto const& chunks = shape_.chunks();
+  if (std::find(chunks.begin(), chunks.end(), r.interval().size()) == chunks.end() ||
       !r.interval().is_aligned(r.interval().size()) || !shape_.window().contains(r.interval()))
     broken.violation("O-18", "a range is no chunk of the window, at " + where());
   // Between two steps somebody may have taken it out of the queue, to remove it.
