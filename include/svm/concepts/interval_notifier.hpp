@@ -34,7 +34,7 @@ namespace svm::inline v0 {
 /// 15. each function works with the locks held that are listed below, and needs no other.
 ///
 /// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
-///  * unregister_notifier: none. register_notifier, read_begin: those of the ranks vm and range;
+///  * unregister_notifier: that of the rank service. register_notifier, read_begin: those of the ranks vm and range;
 ///  * read_retry: the same, and the notifier's. set_sequence: the notifier's, exclusive, and whatever the mm holds
 ///    around an event;
 ///  * settle: those of the rank range.
@@ -58,6 +58,7 @@ concept interval_notifier = std::default_initializable<typename M::registration>
   { m.set_sequence(registration, sequence) } noexcept -> std::same_as<void>;
 };
 
+/// An mm that has something to finish before a device is given work.
 template <class M>
 concept settling_mm = requires(M& m) { { m.settle() } noexcept -> std::same_as<void>; };
 
@@ -136,6 +137,7 @@ requires requires {
 }
 inline constexpr bool invalidates_before_unmap<M> = M::invalidates_before_unmap;
 
+/// Whether an mm tells of a permission that is withdrawn; true unless it says otherwise.
 template <class M>
 inline constexpr bool reports_protection = true;
 template <class M>

@@ -27,6 +27,7 @@ enum class slot_state : std::uint8_t {
   shared,     ///< refused: mapped by other address spaces too
   swapped,    ///< refused: it is on a swap device
   raced,      ///< it was collected, and `install` could not move it
+  outside,    ///< not asked for: `collect` leaves it alone
 };
 
 /// One base page of a migration: `collect` fills all but the destination, the library the destination. It does so before
@@ -98,16 +99,23 @@ struct migration_slot {
 /// 29. a `collect` that fails leaves the destinations to its caller, as they were;
 /// 30. where `collect_pages` says that a page has moved, its bytes are at the destination once `install` has returned.
 ///
+/// A model that `collects_masks` promises too:
+/// 31. `collect` leaves alone what slots say is outside: it takes nothing there, and no event covers it.
+///
 /// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
 ///  * collect: those of the ranks vm and range, and the map lock shared, which is always held;
 ///  * collect_pages: those of the ranks range and eviction; during a CPU fault the map lock too;
 ///  * allocate_page, adopt_device_page, discard_page, install, finalize: those of the session's `collect` or
 ///    `collect_pages`, and what that took.
 ///
-/// What an mm may say of itself in a constant: `collects_into_destination` (false where it says nothing). To take a page
-/// of system memory away is to move it then. So its slot has a destination, which has been cleared, when `collect` is
-/// called; a block may be larger than what is there. Device pages are out of the CPU's reach before anything moves. So
-/// the slots of `collect_pages` get their destinations afterwards here too, and `install` may be what moves the bytes.
+/// What an mm may say of itself in constants, each false where it says nothing.
+///
+/// `collects_into_destination`: to take a page of system memory away is to move it. So its slot has a destination, which
+/// has been cleared, when `collect` is called; a block may be larger than what is there. Device pages are out of the CPU's
+/// reach before anything moves. So the slots of `collect_pages` get their destinations afterwards here too, and `install`
+/// may be what moves the bytes.
+///
+/// `collects_masks`: slots may be outside.
 // clang-format off
 template <class M>
 concept page_migration = std::default_initializable<typename M::migration> &&
@@ -178,6 +186,10 @@ template <class M, on_missing How = on_missing::error>
                 !requires { typename std::bool_constant<M::collects_into_destination>; })
     static_assert(How == on_missing::answer,
                   "svm: page_migration needs `static constexpr bool collects_into_destination`, if it says so");
+  else if constexpr (requires { M::collects_masks; } &&
+                     !requires { typename std::bool_constant<M::collects_masks>; })
+    static_assert(How == on_missing::answer,
+                  "svm: page_migration needs `static constexpr bool collects_masks`, if it says so");
   else
     return true;
   return false;
@@ -192,5 +204,12 @@ requires requires {
   M::collects_into_destination;
 }
 inline constexpr bool collects_into_destination<M> = M::collects_into_destination;
+template <class M>
+inline constexpr bool collects_masks = false;
+template <class M>
+requires requires {
+  M::collects_masks;
+}
+inline constexpr bool collects_masks<M> = M::collects_masks;
 
 }  // namespace svm::inline v0

@@ -67,10 +67,12 @@ template <svm::allocator A>
   return blocks;
 }
 
+/// Fills each block with its mark.
 inline void mark_all(std::vector<marked_block> const& blocks) {
   for (marked_block const& block : blocks) std::memset(block.memory, static_cast<int>(block.mark), block.size);
 }
 
+/// Gives every block back.
 template <svm::allocator A>
 void deallocate_all(A& a, std::vector<marked_block> const& blocks) {
   for (marked_block const& block : blocks) a.deallocate(block.memory, block.size, block.alignment);
@@ -138,6 +140,7 @@ template <svm::allocator A>
   return v.result();
 }
 
+/// Runs the whole suite.
 template <svm::allocator A>
 [[nodiscard]] broken_promises check_all(A& a) {
   broken_promises all;

@@ -230,6 +230,7 @@ template <svm::lock L, std::uint8_t First = 0>
   }
 }
 
+/// Locks of all ranks are taken in their order, the first to the last.
 template <svm::lock L>
 [[nodiscard]] broken_promises ranks_can_be_had_in_order() {
   verdict v{promises};
@@ -321,6 +322,7 @@ template <svm::lock L>
   return all;
 }
 
+/// Runs the whole suite.
 template <svm::lock L>
 [[nodiscard]] broken_promises check_all() {
   broken_promises all;

@@ -55,12 +55,15 @@
 // 29. checked.
 // 30. checked.
 //
+// 31. checked where the model `collects_masks` and does not collect into destinations.
+//
 // The suite also has the checks of an address space that need device pages.
 
 #include <svm/conformance/address_space.hpp>
 #include <svm/conformance/impl/blocks.hpp>
 #include <svm/conformance/impl/collect.hpp>
 #include <svm/conformance/impl/collect_into.hpp>
+#include <svm/conformance/impl/collect_masks.hpp>
 #include <svm/conformance/impl/migration_promises.hpp>
 #include <svm/conformance/impl/move.hpp>
 #include <svm/conformance/impl/pages.hpp>
@@ -111,6 +114,8 @@ template <class Make>
   all.add(walks_bring_all_pages_back(*make()));
   all.add(collect_takes_pages_and_holes_out(*make()));
   all.add(collect_tells_of_the_migration(*make()));
+  if constexpr (svm::collects_masks<mm::mm_of<bench>> && !svm::collects_into_destination<mm::mm_of<bench>>)
+    all.add(collect_leaves_what_is_outside(*make()));
   all.add(collect_refuses_what_is_in_use(*make()));
   all.add(collect_takes_what_is_in_reach(*make()));
   all.add(each_page_has_its_own_owner(*make()));

@@ -12,6 +12,7 @@
 #include <svm/driver/range_memory.hpp>
 #include <svm/driver/says_mappings_changed.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
+#include <svm/gpusvm/page_mapper.hpp>
 
 namespace svm::inline v0 {
 
@@ -31,6 +32,7 @@ struct driver_limits {
   byte_count device_memory{UINT64_MAX};
 };
 
+/// How a driver serves faults; fixed once it is made.
 struct driver_options {
   migration_mode migrate = migration_mode::where_possible;
   byte_count check_pages_threshold{64 << 10};  ///< see lookup_options
@@ -82,7 +84,7 @@ class driver_base : public invalidation_client<P> {
   }
   /// Brings every device page in a range's span back to system memory; see range_memory.
   [[nodiscard]] errc evict(locked_range<P>& held, cancellation const* cancel = nullptr) {
-    return memory_.evict(held, cancel);
+    return memory_.evict(held, migration_cause::explicit_migration, cancel);
   }
   [[nodiscard]] garbage_collector<P>& collector() { return collector_; }
   [[nodiscard]] driver_options const& options() const { return options_; }
@@ -114,7 +116,7 @@ class driver_base : public invalidation_client<P> {
   /// Makes the GPU forget every mapping, after a reset that lost its page tables; the ranges stay.
   ///
   /// \pre no lock of the library held
-  void reset() { unmap_all(svm_.shape().window()); }
+  [[gnu::cold]] void reset() { unmap_all(svm_.shape().window()); }
   /// Makes the GPU forget every mapping and refuses faults with `retry` until `resume`.
   ///
   /// What is in device memory stays there; before the power goes off, evict it with `memory().evict_all()`.
@@ -141,7 +143,7 @@ class driver_base : public invalidation_client<P> {
   /// Removes everything; every later fault fails with `gone`.
   ///
   /// \pre no lock of the library held
-  virtual void close() {
+  [[gnu::cold]] virtual void close() {
     attributes_.clear();
     collector_.run();
     svm_.close();
@@ -151,14 +153,14 @@ class driver_base : public invalidation_client<P> {
  protected:
   /// \param from  the migrator of the GPU's memory; an environment for a GPU without
   /// \param env   the address space, and the GPU as it sees it
-  driver_base(typename detail::range_memory<P>::origin from, svm_environment<P> const& env, gpusvm_layout const& shape,
-              driver_options const& options)
+  [[gnu::cold]] driver_base(typename detail::range_memory<P>::origin from, svm_environment<P> const& env,
+                            gpusvm_layout const& shape, driver_options const& options)
       : options_(options),
         memory_(from, env.memory, options.limits.device_memory),
         svm_(env, shape, *this, {options.limits.ranges}, memory_.readers()),
         collector_(svm_, memory_, options.rest),
         attributes_(svm_.env()) {}
-  ~driver_base() = default;
+  [[gnu::cold]] ~driver_base() = default;
 
   /// What one fault or one range of a prefetch asks for.
   struct access_request {
@@ -190,6 +192,17 @@ class driver_base : public invalidation_client<P> {
   virtual void end_unmapping() {}
 
  private:
+  template <page_wise_policies Q>
+  friend class block_service;
+
+  /// Why memory moves that moves for a request.
+  [[nodiscard]] static migration_cause cause_of(access_request const& request) {
+    return request.is_fault ? migration_cause::gpu_fault : migration_cause::explicit_migration;
+  }
+  /// Brings memory together that is in several places.
+  [[nodiscard]] errc gather(locked_range<P>& held, access_request const& request) {
+    return memory_.evict(held, migration_cause::gather, request.cancel);
+  }
   [[nodiscard]] errc serve_missed(cpu_va at, access_kind want, cancellation const* cancel, std::uint32_t terms,
                                   typename gpusvm<P>::glimpse const& seen, typename gpusvm<P>::section& in);
   [[nodiscard]] errc serve_by_passes(cpu_va at, access_kind want, cancellation const* cancel,

@@ -12,13 +12,31 @@ namespace svm::inline v0 {
 
 namespace detail {
 
-/// Ends the DMA mappings of a range that an event met; an unmap also marks it and queues it for collection.
+/// What the devices forget of a range that an event met: all of it; of a range that is mapped page by page its part of
+/// the event, unless the range ends.
+template <svm_policies P>
+[[nodiscard]] va_range met_part([[maybe_unused]] range<P> const& r, [[maybe_unused]] invalidation const& event) {
+  if constexpr (page_wise_policies<P>)
+    if (r.partial() != nullptr && event.cause != invalidation_cause::unmap)
+      return event.span.intersection(r.interval());
+  return r.interval();
+}
+
+/// Makes the pages of an event invalid in a range that is mapped page by page; false when none of them is mapped.
+template <svm_policies P>
+[[nodiscard]] bool invalidate_partial([[maybe_unused]] range<P>& r, [[maybe_unused]] invalidation const& event) {
+  if constexpr (page_wise_policies<P>)
+    if (partial_mapping<P>* const p = r.partial()) return p->invalidate(p->pages_of(met_part(r, event)));
+  return false;
+}
+
+/// Ends the DMA mappings of what an event met of a range; an unmap also marks it and queues it for collection.
 ///
 /// \pre the notifier's lock is held exclusive, and the devices have forgotten the range
 template <svm_policies P>
 void end_range(notifier<P>& owner, range<P>& r, invalidation const& event, garbage_collector<P>& collector)
     SVM_REQUIRES(owner.lock()) {
-  owner.unmap_pages_locked(r);
+  owner.unmap_pages_locked(r, met_part(r, event));
   if (event.cause != invalidation_cause::unmap) return;
   owner.set_unmapped_locked(r, event.span);
   collector.enqueue(r);
@@ -45,8 +63,12 @@ class touched_ranges {
     last_ = &r;
   }
   [[nodiscard]] bool any() const { return first_ != nullptr; }
+  /// What the device has to forget.
+  ///
   /// \pre any()
-  [[nodiscard]] va_range hull() const { return first_->interval().hull(last_->interval()); }
+  [[nodiscard]] va_range hull(invalidation const& event) const {
+    return met_part(*first_, event).hull(met_part(*last_, event));
+  }
 
  private:
   range<P> const* first_ = nullptr;
@@ -81,14 +103,17 @@ void end_mappings(notifier<P>& owner, invalidation const& event, typename P::dev
         is_all = false;
       }
     });
+    if (!invalidate_partial(r, event)) return;
+    touched.add(r);
+    is_all = false;
   });
   if (!touched.any()) return;
-  device.invalidate(touched.hull());
+  device.invalidate(touched.hull(event));
   given_up.take_all([](device_mapping<P>& p) { p.end_given_up(); });
   if (is_all) return;
   owner.for_each_range_locked(event.span, [&](range<P>& r) {
     owner.lock().assert_held();
-    owner.unmap_pages_locked(r);
+    owner.unmap_pages_locked(r, met_part(r, event));
   });
 }
 
@@ -130,15 +155,16 @@ template <svm_policies P>
       else
         p.env().device.invalidate(r.interval());
     });
+    if (detail::invalidate_partial(r, event)) touched.add(r);
   });
   if constexpr (two_pass_device<typename P::device>) {
     if (in_two && touched.any()) {
-      device.begin_invalidate(touched.hull());
-      owner.begin_pending_locked(touched.hull());
+      device.begin_invalidate(touched.hull(event));
+      owner.begin_pending_locked(touched.hull(event));
       return invalidation_answer::pending;
     }
   }
-  if (touched.any()) device.invalidate(touched.hull());
+  if (touched.any()) device.invalidate(touched.hull(event));
   if (count > remembered)
     detail::end_ranges(owner, event, collector);
   else

@@ -53,11 +53,19 @@ auto faults_unless(std::initializer_list<errc> refusals, std::size_t who = 0) {
          "a fault is served, or refused for the right reason");
   };
 }
-/// Two faults, of which the second is not served when the first was refused.
+/// Bound like the above, in two ranges.
+world* in_two_ranges() {
+  auto* const w = new watched{small([](auto&) {})};
+  w->map(pages(0, 2 * range_pages));
+  for (std::uint64_t const page : {std::uint64_t{0}, range_pages})
+    must(w->gpu_write(page_at(page), 8) == errc::ok, "the GPU may write");
+  return w;
+}
+/// Faults in two ranges, of which the second is not served when the first was refused. The first is unmapped first.
 auto faults_twice(errc refusal) {
   return [refusal](world& w) {
-    errc const first = fault(w, 0);
-    errc const second = fault(w, 0);
+    errc const first = w.driver.fault(page_at(0), svm::access_kind::write);
+    errc const second = w.driver.fault(page_at(range_pages), svm::access_kind::write);
     for (errc const e : {first, second}) must(is_one_of(e, {errc::ok, refusal}), "a fault is served or refused");
     must(first == errc::ok || second == refusal, "what was refused once stays refused");
   };
@@ -120,7 +128,7 @@ TEST_SUITE("explore/races, hits") {
   }
 
   TEST_CASE("hit / close: who was told that all is gone is served no more (RAC-30)") {
-    hit_race r{"hit and close", in_system_memory};
+    hit_race r{"hit and close", in_two_ranges};
     r.thread("gpu").does("fault twice", faults_twice(errc::gone));
     r.thread("driver").does("close", [](world& w) { w.driver.close(); });
     r.finally([](world& w) { must(w.range_count() == 0, "nothing is left"); });
@@ -129,7 +137,7 @@ TEST_SUITE("explore/races, hits") {
   }
 
   TEST_CASE("hit / suspend: who was refused is served no more (RAC-31)") {
-    hit_race r{"hit and suspend", in_system_memory};
+    hit_race r{"hit and suspend", in_two_ranges};
     r.thread("gpu").does("fault twice", faults_twice(errc::retry));
     r.thread("driver").does("suspend", [](world& w) { w.driver.suspend(); });
     r.finally([](world& w) { must(w.gpu_pages(notifier_span) == 0, "nothing is mapped while it is suspended"); });

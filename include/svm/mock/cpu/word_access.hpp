@@ -16,6 +16,7 @@ namespace svm::inline v0::mock {
   return reinterpret_cast<std::uint64_t*>(at);
 }
 
+/// Reads bytes of memory; an aligned word whole.
 inline void load_bytes(std::byte* from, std::span<std::byte> into) {
   constexpr std::size_t word_size = sizeof(std::uint64_t);
   if (into.size() != word_size || reinterpret_cast<std::uintptr_t>(from) % word_size != 0) {
@@ -26,6 +27,7 @@ inline void load_bytes(std::byte* from, std::span<std::byte> into) {
   std::memcpy(into.data(), &word, word_size);
 }
 
+/// Writes bytes of memory; an aligned word whole.
 inline void store_bytes(std::byte* to, std::span<std::byte const> from) {
   constexpr std::size_t word_size = sizeof(std::uint64_t);
   if (from.size() != word_size || reinterpret_cast<std::uintptr_t>(to) % word_size != 0) {

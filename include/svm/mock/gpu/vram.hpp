@@ -109,7 +109,7 @@ class vram {
     unclear_.erase(m.id);
   }
   /// Gives a block of an allocation back before the rest.
-  void release_pages(memory& m, page first, page_order order) noexcept {
+  [[gnu::cold]] void release_pages(memory& m, page first, page_order order) noexcept {
     exclusive_guard const guard{lock_};
     auto const found = allocations_.find(m.id);
     for (std::uint64_t i = 0; i < order.pages().value; ++i) {
@@ -123,7 +123,7 @@ class vram {
   }
 
   /// Returns once an allocation is clear.
-  [[nodiscard]] errc wait_cleared(memory& m) noexcept {
+  [[nodiscard, gnu::cold]] errc wait_cleared(memory& m) noexcept {
     if (is_gone()) return errc::device_gone;
     steps_.at(step::clearing);
     if (failures_.strikes(failure::clear)) return errc::copy_failed;
@@ -181,6 +181,8 @@ class vram {
   [[nodiscard]] byte_count used() noexcept { return capacity_ - available(); }
   /// Runs of it that other GPUs have mapped.
   [[nodiscard]] std::uint64_t peer_maps() const { return peer_maps_; }
+  /// Bytes of the jobs that its copy engine finished.
+  [[nodiscard]] std::uint64_t copied() const { return copied_; }
   /// From now on nothing is allocated, copied or mapped.
   void unplug() {
     visible_step<Lock>("unplug");
@@ -226,6 +228,7 @@ class vram {
   number_set unclear_;                  // numbers of those that read as garbage still
   std::uint32_t next_id_ = 1;
   std::atomic<std::uint64_t> peer_maps_{0};
+  std::atomic<std::uint64_t> copied_{0};
 };
 
 template <lock Lock, std::size_t PageBytes, bool Coherent>
@@ -252,6 +255,7 @@ errc vram<Lock, PageBytes, Coherent>::copy(std::span<copy_block<page> const> job
       e = copy_page(block.remote, i, i == 0 ? block.local : frames_.after(block.local, i), to_device, way);
   }
   finish_streaming();
+  if (e == errc::ok) copied_ += size.value;
   return e;
 }
 

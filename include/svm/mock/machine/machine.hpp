@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <svm/driver/block_service.hpp>
 #include <svm/driver/queue_driver.hpp>
 #include <svm/driver/svm_driver.hpp>
 #include <svm/mock/machine/counting_allocator.hpp>
@@ -24,6 +25,7 @@
 #include <svm/mock/machine/steps.hpp>
 #include <svm/mock/machine/virtual_clock.hpp>
 #include <svm/mock/gpu/vram.hpp>
+#include <svm/placement/uvm_placement.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -43,12 +45,13 @@ struct machine_policies : default_policies {
   using clock = virtual_clock;
   using allocator = counting_allocator;
   using observer = statistics;
+  using placement = svm::placement::uvm_placement;  // a view without options for it moves ranges whole
 };
 
 /// The parts of the machine that need no other but the failures and the report; they outlive all that follows.
 template <lock Lock, std::size_t PageBytes>
 struct machine_base {
-  explicit machine_base(machine_options const& options)
+  [[gnu::cold]] explicit machine_base(machine_options const& options)
       : memory(failures, broken, &Lock::held),
         frames(options.ram, options.vram, failures, broken, options.gpus, options.joins_pages),
         shared{frames, clock, failures, broken, hooks, options.thp} {
@@ -92,7 +95,7 @@ class machine : public machine_base<Lock, PageBytes> {
 
   /// One GPU: what all processes share of it.
   struct card {
-    card(machine& home, unsigned number)
+    [[gnu::cold]] card(machine& home, unsigned number)
         : dma(home.frames, home.failures, home.broken, number, home.options_.iommu),
           memory(home.options_.vram,
                  page_owner{home.options_.linked ? gpu_owner.group : gpu_owner.group + number, number}, home.frames,
@@ -113,7 +116,7 @@ class machine : public machine_base<Lock, PageBytes> {
   struct task;
   /// One process on one GPU.
   struct view {
-    view(machine& home, task& owner, card& c)
+    [[gnu::cold]] view(machine& home, task& owner, card& c)
         : view(home, c, {owner.process, device, c.memory, home.memory, home.clock, home.stats}) {}
 
     /// The driver that the GPU has.
@@ -123,20 +126,26 @@ class machine : public machine_base<Lock, PageBytes> {
     }
 
     gpu_type device;
-    svm_driver<policies_type> driver;                   ///< idle where faults are fatal
-    std::optional<queue_driver<policies_type>> queues;  ///< where faults are fatal
+    svm_driver<policies_type> driver;                    ///< idle where faults are fatal
+    std::optional<block_service<policies_type>> blocks;  ///< where the machine's options have a placement
+    std::optional<queue_driver<policies_type>> queues;   ///< where faults are fatal
 
    private:
-    view(machine& home, card& c, environment<policies_type> const& env)
+    [[gnu::cold]] view(machine& home, card& c, environment<policies_type> const& env)
         : device(home.frames, c.dma, home.broken, home.hooks, home.options_.faults),
           driver(c.mover, env, home.shape_, home.options_.driver) {
       if (home.options_.faults == page_faults::fatal) queues.emplace(c.mover, env, home.shape_, home.options_.driver);
+      if (home.options_.placement) {
+        placement::uvm_options how = *home.options_.placement;
+        how.self = placement::gpu(device.index());
+        blocks.emplace(driver, how);
+      }
     }
   };
   /// One process.
   struct task {
-    explicit task(machine& home) : process(home.shared) {}
-    task(machine& home, task& parent) : process(home.shared, parent.process) {}
+    [[gnu::cold]] explicit task(machine& home) : process(home.shared) {}
+    [[gnu::cold]] task(machine& home, task& parent) : process(home.shared, parent.process) {}
 
     address_space_type process;
     plain_list<view*> views;            ///< one a GPU
@@ -155,7 +164,7 @@ class machine : public machine_base<Lock, PageBytes> {
 
  public:
   /// \pre `options` would pass `gpusvm_layout::make`; `create` checks
-  machine(machine_options const& options, gpusvm_layout const& shape)
+  [[gnu::cold]] machine(machine_options const& options, gpusvm_layout const& shape)
       : parts(options),
         options_(options),
         shape_(shape),
@@ -170,7 +179,7 @@ class machine : public machine_base<Lock, PageBytes> {
   machine(machine const&) = delete;
   machine& operator=(machine const&) = delete;
   /// Ends the drivers and the processes, so that no page outlives what stands behind it.
-  ~machine() { shut_down(); }
+  [[gnu::cold]] ~machine() { shut_down(); }
 
   /// Checks the configuration before anything exists.
   ///
@@ -201,7 +210,7 @@ class machine : public machine_base<Lock, PageBytes> {
   // still, and fail where nothing is mapped.
 
   /// A copy of a process; it has exited already when there was not enough memory.
-  task& fork(task& parent) {
+  [[gnu::cold]] task& fork(task& parent) {
     task& child = tasks_.emplace_back(*this, parent);
     add_views(child);
     return child;
@@ -227,21 +236,21 @@ class machine : public machine_base<Lock, PageBytes> {
   [[nodiscard]] errc gpu_store(cpu_va a, std::span<std::byte const> from) { return gpu_store(first(), 0, a, from); }
 
   /// A GPU hangs and starts anew: its mappings go, and what is in its memory is lost.
-  void reset(std::size_t n) {
+  [[gnu::cold]] void reset(std::size_t n) {
     for (task& t : tasks_) t.views[n]->in_charge().reset();
     lose(n);
   }
   /// A GPU is taken away in order: its drivers end, and what is in its memory comes back.
   ///
   /// \errors those of migrator::unbind: it stays, without drivers, and its memory is intact; the call may be repeated
-  [[nodiscard]] errc unplug(std::size_t n) {
+  [[nodiscard, gnu::cold]] errc unplug(std::size_t n) {
     for (task& t : tasks_) t.views[n]->in_charge().close();
     if (errc const e = cards_[n].mover.unbind(); e != errc::ok) return e;
     cards_[n].memory.unplug();
     return errc::ok;
   }
   /// A GPU is torn out: what an orderly unplug could not bring back is lost.
-  void tear_out(std::size_t n) {
+  [[gnu::cold]] void tear_out(std::size_t n) {
     if (unplug(n) == errc::ok) return;
     cards_[n].memory.unplug();
     lose(n);
@@ -284,26 +293,29 @@ class machine : public machine_base<Lock, PageBytes> {
   svm_driver<policies_type>& driver;
 
  private:
-  void lose(std::size_t n) {
+  [[gnu::cold]] void lose(std::size_t n) {
     frames.lose(static_cast<unsigned>(n));
     for (task& t : tasks_) t.process.drop_lost();
   }
-  card& add_cards() {
+  [[gnu::cold]] card& add_cards() {
     for (unsigned n = 0; n < options_.gpus; ++n) {
       cards_.emplace_back(*this, n);
       for (unsigned other = 0; other < n; ++other) frames.links().set_up(n, other, options_.linked);
     }
     return cards_.front();
   }
-  view& add_views(task& t) {
+  [[gnu::cold]] view& add_views(task& t) {
     for (card& c : cards_) t.views.push_back(&views_.emplace_back(*this, t, c));
     return *t.views[0];
   }
-  void shut_down() {
+  [[gnu::cold]] void shut_down() {
     failures.disarm();
     hooks.hook = nullptr;
     for (task& t : tasks_)
-      for (auto const& v : t.views) v->in_charge().close();
+      for (auto const& v : t.views) {
+        v->in_charge().close();
+        v->blocks.reset();
+      }
     for (task& t : tasks_) exit(t);
   }
   // Inlined with the access, whose span would else be read from memory right after its halves were written there.
@@ -362,6 +374,8 @@ class machine : public machine_base<Lock, PageBytes> {
   void check_gpu_entries(task& t, view& v, va_range span, moment when, census& seen);
   void check_ranges(view& v, va_range span, moment when, census& seen);
   void check_range(range<policies_type> const& r, moment when);
+  void check_single_pages(view& v, range<policies_type> const& r);
+  void count_single_pages(view& v, range<policies_type> const& r, census& seen);
   void check_index(task& t);
   // impl/oracle_frames.hpp
   void check_totals(census const& seen);

@@ -19,19 +19,28 @@ errc page_migration<Self, Frames, PageLock>::collect(migration& session, va_rang
   session.start_ = span.start();
   session.for_ = reach;
   freed_list freed;
-  static_cast<void>(self().invalidate({span, invalidation_cause::migrate, reach}, [&] {
-    exclusive_guard const guard{machine_frames().lock()};
-    for (std::size_t i = 0; i < slots.size();) i += collect_one_locked(session, i, freed);
-  }));
+  for (std::size_t first = 0; first < slots.size();) {
+    std::size_t end = first;
+    while (end < slots.size() && slots[end].state != slot_state::outside) ++end;
+    if (end != first) {
+      std::span<slot> const run = slots.first(end);
+      va_range const asked{span.start() + page_size * first, page_size * (end - first)};
+      static_cast<void>(self().invalidate({asked, invalidation_cause::migrate, reach}, [&] {
+        exclusive_guard const guard{machine_frames().lock()};
+        for (std::size_t i = first; i < end;) i += collect_one_locked(session, run, i, freed);
+      }));
+    }
+    first = end + 1;  // what is at `end`, if anything, is outside
+  }
   machine_frames().tell(freed);
   return errc::ok;
 }
 
-/// Collects the page at slot `i`, with its block where all of that is there; returns how many slots that were.
+/// Collects the page at slot `i`, with its block where `slots`, which begin with the session's first, have all of it;
+/// returns how many slots that were.
 template <class Self, class Frames, class PageLock>
-std::size_t page_migration<Self, Frames, PageLock>::collect_one_locked(migration& session, std::size_t i,
-                                                                       freed_list& freed) {
-  std::span<slot> const slots = session.slots_;
+std::size_t page_migration<Self, Frames, PageLock>::collect_one_locked(migration const& session, std::span<slot> slots,
+                                                                       std::size_t i, freed_list& freed) {
   cpu_va const a = session.start_ + page_size * i;
   view const now = self().view_locked(a);
   if (now.state == mapping_state::none || now.state == mapping_state::zero) return collect_hole_locked(slots, i, a);
@@ -143,9 +152,11 @@ std::size_t page_migration<Self, Frames, PageLock>::pick_one_locked(std::span<sl
 }
 
 template <class Self, class Frames, class PageLock>
-bool page_migration<Self, Frames, PageLock>::is_in_use_locked(page p) {
-  return machine_frames().any_mapping_locked(
-      p, [](auto const& m) { return m.space->view_locked(m.at).state != mapping_state::migrating; });
+bool page_migration<Self, Frames, PageLock>::is_in_use_locked(std::span<slot const> block) {
+  auto const is_mapped = [](auto const& m) { return m.space->view_locked(m.at).state != mapping_state::migrating; };
+  for (slot const& s : block)
+    if (machine_frames().any_mapping_locked(s.source, is_mapped)) return true;
+  return false;
 }
 
 /// A mapping of the page of slot `i` that is in use, with those of the next slots that lie behind it.
@@ -211,13 +222,9 @@ void page_migration<Self, Frames, PageLock>::settle(std::span<slot> slots) {
     for (std::size_t i = 0; i < slots.size(); ++i) {
       if (slots[i].state != slot_state::collected || slots[i].follows) continue;
       std::span<slot> const block = slots.subspan(i, slots[i].order.pages().value);
-      auto const is_in_use = [&](slot const& s) {
-        machine_frames().lock().assert_held();
-        return is_in_use_locked(s.source);
-      };
       if (!machine_frames().is_mapped_locked(slots[i].source))
         let_go_locked(block, slot_state::raced, freed);  // an unmap came first
-      else if (std::any_of(block.begin(), block.end(), is_in_use))
+      else if (is_in_use_locked(block))
         let_go_locked(block, slot_state::pinned, freed);  // its mappings came faster than they could be followed
     }
   }
