@@ -32,6 +32,7 @@ struct driver_limits {
   byte_count device_memory{UINT64_MAX};
 };
 
+/// How a driver serves faults; fixed once it is made.
 struct driver_options {
   migration_mode migrate = migration_mode::where_possible;
   byte_count check_pages_threshold{64 << 10};  ///< see lookup_options

@@ -254,7 +254,7 @@ struct lock_policy {
     atomic(atomic const&) = delete;
     atomic& operator=(atomic const&) = delete;
     ~atomic() {
-      id_ = {};
+      seal_ = 0;
       asm volatile("" : : "r"(this) : "memory");  // what is stored at the end of a life counts here
     }
 
@@ -302,11 +302,12 @@ struct lock_policy {
       scheduler* const s = scheduler::of_this_thread();
       if (s == nullptr) return;
       s->visible({what, "atomic", id_}, {}, how == access_kind::write ? footprint{{}, {id_}} : footprint{{id_}, {}});
-      if (id_ == object{}) s->fail("a word is used after its end");
+      if (seal_ != ~id_.id) s->fail("a word is used after its end");
     }
 
     T value_{};
     object id_ = new_object();
+    std::uint64_t seal_ = ~id_.id;  // while it lives, and its memory is not written over
   };
 
   /// Other threads may come between the look at the condition and the wait, as with a condition variable.

@@ -407,7 +407,8 @@ class gpusvm {
   [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reserved_nodes* room, range<P>& made,
                                    std::uint64_t sequence) SVM_REQUIRES(home.lock_);
   void unmap_locked(notifier<P>& home, range<P>& r) SVM_REQUIRES_SHARED(home.lock_);
-  [[nodiscard]] result<range<P>*> make_range(notifier<P>& home, va_range chunk, bool migratable) {
+  [[nodiscard]] [[gnu::always_inline]] result<range<P>*> make_range(notifier<P>& home, va_range chunk,
+                                                                    bool migratable) {
     result<std::byte*> const place = take_place();
     if (!place) return place.error();
     return ::new (*place) range<P>(home.env(), home, chunk, migratable);

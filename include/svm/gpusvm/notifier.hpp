@@ -239,6 +239,7 @@ class notifier final : public invalidation_target, private retire_hook {
   typename P::mm::registration registration_{};
 };
 
+/// A counted reference on a notifier.
 template <svm_policies P>
 using notifier_ref = counted_ref<notifier<P>>;
 

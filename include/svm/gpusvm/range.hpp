@@ -128,6 +128,7 @@ class range : public list_hook<range<P>>, private retire_hook {
   intrusive_list<device_mapping<P>> others_;  // under the notifier's lock, exclusive to change
 };
 
+/// A counted reference on a range.
 template <svm_policies P>
 using range_ref = counted_ref<range<P>>;
 

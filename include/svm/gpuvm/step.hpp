@@ -45,10 +45,13 @@ class gpuvm_step {
   bool map_follows_;  // the request maps what this step vacates
 };
 
+/// The step of `sm_map` that makes a mapping.
 template <class Types>
 using map_step = gpuvm_step<Types, map_operation<Types>>;
+/// The step that removes a mapping.
 template <class Types>
 using unmap_step = gpuvm_step<Types, unmap_operation<Types>>;
+/// The step that leaves the ends of a mapping.
 template <class Types>
 using remap_step = gpuvm_step<Types, remap_operation<Types>>;
 

@@ -227,6 +227,7 @@ class migrator {
   typename P::lock::read_domain readers_;
 };
 
+/// A counted reference on a migrator.
 template <migrating_policies P>
 using migrator_ref = counted_ref<migrator<P>>;
 

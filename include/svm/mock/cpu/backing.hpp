@@ -55,6 +55,7 @@ struct backing {
   span_map<std::uint32_t> mappings_;  // how many show a byte
 };
 
+/// A counted reference on a backing.
 using backing_ref = counted_ref<backing>;
 
 }  // namespace svm::inline v0::mock

@@ -49,7 +49,7 @@ class free_frames {
   }
 
   /// The first of 2^order frames that lie together, aligned to their number.
-  [[nodiscard]] std::optional<std::uint32_t> take(page_order order) {
+  [[nodiscard, gnu::cold]] std::optional<std::uint32_t> take(page_order order) {
     if (order.value == 0) return take();
     auto const count = static_cast<std::uint32_t>(order.pages().value);
     if (top_ - next_ >= count) {
@@ -109,7 +109,7 @@ class free_frames {
     ++block_of(number).free;
   }
   /// Frees the frames that were passed over; false when there are none.
-  [[nodiscard]] bool link_passed_over() {
+  [[nodiscard, gnu::cold]] bool link_passed_over() {
     bool const any = !passed_over_.empty();
     for (std::uint32_t const number : passed_over_) link(number);
     passed_over_.clear();

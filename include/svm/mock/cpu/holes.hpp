@@ -12,6 +12,7 @@
 
 namespace svm::inline v0::mock {
 
+/// Where the addresses of a process end.
 inline constexpr std::uint64_t user_end = std::uint64_t{1} << 47;
 
 /// True when a span lies below the end of user addresses.
@@ -35,7 +36,7 @@ class holes {
   /// A VMA comes to a span of user addresses where nothing is.
   ///
   /// \complexity O(log n)
-  void fill(va_range span) {
+  [[gnu::cold]] void fill(va_range span) {
     std::uint64_t const start = span.start().value;
     auto const around = map_.before(map_.upper_bound(start));
     std::uint64_t const hole_start = around->first;
@@ -47,7 +48,7 @@ class holes {
   /// The VMA of a span is gone.
   ///
   /// \complexity O(log n)
-  void clear(va_range span) {
+  [[gnu::cold]] void clear(va_range span) {
     std::uint64_t start = span.start().value;
     std::uint64_t end = span.last().value + 1;
     auto const next = map_.upper_bound(start);
@@ -66,7 +67,7 @@ class holes {
   /// The lowest address from 4 GiB on, 2 MiB-aligned, for `size` bytes with 2 MiB of nothing on both sides.
   ///
   /// \complexity O(log n)
-  [[nodiscard]] std::optional<cpu_va> lowest(byte_count size) const {
+  [[nodiscard, gnu::cold]] std::optional<cpu_va> lowest(byte_count size) const {
     hole const* const found = tree_.first_reaching(size.value);
     if (found == nullptr) return std::nullopt;
     return cpu_va{found->usable_start()};

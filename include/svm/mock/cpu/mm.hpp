@@ -204,7 +204,7 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   };
   // impl/fault.hpp
   [[nodiscard]] presence make_present(vma const& v, cpu_va a, access_kind want, page_owner owner);
-  [[nodiscard]] presence bring_back(vma const& v, cpu_va a, pte seen);
+  [[nodiscard, gnu::cold]] presence bring_back(vma const& v, cpu_va a, pte seen);
   [[nodiscard]] bool is_satisfied(cpu_va a, access_kind want, page_owner owner);
   [[nodiscard]] bool is_satisfied_locked(pte const& e, access_kind want, page_owner owner)
       SVM_REQUIRES_SHARED(frames_.lock());
@@ -215,11 +215,11 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   // impl/fill.hpp
   [[nodiscard]] presence fill_hole(vma const& v, cpu_va a, access_kind want);
   [[nodiscard]] presence fill_small(vma const& v, cpu_va a, access_kind want);
-  [[nodiscard]] bool fill_huge(cpu_va a, access_kind want);
-  [[nodiscard]] presence fill_reserved(cpu_va a);
-  [[nodiscard]] presence break_sharing(vma const& v, cpu_va a, pte seen);
-  [[nodiscard]] presence copy_block(cpu_va a, plain_list<page> const& fresh);
-  [[nodiscard]] result<page> cached_page(vma const& v, cpu_va a);
+  [[nodiscard, gnu::cold]] bool fill_huge(cpu_va a, access_kind want);
+  [[nodiscard, gnu::cold]] presence fill_reserved(cpu_va a);
+  [[nodiscard, gnu::cold]] presence break_sharing(vma const& v, cpu_va a, pte seen);
+  [[nodiscard, gnu::cold]] presence copy_block(cpu_va a, plain_list<page> const& fresh);
+  [[nodiscard, gnu::cold]] result<page> cached_page(vma const& v, cpu_va a);
   [[nodiscard]] bool install_if_none(cpu_va a, pte e);
   [[nodiscard]] bool is_exclusive_locked(page p) SVM_REQUIRES_SHARED(frames_.lock());
   [[nodiscard]] bool uses_huge_pages(vma const& v, cpu_va a) const;
@@ -229,13 +229,13 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   // impl/syscalls.hpp
   void drop_entry_locked(cpu_va a, pte& e, freed_list& freed) SVM_REQUIRES(frames_.lock());
   void zap_locked(va_range span, freed_list& freed) SVM_REQUIRES(frames_.lock());
-  void drop_cache_locked(vma const& piece, freed_list& freed) SVM_REQUIRES(frames_.lock());
-  void unmap(va_range span, invalidation_cause cause);
+  [[gnu::cold]] void drop_cache_locked(vma const& piece, freed_list& freed) SVM_REQUIRES(frames_.lock());
+  [[gnu::cold]] void unmap(va_range span, invalidation_cause cause);
   template <class Visit>
   [[nodiscard]] bool for_each_piece(va_range span, Visit&& visit);
   [[nodiscard]] bool cuts_huge_page(va_range span) const;
-  [[nodiscard]] mapped insert(vma v, std::optional<cpu_va> at);
-  void run_exit();
+  [[nodiscard, gnu::cold]] mapped insert(vma v, std::optional<cpu_va> at);
+  [[gnu::cold]] void run_exit();
   // impl/advice.hpp, impl/remap.hpp, impl/fork.hpp, impl/file.hpp, impl/swap.hpp
   [[nodiscard]] sys collapse(va_range block);
   [[nodiscard]] std::optional<sys> grow_or_shrink(vma const& source, byte_count new_size);
@@ -244,7 +244,7 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   [[nodiscard]] std::size_t copy_entries_locked(address_space& parent, vma const& v, plain_list<page>& spare)
       SVM_REQUIRES(frames_.lock());
   [[nodiscard]] bool is_pinned_locked(vma const& v, cpu_va a) SVM_REQUIRES_SHARED(frames_.lock());
-  [[nodiscard]] presence swap_in(cpu_va a, pte seen);
+  [[nodiscard, gnu::cold]] presence swap_in(cpu_va a, pte seen);
   template <class Visit>
   void for_each_view(backing_ref const& object, std::uint64_t first, std::uint64_t end, Visit&& visit);
   // impl/migrate.hpp: the hooks of page_migration
@@ -263,7 +263,7 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   void take_out_locked(cpu_va a) { table_.at(a).what = pte::state::migrating; }
   [[nodiscard]] bool put_back_locked(cpu_va a, page from, page to);
   [[nodiscard]] bool fill_hole_locked(cpu_va a, page to);
-  void withdraw(std::span<slot> slots);
+  [[gnu::cold]] void withdraw(std::span<slot> slots);
   /// What an entry that maps a page is: the CPU reaches it, or faults.
   [[nodiscard]] pte::state mapped_state_locked(page p) const SVM_REQUIRES_SHARED(frames_.lock()) {
     return !frames_.is_device(p) || frames_.of(p).coherent ? pte::state::present : pte::state::device;

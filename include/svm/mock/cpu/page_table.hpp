@@ -47,7 +47,7 @@ class page_table {
     return block == blocks_.end() ? pte{} : block->second[index_of(a)];
   }
   /// The entry of a page, to be changed.
-  [[nodiscard]] pte& at(cpu_va a) {
+  [[nodiscard, gnu::noinline]] pte& at(cpu_va a) {
     changed_.note(aligned_block(a, byte_count{PageBytes}));
     return blocks_[block_of(a)][index_of(a)];
   }

@@ -66,7 +66,7 @@ class physical_memory {
 
   /// The frame with a number, made when it is first asked for; under `lock()` for system memory, under the lock of the
   /// device's memory for the rest.
-  [[nodiscard]] frame_type& at(std::uint32_t number) {
+  [[nodiscard, gnu::noinline]] frame_type& at(std::uint32_t number) {
     group& g = groups_[number >> group_shift];
     if (!g.frames) {
       g.frames = owned_array<frame_type>{new frame_type[group_frames]};
@@ -254,7 +254,7 @@ class physical_memory {
   }
   /// Makes a block single pages: each has the references of its own entries, and one of each of the `holders`, all of
   /// whom mean every page; the lock holds for each. False, and nothing happened, when somebody else holds the block.
-  bool split_locked(page p, std::uint32_t holders, freed_list& freed) SVM_REQUIRES(lock_);
+  [[gnu::cold]] bool split_locked(page p, std::uint32_t holders, freed_list& freed) SVM_REQUIRES(lock_);
   /// Splits a block of which some pages are mapped nowhere, so that these are freed; not while somebody works on it.
   void trim_locked(page p, freed_list& freed) SVM_REQUIRES(lock_);
   /// Makes one block of free device frames.

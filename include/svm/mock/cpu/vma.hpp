@@ -14,7 +14,9 @@
 
 namespace svm::inline v0::mock {
 
+/// What a process may do with a mapping.
 enum class protection : std::uint8_t { none, read, read_write };
+/// What stands behind a mapping.
 enum class mapping_kind : std::uint8_t {
   anon,
   file,  ///< private
@@ -23,6 +25,7 @@ enum class mapping_kind : std::uint8_t {
   io,       ///< a device's registers: page tables name them, and they have no page frames
 };
 
+/// The protection in a word, as svmsh has it.
 [[nodiscard]] constexpr std::string_view name(protection p) {
   return p == protection::none ? "none" : p == protection::read ? "r" : "rw";
 }
@@ -106,7 +109,7 @@ class vma_table {
   }
 
   /// Puts a VMA where nothing is, and joins it with its neighbours.
-  void insert(vma v) {
+  [[gnu::noinline]] void insert(vma v) {
     holes_.fill(v.extent);
     auto const at = add(std::move(v));
     join(at);
@@ -139,11 +142,11 @@ class vma_table {
 
  private:
   /// Makes the ends of `span` fall between VMAs.
-  void split(va_range span) {
+  [[gnu::cold]] void split(va_range span) {
     split_at(span.start());
     if (!span.reaches_top()) split_at(span.last() + byte_count{1});
   }
-  void split_at(cpu_va a) {
+  [[gnu::cold]] void split_at(cpu_va a) {
     auto const next = map_.upper_bound(a.value);
     if (next == map_.begin()) return;
     vma& before = map_.before(next)->second;
@@ -153,7 +156,7 @@ class vma_table {
     add(std::move(tail));
   }
   /// Joins a VMA with the next one; false when they are two.
-  bool join(map_type::iterator at) {
+  [[gnu::cold]] bool join(map_type::iterator at) {
     auto next = at;
     ++next;
     if (next == map_.end() || at->second.extent.reaches_top()) return false;
@@ -164,12 +167,12 @@ class vma_table {
     return true;
   }
 
-  map_type::iterator add(vma v) {
+  [[gnu::cold]] map_type::iterator add(vma v) {
     std::uint64_t const start = v.extent.start().value;
     if (v.object) views_[v.object->number].emplace(start);
     return map_.emplace(start, std::move(v)).first;
   }
-  map_type::iterator drop(map_type::iterator at) {
+  [[gnu::cold]] map_type::iterator drop(map_type::iterator at) {
     if (backing const* const object = at->second.object.get()) {
       auto const views = views_.find(object->number);
       views->second.erase(at->first);

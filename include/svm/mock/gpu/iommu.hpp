@@ -66,7 +66,7 @@ class iommu {
   // Addresses that are set aside.
 
   /// \errors unsupported, dma_map_failed
-  [[nodiscard]] result<dma_addr> reserve(byte_count size) {
+  [[nodiscard, gnu::cold]] result<dma_addr> reserve(byte_count size) {
     if (mode_ != iommu_mode::reserved) return errc::unsupported;
     if (failures_.strikes(failure::iova)) return errc::dma_map_failed;
     exclusive_guard const guard{lock_};
@@ -76,7 +76,8 @@ class iommu {
     ++reservations_;
     return dma_addr{base_ + slot * PageBytes};
   }
-  [[nodiscard]] errc link(dma_addr base, byte_count offset, page p, page_count count, dma_direction direction) {
+  [[nodiscard, gnu::cold]] errc link(dma_addr base, byte_count offset, page p, page_count count,
+                                     dma_direction direction) {
     if (failures_.strikes(failure::dma_map)) return errc::dma_map_failed;
     exclusive_guard const guard{lock_};
     std::uint64_t const slot = slot_of(base + offset);
@@ -88,13 +89,13 @@ class iommu {
     enter_locked(slot, p, count, direction);
     return errc::ok;
   }
-  [[nodiscard]] errc sync(dma_addr base, byte_count size) {
+  [[nodiscard, gnu::cold]] errc sync(dma_addr base, byte_count size) {
     if (failures_.strikes(failure::iova)) return errc::dma_map_failed;
     exclusive_guard const guard{lock_};
     for (std::uint64_t i = 0; i < pages_in(size, page_size).value; ++i) entries_[slot_of(base) + i].synced = true;
     return errc::ok;
   }
-  void release(dma_addr base, byte_count size, byte_count linked, dma_direction direction) {
+  [[gnu::cold]] void release(dma_addr base, byte_count size, byte_count linked, dma_direction direction) {
     exclusive_guard const guard{lock_};
     std::uint64_t const first = slot_of(base);
     std::uint64_t const count = pages_in(size, page_size).value;
@@ -245,7 +246,7 @@ class iommu {
     if (used) report_.violation("O-27", "a page is unmapped from the IOMMU while a GPU page table has it");
     --live_;
   }
-  void sync_shadow(dma_addr address, page_count count, bool to_device) {
+  [[gnu::cold]] void sync_shadow(dma_addr address, page_count count, bool to_device) {
     exclusive_guard const guard{lock_};
     if (count.value == 0) report_.violation("O-07", "a run of no pages is synced");
     for (std::uint64_t i = 0; i < count.value; ++i) {

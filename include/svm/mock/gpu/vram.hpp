@@ -109,7 +109,7 @@ class vram {
     unclear_.erase(m.id);
   }
   /// Gives a block of an allocation back before the rest.
-  void release_pages(memory& m, page first, page_order order) noexcept {
+  [[gnu::cold]] void release_pages(memory& m, page first, page_order order) noexcept {
     exclusive_guard const guard{lock_};
     auto const found = allocations_.find(m.id);
     for (std::uint64_t i = 0; i < order.pages().value; ++i) {
@@ -123,7 +123,7 @@ class vram {
   }
 
   /// Returns once an allocation is clear.
-  [[nodiscard]] errc wait_cleared(memory& m) noexcept {
+  [[nodiscard, gnu::cold]] errc wait_cleared(memory& m) noexcept {
     if (is_gone()) return errc::device_gone;
     steps_.at(step::clearing);
     if (failures_.strikes(failure::clear)) return errc::copy_failed;

@@ -26,6 +26,7 @@ enum class failure : std::uint8_t {
   device_map,  ///< a mapping of device memory for a device
   iova,        ///< DMA addresses that are set aside, or made reachable
 };
+/// How many there are.
 inline constexpr std::size_t failure_kinds = 12;
 
 /// Failure on demand: one failure is armed at a time, and every operation that could fail is counted.
@@ -44,7 +45,7 @@ class failure_plan {
   [[nodiscard]] bool is_armed() const { return remaining_ != 0; }
 
   /// To be asked by each operation once, before it does anything.
-  [[nodiscard]] bool strikes(failure kind) {
+  [[nodiscard, gnu::noinline]] bool strikes(failure kind) {
     ++calls_[static_cast<std::size_t>(kind)];
     if (kind_ != kind) return false;
     std::uint64_t left = remaining_;

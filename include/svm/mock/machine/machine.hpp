@@ -164,7 +164,7 @@ class machine : public machine_base<Lock, PageBytes> {
 
  public:
   /// \pre `options` would pass `gpusvm_layout::make`; `create` checks
-  machine(machine_options const& options, gpusvm_layout const& shape)
+  [[gnu::noinline]] machine(machine_options const& options, gpusvm_layout const& shape)
       : parts(options),
         options_(options),
         shape_(shape),
@@ -179,7 +179,7 @@ class machine : public machine_base<Lock, PageBytes> {
   machine(machine const&) = delete;
   machine& operator=(machine const&) = delete;
   /// Ends the drivers and the processes, so that no page outlives what stands behind it.
-  ~machine() { shut_down(); }
+  [[gnu::noinline]] ~machine() { shut_down(); }
 
   /// Checks the configuration before anything exists.
   ///
@@ -297,14 +297,14 @@ class machine : public machine_base<Lock, PageBytes> {
     frames.lose(static_cast<unsigned>(n));
     for (task& t : tasks_) t.process.drop_lost();
   }
-  card& add_cards() {
+  [[gnu::noinline]] card& add_cards() {
     for (unsigned n = 0; n < options_.gpus; ++n) {
       cards_.emplace_back(*this, n);
       for (unsigned other = 0; other < n; ++other) frames.links().set_up(n, other, options_.linked);
     }
     return cards_.front();
   }
-  view& add_views(task& t) {
+  [[gnu::noinline]] view& add_views(task& t) {
     for (card& c : cards_) t.views.push_back(&views_.emplace_back(*this, t, c));
     return *t.views[0];
   }

@@ -33,7 +33,7 @@ class number_tree {
   /// The object with the lowest number from `n` on, or null.
   ///
   /// \complexity O(log n)
-  [[nodiscard]] number_links* at_or_above(std::uint64_t n) const { return tree_.first_reaching(n); }
+  [[nodiscard, gnu::noinline]] number_links* at_or_above(std::uint64_t n) const { return tree_.first_reaching(n); }
   /// \complexity O(log n)
   [[nodiscard]] number_links* find(std::uint64_t n) const {
     number_links* const found = at_or_above(n);
@@ -42,7 +42,7 @@ class number_tree {
 
   /// \pre nothing has its number
   /// \complexity O(log n)
-  void insert(number_links& entry) {
+  [[gnu::noinline]] void insert(number_links& entry) {
     entry.next = at_or_above(entry.number);
     entry.previous = entry.next == nullptr ? last_ : entry.next->previous;
     (entry.previous == nullptr ? first_ : entry.previous->next) = &entry;
@@ -51,7 +51,7 @@ class number_tree {
     ++size_;
   }
   /// \complexity O(log n)
-  void erase(number_links& entry) {
+  [[gnu::noinline]] void erase(number_links& entry) {
     tree_.erase(entry);
     (entry.previous == nullptr ? first_ : entry.previous->next) = entry.next;
     (entry.next == nullptr ? last_ : entry.next->previous) = entry.previous;
@@ -152,6 +152,7 @@ class number_map {
   number_tree tree_;
 };
 
+/// For a map that is a set.
 struct no_value {};
 /// Some numbers, ascending.
 using number_set = number_map<no_value>;

@@ -40,7 +40,7 @@ class held_locks {
     else
       take_out(rank, lock, shared);
   }
-  [[nodiscard]] bool holds(void const* lock, bool exclusive) const {
+  [[nodiscard, gnu::noinline]] bool holds(void const* lock, bool exclusive) const {
     for (std::size_t i = 0; i < depth_; ++i)
       if (stack_[i].lock == lock && !(exclusive && stack_[i].shared)) return true;
     return false;
@@ -117,9 +117,11 @@ class held_locks {
   lock_report().violation("O-37", {lock_rank_name(rank), " not held"});
 }
 
+/// What this thread holds.
 inline thread_local held_locks this_thread_locks;
 /// What lets attempts of this thread to lock fail, or nothing: locks are made without arguments.
 inline thread_local failure_plan* this_thread_attempts = nullptr;
+/// True when an attempt to lock is this thread's turn to fail.
 [[nodiscard]] inline bool attempt_fails() {
   return this_thread_attempts != nullptr && this_thread_attempts->strikes(failure::lock);
 }
@@ -142,16 +144,16 @@ struct rank_checked : Base {
   template <class Inner, lock_rank Rank>
   class SVM_CAPABILITY("mutex") checked {
    public:
-    void lock() SVM_ACQUIRE() {
+    [[gnu::noinline]] void lock() SVM_ACQUIRE() {
       held().check_order(Rank, this);
       inner_.lock();
       held().push({Rank, false, this});
     }
-    void unlock() SVM_RELEASE() {
+    [[gnu::noinline]] void unlock() SVM_RELEASE() {
       held().pop(Rank, this, false);
       inner_.unlock();
     }
-    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) {
+    [[nodiscard, gnu::noinline]] bool try_lock() SVM_TRY_ACQUIRE(true) {
       if (attempt_fails() || (!is_concurrent && held().holds(this, false))) return false;
       if (!inner_.try_lock()) return false;
       held().push({Rank, false, this});
@@ -172,10 +174,10 @@ struct rank_checked : Base {
       held().push({Rank, true, this});
       return true;
     }
-    void assert_held() SVM_ASSERT_CAPABILITY(this) {
+    [[gnu::noinline]] void assert_held() SVM_ASSERT_CAPABILITY(this) {
       if (!held().holds(this, true)) report_not_held(Rank);
     }
-    void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {
+    [[gnu::noinline]] void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {
       if (!held().holds(this, false)) report_not_held(Rank);
     }
 

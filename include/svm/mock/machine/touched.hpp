@@ -22,7 +22,7 @@ class touched {
     std::uint64_t last;
   };
 
-  void note(std::uint64_t first, std::uint64_t last) {
+  [[gnu::noinline]] void note(std::uint64_t first, std::uint64_t last) {
     for (std::size_t i = size_; i-- > 0;)
       if (touches(runs_[i], {first, last})) return reach(runs_[i], {first, last});
     if (size_ == capacity)

@@ -2,9 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstring>
-#include <memory>
 
 #include <svm/mock/cpu/mm.hpp>
 
@@ -42,8 +40,8 @@ void address_space<Lock, PageBytes>::for_each_view(backing_ref const& object, st
       if (v.offset >= end || v.offset_of(v.extent.last()) < first) return;
       cpu_va const from = v.offset >= first ? v.extent.start() : v.extent.start() + byte_count{first - v.offset};
       std::uint64_t const room = end - v.offset_of(from);
-      byte_count const size{std::min(room, v.extent.last().value - from.value + 1)};
-      visit(*space, v.piece({from, size}));
+      std::uint64_t const left = v.extent.last().value - from.value + 1;
+      visit(*space, v.piece({from, byte_count{left < room ? left : room}}));
     });
   }
 }

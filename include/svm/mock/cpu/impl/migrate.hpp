@@ -2,9 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
-#include <tuple>
-
 #include <svm/mock/cpu/mm.hpp>
 
 // address_space: what a migration finds in the page tables, and does there.

@@ -74,7 +74,7 @@ void machine<Lock, PageBytes, Coherent>::check_touched(moment when) {
   for (task& t : tasks_) {
     // After most steps there is nothing.
     if (t.process.changed().empty() && t.process.watchers().changed().empty() &&
-        std::ranges::all_of(t.views, [](auto const& v) { return v->device.changed().empty(); }))
+        std::all_of(t.views.begin(), t.views.end(), [](auto const& v) { return v->device.changed().empty(); }))
       continue;
     touched spans = t.process.changed();
     spans.note(t.process.watchers().changed());
