@@ -23,17 +23,18 @@ struct steps_expected {
 constexpr int n = static_cast<int>(chunk_pages);
 constexpr steps_expected expected[] = {
     {"migrate_to_device", -1, 0, n, 1, 1, 0},
-    {"CPU fault", -1, n, n, 1, 0, 0},
-    {"evict", -1, n, n, 1, 0, 0},
-    {"evict_span", -1, n, n, 1, 0, 0},
-    {"evict_all", -1, 2 * n, 2 * n, 2, 0, 0},
-    {"make_room", -1, 2 * n, 2 * n, 2, 0, 0},
+    // The way back needs nothing: its migrator kept what the way there took.
+    {"CPU fault", 0, n, n, 1, 0, 0},
+    {"evict", 0, n, n, 1, 0, 0},
+    {"evict_span", 0, n, n, 1, 0, 0},
+    {"evict_all", 0, 2 * n, 2 * n, 2, 0, 0},
+    {"make_room", 0, 2 * n, 2 * n, 2, 0, 0},
     // B moves out, then A in.
     {"fault", -1, n, 2 * n, 2, 1, 0},
     {"prefetch to device", -1, n, 2 * n, 2, 1, 0},
     // A moves out, then the GPU maps it where it is.
     {"prefetch to system", -1, n, 2 * n, 1, 0, 0},
-    {"collect", -1, n / 2, n / 2, 1, 0, 0},
+    {"collect", 0, n / 2, n / 2, 1, 0, 0},
 };
 
 void run_all(repeat how) {

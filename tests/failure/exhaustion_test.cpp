@@ -16,6 +16,7 @@ TEST_SUITE("failure/exhaustion") {
     REQUIRE(w.frames.ram_used() == byte_count{chunk});
     auto const before = pages_behind(w, base, 2 * chunk);
     auto const victim = allocation_at(w, base);
+    REQUIRE(w.mover.kept().take());  // as a migration does that is under way
     w.failures.arm(failure::alloc, 1, repeat::from_then_on);
     CHECK(w.mover.evict(*victim) == errc::no_memory);
     CHECK(w.mover.evict_span(w.process, span(base, chunk)) == errc::no_memory);
@@ -23,6 +24,7 @@ TEST_SUITE("failure/exhaustion") {
     CHECK(w.mover.make_room({MiB}) == errc::no_device_memory);
     CHECK_FALSE(w.cpu_read(base));
     w.failures.disarm();
+    w.mover.kept().give_back();
     CHECK(w.mover.evict(*victim) == errc::no_ram);
     CHECK(w.mover.evict_span(w.process, span(base, chunk)) == errc::no_ram);
     CHECK(w.mover.make_room({MiB}) == errc::no_device_memory);

@@ -63,6 +63,11 @@ class state {
     }
     blocks_ = w.memory.live_blocks();
     bytes_ = w.memory.live_bytes();
+    for (std::size_t n = 0; n < w.gpus(); ++n) {  // what a migrator keeps for the next migration owes nobody anything
+      auto const& kept = w.gpu_card(n).mover.kept().arrays();
+      blocks_ -= kept.capacity() != 0 ? 1 : 0;
+      bytes_ -= kept.capacity() != 0 ? kept.bytes(kept.capacity()) : 0;
+    }
   }
 
   /// The parts in which this state differs from each of some others, of those that are not in `ignored`.

@@ -44,6 +44,10 @@ class migration_arrays {
   }
 
   [[nodiscard]] std::size_t capacity() const { return capacity_; }
+  /// What room for `count` pages takes.
+  [[nodiscard]] static constexpr std::size_t bytes(std::size_t count) {
+    return pagemaps_at(count) + count * sizeof(pagemap*);
+  }
   [[nodiscard]] slot* slots() const { return slots_; }
   [[nodiscard]] block* blocks() const { return blocks_; }
   [[nodiscard]] pagemap** pagemaps() const { return pagemaps_; }
@@ -58,9 +62,6 @@ class migration_arrays {
   }
   [[nodiscard]] static constexpr std::size_t pagemaps_at(std::size_t count) {
     return round_up(blocks_at(count) + count * sizeof(block), alignof(pagemap*));
-  }
-  [[nodiscard]] static constexpr std::size_t bytes(std::size_t count) {
-    return pagemaps_at(count) + count * sizeof(pagemap*);
   }
   static constexpr std::size_t alignment = alignof(slot) > alignof(block) ? alignof(slot) : alignof(block);
 

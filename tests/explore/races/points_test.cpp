@@ -58,6 +58,8 @@ constexpr auto gpu_writes = [](world& w) { static_cast<void>(w.gpu_write(page_at
 // is made invalid by a look at its flags and a store, and by the look alone where it is none. One of device memory says what
 // may be touched without a lock, and takes it back: a store each.
 // Whether nodes of an index are to wait for readers is a word of the index: it is read after each insertion and erasure.
+// A migration takes the arrays that its migrator keeps, gives them back and looks whether they are wanted. They are freed, in
+// two points, once its memory is not in use any more; where they are taken then, there is a point more.
 constexpr call calls[] = {
     {"GPU access, mapped", faulted<never>, gpu_writes, 2},
     {"GPU access, mapped device memory", faulted<>, gpu_writes, 1},
@@ -74,7 +76,7 @@ constexpr call calls[] = {
     {"svm_driver::prefetch to the device", mapped<>,
      [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::device)); }, 127},
     {"svm_driver::prefetch to the system", faulted<>,
-     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::system)); }, 112},
+     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::system)); }, 119},
     {"svm_driver::advise", mapped<>, [](world& w) { static_cast<void>(w.driver.advise(pages(0, range_pages), {})); },
      1},
     {"svm_driver::attributes_at", mapped<>, [](world& w) { static_cast<void>(w.driver.attributes_at(page_at(0))); }, 1},
@@ -92,7 +94,7 @@ constexpr call calls[] = {
     {"gpusvm::find, none", mapped<>, [](world& w) { static_cast<void>(w.driver.svm().find(page_at(0))); }, 1},
     {"gpusvm::for_each_range", faulted<never>, [](world& w) { static_cast<void>(w.range_count()); }, 2},
     {"migrator::evict_all, nothing", mapped<>, [](world& w) { static_cast<void>(w.mover.evict_all()); }, 3},
-    {"migrator::evict_all, a block", faulted<>, [](world& w) { static_cast<void>(w.mover.evict_all()); }, 62},
+    {"migrator::evict_all, a block", faulted<>, [](world& w) { static_cast<void>(w.mover.evict_all()); }, 69},
     {"invalidation, a range", faulted<never>,
      [](world& w) {
        static_cast<void>(w.process.invalidate_only({pages(0, range_pages), svm::invalidation_cause::clear}));
@@ -114,7 +116,7 @@ constexpr call calls[] = {
      15 + 5},
     {"munmap, a range", faulted<never>, [](world& w) { w.unmap(pages(0, range_pages)); }, 21},
     {"CPU access", mapped<>, [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); }, 2},
-    {"CPU access, fault on device memory", faulted<>, [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); }, 60},
+    {"CPU access, fault on device memory", faulted<>, [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); }, 66},
 };
 
 }  // namespace
