@@ -14,6 +14,7 @@
 #include <svm/placement/discard.hpp>
 #include <svm/placement/duplication.hpp>
 #include <svm/placement/eviction_classes.hpp>
+#include <svm/placement/eviction_policy.hpp>
 #include <svm/placement/explicit_migration.hpp>
 #include <svm/placement/fault_batch.hpp>
 #include <svm/placement/fault_entry.hpp>
@@ -28,3 +29,5 @@
 #include <svm/placement/thrash_block.hpp>
 #include <svm/placement/thrashing.hpp>
 #include <svm/placement/topology.hpp>
+#include <svm/placement/uvm_options.hpp>
+#include <svm/placement/uvm_placement.hpp>

@@ -6,6 +6,7 @@
 /// library.
 
 #include <svm/concepts/policies.hpp>
+#include <svm/driver/block_service.hpp>
 #include <svm/driver/queue_driver.hpp>
 #include <svm/driver/svm_driver.hpp>
 #include <svm/gpusvm/gpusvm.hpp>

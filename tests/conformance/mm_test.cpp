@@ -66,6 +66,8 @@ enum class flaw {
   pinned_is_locked,
   device_is_resident,
   reaches_everything,
+  takes_what_is_outside,
+  tells_of_what_is_outside,
   reaches_every_device,
   owner_is_of_the_first,
   shared_is_pinned,
@@ -267,6 +269,9 @@ class flawed_mm : public wide::process {
     lock_in(flaw::locks_in_collect);
     are_named_ = false;
     if (flaw_ == flaw::reaches_everything) reach = gpu_owner;
+    if (flaw_ == flaw::takes_what_is_outside)
+      for (slot& s : slots) s.state = svm::slot_state::untouched;
+    if (flaw_ == flaw::tells_of_what_is_outside) tell({span, svm::invalidation_cause::migrate, reach});
     svm::errc const e = process::collect(session, span, slots, reach);
     misreport(slots);
     bool const is_half = slots.size() == 2 && !span.start().is_aligned(page_size * 4);
@@ -697,6 +702,8 @@ TEST_SUITE("conformance/mm") {
     CHECK(found_in(pinned_is_locked) == migration(4));
     CHECK(found_in(device_is_resident) == migration(2));
     CHECK(found_in(reaches_everything) == migration(2));
+    CHECK(found_in(takes_what_is_outside) == migration(25));
+    CHECK(found_in(tells_of_what_is_outside) == migration(25));
     CHECK(found_in(reaches_every_device) == migration(2));
     CHECK(found_in(shared_is_pinned) == migration(4));
     CHECK(found_in(swapped_is_hole) == migration(4));

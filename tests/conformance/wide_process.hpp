@@ -129,6 +129,8 @@ class process {
     }
   }
 
+  static constexpr bool collects_masks = true;
+
   struct registration {
     std::optional<svm::va_range> span;
     svm::invalidation_target* target = nullptr;
@@ -190,9 +192,18 @@ class process {
     if (!v) return v.error();
     if (!v->extent.contains(span)) return svm::errc::spans_vmas;
     session.begin(*this, slots, {});
-    tell({span, svm::invalidation_cause::migrate, reach});
     for (std::size_t i = 0; i < slots.size(); ++i) session.at[i] = span.start() + page_size * i;
+    for (std::size_t first = 0; first < slots.size(); ++first) {
+      std::size_t end = first;
+      while (end < slots.size() && slots[end].state != svm::slot_state::outside) ++end;
+      if (end != first) tell({{session.at[first], page_size * (end - first)}, svm::invalidation_cause::migrate, reach});
+      first = end;
+    }
     for (std::size_t i = 0; i < slots.size();) {
+      if (slots[i].state == svm::slot_state::outside) {
+        ++i;
+        continue;
+      }
       auto const e = table_.find(session.at[i].value);
       if (e == table_.end()) {
         i += take_hole(session, i);
@@ -401,13 +412,21 @@ class process {
     vma const& v = *vma_at(session.at[i]);
     auto const large = empty_block(v, session.at[i]);
     std::size_t const count = large ? v.order.pages().value : 1;
-    bool const whole = large && large->start() == session.at[i] && count <= session.slots.size() - i;
+    bool const whole = large && large->start() == session.at[i] && has_room(session, i, count);
     for (std::size_t k = 0; k < (whole ? count : 1); ++k) {
       session.slots[i + k].state = svm::slot_state::hole;
       session.slots[i + k].follows = k != 0;
     }
     if (whole) session.slots[i].order = v.order;
     return whole ? count : 1;
+  }
+
+  /// True when so many slots from `i` on may be taken.
+  [[nodiscard]] static bool has_room(migration const& session, std::size_t i, std::uint64_t count) {
+    if (count > session.slots.size() - i) return false;
+    for (std::uint64_t k = 0; k < count; ++k)
+      if (session.slots[i + k].state == svm::slot_state::outside) return false;
+    return true;
   }
 
   /// Takes the page of a slot out of the page table, with the whole block when the next slots are for the rest of it;
@@ -432,7 +451,7 @@ class process {
   }
   /// True when the slots from `i` on are for the pages of a block, in order.
   [[nodiscard]] bool is_for(migration const& session, std::size_t i, page first, std::uint64_t count) {
-    if (count > session.slots.size() - i) return false;
+    if (!has_room(session, i, count)) return false;
     for (std::uint64_t k = 0; k < count; ++k) {
       bool const named = session.slots[i + k].source != page{};
       auto const e = table_.find(session.at[i + k].value);

@@ -92,7 +92,7 @@ class loop {
           {.threshold = o_.threshold});
     auto const fitted = svm::placement::fit({}, faulted, added, there, o_.capacity);
     svm::page_mask const mask = fitted.faulted | fitted.prefetched;
-    if (mask.none()) return;
+    if (mask.none()) return touch(b, there);
     svm::page_mask const moves = mask - b.resident;
     touch(b, mask | there);
     make_room(b, moves.count(), mask | there);
@@ -149,6 +149,7 @@ class loop {
         classes_.evicted(*victim, true);
         taken -= 512;
       }
+      if (used_ + need > o_.capacity) leave(b, b.resident - keeps);  // no block fits whole
       return;
     }
     while (used_ + need > o_.capacity) {

@@ -77,7 +77,10 @@ class Device:
 
     def make_room(self, moving: set[int], service: set[int]) -> None:
         if self.order == "uvm":
-            self.make_room_for_block(next(iter(moving)) // BLOCK)
+            block = next(iter(moving)) // BLOCK
+            self.make_room_for_block(block)
+            if len(self.pages) + len(moving) > self.capacity:  # no block fits whole
+                self.drop(self.of_block(block) - service)
             return
         while len(self.pages) + len(moving) > self.capacity:
             victim = self.group(service) if self.order == "density" else self.allocation(service)
@@ -157,6 +160,7 @@ def replay(addresses: list[int], threshold: int, order: str, size: int, capacity
             local = density({p - base for p in device.of_block(block)}, {p - base for p in faulted}, threshold)
             moved, added = cut(faulted, {p + base for p in local}, there, capacity)
             if not moved:
+                device.touch(there, moment)
                 continue
             service = moved | added | there
             moving = (moved | added) - device.pages

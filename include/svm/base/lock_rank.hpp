@@ -11,6 +11,7 @@ namespace svm::inline v0 {
 ///
 /// | rank     | lock                                 | guards                                                        |
 /// |----------|--------------------------------------|---------------------------------------------------------------|
+/// | service  | one a driver that serves page by page | its services, and what its policies remember                 |
 /// | vm       | one a gpusvm, shared/exclusive       | the index of notifiers                                        |
 /// | range    | one a range                          | its pages: get, unmap by choice, evict, remove; two faults on one range queue here |
 /// | eviction | one an allocation of device memory   | its eviction: who comes second waits and finds it done        |
@@ -25,6 +26,7 @@ namespace svm::inline v0 {
 /// which promises to answer without any lock of the library.
 // clang-format on
 enum class lock_rank : std::uint8_t {
+  service,
   vm,
   range,
   eviction,
@@ -44,9 +46,9 @@ enum class lock_rank : std::uint8_t {
 
 /// The names of the ranks, once a program: a table in the function would be built at each call.
 namespace detail {
-inline constexpr char const* rank_names[] = {"vm",        "range",    "eviction",  "mm",         "page",
-                                             "notifier",  "queues",   "device",    "page table", "device memory",
-                                             "collector", "sequence", "allocator", "iommu",      "statistics"};
+inline constexpr char const* rank_names[] = {
+    "service", "vm",         "range",         "eviction",  "mm",       "page",      "notifier", "queues",
+    "device",  "page table", "device memory", "collector", "sequence", "allocator", "iommu",    "statistics"};
 }  // namespace detail
 [[nodiscard]] constexpr char const* lock_rank_name(lock_rank rank) {
   return detail::rank_names[static_cast<std::uint8_t>(rank)];

@@ -6,7 +6,9 @@
 #include <cstdint>
 
 #include <svm/base/interval.hpp>
+#include <svm/base/migration_cause.hpp>
 #include <svm/base/result.hpp>
+#include <svm/base/time.hpp>
 #include <svm/concepts/on_missing.hpp>
 
 namespace svm::inline v0 {
@@ -28,6 +30,16 @@ enum class event_kind : std::uint8_t {
   evicted,             ///< memory pressure picked an allocation; bytes: its size
   interfered_retry,    ///< a bounded loop went round because of an interfering event; span: of the range or page
   undisturbed_retry,   ///< a bounded loop went round without an interfering event, which should not happen
+  copied,  ///< a copy job ended; bytes: what it copied for one cause, whatever became of the pages afterwards
+};
+
+/// Why memory moves, and for whom.
+struct move_reason {
+  migration_cause cause = migration_cause::gpu_fault;
+  std::uint32_t batch = 0;  ///< the number of the batch of faults; 0: none
+  std::uint32_t actor = 0;  ///< who asked: the requester of a fault
+
+  friend constexpr bool operator==(move_reason const&, move_reason const&) = default;
 };
 
 /// Something that happened, for counters, traces and tests.
@@ -36,6 +48,9 @@ struct event {
   va_range span;
   byte_count bytes{};
   errc error = errc::ok;
+  move_reason reason{};  ///< of a copy
+  time_point began{};    ///< of a copy
+  time_point ended{};
 };
 
 /// Where the library tells what it does.
@@ -66,8 +81,23 @@ template <class O, on_missing How = on_missing::error>
 
 /// The observer that looks away.
 struct null_observer {
+  /// Nobody reads a clock for it.
+  static constexpr bool looks_away = true;
   constexpr void record(event const&) noexcept {}
 };
 static_assert(observer<null_observer>);
+
+namespace detail {
+
+/// The moment that an event carries; of no interest, and not asked for, where the observer looks away.
+template <class Observer, class Clock>
+[[nodiscard]] time_point moment_for(Observer const&, [[maybe_unused]] Clock& clock) {
+  if constexpr (requires { requires Observer::looks_away; })
+    return {};
+  else
+    return clock.now();
+}
+
+}  // namespace detail
 
 }  // namespace svm::inline v0

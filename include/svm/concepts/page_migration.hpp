@@ -26,6 +26,7 @@ enum class slot_state : std::uint8_t {
   shared,     ///< refused: mapped by other address spaces too
   swapped,    ///< refused: it is on a swap device
   raced,      ///< it was collected, and `install` could not move it
+  outside,    ///< not asked for: `collect` leaves it alone
 };
 
 /// One base page of a migration: `collect` fills all but the destination, the library the destination.
@@ -82,7 +83,9 @@ struct migration_slot {
 /// 21. `discard_page` unlocks and puts a block that no slot got;
 /// 22. handles of pages are plain values, so a copy takes no reference;
 /// 23. the handle of a page that was freed since is recognised: its slot stays untouched;
-/// 24. each function works with the locks held that are listed below, and needs no other.
+/// 24. each function works with the locks held that are listed below, and needs no other;
+/// 25. where it `collects_masks`, `collect` leaves alone what slots say is outside: it takes nothing there, and no event
+///     covers it.
 ///
 /// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
 ///  * collect: those of the ranks vm and range, and the map lock shared, which is always held;
@@ -90,8 +93,9 @@ struct migration_slot {
 ///  * allocate_page, adopt_device_page, discard_page, install, finalize: those of the session's `collect` or
 ///    `collect_pages`, and what that took.
 ///
-/// What an mm may say of itself in a constant: `collects_into_destination` (false where it says nothing). To take a page
-/// away is to move it then, so that the slots have their destinations when `collect` is called.
+/// What an mm may say of itself in constants, each false where it says nothing: `collects_into_destination`, that to take
+/// a page away is to move it, so that the slots have their destinations when `collect` is called; and `collects_masks`,
+/// that slots may be outside.
 // clang-format off
 template <class M>
 concept page_migration = std::default_initializable<typename M::migration> &&
@@ -162,6 +166,10 @@ template <class M, on_missing How = on_missing::error>
                 !requires { typename std::bool_constant<M::collects_into_destination>; })
     static_assert(How == on_missing::answer,
                   "svm: page_migration needs `static constexpr bool collects_into_destination`, if it says so");
+  else if constexpr (requires { M::collects_masks; } &&
+                     !requires { typename std::bool_constant<M::collects_masks>; })
+    static_assert(How == on_missing::answer,
+                  "svm: page_migration needs `static constexpr bool collects_masks`, if it says so");
   else
     return true;
   return false;
@@ -176,5 +184,12 @@ requires requires {
   M::collects_into_destination;
 }
 inline constexpr bool collects_into_destination<M> = M::collects_into_destination;
+template <class M>
+inline constexpr bool collects_masks = false;
+template <class M>
+requires requires {
+  M::collects_masks;
+}
+inline constexpr bool collects_masks<M> = M::collects_masks;
 
 }  // namespace svm::inline v0

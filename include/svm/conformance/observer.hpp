@@ -35,7 +35,7 @@ template <svm::observer O>
 [[nodiscard]] broken_promises records_without_allocating(O& o) {
   auto const record_all = [&o] {
     return allocations_in([&o] {
-      constexpr auto last = static_cast<unsigned>(svm::event_kind::undisturbed_retry);
+      constexpr auto last = static_cast<unsigned>(svm::event_kind::copied);
       for (unsigned kind = 0; kind <= last; ++kind)
         o.record({static_cast<svm::event_kind>(kind), {svm::cpu_va{4096}, svm::byte_count{4096}}});
     });

@@ -45,6 +45,7 @@
 // 22. checked: a page goes although there are copies.
 // 23. checked.
 // 24. checked where the bench tells of locks.
+// 25. checked where the model `collects_masks`; for blocks where the bench has them.
 //
 // The suite also has the checks of an address space that need device pages. It is not for a model that
 // `collects_into_destination`: its checks give the slots their destinations once they are collected.
@@ -52,6 +53,7 @@
 #include <svm/conformance/address_space.hpp>
 #include <svm/conformance/impl/blocks.hpp>
 #include <svm/conformance/impl/collect.hpp>
+#include <svm/conformance/impl/collect_masks.hpp>
 #include <svm/conformance/impl/migration_promises.hpp>
 #include <svm/conformance/impl/move.hpp>
 #include <svm/conformance/mm_bench.hpp>
@@ -103,6 +105,7 @@ template <class Make>
   all.add(walks_bring_all_pages_back(*make()));
   all.add(collect_takes_pages_and_holes_out(*make()));
   all.add(collect_tells_of_the_migration(*make()));
+  if constexpr (svm::collects_masks<mm::mm_of<bench>>) all.add(collect_leaves_what_is_outside(*make()));
   all.add(collect_refuses_what_is_in_use(*make()));
   all.add(collect_takes_what_is_in_reach(*make()));
   all.add(each_page_has_its_own_owner(*make()));

@@ -10,6 +10,7 @@
 #include <svm/driver/range_memory.hpp>
 #include <svm/driver/says_mappings_changed.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
+#include <svm/gpusvm/page_mapper.hpp>
 
 namespace svm::inline v0 {
 
@@ -74,7 +75,7 @@ class driver_base : public invalidation_client<P> {
   }
   /// Brings every device page in a range's span back to system memory; see range_memory.
   [[nodiscard]] errc evict(locked_range<P>& held, cancellation const* cancel = nullptr) {
-    return memory_.evict(held, cancel);
+    return memory_.evict(held, migration_cause::explicit_migration, cancel);
   }
   [[nodiscard]] garbage_collector<P>& collector() { return collector_; }
   [[nodiscard]] driver_options const& options() const { return options_; }
@@ -172,6 +173,17 @@ class driver_base : public invalidation_client<P> {
   virtual void end_unmapping() {}
 
  private:
+  template <page_wise_policies Q>
+  friend class block_service;
+
+  /// Why memory moves that moves for a request.
+  [[nodiscard]] static migration_cause cause_of(access_request const& request) {
+    return request.is_fault ? migration_cause::gpu_fault : migration_cause::explicit_migration;
+  }
+  /// Brings memory together that is in several places.
+  [[nodiscard]] errc gather(locked_range<P>& held, access_request const& request) {
+    return memory_.evict(held, migration_cause::gather, request.cancel);
+  }
   [[nodiscard]] bool requires_device(access_request const& request) const {
     if (request.want == access_kind::atomic) return true;
     return options_.migrate == migration_mode::required && request.where != prefetch_place::system;

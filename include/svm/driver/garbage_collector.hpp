@@ -83,7 +83,7 @@ class garbage_collector {
       svm_.split(std::move(held));
       return;
     }
-    if (partial) static_cast<void>(memory_.evict(held));
+    if (partial) static_cast<void>(memory_.evict(held, migration_cause::collection));
     svm_.remove(std::move(held));
   }
 

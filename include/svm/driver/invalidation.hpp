@@ -11,7 +11,25 @@ namespace svm::inline v0 {
 
 namespace detail {
 
-/// Ends the DMA mappings of a range that an event met; an unmap also marks it and queues it for collection.
+/// What the devices forget of a range that an event met: all of it; of a range that is mapped page by page its part of
+/// the event, unless the range ends.
+template <svm_policies P>
+[[nodiscard]] va_range forgotten_part([[maybe_unused]] range<P> const& r, [[maybe_unused]] invalidation const& event) {
+  if constexpr (page_wise_policies<P>)
+    if (r.partial() != nullptr && event.cause != invalidation_cause::unmap)
+      return event.span.intersection(r.interval());
+  return r.interval();
+}
+
+/// Makes the pages of an event invalid in a range that is mapped page by page; false when none of them is mapped.
+template <svm_policies P>
+[[nodiscard]] bool invalidate_partial([[maybe_unused]] range<P>& r, [[maybe_unused]] invalidation const& event) {
+  if constexpr (page_wise_policies<P>)
+    if (partial_mapping<P>* const p = r.partial()) return p->invalidate(p->pages_of(forgotten_part(r, event)));
+  return false;
+}
+
+/// Ends the DMA mappings of what an event met of a range; an unmap also marks it and queues it for collection.
 ///
 /// \pre the notifier's lock is held exclusive, and the devices have forgotten the range
 template <svm_policies P>
@@ -62,18 +80,22 @@ template <svm_policies P>
     owner.lock().assert_held();
     if (count < remembered) met[count] = &r;
     ++count;
-    owner.for_each_mapping_locked(r, [&](device_mapping<P>& p) {
-      if (!p.invalidate()) return;
-      if (&p.env().device != &device) {
-        p.env().device.invalidate(r.interval());
-        return;
-      }
+    auto const remember = [&] {
       if (first == nullptr) first = &r;
       last = &r;
+    };
+    owner.for_each_mapping_locked(r, [&](device_mapping<P>& p) {
+      if (!p.invalidate()) return;
+      if (&p.env().device != &device)
+        p.env().device.invalidate(r.interval());
+      else
+        remember();
     });
+    if (detail::invalidate_partial(r, event)) remember();
   });
   bool const any = first != nullptr;
-  va_range const touched = any ? first->interval().hull(last->interval()) : event.span;
+  va_range const touched =
+      any ? detail::forgotten_part(*first, event).hull(detail::forgotten_part(*last, event)) : event.span;
   if constexpr (two_pass_device<typename P::device>) {
     if (any && passes == invalidation_passes::two) {
       device.begin_invalidate(touched);

@@ -24,7 +24,7 @@ class range_memory {
   /// Brings device pages in the range's span back: there are none.
   ///
   /// \errors gone, mm_gone
-  [[nodiscard]] errc evict(locked_range<P>& held, cancellation const* = nullptr) {
+  [[nodiscard]] errc evict(locked_range<P>& held, migration_cause, cancellation const* = nullptr) {
     if (held->has(range_flag::removed)) return errc::gone;
     return held.mm_alive() ? errc::ok : errc::mm_gone;
   }
@@ -83,9 +83,10 @@ class range_memory<P> {
   /// Brings every device page in the range's span back to system memory; the range stays.
   ///
   /// \errors gone, mm_gone, and those of migrator::evict_span
-  [[nodiscard]] errc evict(locked_range<P>& held, cancellation const* cancel = nullptr) {
+  [[nodiscard]] errc evict(locked_range<P>& held, migration_cause why, cancellation const* cancel = nullptr) {
     if (held->has(range_flag::removed)) return errc::gone;
-    return held.mm_alive() ? migrator_.evict_span(held.mm(), held->interval(), cancel) : errc::mm_gone;
+    if (!held.mm_alive()) return errc::mm_gone;
+    return migrator_.evict_span(held.mm(), held->interval(), {.reason = {why}, .cancel = cancel});
   }
 
  private:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <svm/driver/driver_base.hpp>
+#include <svm/driver/fault_server.hpp>
 #include <svm/driver/invalidation.hpp>
 
 namespace svm::inline v0 {
@@ -35,6 +36,11 @@ class svm_driver final : public driver_base<P> {
   /// \source xe_svm_handle_pagefault(); every retry is bounded and no error is swallowed (errata 3.1.17, 3.4.2, 3.4.3)
   [[nodiscard]] errc fault(cpu_va at, access_kind want, cancellation const* cancel = nullptr);
 
+  /// Has faults served by somebody else from now on, or again by this object; see block_service.
+  ///
+  /// \pre nobody faults meanwhile
+  void set_server(detail::fault_server* server) requires page_wise_policies<P> { slot_.server = server; }
+
   [[nodiscard]] invalidation_answer invalidate(notifier<P>& owner, invalidation const& event,
                                                invalidation_passes passes) noexcept override
       SVM_REQUIRES(owner.lock()) {
@@ -43,10 +49,18 @@ class svm_driver final : public driver_base<P> {
   void finish_invalidation(notifier<P>& owner, invalidation const& event) noexcept override SVM_REQUIRES(owner.lock()) {
     finish_invalidating(owner, event, this->collector());
   }
+
+ private:
+  [[no_unique_address]] detail::server_slot<P> slot_;
 };
 
 template <explained_policies P>
 errc svm_driver<P>::fault(cpu_va at, access_kind want, cancellation const* cancel) {
+  if constexpr (page_wise_policies<P>)
+    if (slot_.server != nullptr) {
+      block_fault only{.at = at, .want = want};
+      return slot_.server->serve_faults({&only, 1}, cancel);
+    }
   va_range const where = aligned_block(at, P::mm::page_size);
   auto& observer = this->svm().env().observer;
   observer.record({event_kind::gpu_fault, where});

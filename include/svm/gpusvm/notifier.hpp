@@ -112,14 +112,18 @@ class notifier final : public invalidation_target {
   /// \pre `lock()` is held exclusive, or shared together with the range's lock
   void invalidate_pages_locked(range<P>& r) SVM_REQUIRES_SHARED(lock_) {
     for_each_mapping_locked(r, [](device_mapping<P>& p) { p.invalidate(); });
+    if constexpr (page_wise_policies<P>)
+      if (partial_mapping<P>* const p = r.partial()) p->invalidate(p->mapped());
   }
 
-  /// Ends the DMA mappings of a range, for all its devices.
+  /// Ends the DMA mappings of a range, for all its devices; of a partial mapping those of the pages that are invalid.
   ///
   /// \pre as `invalidate_pages_locked`, and the devices have forgotten the range
   /// \source drm_gpusvm_range_unmap_pages()
   void unmap_pages_locked(range<P>& r) SVM_REQUIRES_SHARED(lock_) {
     for_each_mapping_locked(r, [](device_mapping<P>& p) { p.unmap(); });
+    if constexpr (page_wise_policies<P>)
+      if (partial_mapping<P>* const p = r.partial()) p->unmap_invalid();
   }
 
   /// Remembers, for the second pass of an invalidation, that the device was told to forget `span`.
@@ -202,6 +206,8 @@ class notifier final : public invalidation_target {
   friend class range<P>;
   template <svm_policies Q>
   friend class faulted_in;
+  template <page_wise_policies Q>
+  friend class page_mapper;
 
   /// Adds a mapping of a range for another device, or takes it away.
   ///

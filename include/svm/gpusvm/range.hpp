@@ -10,6 +10,7 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/gpusvm/device_mapping.hpp>
+#include <svm/gpusvm/partial_mapping.hpp>
 
 namespace svm::inline v0 {
 
@@ -54,6 +55,10 @@ class range : public list_hook<range<P>> {
   [[nodiscard]] bool has(range_flag flag) const { return (flags_.load() & static_cast<std::uint32_t>(flag)) != 0; }
   /// The mapping for the device of the gpusvm.
   [[nodiscard]] device_mapping<P> const& mapping() const { return pages_; }
+  /// The mapping of single pages, once the range was served page by page; else null.
+  ///
+  /// \pre the range's lock or its notifier's is held
+  [[nodiscard]] partial_mapping<P>* partial() const requires page_wise_policies<P> { return partial_.mapping; }
 
   /// Prints the span, the flags, and each mapping with its access and blocks, as part of what `gpusvm::dump` prints.
   ///
@@ -85,6 +90,8 @@ class range : public list_hook<range<P>> {
   friend class gpusvm<P>;
   template <svm_policies Q>
   friend class locked_range;
+  template <page_wise_policies Q>
+  friend class page_mapper;
 
   void set(range_flag flag) { flags_.fetch_or(static_cast<std::uint32_t>(flag)); }
 
@@ -95,6 +102,7 @@ class range : public list_hook<range<P>> {
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
   typename P::lock::template mutex<lock_rank::range> lock_;
   device_mapping<P> pages_;
+  [[no_unique_address]] detail::partial_slot<P> partial_;
   intrusive_list<device_mapping<P>> others_;  // under the notifier's lock, exclusive to change
 };
 

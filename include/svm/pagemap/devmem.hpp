@@ -8,6 +8,7 @@
 
 #include <svm/base/construct.hpp>
 #include <svm/base/intrusive_list.hpp>
+#include <svm/base/page_mask.hpp>
 #include <svm/base/refcount.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/cancellation.hpp>
@@ -29,6 +30,17 @@ struct migrate_options {
   bool only_what_differs = false;  ///< pages that are here already stay where they are, and only the others move
   bool piecewise = false;          ///< memory whose pages were unmapped is given back before the rest of its allocation
   device_account<P>* account = nullptr;  ///< pays for the memory
+  cancellation const* cancel = nullptr;
+  move_reason reason{};
+  page_mask const* pages = nullptr;  ///< which pages of the span move, from its first one on; null: all
+  page_mask const* along = nullptr;  ///< those that move along with faulted ones: the cause of theirs is prefetch
+};
+
+/// Which pages of a span leave device memory.
+struct evict_options {
+  move_reason reason{};
+  page_mask const* pages = nullptr;  ///< from the span's first one on; null: all
+  page_owner from = nobody;          ///< the pages of this memory alone; nobody: of whichever device
   cancellation const* cancel = nullptr;
 };
 

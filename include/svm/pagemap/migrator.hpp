@@ -124,16 +124,18 @@ class migrator {
   /// \errors no_ram, no_memory, dma_map_failed, copy_failed, in_use (others have a page locked or pinned), busy: pages
   ///         that did not move are intact in device memory
   /// \source drm_pagemap_evict_to_ram(); no mm reference is needed (erratum 3.2.5), no empty job is copied (3.2.4)
-  [[nodiscard]] errc evict(devmem<P>& allocation) { return detail::evict_allocation(*this, allocation); }
+  [[nodiscard]] errc evict(devmem<P>& allocation, move_reason reason = {migration_cause::eviction}) {
+    return detail::evict_allocation(*this, allocation, reason);
+  }
 
   /// Brings every device page that the page table has in `span` back to system memory, of whichever device, under
-  /// PROT_NONE too; holes stay holes. Pages of other drivers stay.
+  /// PROT_NONE too; holes stay holes. Pages of other drivers stay, and those that the options do not ask for.
   ///
   /// \pre    no lock beyond rank range held; takes the map lock shared, and page locks
   /// \errors as `evict`, and interrupted
   /// \source drm_gpusvm_range_evict(); walks no VMA, populates no hole and waits for no timeslice (erratum 3.1.10)
-  [[nodiscard]] errc evict_span(mm& space, va_range span, cancellation const* cancel = nullptr) {
-    return svm::detail::evict_span(env_, space, span, cancel);
+  [[nodiscard]] errc evict_span(mm& space, va_range span, evict_options const& options = {}) {
+    return svm::detail::evict_span(env_, space, span, options);
   }
 
   /// Evicts finished allocations in the order of the options until `size` bytes are available.
@@ -149,7 +151,7 @@ class migrator {
   /// Evicts every finished allocation, in the order of the options; one that cannot move does not stop the others.
   ///
   /// \errors the first one met
-  [[nodiscard]] errc evict_all();
+  [[nodiscard]] errc evict_all(move_reason reason = {migration_cause::eviction});
 
   /// Ends the device's bond to its driver: every later migration fails with device_gone, and what is in device memory
   /// goes to system memory. Waits for others to let go of pages and of memory that they fill, see page_wait. Allocations
@@ -279,11 +281,11 @@ auto migrator<P>::find_slow(page wanted) -> devmem_ref {
 }
 
 template <explained_migrating_policies P>
-errc migrator<P>::evict_all() {
+errc migrator<P>::evict_all(move_reason reason) {
   victim_cursor cursor = all_victims();
   errc first = errc::ok;
   while (devmem_ref const victim = next_victim(cursor))
-    if (errc const e = evict(*victim); e != errc::ok && first == errc::ok) first = e;
+    if (errc const e = evict(*victim, reason); e != errc::ok && first == errc::ok) first = e;
   return first;
 }
 
@@ -291,7 +293,7 @@ template <explained_migrating_policies P>
 errc migrator<P>::unbind() {
   unbound_.store(1);
   for (detail::page_wait patience{env_.clock};;) {
-    errc const e = evict_all();
+    errc const e = evict_all({migration_cause::unbind});
     // build() counts, then looks whether the device is bound; so nothing comes after this.
     if (taken_.load() == 0) return errc::ok;
     bool const may_pass = e == errc::ok || e == errc::in_use || e == errc::busy;
@@ -362,11 +364,13 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
     work.slots()[0].source = fault.page;
   }
   page_scope const within{fault.space, fault.vma};
+  va_range const where = aligned_block(fault.address, P::mm::page_size);
   detail::move_outcome const outcome =
-      detail::migration_to_system<P>{env_.mm, work, &within, fault.page, detail::shortage::move_what_fits}.run();
+      detail::migration_to_system<P>{
+          env_.mm, work, &within, fault.page, detail::shortage::move_what_fits, where, {migration_cause::cpu_fault}}
+          .run();
   if (outcome.moved.value != 0) {
-    env_.observer.record(
-        {event_kind::migrated_to_system, aligned_block(fault.address, P::mm::page_size), outcome.bytes});
+    env_.observer.record({event_kind::migrated_to_system, where, outcome.bytes});
     return {};
   }
   // The fault looks again for a page that went meanwhile, or that another thread moves, whatever became of its

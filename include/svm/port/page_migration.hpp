@@ -63,6 +63,7 @@ class page_migration {
   using page = typename Frames::page;
   using slot = migration_slot<page>;
   static constexpr byte_count page_size = Frames::page_size;
+  static constexpr bool collects_masks = true;
 
   /// Pages that were taken out of the page tables; whatever happens, the destructor puts everything back into place.
   class migration {
@@ -223,8 +224,8 @@ class page_migration {
     s.state = why;
     return 1;
   }
-  [[nodiscard]] std::size_t collect_one_locked(migration& session, std::size_t i, freed_list& freed)
-      SVM_REQUIRES(machine_frames().lock());
+  [[nodiscard]] std::size_t collect_one_locked(migration const& session, std::span<slot> slots, std::size_t i,
+                                               freed_list& freed) SVM_REQUIRES(machine_frames().lock());
   [[nodiscard]] std::size_t collect_hole_locked(std::span<slot> slots, std::size_t i, cpu_va a)
       SVM_REQUIRES(machine_frames().lock());
   [[nodiscard]] std::size_t pick_one_locked(std::span<slot> slots, std::size_t i, page_scope const* within,

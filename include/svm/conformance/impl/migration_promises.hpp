@@ -8,7 +8,7 @@ namespace svm::inline v0::conformance::page_migration {
 
 /// The promises of `svm::page_migration`.
 // clang-format off
-inline constexpr promise_table<24> promises{"page_migration", {{
+inline constexpr promise_table<25> promises{"page_migration", {{
     {1, "`collect` takes every page of system memory and every hole of the span"},
     {2, "`collect` takes the device pages that `reach` reaches, and refuses others"},
     {3, "an event with cause migrate comes before a page is taken, on behalf of the right owner"},
@@ -33,6 +33,7 @@ inline constexpr promise_table<24> promises{"page_migration", {{
     {22, "a copy of a page's handle takes no reference"},
     {23, "the handle of a page that was freed is recognised"},
     {24, "each function works with the locks held that the concept lists, and needs no other"},
+    {25, "`collect` takes nothing where a slot is outside, and no event covers it"},
 }}};
 // clang-format on
 

@@ -114,6 +114,7 @@ auto driver_base<P>::look_up(access_request const& request, std::uint32_t advise
 template <svm_policies P>
 auto driver_base<P>::handle_range(access_request const& request, locked_range<P>& held, bool read_only) -> pass_result {
   page_options const wanted = wanted_pages(request, read_only);
+  if constexpr (page_wise_policies<P>) page_mapper<P>{svm_.env()}.close(held);
   if (!gpusvm<P>::pages_valid(*held, acceptable_pages(request, read_only)) ||
       !is_placed(request, *held, held->mapping().flags())) {
     bool in_use = false;
@@ -122,10 +123,9 @@ auto driver_base<P>::handle_range(access_request const& request, locked_range<P>
       bool const elsewhere = e == errc::mixed_placement || e == errc::unsupported;
       bool const demands_it = e == errc::not_in_device_memory;
       // The error that ends this pass matters more than one of the eviction: what stays mixed is found again.
-      if (elsewhere) in_use = memory_.evict(held, request.cancel) == errc::in_use;
+      if (elsewhere) in_use = gather(held, request) == errc::in_use;
       // get_pages leaves coherent memory with a device that is out of reach, since the CPU reaches it there.
-      if (demands_it && takes_from_others(request) && memory_.evict(held, request.cancel) == errc::in_use)
-        in_use = true;
+      if (demands_it && takes_from_others(request) && gather(held, request) == errc::in_use) in_use = true;
       if (in_use && (elsewhere || demands_it)) return {errc::in_use, true};
       return {e, detail::may_pass(e) || elsewhere || demands_it || e == errc::dma_map_failed};
     }
@@ -148,7 +148,7 @@ void driver_base<P>::unmap_failed(locked_range<P>& held) {
 template <svm_policies P>
 void driver_base<P>::remove_stale(locked_range<P> held) {
   begin_unmapping();
-  static_cast<void>(memory_.evict(held));
+  static_cast<void>(memory_.evict(held, migration_cause::collection));
   svm_.remove(std::move(held));
   end_unmapping();
 }
@@ -197,8 +197,8 @@ auto driver_base<P>::how_to_migrate([[maybe_unused]] access_request const& reque
     duration timeslice = options_.timeslice;
     // An atomic access that lost its memory to the CPU again asks for longer: twice as long each time.
     if (request.want == access_kind::atomic) timeslice.nanoseconds <<= request.pass + attempt;
-    return {timeslice, false,         options_.peers_push, options_.mixed, options_.rest == partial_unmap::split,
-            nullptr,   request.cancel};
+    return {timeslice, false,          options_.peers_push, options_.mixed, options_.rest == partial_unmap::split,
+            nullptr,   request.cancel, {cause_of(request)}};
   }
 }
 
@@ -208,7 +208,7 @@ auto driver_base<P>::how_to_migrate([[maybe_unused]] access_request const& reque
 /// \errors only where the request cannot be served with the memory where it is
 template <svm_policies P>
 errc driver_base<P>::place(access_request const& request, locked_range<P>& held, bool& in_use) {
-  if (request.where == prefetch_place::system) return memory_.evict(held, request.cancel);
+  if (request.where == prefetch_place::system) return memory_.evict(held, cause_of(request), request.cancel);
   if (!may_migrate(request, held)) return errc::ok;
 
   bool const required = requires_device(request);

@@ -64,6 +64,8 @@ void gpusvm<P>::detach(locked_range<P>& held, device_mapping<P>& mapping) {
 template <explained_policies P>
 void gpusvm<P>::unmap_locked(notifier<P>& home, range<P>& r) {
   home.for_each_mapping_locked(r, [&r](device_mapping<P>& p) { detail::drop_mapping(p, r.interval()); });
+  if constexpr (page_wise_policies<P>)
+    if (partial_mapping<P>* const p = r.partial()) p->drop_all();
 }
 
 template <explained_policies P>

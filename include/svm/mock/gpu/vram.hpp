@@ -182,6 +182,8 @@ class vram {
   [[nodiscard]] byte_count used() noexcept { return capacity_ - available(); }
   /// Runs of it that other GPUs have mapped.
   [[nodiscard]] std::uint64_t peer_maps() const { return peer_maps_; }
+  /// Bytes of the jobs that its copy engine finished.
+  [[nodiscard]] std::uint64_t copied() const { return copied_; }
   /// From now on nothing is allocated, copied or mapped.
   void unplug() {
     visible_step<Lock>("unplug");
@@ -224,6 +226,7 @@ class vram {
   std::set<std::uint32_t> unclear_;                  // numbers of those that read as garbage still
   std::uint32_t next_id_ = 1;
   std::atomic<std::uint64_t> peer_maps_{0};
+  std::atomic<std::uint64_t> copied_{0};
 };
 
 template <lock Lock, std::size_t PageBytes, bool Coherent>
@@ -245,6 +248,9 @@ errc vram<Lock, PageBytes, Coherent>::copy(std::span<copy_block<page> const> job
       if (errc const e = copy_page(job[b].remote, i, i == 0 ? job[b].local : frames_.after(job[b].local, i), to_device);
           e != errc::ok)
         return e;
+  std::uint64_t moved = 0;
+  for (copy_block<page> const& block : job) moved += block.remote.count;
+  copied_ += moved * PageBytes;
   return errc::ok;
 }
 

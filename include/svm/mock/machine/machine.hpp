@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include <svm/driver/block_service.hpp>
 #include <svm/driver/queue_driver.hpp>
 #include <svm/driver/svm_driver.hpp>
 #include <svm/mock/machine/counting_allocator.hpp>
@@ -24,6 +25,7 @@
 #include <svm/mock/machine/steps.hpp>
 #include <svm/mock/machine/virtual_clock.hpp>
 #include <svm/mock/gpu/vram.hpp>
+#include <svm/placement/uvm_placement.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -43,6 +45,7 @@ struct machine_policies : default_policies {
   using clock = virtual_clock;
   using allocator = counting_allocator;
   using observer = statistics;
+  using placement = svm::placement::uvm_placement;  // a view without options for it moves ranges whole
 };
 
 /// The parts of the machine that need no other but the failures and the report; they outlive all that follows.
@@ -123,14 +126,20 @@ class machine : public machine_base<Lock, PageBytes> {
     }
 
     gpu_type device;
-    svm_driver<policies_type> driver;                   ///< idle where faults are fatal
-    std::optional<queue_driver<policies_type>> queues;  ///< where faults are fatal
+    svm_driver<policies_type> driver;                    ///< idle where faults are fatal
+    std::optional<block_service<policies_type>> blocks;  ///< where the machine's options have a placement
+    std::optional<queue_driver<policies_type>> queues;   ///< where faults are fatal
 
    private:
     view(machine& home, card& c, environment<policies_type> const& env)
         : device(home.frames, c.dma, home.broken, home.hooks, home.options_.faults),
           driver(c.mover, env, home.shape_, home.options_.driver) {
       if (home.options_.faults == page_faults::fatal) queues.emplace(c.mover, env, home.shape_, home.options_.driver);
+      if (home.options_.placement) {
+        placement::uvm_options how = *home.options_.placement;
+        how.self = placement::gpu(device.index());
+        blocks.emplace(driver, how);
+      }
     }
   };
   /// One process.
@@ -305,7 +314,10 @@ class machine : public machine_base<Lock, PageBytes> {
     failures.disarm();
     hooks.hook = nullptr;
     for (task& t : tasks_)
-      for (auto const& v : t.views) v->in_charge().close();
+      for (auto const& v : t.views) {
+        v->in_charge().close();
+        v->blocks.reset();
+      }
     for (task& t : tasks_) exit(t);
   }
   template <class Access>
@@ -354,6 +366,8 @@ class machine : public machine_base<Lock, PageBytes> {
   void check_gpu_entries(task& t, view& v, va_range span, moment when, census& seen);
   void check_ranges(view& v, va_range span, moment when, census& seen);
   void check_range(range<policies_type> const& r, moment when);
+  void check_single_pages(view& v, range<policies_type> const& r);
+  void count_single_pages(view& v, range<policies_type> const& r, census& seen);
   void check_index(task& t);
   // impl/oracle_frames.hpp
   void check_totals(census const& seen);

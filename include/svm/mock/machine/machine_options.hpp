@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <svm/driver/svm_driver.hpp>
 #include <svm/mock/gpu/gpu.hpp>
 #include <svm/mock/gpu/iommu.hpp>
 #include <svm/mock/cpu/mm.hpp>
+#include <svm/placement/uvm_options.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -20,7 +22,8 @@ struct machine_options {
   byte_count notifier_size{std::uint64_t{512} << 20};
   std::vector<byte_count> chunks{byte_count{2 << 20}, byte_count{64 << 10}, byte_count{4 << 10}};
   driver_options driver{};
-  migrator_options eviction{};  ///< what makes room in a GPU's memory
+  migrator_options eviction{};                        ///< what makes room in a GPU's memory
+  std::optional<placement::uvm_options> placement{};  ///< faults are served page by page, if so
   dma_addr first_dma_address{};
   unsigned gpus = 1;
   bool linked = true;       ///< the GPUs reach each other's memory

@@ -44,9 +44,16 @@ class migration_to_system {
 
   /// \param within    only what an address space maps in a span, or everything when null
   /// \param faulting  the page that a CPU fault holds a reference on, or none
+  /// \param about     what its copies are said to be about
   migration_to_system(typename P::mm& mm, transfer<P>& work, page_scope const* within, page faulting,
-                      shortage when_short)
-      : mm_(mm), work_(work), within_(within), faulting_(faulting), when_short_(when_short) {}
+                      shortage when_short, va_range about, move_reason reason)
+      : mm_(mm),
+        work_(work),
+        within_(within),
+        faulting_(faulting),
+        when_short_(when_short),
+        about_(about),
+        reason_(reason) {}
 
   [[nodiscard]] move_outcome run() {
     typename P::mm::migration session{};  // finalizes, so whatever fails below leaves the pages in device memory
@@ -60,7 +67,15 @@ class migration_to_system {
     while (migrator<P>* const device = next_device()) {
       if (outcome.error = gather(*device); outcome.error != errc::ok) return outcome;
       SVM_ASSERT(!work_.job().empty());  // the device had a page without a destination
-      if (outcome.error = device->env().pagemap.copy_to_system(work_.job()); outcome.error != errc::ok) return outcome;
+      environment<P>& env = device->env();
+      time_point const began = moment_for(env.observer, env.clock);
+      if (outcome.error = env.pagemap.copy_to_system(work_.job()); outcome.error != errc::ok) return outcome;
+      env.observer.record({.kind = event_kind::copied,
+                           .span = about_,
+                           .bytes = work_.bytes(),
+                           .reason = reason_,
+                           .began = began,
+                           .ended = moment_for(env.observer, env.clock)});
       outcome.bytes += work_.bytes();
       work_.unmap_all();
     }
@@ -155,6 +170,8 @@ class migration_to_system {
   page_scope const* within_;
   page faulting_;
   shortage when_short_;
+  va_range about_;
+  move_reason reason_;
   bool short_ = false;  // no system page is left
 };
 
@@ -166,9 +183,10 @@ class migration_to_system {
 
 /// \see migrator::evict
 template <migrating_policies P>
-[[nodiscard]] errc evict_allocation(migrator<P>& owner, devmem<P>& allocation) {
+[[nodiscard]] errc evict_allocation(migrator<P>& owner, devmem<P>& allocation, move_reason reason) {
   // A second eviction waits here for the first, and mostly finds nothing left to do.
   exclusive_guard const guard{allocation.eviction_lock()};
+  va_range const whole{cpu_va{}, allocation.size()};
   errc last = errc::busy;
   byte_count bytes{};
   page_count moved{};
@@ -180,20 +198,30 @@ template <migrating_policies P>
     }
     for (std::size_t i = 0; auto const& p : allocation.pages()) work.slots()[i++].source = p.page;
     move_outcome const outcome =
-        migration_to_system<P>{owner.env().mm, work, nullptr, {}, shortage::move_nothing}.run();
+        migration_to_system<P>{owner.env().mm, work, nullptr, {}, shortage::move_nothing, whole, reason}.run();
     bytes += outcome.bytes;
     moved += outcome.moved;
     last = why_left(outcome);
   }
-  if (moved.value != 0)
-    owner.env().observer.record({event_kind::migrated_to_system, {cpu_va{}, allocation.size()}, bytes});
+  if (moved.value != 0) owner.env().observer.record({event_kind::migrated_to_system, whole, bytes});
   return allocation.is_detached() ? errc::ok : last;
 }
 
 /// \see migrator::evict_span
 template <migrating_policies P>
-[[nodiscard]] errc evict_span(environment<P>& env, typename P::mm& mm, va_range span, cancellation const* cancel) {
+[[nodiscard]] errc evict_span(environment<P>& env, typename P::mm& mm, va_range span, evict_options const& options) {
   using run = page_run<typename P::mm::page>;
+  // Calls `visit(page)` for each page of the runs that is to leave.
+  auto const for_each_asked = [&options](std::span<run const> runs, auto&& visit) {
+    std::uint64_t at = 0;
+    for (run const& r : runs) {
+      bool const is_asked = r.place == page_place::device && (options.from == nobody || r.owner == options.from);
+      for (std::uint64_t n = 0; is_asked && n < r.count; ++n)
+        if (options.pages == nullptr || options.pages->test(static_cast<unsigned>(at + n)))
+          visit(P::mm::page_at(r.page, n));
+      at += r.count;
+    }
+  };
   errc last = errc::busy;
   byte_count bytes{};
   page_count moved{};
@@ -203,7 +231,7 @@ template <migrating_policies P>
     return e;
   };
   for (int attempt = 0;; ++attempt) {
-    if (is_cancelled(cancel)) return end(errc::interrupted);
+    if (is_cancelled(options.cancel)) return end(errc::interrupted);
     walked_runs<typename P::mm, typename P::allocator> found{env.memory, span};
     page_walk<typename P::mm>& walk = found.walk();
     while (!walk.is_complete()) {
@@ -215,19 +243,18 @@ template <migrating_policies P>
       if (walk.is_full() && found.grow() != errc::ok) return end(errc::no_memory);
     }
     page_count devices{};
-    for (run const& r : found.all())
-      if (r.place == page_place::device) devices += r.pages();
+    for_each_asked(found.all(), [&](typename P::mm::page) { devices += page_count{1}; });
     if (devices == foreign) last = errc::ok;
     if (devices == foreign || attempt == eviction_attempts) return end(last);
 
     transfer<P> work{env};
     if (!work.reserve(devices.value)) return end(errc::no_memory);
-    for (std::size_t i = 0; run const& r : found.all())
-      if (r.place == page_place::device)
-        for (std::uint64_t n = 0; n < r.count; ++n) work.slots()[i++].source = P::mm::page_at(r.page, n);
+    for_each_asked(found.all(),
+                   [&, i = std::size_t{0}](typename P::mm::page p) mutable { work.slots()[i++].source = p; });
     // A page that was reported stays in the span until it moves, or until the process maps something else there.
     page_scope const within{mm.id(), span};
-    move_outcome const outcome = migration_to_system<P>{mm, work, &within, {}, shortage::move_nothing}.run();
+    move_outcome const outcome =
+        migration_to_system<P>{mm, work, &within, {}, shortage::move_nothing, span, options.reason}.run();
     bytes += outcome.bytes;
     moved += outcome.moved;
     foreign = outcome.foreign;

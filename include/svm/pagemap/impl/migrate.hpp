@@ -28,7 +28,7 @@ class migrator<P>::migration_to_device {
     if (allocation.live_pages().live() > 1) to_.enlist(allocation);
     // unbind() sets its flag, then walks the list; we enlist, then read the flag: one of us evicts.
     if (!to_.is_bound()) {
-      static_cast<void>(to_.evict(allocation));
+      static_cast<void>(to_.evict(allocation, {migration_cause::unbind}));
       return errc::device_gone;
     }
     return e;
@@ -37,17 +37,34 @@ class migrator<P>::migration_to_device {
  private:
   /// How many pages are to move; none when they are here already.
   [[nodiscard]] page_count count_wanted() {
-    page_count const all = pages_in(span_.size(), mm::page_size);
+    page_count const all =
+        options_.pages != nullptr ? page_count{options_.pages->count()} : pages_in(span_.size(), mm::page_size);
     page_count here{};
     {
       shared_guard const map_guard{space_.map_lock()};
+      std::uint64_t at = 0;
       for_each_run(space_, span_, [&](page_run<page> const& r) {
-        if (r.place == page_place::device && r.owner == env_.pagemap.owner()) here += r.pages();
+        if (r.place == page_place::device && r.owner == env_.pagemap.owner()) here += asked_of(at, r.count);
+        at += r.count;
         return true;
       });
     }
     if (options_.same_pagemap) return all;
     return here == all || options_.only_what_differs ? all - here : all;
+  }
+
+  /// How many of `count` pages from number `first` on may move.
+  [[nodiscard]] page_count asked_of(std::uint64_t first, std::uint64_t count) const {
+    if (options_.pages == nullptr) return {count};
+    auto const from = static_cast<unsigned>(first);
+    return {(*options_.pages & page_mask{page_span{from, from + static_cast<unsigned>(count)}}).count()};
+  }
+  /// Tells the slots which pages are not asked for.
+  void leave_others_alone() {
+    if (options_.pages == nullptr) return;
+    SVM_ASSERT(collects_masks<mm> && work_.slots().size() <= page_mask::pages);
+    for (unsigned i = 0; slot & s : work_.slots())
+      if (!options_.pages->test(i++)) s.state = slot_state::outside;
   }
 
   /// The part that runs with the map lock and page locks held.
@@ -59,6 +76,7 @@ class migrator<P>::migration_to_device {
     if (!vma->migratable) return errc::not_migratable;
 
     // The order is the undo: mappings end first, then the session unlocks the pages, then the map lock goes.
+    leave_others_alone();
     typename mm::migration session{};
     scope_guard const unmap{[this] { work_.unmap_all(); }};
     if (errc const e = space_.collect(session, span_, work_.slots(), env_.pagemap.owner()); e != errc::ok) return e;
@@ -69,7 +87,7 @@ class migrator<P>::migration_to_device {
     allocation.start_timeslice(env_.clock.now() + options_.timeslice);
     space_.install(session);
     for (slot const& s : work_.slots())
-      if (!s.is_collected()) return errc::busy;
+      if (!s.is_collected() && s.state != slot_state::outside) return errc::busy;
     if (peer_bytes_ != byte_count{}) env_.observer.record({event_kind::migrated_peer, span_, peer_bytes_});
     env_.observer.record({event_kind::migrated_to_device, span_, system_bytes_});
     return errc::ok;
@@ -78,14 +96,16 @@ class migrator<P>::migration_to_device {
   [[nodiscard]] static zdd<P>* behind(slot const& s) {
     return s.state == slot_state::collected ? zdd<P>::of(s.owner_object) : nullptr;
   }
-  /// True for a page that is in this memory and stays where it is.
+  /// True for a page that stays where it is: it is in this memory, or was not asked for.
   [[nodiscard]] bool stays(slot const& s) const {
+    if (s.state == slot_state::outside) return true;
     zdd<P> const* const z = behind(s);
     return z != nullptr && &z->allocation().owner() == &to_ && !options_.same_pagemap;
   }
 
   [[nodiscard]] errc check_collected() const {
     for (slot const& s : work_.slots()) {
+      if (s.state == slot_state::outside) continue;
       if (s.state == slot_state::shared) return errc::shared;
       if (!s.is_collected()) return s.is_in_use() ? errc::in_use : errc::busy;
       if (s.owner_object != nullptr && zdd<P>::of(s.owner_object) == nullptr) return errc::unsupported;
@@ -123,8 +143,10 @@ class migrator<P>::migration_to_device {
     if (errc const e = for_each_block([&](slot const& s, page_order order) { return pull(s, order); }); e != errc::ok)
       return e;
     if (!work_.job().empty()) {
+      time_point const began = detail::moment_for(env_.observer, env_.clock);
       if (errc const e = env_.pagemap.copy_to_device(work_.job()); e != errc::ok) return e;
       copied = true;
+      record_copied(began, [this](slot const& s) { return !pushes(s); });
     }
     work_.unmap_all();
     while (migrator* const from = next_pusher()) {
@@ -134,10 +156,41 @@ class migrator<P>::migration_to_device {
         return e;
       last_pusher_ = from;
       if (errc const e = allocation.wait_cleared(); e != errc::ok) return e;  // the other device does not wait for it
+      time_point const began = detail::moment_for(env_.observer, env_.clock);
       if (errc const e = from->env_.pagemap.copy_to_system(work_.job()); e != errc::ok) return e;
+      record_copied(began, [&](slot const& s) { return pushes(s) && &behind(s)->allocation().owner() == from; });
       work_.unmap_all();
     }
     return copied ? errc::ok : allocation.wait_cleared();
+  }
+
+  /// Says what a job copied, for each cause, of the slots for which `is_part` is true.
+  template <class IsPart>
+  void record_copied(time_point began, IsPart&& is_part) {
+    page_count along{};
+    page_count others{};
+    std::size_t covered = 0;
+    for (std::size_t i = 0; i < work_.slots().size(); ++i) {
+      slot const& s = work_.slots()[i];
+      if (s.destination != page{}) covered = i + s.destination_order.pages().value;
+      if (i >= covered || s.state != slot_state::collected || !is_part(s)) continue;
+      bool const is_along = options_.along != nullptr && options_.along->test(static_cast<unsigned>(i));
+      (is_along ? along : others) += page_count{1};
+    }
+    time_point const ended = detail::moment_for(env_.observer, env_.clock);
+    auto const record = [&](page_count n, migration_cause cause) {
+      move_reason reason = options_.reason;
+      reason.cause = cause;
+      if (n.value != 0)
+        env_.observer.record({.kind = event_kind::copied,
+                              .span = span_,
+                              .bytes = n * mm::page_size,
+                              .reason = reason,
+                              .began = began,
+                              .ended = ended});
+    };
+    record(others, options_.reason.cause);
+    record(along, migration_cause::prefetch);
   }
 
   /// Calls `visit(slot, order)` for each block that has bytes to copy, as it lies on both sides.

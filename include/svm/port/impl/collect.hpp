@@ -19,19 +19,28 @@ errc page_migration<Self, Frames, PageLock>::collect(migration& session, va_rang
   session.start_ = span.start();
   session.for_ = reach;
   freed_list freed;
-  static_cast<void>(self().invalidate({span, invalidation_cause::migrate, reach}, [&] {
-    exclusive_guard const guard{machine_frames().lock()};
-    for (std::size_t i = 0; i < slots.size();) i += collect_one_locked(session, i, freed);
-  }));
+  for (std::size_t first = 0; first < slots.size();) {
+    std::size_t end = first;
+    while (end < slots.size() && slots[end].state != slot_state::outside) ++end;
+    if (end != first) {
+      std::span<slot> const run = slots.first(end);
+      va_range const asked{span.start() + page_size * first, page_size * (end - first)};
+      static_cast<void>(self().invalidate({asked, invalidation_cause::migrate, reach}, [&] {
+        exclusive_guard const guard{machine_frames().lock()};
+        for (std::size_t i = first; i < end;) i += collect_one_locked(session, run, i, freed);
+      }));
+    }
+    first = end + 1;  // what is at `end`, if anything, is outside
+  }
   machine_frames().tell(freed);
   return errc::ok;
 }
 
-/// Collects the page at slot `i`, with its block where all of that is there; returns how many slots that were.
+/// Collects the page at slot `i`, with its block where `slots`, which begin with the session's first, have all of it;
+/// returns how many slots that were.
 template <class Self, class Frames, class PageLock>
-std::size_t page_migration<Self, Frames, PageLock>::collect_one_locked(migration& session, std::size_t i,
-                                                                       freed_list& freed) {
-  std::span<slot> const slots = session.slots_;
+std::size_t page_migration<Self, Frames, PageLock>::collect_one_locked(migration const& session, std::span<slot> slots,
+                                                                       std::size_t i, freed_list& freed) {
   cpu_va const a = session.start_ + page_size * i;
   view const now = self().view_locked(a);
   if (now.state == mapping_state::none || now.state == mapping_state::zero) return collect_hole_locked(slots, i, a);

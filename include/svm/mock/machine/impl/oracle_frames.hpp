@@ -16,7 +16,8 @@
 
 namespace svm::inline v0::mock {
 
-/// The DMA mappings are those of the ranges (O-07), and each migrator is kept by who uses it (O-29).
+/// The DMA mappings are those of the ranges (O-07), each migrator is kept by who uses it (O-29), and all bytes that were
+/// copied have a cause (O-53).
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_totals(census const& seen) {
   std::uint64_t peer_maps = 0;
@@ -30,6 +31,11 @@ void machine<Lock, PageBytes, Coherent>::check_totals(census const& seen) {
       broken.violation(
           "O-29", "a migrator has " + std::to_string(held) + " references, and " + std::to_string(known) + " users");
   }
+  std::uint64_t copied = 0;
+  for (card const& c : cards_) copied += c.memory.copied();
+  if (std::uint64_t const told = stats.bytes(event_kind::copied); told != copied)
+    broken.violation("O-53", "the engines copied " + std::to_string(copied) + " bytes, and " + std::to_string(told) +
+                                 " have a cause");
   std::uint64_t peer_blocks = seen.peer_blocks;
   for (card const& c : cards_) peer_blocks += c.other_peer_blocks;
   if (peer_maps != peer_blocks)
@@ -216,6 +222,9 @@ void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& cha
             v->in_charge().svm().for_each_range(around, [&](range<policies_type> const& r) {
               around = r.interval();
               is_mapped = r.mapping().has(page_flag::mapped);
+              if (r.partial() == nullptr) return;
+              around = {site.at, page_size};
+              is_mapped = r.partial()->mapped().meets(r.partial()->pages_of(around));
             });
           }
           known += is_mapped ? 1 : 0;

@@ -180,8 +180,10 @@ void machine<Lock, PageBytes, Coherent>::check_ranges(view& v, va_range span, mo
       if (!seen.ranges.empty() && seen.ranges.back().span.last() >= r.interval().start())
         broken.violation("O-16", "ranges overlap, at " + hex(r.interval().start().value));
       check_range(r, when);
-      seen.ranges.push_back({r.interval(), r.mapping().has(page_flag::mapped)});
+      check_single_pages(v, r);
+      seen.ranges.push_back({r.interval(), r.mapping().has(page_flag::mapped) || r.partial() != nullptr});
       if (!seen.counts) return;
+      count_single_pages(v, r, seen);
       for (device_address const& block : r.mapping().blocks_locked()) {
         seen.dma_blocks[v.device.index()] += block.path == interconnect::system ? 1 : 0;
         seen.peer_blocks += block.path == interconnect::peer ? 1 : 0;
@@ -191,6 +193,37 @@ void machine<Lock, PageBytes, Coherent>::check_ranges(view& v, va_range span, mo
           seen.memory_holders[gpu] += &used->allocation().owner() == &cards_[gpu].mover ? 1 : 0;
     });
   });
+}
+
+/// Counts what a range has that is mapped page by page.
+template <lock Lock, std::size_t PageBytes, bool Coherent>
+void machine<Lock, PageBytes, Coherent>::count_single_pages(view& v, range<policies_type> const& r, census& seen) {
+  partial_mapping<policies_type> const* const pages = r.partial();
+  if (pages == nullptr) return;
+  for (unsigned p = pages->mapped().next(0); p != page_mask::pages; p = pages->mapped().next(p + 1)) {
+    seen.dma_blocks[v.device.index()] += pages->address_of(p).path == interconnect::system ? 1 : 0;
+    seen.peer_blocks += pages->address_of(p).path == interconnect::peer ? 1 : 0;
+    if (auto* const used = zdd<policies_type>::of(pages->memory_of(p)))
+      for (std::size_t gpu = 0; gpu < cards_.size(); ++gpu)
+        seen.memory_holders[gpu] += &used->allocation().owner() == &cards_[gpu].mover ? 1 : 0;
+  }
+}
+
+/// Where pages of a range are mapped one by one, the GPU's page table points at just these, and each is mapped for DMA
+/// (O-20). The range is not mapped whole besides.
+///
+/// \pre nobody works on its pages
+template <lock Lock, std::size_t PageBytes, bool Coherent>
+void machine<Lock, PageBytes, Coherent>::check_single_pages(view& v, range<policies_type> const& r) {
+  partial_mapping<policies_type> const* const pages = r.partial();
+  if (pages == nullptr) return;
+  page_mask pointed_at;
+  v.device.for_each_mapping(r.interval(), [&](typename gpu_type::mapping const& m) {
+    pointed_at.set(static_cast<unsigned>((m.at.value - r.interval().start().value) / PageBytes));
+  });
+  if (pointed_at != pages->valid() || !pages->mapped().contains(pages->valid()) || r.mapping().has(page_flag::mapped) ||
+      (r.has(range_flag::unmapped) && pages->mapped().any()))
+    broken.violation("O-20", "the pages of a range contradict the GPU's, at " + hex(r.interval().start().value));
 }
 
 /// A range's flags, blocks and references agree (O-08, O-09, O-18, O-20, O-21, O-29).

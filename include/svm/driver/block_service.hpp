@@ -1,0 +1,189 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <svm/base/construct.hpp>
+#include <svm/base/scope_guard.hpp>
+#include <svm/base/time.hpp>
+#include <svm/base/units.hpp>
+#include <svm/concepts/cancellation.hpp>
+#include <svm/concepts/page_wise.hpp>
+#include <svm/driver/block_table.hpp>
+#include <svm/driver/fault_server.hpp>
+#include <svm/driver/svm_driver.hpp>
+#include <svm/gpusvm/page_mapper.hpp>
+#include <svm/placement/density.hpp>
+#include <svm/placement/eviction_policy.hpp>
+#include <svm/placement/sort.hpp>
+
+namespace svm::inline v0 {
+
+/// What services did since the start.
+///
+/// A service is one pass over one 2 MiB block for one batch.
+struct service_counts {
+  std::uint64_t fault_services = 0;   ///< services that moved at least one page
+  std::uint64_t faults_resident = 0;  ///< distinct pages of a batch that were in the GPU's memory when it began
+  std::uint64_t duplicates = 0;       ///< later mentions of a page in the same batch
+  std::uint64_t batches = 0;
+  std::uint64_t pages_prefetched = 0;  ///< pages that moved along with faulted ones
+  std::uint64_t refaults = 0;  ///< pages that faulted, and whose last way out of the GPU's memory was an eviction
+  std::uint64_t pages_throttled = 0;
+  std::uint64_t pages_pinned = 0;
+};
+
+/// Serves GPU faults page by page, block by block, as the bundle's placement policy says.
+///
+/// While it lives, `svm_driver::fault` comes here too: each fault is a batch of one. Without it the driver moves whole
+/// ranges, as ever. The simulated machine has one a view, `view::blocks`, where `machine_options::placement` has options.
+///
+/// Locks: `lock_` (service) is held for a service; it guards everything here.
+/// \source uvm_gpu_replayable_faults.c, uvm_va_block.c
+template <page_wise_policies P>
+class block_service final : private detail::fault_server {
+ public:
+  using policy = typename P::placement;
+  using options = typename policy::options;
+
+  /// \param driver  outlives it; nobody faults on it meanwhile
+  block_service(svm_driver<P>& driver, options const& how);
+  block_service(block_service const&) = delete;
+  block_service& operator=(block_service const&) = delete;
+  /// \pre nobody faults on the driver
+  ~block_service();
+
+  /// Serves a batch: merges faults on one page, and gives each block one service, in ascending order.
+  ///
+  /// Each fault that was neither throttled nor failed can be repeated now, unless an event came in between.
+  /// \param batch  in any order; the answers are written into it
+  /// \pre    no lock of the library held
+  /// \errors the first one of a fault; the others are served all the same. no_memory for all, when there is none for the
+  ///         order of a batch of several
+  /// \allocs an array for a batch of more than 256; what is known of each block, which stays; and those of the migrations
+  ///         and mappings
+  errc serve(std::span<block_fault> batch, cancellation const* cancel = nullptr);
+
+  [[nodiscard]] service_counts counts() {
+    exclusive_guard const guard{lock_};
+    return counts_;
+  }
+  /// Calls `visit(cpu_va block, std::uint64_t services)` for each block that was ever served, in no order; services are
+  /// those that moved a page.
+  ///
+  /// \pre `visit` calls nothing of this object
+  template <class Visit>
+  void for_each_block(Visit&& visit) {
+    exclusive_guard const guard{lock_};
+    blocks_.for_each([&](block& b) { visit(b.at(), b.services); });
+  }
+  [[nodiscard]] svm_driver<P>& driver() { return driver_; }
+
+ private:
+  static constexpr byte_count block_size = placement::defaults::block_bytes;
+  static constexpr unsigned block_pages = static_cast<unsigned>(block_size.value / P::mm::page_size.value);
+  static constexpr unsigned group_pages =
+      static_cast<unsigned>(placement::defaults::group_bytes.value / P::mm::page_size.value);
+  static_assert(block_pages <= page_mask::pages && group_pages >= 1);
+
+  struct block : detail::block_entry<block>, policy::block_data {
+    explicit block(cpu_va at) : detail::block_entry<block>(at) {
+      this->number = at.value / block_size.value;
+      this->where.group_pages = group_pages;
+    }
+    page_mask evicted{};  ///< pages whose last way out of the device's memory was an eviction
+    std::uint64_t services = 0;
+  };
+  /// Where the pages of a block are; also what the order of faults is told by.
+  struct sight {
+    page_mask here{};     ///< in this device's memory
+    page_mask present{};  ///< somewhere
+    page_mask system{};   ///< in system memory, and in the CPU's page table
+  };
+  /// One service: the faults of one block that lie in one VMA.
+  struct service {
+    block& of;
+    va_range within;  ///< the part of the block that it may touch
+    vma_info vma;
+    span_attributes attributes{};
+    std::uint32_t advised = 0;
+    page_mask named{};  ///< faulted pages
+    page_mask written{};
+    page_mask atomic{};
+    sight seen{};
+    page_mask faulted{};  ///< those that are not served yet
+    page_mask along{};    ///< what the policy adds
+    page_mask missing{};  ///< of both, what is to move
+    page_mask moved{};
+    std::uint32_t actor = 0;
+    cancellation const* cancel = nullptr;
+  };
+  /// What of a block's faults was counted before.
+  enum class first_look : std::uint8_t {
+    now,       ///< nothing
+    resident,  ///< which pages are there already
+    over,      ///< all: a further pass
+  };
+  /// The part of a block that a range has.
+  struct piece {
+    page_span pages;  ///< of the block
+    [[nodiscard]] page_mask of(page_mask const& all) const { return (all & page_mask{pages}).lowered(pages.first); }
+  };
+
+  errc serve_faults(std::span<block_fault> batch, cancellation const* cancel) noexcept override {
+    return serve_all(batch, cancel);
+  }
+  errc serve_all(std::span<block_fault> batch, cancellation const* cancel);
+  [[nodiscard]] errc serve_sorted(std::span<block_fault> batch, cancellation const* cancel);
+  void serve_ordered(std::span<block_fault> batch, std::span<std::uint32_t const> order, cancellation const* cancel);
+  void serve_block(std::span<block_fault> batch, std::span<std::uint32_t const> which, first_look looked,
+                   cancellation const* cancel);
+  [[nodiscard]] errc serve_part(std::span<block_fault> batch, std::span<std::uint32_t const> which, std::size_t& first,
+                                first_look looked, cancellation const* cancel);
+  [[nodiscard]] errc run(service& s, first_look looked) SVM_REQUIRES(lock_);
+  void decide(service& s) SVM_REQUIRES(lock_);
+  void make_room(service& s, page_mask const& kept) SVM_REQUIRES(lock_);
+  [[nodiscard]] errc reserve_unit() SVM_REQUIRES(lock_);
+  [[nodiscard]] errc move_and_map(service& s) SVM_REQUIRES(lock_);
+  [[nodiscard]] errc move_piece(service& s, locked_range<P>& held, piece const& part) SVM_REQUIRES(lock_);
+  void note_moved(service& s, page_mask const& moved) SVM_REQUIRES(lock_);
+  [[nodiscard]] errc serve_whole(block_fault const& f, cancellation const* cancel);
+  [[nodiscard]] result<lookup<P>> find_range(service const& s, cpu_va at, access_kind want);
+
+  [[nodiscard]] sight look(va_range span);
+  [[nodiscard]] std::uint64_t count_resident(std::span<block_fault> batch, std::span<std::uint32_t const> which);
+  [[nodiscard]] page_mask served_already(service const& s);
+  [[nodiscard]] mapping_access access_of(service const& s) const;
+
+  [[nodiscard]] std::uint32_t batch_number() const SVM_REQUIRES(lock_) {
+    return static_cast<std::uint32_t>(counts_.batches);
+  }
+  [[nodiscard]] environment<P>& env() { return driver_.memory().env(); }
+  [[nodiscard]] svm_environment<P>& space() { return driver_.svm().env(); }
+  [[nodiscard]] static cpu_va page_at(cpu_va a) { return a.align_down(P::mm::page_size); }
+  [[nodiscard]] static va_range block_around(cpu_va a) { return aligned_block(a, block_size); }
+  [[nodiscard]] static unsigned number(cpu_va a) {
+    return static_cast<unsigned>(a.value % block_size.value / P::mm::page_size.value);
+  }
+  [[nodiscard]] static page_span pages_of(va_range part) { return {number(part.start()), number(part.last()) + 1}; }
+  [[nodiscard]] static va_range span_of(cpu_va block, page_span pages) {
+    return {block + P::mm::page_size * pages.first, P::mm::page_size * pages.size()};
+  }
+
+  svm_driver<P>& driver_;
+  page_mapper<P> mapper_;
+  typename P::lock::template mutex<lock_rank::service> lock_;
+  policy policy_ SVM_GUARDED_BY(lock_);
+  detail::block_table<block, typename P::allocator> blocks_ SVM_GUARDED_BY(lock_);
+  service_counts counts_ SVM_GUARDED_BY(lock_);
+  std::uint64_t moment_ SVM_GUARDED_BY(lock_) = 0;
+};
+
+}  // namespace svm::inline v0
+
+#include <svm/driver/impl/make_room.hpp>
+#include <svm/driver/impl/serve_batch.hpp>
+#include <svm/driver/impl/serve_block.hpp>

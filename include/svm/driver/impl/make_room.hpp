@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <svm/driver/block_service.hpp>
+
+// block_service: who goes for a service.
+
+namespace svm::inline v0 {
+
+/// Where the pages of a part of a block are.
+///
+/// \pre a user reference on the mm; takes mm (shared)
+/// \allocs none
+template <page_wise_policies P>
+auto block_service<P>::look(va_range span) -> sight {
+  sight seen;
+  unsigned at = number(span.start());
+  shared_guard const map_guard{space().mm.map_lock()};
+  for_each_run(space().mm, span, [&](page_run<typename P::mm::page> const& r) {
+    page_span const pages{at, at + r.count};
+    at = pages.end;
+    if (r.place == page_place::absent) return true;
+    seen.present.set(pages);
+    if (r.place == page_place::system) seen.system.set(pages);
+    if (r.place == page_place::device && r.owner == env().pagemap.owner()) seen.here.set(pages);
+    return true;
+  });
+  return seen;
+}
+
+/// Evicts what the policy says until what is missing has its room; `kept` are pages of the block that stay.
+template <page_wise_policies P>
+void block_service<P>::make_room(service& s, page_mask const& kept) {
+  auto& eviction = policy_.eviction();
+  unsigned const wanted = s.missing.count();
+  std::uint64_t const capacity = env().pagemap.capacity().value / P::mm::page_size.value;
+  eviction.begin_room();
+  while (!eviction.has_room(s.of, wanted, env().pagemap.available().value / P::mm::page_size.value, capacity)) {
+    if (is_cancelled(s.cancel)) return;
+    placement::eviction_victim victim = eviction.next_victim(s.of, kept);
+    if (victim.from == nullptr) return;
+    block& from = static_cast<block&>(static_cast<typename policy::block_data&>(*victim.from));
+    va_range const span = span_of(from.at(), from.where.window);
+    if (page_mask const there = look(span).here; there != from.present) {  // somebody took pages, or brought some
+      eviction.found(from, there, moment_);
+      if (eviction.mode() != placement::eviction_mode::uvm || &from == &s.of) continue;
+      victim.pages = there;
+      if (there.none()) continue;
+    }
+    policy_.evicting();
+    space().observer.record(
+        {event_kind::evicted, span_of(from.at(), victim.pages.hull()), P::mm::page_size * victim.pages.count()});
+    page_mask const asked = victim.pages.lowered(from.where.window.first);
+    errc const e = driver_.memory().evict_span(space().mm, span,
+                                               {.reason = {migration_cause::eviction, batch_number(), s.actor},
+                                                .pages = &asked,
+                                                .from = env().pagemap.owner(),
+                                                .cancel = s.cancel});
+    page_mask gone = victim.pages;
+    if (e != errc::ok) {
+      page_mask const there = look(span).here;
+      gone -= there;
+      eviction.pass_over();
+      eviction.found(from, there | gone, moment_);
+    }
+    eviction.left(from, gone);
+    from.evicted |= gone;
+  }
+}
+
+/// Makes sure of a unit for the next pages that arrive, where the policy has units.
+///
+/// \errors no_memory
+template <page_wise_policies P>
+errc block_service<P>::reserve_unit() {
+  auto& eviction = policy_.eviction();
+  if (!eviction.has_units() || eviction.has_spare()) return errc::ok;
+  auto* const unit = detail::construct<placement::eviction_unit>(space().memory);
+  if (unit == nullptr) return errc::no_memory;
+  eviction.give(*unit);
+  return errc::ok;
+}
+
+}  // namespace svm::inline v0

@@ -1,0 +1,213 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <svm/driver/block_service.hpp>
+
+// block_service: a batch, and which of its faults one service takes.
+
+namespace svm::inline v0 {
+
+template <page_wise_policies P>
+block_service<P>::block_service(svm_driver<P>& driver, options const& how)
+    : driver_(driver), mapper_(driver.svm().env()), policy_(how), blocks_(driver.svm().env().memory, block_size) {
+  driver_.set_server(this);
+}
+
+template <page_wise_policies P>
+block_service<P>::~block_service() {
+  driver_.set_server(nullptr);
+  exclusive_guard const guard{lock_};
+  auto& eviction = policy_.eviction();
+  blocks_.for_each([&](block& b) { eviction.forget(b); });
+  while (auto* const unit = eviction.take_spare()) detail::destroy(space().memory, unit);
+}
+
+template <page_wise_policies P>
+errc block_service<P>::serve(std::span<block_fault> batch, cancellation const* cancel) {
+  return serve_all(batch, cancel);
+}
+
+template <page_wise_policies P>
+errc block_service<P>::serve_all(std::span<block_fault> batch, cancellation const* cancel) {
+  if (batch.empty()) return errc::ok;
+  auto& observer = space().observer;
+  for (block_fault& f : batch) {
+    f.error = errc::ok;
+    f.is_throttled = false;
+    observer.record({event_kind::gpu_fault, aligned_block(f.at, P::mm::page_size)});
+  }
+  {
+    exclusive_guard const guard{lock_};
+    ++counts_.batches;
+  }
+  std::uint32_t const only = 0;
+  if (batch.size() == 1)
+    serve_ordered(batch, {&only, 1}, cancel);
+  else if (serve_sorted(batch, cancel) != errc::ok)
+    for (block_fault& f : batch) f.error = errc::no_memory;
+  errc first = errc::ok;
+  for (block_fault const& f : batch) {
+    if (first == errc::ok) first = f.error;
+    observer.record({event_kind::gpu_fault_end, aligned_block(f.at, P::mm::page_size), {}, f.error});
+  }
+  return first;
+}
+
+/// Serves a batch of several.
+///
+/// \errors no_memory: none was served
+template <page_wise_policies P>
+errc block_service<P>::serve_sorted(std::span<block_fault> batch, cancellation const* cancel) {
+  constexpr std::size_t usual = placement::defaults::batch_faults;
+  std::size_t const count = batch.size();
+  std::uint32_t few[2 * usual];
+  detail::scratch_array<std::uint32_t, typename P::allocator> many{space().memory};
+  std::span<std::uint32_t> room{few};
+  if (count > usual) {
+    if (!many.reserve(2 * count)) return errc::no_memory;
+    room = {many.data(), 2 * count};
+  }
+  std::span<std::uint32_t> const order = room.first(count);
+  for (std::uint32_t i = 0; i < count; ++i) order[i] = i;
+  detail::sort<std::uint32_t>(order, room.subspan(count), [&](std::uint32_t a, std::uint32_t b) {
+    return page_at(batch[a].at) < page_at(batch[b].at);
+  });
+  serve_ordered(batch, order, cancel);
+  return errc::ok;
+}
+
+/// Serves faults that are ordered by page, block by block.
+template <page_wise_policies P>
+void block_service<P>::serve_ordered(std::span<block_fault> batch, std::span<std::uint32_t const> order,
+                                     cancellation const* cancel) {
+  auto const block_end = [&](std::size_t from) {
+    std::size_t end = from + 1;
+    while (end < order.size() && block_around(batch[order[end]].at) == block_around(batch[order[from]].at)) ++end;
+    return end;
+  };
+  // Each page is judged as it is now, before the first service takes anything away. With one block its own look will do.
+  bool const is_alone = block_end(0) == order.size();
+  std::uint64_t resident = 0;
+  for (std::size_t i = 0; !is_alone && i < order.size(); i = block_end(i))
+    resident += count_resident(batch, order.subspan(i, block_end(i) - i));
+  if (resident != 0) {
+    exclusive_guard const guard{lock_};
+    counts_.faults_resident += resident;
+  }
+  for (std::size_t i = 0; i < order.size();) {
+    std::size_t const end = block_end(i);
+    serve_block(batch, order.subspan(i, end - i), is_alone ? first_look::now : first_look::resident, cancel);
+    i = end;
+  }
+}
+
+/// How many pages of one block's faults are in the device's memory.
+template <page_wise_policies P>
+std::uint64_t block_service<P>::count_resident(std::span<block_fault> batch, std::span<std::uint32_t const> which) {
+  page_mask named;
+  for (std::uint32_t const i : which) named.set(number(batch[i].at));
+  mm_user const user{space().mm};
+  if (!user.alive()) return 0;
+  page_span const hull = named.hull();
+  sight const seen = look(span_of(block_around(batch[which[0]].at).start(), hull));
+  return (named & seen.here).count();
+}
+
+/// Serves the faults of one block: one service, or one for each VMA that they lie in.
+template <page_wise_policies P>
+void block_service<P>::serve_block(std::span<block_fault> batch, std::span<std::uint32_t const> which,
+                                   first_look looked, cancellation const* cancel) {
+  for (std::size_t first = 0; first < which.size();) {
+    std::size_t const from = first;
+    errc used_up = errc::ok;
+    detail::page_wait patience{space().clock};
+    for (int pass = 0; pass < driver_base<P>::max_passes;) {
+      if (is_cancelled(cancel)) {
+        used_up = errc::interrupted;
+        break;
+      }
+      if (used_up != errc::ok)
+        space().observer.record(
+            {event_kind::gpu_fault_retry, aligned_block(batch[which[from]].at, P::mm::page_size), {}, used_up});
+      first = from;
+      used_up = serve_part(batch, which, first, pass == 0 ? looked : first_look::over, cancel);
+      bool const may_pass = detail::may_pass(used_up) || used_up == errc::dma_map_failed;
+      if (!may_pass) break;
+      if (used_up == errc::in_use && patience.wait()) {
+        used_up = errc::ok;
+        continue;
+      }
+      ++pass;
+    }
+    if (first == from) ++first;  // what could not even be looked at
+    for (std::size_t i = from; i < first; ++i)
+      if (batch[which[i]].error == errc::ok) batch[which[i]].error = used_up;
+  }
+}
+
+/// Serves the first faults of `which` from `first` on that one service can take, and moves `first` behind them.
+///
+/// \errors of the service, for all of these faults; a fault that is refused by itself has its own
+template <page_wise_policies P>
+errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::uint32_t const> which,
+                                  std::size_t& first, first_look looked, cancellation const* cancel) {
+  driver_.collector().run();
+  block_fault& head = batch[which[first]];
+  va_range const window = driver_.svm().shape().window();
+  auto const refuse = [&](errc why) {
+    ++first;
+    return why;
+  };
+  if (!window.contains(head.at)) return refuse(errc::outside_window);
+  if (driver_.options().read_only && head.want != access_kind::read) return refuse(errc::read_only);
+  mm_user const user{space().mm};
+  if (!user.alive()) return refuse(errc::mm_gone);
+  std::uint32_t const advised = driver_.advised_.load();
+  advised_span const advice = driver_.attributes_.at(head.at, window);
+  result<vma_info> const vma = [&] {
+    shared_guard const map_guard{space().mm.map_lock()};
+    return space().mm.find_vma(head.at);
+  }();
+  if (!vma) return refuse(vma.error());
+  if (head.want != access_kind::read && !vma->writable) return refuse(errc::read_only);
+  if (!vma->readable) return refuse(errc::no_access);
+  bool const stays = advice.attributes.preferred == preferred_place::system && head.want != access_kind::atomic;
+  if (!vma->migratable || driver_.options().migrate == migration_mode::never || stays)
+    return refuse(serve_whole(head, cancel));
+  if (head.want == access_kind::atomic && advice.attributes.atomic == atomic_mode::cpu) return refuse(errc::no_atomics);
+
+  exclusive_guard const guard{lock_};
+  va_range const around = block_around(head.at);
+  block* const b = blocks_.find_or_make(around.start());
+  if (b == nullptr) return refuse(errc::no_memory);
+  service s{.of = *b,
+            .within = around.intersection(vma->extent).intersection(window).intersection(advice.within),
+            .vma = *vma,
+            .attributes = advice.attributes,
+            .advised = advised,
+            .actor = head.requester,
+            .cancel = cancel};
+  for (; first < which.size() && s.within.contains(batch[which[first]].at); ++first) {
+    block_fault& f = batch[which[first]];
+    if (f.want != access_kind::read && (!vma->writable || driver_.options().read_only)) {
+      f.error = errc::read_only;
+      continue;
+    }
+    unsigned const page = number(f.at);
+    if (s.named.test(page) && looked != first_look::over) ++counts_.duplicates;
+    s.named.set(page);
+    if (f.want != access_kind::read) s.written.set(page);
+    if (f.want == access_kind::atomic) s.atomic.set(page);
+  }
+  return run(s, looked);
+}
+
+/// Serves a fault as a driver of whole ranges does: its memory stays where it is.
+template <page_wise_policies P>
+errc block_service<P>::serve_whole(block_fault const& f, cancellation const* cancel) {
+  va_range mapped_span = aligned_block(f.at, P::mm::page_size);
+  return driver_.handle({f.at, f.want, prefetch_place::as_fault, true, cancel, {{}, mapped_span}}, mapped_span);
+}
+
+}  // namespace svm::inline v0

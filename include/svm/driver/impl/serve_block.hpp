@@ -1,0 +1,192 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <svm/driver/block_service.hpp>
+
+// block_service: one service of one block.
+
+namespace svm::inline v0 {
+
+/// One service: decides, makes room, moves and maps.
+///
+/// \errors why faulted pages are not mapped
+template <page_wise_policies P>
+errc block_service<P>::run(service& s, first_look looked) {
+  ++moment_;
+  auto& eviction = policy_.eviction();
+  block& b = s.of;
+  b.where.window = pages_of(s.within);
+  s.seen = look(s.within);
+  page_mask const inside{b.where.window};
+  eviction.found(b, s.seen.here | (b.present - inside), moment_);
+  if (looked == first_look::now) counts_.faults_resident += (s.named & s.seen.here).count();
+  s.faulted = s.named - (served_already(s) & s.seen.here);
+  page_mask const missing = s.named - s.seen.here;
+  if (looked != first_look::over) counts_.refaults += (missing & b.evicted).count();
+  if (s.faulted.none()) {
+    eviction.touch(b, s.named, moment_);
+    return errc::ok;
+  }
+  decide(s);
+  // What does not fit at all stays where it is, and is no use of device memory.
+  page_mask const used = s.missing.any() ? s.faulted | s.along | s.named : s.named & s.seen.here;
+  eviction.touch(b, used, moment_);
+  if (s.missing.any()) make_room(s, used);
+  errc const e = move_and_map(s);
+  if (s.moved.any()) {
+    ++counts_.fault_services;
+    ++b.services;
+    counts_.pages_prefetched += (s.moved & s.along).count();
+  }
+  policy_.served();
+  return e;
+}
+
+/// Asks the policy what moves along, and cuts it to what the device's memory can hold.
+template <page_wise_policies P>
+void block_service<P>::decide(service& s) {
+  block& b = s.of;
+  if (policy_.moves_ranges()) {
+    page_mask all = s.faulted;
+    for (unsigned p = s.faulted.next(0); p != page_mask::pages; p = s.faulted.next(p + 1)) {
+      result<lookup<P>> const found = find_range(
+          s, s.of.at() + P::mm::page_size * p,
+          s.atomic.test(p) ? access_kind::atomic : (s.written.test(p) ? access_kind::write : access_kind::read));
+      if (!found) continue;
+      va_range const part = found->range->interval();
+      if (block_around(part.start()) != block_around(part.last())) continue;
+      page_span const pages = pages_of(part);
+      all.set(pages);
+      p = pages.end - 1;
+      if (p + 1 >= page_mask::pages) break;
+    }
+    s.faulted = all;
+  } else {
+    s.along = policy_.along(
+        b, placement::prefetch_request{.pages = {.resident = s.seen.here, .faulted = s.faulted, .where = b.where},
+                                       .destination = policy_.how().self,
+                                       .resident_anywhere = s.seen.present.any(),
+                                       .mapped_by_cpu = s.seen.system});
+  }
+  page_mask const there = s.named & s.seen.here;
+  std::uint64_t const capacity = env().pagemap.capacity().value / P::mm::page_size.value;
+  auto const fitted = placement::fit(b.where, s.faulted, s.along, there, capacity);
+  s.along = fitted.prefetched;
+  s.missing = (fitted.faulted | fitted.prefetched) - s.seen.here;
+}
+
+/// Which named pages the device may use already, each for what was asked of it.
+template <page_wise_policies P>
+page_mask block_service<P>::served_already(service const& s) {
+  page_mask good;
+  for (unsigned p = s.named.next(0); p != page_mask::pages;) {
+    range_ref<P> r = driver_.svm().find(s.of.at() + P::mm::page_size * p);
+    if (!r || !block_around(s.of.at()).contains(r->interval())) {
+      p = s.named.next(p + 1);
+      continue;
+    }
+    piece const part{pages_of(r->interval())};
+    locked_range<P> held = driver_.svm().lock_range(std::move(r));
+    auto const serving = [&](access_kind want) { return page_mapper<P>::serving(held, want).raised(part.pages.first); };
+    good |= serving(access_kind::read) - s.written;
+    if (s.written.any()) good |= serving(access_kind::write) & (s.written - s.atomic);
+    if (s.atomic.any()) good |= serving(access_kind::atomic) & s.atomic;
+    p = part.pages.end >= page_mask::pages ? page_mask::pages : s.named.next(part.pages.end);
+  }
+  return good;
+}
+
+/// Finds or makes the range around a page; one that no longer fits its VMA is replaced.
+template <page_wise_policies P>
+result<lookup<P>> block_service<P>::find_range(service const& s, cpu_va at, access_kind want) {
+  if (errc const e = driver_.memory_.open_account(); e != errc::ok) return e;
+  lookup_options const wanted{.want = want, .devmem_possible = true, .cancel = s.cancel, .within = &s.within};
+  detail::retry_budget budget{space().clock};
+  while (true) {
+    result<lookup<P>> found = driver_.svm().find_or_insert(at, wanted);
+    if (!found || found->what != lookup<P>::kind::stale) return found;
+    driver_.remove_stale(driver_.svm().lock_range(std::move(found->range)));
+    if (!budget.after_event()) return errc::busy;
+  }
+}
+
+/// Gives each range of the service its session, and maps its pages.
+template <page_wise_policies P>
+errc block_service<P>::move_and_map(service& s) {
+  page_mask const all = s.faulted | s.along;
+  errc first = errc::ok;
+  for (unsigned p = all.next(0); p != page_mask::pages;) {
+    result<lookup<P>> found = find_range(s, s.of.at() + P::mm::page_size * p, access_kind::read);
+    if (!found) return found.error();
+    va_range const interval = found->range->interval();
+    if (!block_around(s.of.at()).contains(interval)) return errc::unsupported;
+    piece const part{pages_of(interval)};
+    {
+      locked_range<P> held = driver_.svm().lock_range(std::move(found->range));
+      if (driver_.is_suspended()) return errc::retry;
+      if (driver_.advised_.load() != s.advised) return errc::retry;
+      if (held->has(range_flag::unmapped)) {
+        driver_.collector().collect(std::move(held));
+        return errc::unmapped;
+      }
+      errc const e = move_piece(s, held, part);
+      if (e != errc::ok && first == errc::ok) first = e;
+    }
+    p = part.pages.end >= page_mask::pages ? page_mask::pages : all.next(part.pages.end);
+  }
+  return first;
+}
+
+/// One range's part of a service. Where its memory cannot move, the faulted pages are mapped where they are.
+template <page_wise_policies P>
+errc block_service<P>::move_piece(service& s, locked_range<P>& held, piece const& part) {
+  page_mask mapped = part.of(s.faulted | s.along);
+  page_mask const missing = part.of(s.missing);
+  bool const required = driver_.options().migrate == migration_mode::required || part.of(s.atomic).any();
+  if (errc const e = mapper_.open(held); e != errc::ok) return e;
+  if (missing.any()) {
+    if (errc const e = reserve_unit(); e != errc::ok) return e;
+    page_mask const along = part.of(s.along);
+    migrate_options<P> how{};
+    how.timeslice = driver_.options().timeslice;
+    how.source_copies = driver_.options().peers_push;
+    how.only_what_differs = true;
+    how.piecewise = true;
+    how.cancel = s.cancel;
+    how.reason = {migration_cause::gpu_fault, batch_number(), s.actor};
+    how.pages = &missing;
+    how.along = &along;
+    errc const e = driver_.migrate_to_device(held, how);
+    page_mask moved = s.missing & page_mask{part.pages};
+    if (e != errc::ok) {
+      space().observer.record({event_kind::migration_failed, held->interval(), {}, e});
+      moved &= look(held->interval()).here;
+      if (e == errc::interrupted || (required && moved != (s.missing & page_mask{part.pages}))) {
+        note_moved(s, moved);
+        return e;
+      }
+      mapped = part.of(s.faulted | (s.along & (moved | s.seen.here)));
+    }
+    note_moved(s, moved);
+  } else {
+    mapped = part.of(s.faulted | (s.along & s.seen.here));
+  }
+  return mapper_.map(held, mapped, access_of(s), s.cancel);
+}
+
+/// Pages came into the device's memory for a service.
+template <page_wise_policies P>
+void block_service<P>::note_moved(service& s, page_mask const& moved) {
+  s.moved |= moved;
+  s.of.evicted -= moved;
+  policy_.eviction().arrived(s.of, moved, moment_);
+}
+
+template <page_wise_policies P>
+mapping_access block_service<P>::access_of(service const& s) const {
+  if (driver_.options().read_only || !s.vma.writable) return mapping_access::read_only;
+  return s.attributes.atomic == atomic_mode::cpu ? mapping_access::no_atomics : mapping_access::read_write;
+}
+
+}  // namespace svm::inline v0

@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <svm/base/page_mask.hpp>
+#include <svm/placement/density.hpp>
+#include <svm/placement/eviction_policy.hpp>
+#include <svm/placement/uvm_options.hpp>
+
+namespace svm::inline v0::placement {
+
+/// The policies of UVM put together, for a bundle's `placement`.
+///
+/// A policy of a user's own derives from this one and hides what it does otherwise:
+///
+///     struct my_placement : svm::placement::uvm_placement {
+///       using uvm_placement::uvm_placement;
+///       svm::page_mask along(block_data&, svm::placement::prefetch_request const& service) { ... }
+///     };
+///
+/// It is not for several threads at once: a service has it for its whole time.
+class uvm_placement {
+ public:
+  using options = uvm_options;
+
+  /// What is known of a block.
+  struct block_data : evictable_block {
+    prefetch_history history{};
+  };
+
+  explicit uvm_placement(options const& how) : how_(how), eviction_(how.evict) {}
+
+  [[nodiscard]] options const& how() const { return how_; }
+  [[nodiscard]] eviction_policy& eviction() { return eviction_; }
+  /// Whether a fault moves what is missing of its range, and nothing else is decided.
+  [[nodiscard]] bool moves_ranges() const { return how_.prefetch == prefetch_mode::off; }
+
+  /// The pages that move, or are mapped, along with the faulted ones.
+  [[nodiscard]] page_mask along(block_data& b, prefetch_request const& service) {
+    if (how_.prefetch == prefetch_mode::off || is_full_) return {};
+    return prefetch(b.history, service, prefetch_options{.threshold = how_.threshold}.valid());
+  }
+  /// Something is about to be evicted; the service for which it is ends as it was decided.
+  void evicting() { was_full_ = true; }
+  /// A service ended.
+  void served() { is_full_ = was_full_ && how_.prefetch == prefetch_mode::until_full; }
+
+ private:
+  options const how_;
+  eviction_policy eviction_;
+  bool was_full_ = false;
+  bool is_full_ = false;
+};
+
+}  // namespace svm::inline v0::placement

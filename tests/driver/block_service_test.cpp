@@ -1,0 +1,357 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#include "driver/block_scene.hpp"
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include <support/failures.hpp>
+
+using namespace support;
+
+namespace {
+
+/// Faults on the first page of a block that is not in device memory, until all are there; returns what each moved.
+std::vector<unsigned> fill(world& w, std::uint64_t block, bool descending) {
+  std::vector<unsigned> moved;
+  while (true) {
+    page_mask const before = on_device(w, block);
+    if (before == pages(0, 512)) return moved;
+    unsigned page = before.next_absent(0);
+    if (descending)
+      for (page = 511; before.test(page); --page) {
+      }
+    REQUIRE(serve(w, page_of(block, page)) == errc::ok);
+    moved.push_back((on_device(w, block) - before).count());
+    REQUIRE(moved.size() < 100);
+  }
+}
+
+}  // namespace
+
+TEST_SUITE("driver/block_service") {
+  TEST_CASE("PLC-01 a cold block moves in six services, whichever end they begin at") {
+    for (bool const descending : {false, true}) {
+      world w{by_pages()};
+      w.map(block_bytes);
+      w.cpu_tag(base, block_bytes, 1);
+      CHECK(fill(w, 0, descending) == std::vector<unsigned>{16, 16, 32, 64, 128, 256});
+      auto const c = service_of(w).counts();
+      CHECK(c.fault_services == 6);
+      CHECK(c.pages_prefetched == 512 - 6);
+      CHECK(copied(w, migration_cause::gpu_fault) == 6);
+      CHECK(copied(w, migration_cause::prefetch) == 512 - 6);
+      CHECK(w.range_count() == 1);
+      CHECK(w.gpu_tags_until(base, block_bytes, 1) == block_bytes);
+      CHECK(service_of(w).counts().fault_services == 6);
+    }
+  }
+
+  TEST_CASE("PLC-02 pages outside a service are neither made present nor mapped, and stay as they are") {
+    world w{by_pages()};
+    w.map(block_bytes);
+    REQUIRE(w.cpu_write(page_of(0, 40), 7) == sys::ok);
+    REQUIRE(serve(w, page_of(0, 3)) == errc::ok);
+    CHECK(on_device(w, 0) == pages(0, 16));
+    CHECK(mapped(w, 0) == pages(0, 16));
+    unsigned present = 0;
+    w.process.for_each_entry(span(base, block_bytes), [&](cpu_va, pte const& e) { present += e.has_page() ? 1 : 0; });
+    CHECK(present == 17);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("PLC-02 a service takes nothing from the GPU that it does not move") {
+    world w{by_pages()};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(serve(w, page_of(0, 0)) == errc::ok);
+    page_mask lost;
+    w.hooks.hook = [&](step) { lost |= pages(0, 16) - mapped(w, 0); };
+    REQUIRE(serve(w, page_of(0, 16)) == errc::ok);
+    w.hooks.hook = nullptr;
+    CHECK(lost.none());
+    CHECK(mapped(w, 0) == pages(0, 32));
+  }
+
+  TEST_CASE("PLC-02 an event over one page takes that page alone from the GPU") {
+    world w{by_pages()};
+    w.map(block_bytes);
+    REQUIRE(serve(w, page_of(0, 0)) == errc::ok);
+    svm::invalidation const event{span(page_of(0, 5), page_bytes), svm::invalidation_cause::clear};
+    CHECK(w.process.watchers().invalidate(event, [&] { CHECK(mapped(w, 0) == pages(0, 16) - one(5)); }));
+    CHECK(w.complaint() == "");
+    // The page is there and not mapped: its fault maps it, moves nothing, and is resident.
+    REQUIRE(serve(w, page_of(0, 5)) == errc::ok);
+    CHECK(mapped(w, 0).contains(pages(0, 16)));
+    CHECK(service_of(w).counts().faults_resident == 1);
+  }
+
+  TEST_CASE("PLC-03 a batch is merged and put in order, and each block has one service") {
+    world w{by_pages()};
+    w.map(3 * block_bytes);
+    w.cpu_tag(base, 3 * block_bytes, 1);
+    std::vector<std::uint64_t> order;
+    w.stats.listener = [&](svm::event const& e) {
+      if (e.kind == svm::event_kind::migrated_to_device)
+        order.push_back((e.span.start().value - base.value) / block_bytes);
+    };
+    REQUIRE(serve(w, {page_of(2, 9), page_of(0, 48), page_of(1, 0), page_of(0, 16), page_of(0, 0), page_of(0, 32),
+                      page_of(0, 16), page_of(2, 9)}) == errc::ok);
+    w.stats.listener = nullptr;
+    CHECK(order == std::vector<std::uint64_t>{0, 1, 2});
+    auto const c = service_of(w).counts();
+    CHECK(c.batches == 1);
+    CHECK(c.duplicates == 2);
+    CHECK(c.fault_services == 3);
+    CHECK(c.faults_resident == 0);
+    CHECK(on_device(w, 0) == pages(0, 64));  // the golden vector of four groups
+    CHECK(copied(w, migration_cause::gpu_fault) == 6);
+    CHECK(copied(w, migration_cause::prefetch) == 60 + 15 + 15);
+    CHECK(w.count(svm::event_kind::gpu_fault) == 8);
+  }
+
+  TEST_CASE("PLC-03 what is resident is judged before the first service of a batch") {
+    world w{by_pages(block_bytes)};
+    w.map(2 * block_bytes);
+    REQUIRE(fill(w, 1, false).size() == 6);
+    // The service of block 0 evicts what block 1 has of oldest; its page was there when the batch began.
+    REQUIRE(serve(w, {page_of(0, 0), page_of(1, 0)}) == errc::ok);
+    auto const c = service_of(w).counts();
+    CHECK(c.faults_resident == 1);
+    CHECK(c.refaults == 1);
+    CHECK(c.fault_services == 8);
+  }
+
+  TEST_CASE("PLC-04 a write needs more than the mapping that a read left, where the CPU may write") {
+    world w{by_pages()};
+    w.map(block_bytes, base, protection::read);
+    REQUIRE(serve(w, page_of(0, 0)) == errc::ok);
+    CHECK(serve(w, page_of(0, 0), access_kind::write) == errc::read_only);
+    CHECK(w.gpu_write(page_of(0, 0), 1) == errc::read_only);
+    REQUIRE(w.process.mprotect(base, {block_bytes}, protection::read_write) == sys::ok);
+    CHECK(w.gpu_write(page_of(0, 0), 1) == errc::ok);
+    CHECK(w.gpu_read(page_of(0, 0)) == 1);
+  }
+
+  TEST_CASE("PLC-04 an atomic access finds its page in the GPU's own memory") {
+    world w{by_pages()};
+    w.map(block_bytes);
+    REQUIRE(w.cpu_write(page_of(0, 7), 40) == sys::ok);
+    std::uint64_t old = 0;
+    CHECK(w.gpu_atomic_add(w.first(), 0, page_of(0, 7), 2, old) == errc::ok);
+    CHECK(old == 40);
+    CHECK(w.cpu_read(page_of(0, 7)) == 42);
+  }
+
+  TEST_CASE("PLC-05 a fault is refused by itself, and the others of its batch are served") {
+    world w{by_pages()};
+    w.map(block_bytes);
+    w.map(block_bytes, page_of(2, 0), protection::read);
+    std::vector<block_fault> batch{{.at = page_of(1, 0)},
+                                   {.at = page_of(2, 1), .want = access_kind::write},
+                                   {.at = page_of(2, 2)},
+                                   {.at = page_of(0, 0)},
+                                   {.at = cpu_va{svm::mock::user_end + page_bytes}}};
+    CHECK(service_of(w).serve(batch) == errc::no_vma);
+    std::array const said{errc::no_vma, errc::read_only, errc::ok, errc::ok, errc::outside_window};
+    for (std::size_t i = 0; i < batch.size(); ++i) CHECK(batch[i].error == said[i]);
+    CHECK(on_device(w, 0).test(0));
+    CHECK(on_device(w, 2).test(2));
+  }
+
+  TEST_CASE("PLC-05 each mapping of a block has its own window") {
+    world w{by_pages()};
+    w.map(5 * page_bytes);
+    w.map(block_bytes - 8 * page_bytes, page_of(0, 8), protection::read);
+    REQUIRE(serve(w, {page_of(0, 0), page_of(0, 20)}) == errc::ok);
+    CHECK(on_device(w, 0).contains(pages(0, 5)));
+    CHECK_FALSE(on_device(w, 0).meets(pages(5, 8)));
+    CHECK(on_device(w, 0).contains(pages(16, 32)));
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("PLC-06 what exceeds the memory is cut, and then mapped where it is") {
+    world w{by_pages(60 * page_bytes)};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    // All of four groups does not fit: the faulted pages alone move.
+    REQUIRE(serve(w, {page_of(0, 0), page_of(0, 16), page_of(0, 32), page_of(0, 48)}) == errc::ok);
+    CHECK(on_device(w, 0).count() == 4);
+    CHECK(service_of(w).counts().pages_prefetched == 0);
+    world small{by_pages(2 * page_bytes)};
+    small.map(block_bytes);
+    small.cpu_tag(base, block_bytes, 1);
+    REQUIRE(serve(small, {page_of(0, 0), page_of(0, 1), page_of(0, 2)}) == errc::ok);
+    CHECK(on_device(small, 0).none());
+    CHECK(mapped(small, 0) == pages(0, 3));
+    CHECK(service_of(small).counts().fault_services == 0);
+    CHECK(small.gpu_tags_until(base, 3 * page_bytes, 1) == 3 * page_bytes);
+  }
+
+  TEST_CASE("PLC-07 an eviction takes only what it moves, and a return is a refault") {
+    world w{by_pages(block_bytes + 16 * page_bytes)};
+    w.map(2 * block_bytes);
+    w.cpu_tag(base, 2 * block_bytes, 1);
+    REQUIRE(fill(w, 0, false).size() == 6);
+    REQUIRE(serve(w, page_of(1, 0)) == errc::ok);
+    CHECK(on_device(w, 0) == pages(0, 512));
+    REQUIRE(serve(w, page_of(1, 16)) == errc::ok);  // 16 pages of room go: those of the first service
+    CHECK(on_device(w, 0) == pages(16, 512));
+    CHECK(mapped(w, 0) == pages(16, 512));
+    CHECK(copied(w, migration_cause::eviction) == 16);
+    REQUIRE(serve(w, page_of(0, 3)) == errc::ok);
+    CHECK(service_of(w).counts().refaults == 1);
+    CHECK(w.gpu_tags_until(base, 2 * block_bytes, 1) == 2 * block_bytes);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("PLC-07 pages that the CPU took away are not evicted again, and their return is no refault") {
+    world w{by_pages(block_bytes)};
+    w.map(2 * block_bytes);
+    w.cpu_tag(base, 2 * block_bytes, 1);
+    REQUIRE(fill(w, 0, false).size() == 6);
+    CHECK(w.cpu_read(page_of(0, 3)) == 4);  // with the rest of its allocation
+    CHECK(on_device(w, 0) == pages(16, 512));
+    REQUIRE(serve(w, page_of(1, 0)) == errc::ok);
+    CHECK(copied(w, migration_cause::eviction) == 0);
+    CHECK(copied(w, migration_cause::cpu_fault) == 16);
+    REQUIRE(serve(w, page_of(0, 3)) == errc::ok);
+    CHECK(service_of(w).counts().refaults == 0);
+    CHECK(copied(w, migration_cause::eviction) != 0);
+  }
+
+  TEST_CASE("PLC-08 memory that cannot move is mapped as a driver of whole ranges does") {
+    world w{by_pages()};
+    w.map(block_bytes, base, protection::read_write, mapping_kind::file);
+    CHECK(serve(w, page_of(0, 5), access_kind::write) == errc::ok);
+    CHECK(on_device(w, 0).none());
+    CHECK(mapped(w, 0).test(5));
+    CHECK(service_of(w).counts().fault_services == 0);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("PLC-08 a prefetch by the program maps the range whole again, and a fault by pages ends that") {
+    world w{by_pages()};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(serve(w, page_of(0, 0)) == errc::ok);
+    REQUIRE(w.driver.prefetch(span(base, block_bytes), svm::prefetch_place::system) == errc::ok);
+    CHECK(on_device(w, 0).none());
+    CHECK(mapped(w, 0) == pages(0, 512));
+    CHECK(copied(w, migration_cause::explicit_migration) == 16);
+    CHECK(w.complaint() == "");
+    REQUIRE(serve(w, page_of(0, 0)) == errc::ok);
+    CHECK(mapped(w, 0) == pages(0, 16));
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("PLC-09 an unmap in the middle of a block leaves no page behind") {
+    world w{by_pages()};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(fill(w, 0, false).size() == 6);
+    REQUIRE(w.process.munmap(page_of(0, 100), {page_bytes}) == sys::ok);
+    CHECK(mapped(w, 0).none());
+    CHECK(serve(w, page_of(0, 100)) == errc::no_vma);
+    CHECK(w.device_pages(base, block_bytes) == 0);
+    CHECK(copied(w, migration_cause::collection) == 511);
+    REQUIRE(serve(w, page_of(0, 99)) == errc::ok);
+    CHECK(w.gpu_tags_until(base, 100 * page_bytes, 1) == 100 * page_bytes);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("PLC-10 without prefetch a fault moves what is missing of its range, for the sake of the fault") {
+    world w{by_pages(64 * MiB, [](auto& o) { o.placement->prefetch = prefetch_mode::off; })};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(serve(w, page_of(0, 3)) == errc::ok);
+    CHECK(on_device(w, 0) == pages(0, 512));
+    CHECK(copied(w, migration_cause::gpu_fault) == 512);
+    CHECK(w.cpu_read(page_of(0, 9)) == 10);
+    REQUIRE(serve(w, page_of(0, 9)) == errc::ok);
+    CHECK(service_of(w).counts().pages_prefetched == 0);
+    CHECK(service_of(w).counts().fault_services == 2);
+  }
+
+  TEST_CASE("PLC-10 prefetch until the memory is full ends with the service behind the first eviction") {
+    world w{by_pages(block_bytes, [](auto& o) { o.placement->prefetch = prefetch_mode::until_full; })};
+    w.map(2 * block_bytes);
+    w.cpu_tag(base, 2 * block_bytes, 1);
+    REQUIRE(fill(w, 0, false).size() == 6);
+    REQUIRE(serve(w, page_of(1, 0)) == errc::ok);
+    CHECK(on_device(w, 1) == pages(0, 16));
+    REQUIRE(serve(w, page_of(1, 16)) == errc::ok);
+    CHECK(on_device(w, 1) == pages(0, 17));
+  }
+
+  TEST_CASE("PLC-11 a copy says why it was made, for which batch and for whom, and when") {
+    world w{by_pages()};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    std::vector<svm::event> seen;
+    w.stats.listener = [&](svm::event const& e) {
+      if (e.kind == svm::event_kind::copied) seen.push_back(e);
+    };
+    w.clock.advance(svm::milliseconds(3));
+    std::vector<block_fault> batch{{.at = page_of(0, 0), .requester = 17}};
+    REQUIRE(service_of(w).serve(batch) == errc::ok);
+    batch[0].at = page_of(0, 16);
+    REQUIRE(service_of(w).serve(batch) == errc::ok);
+    w.stats.listener = nullptr;
+    REQUIRE(seen.size() == 4);
+    CHECK(seen[0].reason == svm::move_reason{migration_cause::gpu_fault, 1, 17});
+    CHECK(seen[1].reason == svm::move_reason{migration_cause::prefetch, 1, 17});
+    CHECK(seen[3].reason == svm::move_reason{migration_cause::prefetch, 2, 17});
+    CHECK(seen[1].bytes == byte_count{15 * page_bytes});
+    CHECK(seen[0].began.nanoseconds >= 3'000'000);
+    CHECK_FALSE(svm::is_before(seen[0].ended, seen[0].began));
+  }
+
+  TEST_CASE("PLC-12 pages of two GPUs in one block are each GPU's own") {
+    world w{by_pages(64 * MiB, [](auto& o) { o.gpus = 2; })};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(serve(w, page_of(0, 0), access_kind::write, 0) == errc::ok);
+    REQUIRE(serve(w, page_of(0, 16), access_kind::write, 1) == errc::ok);
+    CHECK(mapped(w, 0, 0) == pages(0, 16));
+    CHECK(mapped(w, 0, 1) == pages(16, 32));
+    REQUIRE(serve(w, page_of(0, 3), access_kind::write, 1) == errc::ok);
+    CHECK(mapped(w, 0, 0).none());
+    CHECK(mapped(w, 0, 1).contains(pages(0, 32)));
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("PLC-13 whatever fails at any step, nothing is left and the batch is served when it is repeated") {
+    using svm::mock::failure;
+    using repeat = svm::mock::failure_plan::repeat;
+    constexpr std::uint64_t part = 64 * page_bytes;  // of each block
+    for (failure const kind :
+         {failure::alloc, failure::ram, failure::dma_map, failure::copy, failure::populate, failure::notifier,
+          failure::lock, failure::page_table, failure::page_list, failure::device_map, failure::clear})
+      for (repeat const how : {repeat::once, repeat::from_then_on}) {
+        std::uint64_t nth = 0;
+        for (bool struck = true; struck && nth < 2000;) {
+          world w{by_pages(part)};
+          for (std::uint64_t b = 0; b < 3; ++b) {
+            w.map(part, page_of(b, 0));
+            w.cpu_tag(page_of(b, 0), part, 1);
+          }
+          while (on_device(w, 0) != pages(0, 64))
+            REQUIRE(serve(w, page_of(0, on_device(w, 0).next_absent(0))) == errc::ok);
+          std::vector const batch{page_of(0, 1), page_of(1, 0), page_of(1, 33), page_of(2, 5)};
+          std::uint64_t const before = w.failures.struck();
+          w.failures.arm(kind, ++nth, how);
+          static_cast<void>(serve(w, batch));
+          struck = w.failures.struck() != before;
+          w.failures.disarm();
+          INFO("failure " << static_cast<int>(kind) << " number " << nth);
+          CHECK(w.complaint() == "");
+          CHECK(serve(w, batch) == errc::ok);
+          for (std::uint64_t b = 0; b < 3; ++b) CHECK(w.gpu_tags_until(page_of(b, 0), part, 1) == part);
+          CHECK(w.complaint() == "");
+        }
+        CHECK(nth < 2000);
+      }
+  }
+}
