@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace svmsh {
 
@@ -17,11 +19,12 @@ struct trace_access {
   std::uint64_t address = 0;
   std::uint32_t size = 0;
   access_kind kind = access_kind::load;
+  std::optional<std::uint32_t> warp{};  ///< whose access it is, where the trace says so
 };
 
 /// Reads a memory trace as `valgrind --tool=lackey --trace-mem=yes` writes it.
 ///
-/// A line is of the trace when it begins with `I  `, ` L `, ` S ` or ` M ` (or ends within these three characters,
+/// A data access may name its warp: ` L ADDR,SIZE # WARP`. A line is of the trace when it begins with `I  `, ` L `, ` S ` or ` M ` (or ends within these three characters,
 /// behind the letter); others are skipped, whatever they hold. Memory used does not depend on the length of a line.
 class lackey_reader {
  public:
@@ -31,6 +34,7 @@ class lackey_reader {
 
   enum class status {
     access,
+    kernel,  ///< a line that begins `== kernel`: what follows waits for what came before
     end,
     malformed,  ///< the line at `line_number()`; `error()` says why
     failed,     ///< the file cannot be read; `error()` says why
@@ -44,8 +48,17 @@ class lackey_reader {
   lackey_reader(lackey_reader const&) = delete;
   lackey_reader& operator=(lackey_reader const&) = delete;
 
-  /// The next data access; instruction lines are checked and skipped. To be called no more after anything but `access`.
+  /// The next data access; instruction lines are checked and skipped. To be called no more after anything but `access`
+  /// and `kernel`.
   [[nodiscard]] status next(trace_access& out);
+  /// From now on `next` stops at the beginning of kernels too.
+  void tell_kernels() { tells_kernels_ = true; }
+
+  /// The number of blocks of 2 MiB that the trace says it touches, in a line `== footprint BLOCKS` before the first line
+  /// of the trace, which is the next one now.
+  ///
+  /// \pre `next` was not called yet
+  [[nodiscard]] std::optional<std::uint64_t> read_footprint();
 
   /// Lines begun so far, and so the number of the line that `next` spoke of.
   [[nodiscard]] std::uint64_t line_number() const { return line_; }
@@ -57,7 +70,9 @@ class lackey_reader {
 
   [[nodiscard]] bool fill();
   [[nodiscard]] bool skip_line();
+  [[nodiscard]] bool is_of_trace() const;
   [[nodiscard]] bool is_cut_off_tag() const;
+  [[nodiscard]] std::string_view line_piece() const;
   [[nodiscard]] status refuse_line();
 
   std::string path_;
@@ -68,6 +83,7 @@ class lackey_reader {
   char const* at_;
   char const* end_;
   bool ended_ = false;
+  bool tells_kernels_ = false;
   std::uint64_t line_ = 0;
   std::string error_;
 };

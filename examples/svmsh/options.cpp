@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include "options.hpp"
 
+#include "placement_keys.hpp"
+
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -81,6 +83,12 @@ error set_page(setting const& s, std::uint64_t& to) {
   return {};
 }
 
+template <wrong_value (*Set)(machine_options&, std::string_view)>
+error set_placement(machine_options& to, setting const& s) {
+  if (wrong_value const wrong = Set(to, s.value)) return refusal(s, *wrong);
+  return {};
+}
+
 struct key {
   std::string_view name;
   error (*set)(machine_options&, setting const&);
@@ -99,7 +107,9 @@ constexpr key keys[] = {
     {"readonly", [](machine_options& o, setting const& s) { return set_switch(s, o.readonly); }},
     {"split", [](machine_options& o, setting const& s) { return set_switch(s, o.split); }},
     {"gc", [](machine_options& o, setting const& s) { return set_switch(s, o.gc_auto, "auto", "manual"); }},
-    {"evict", [](machine_options& o, setting const& s) { return set_switch(s, o.evict_touched, "touched", "oldest"); }},
+    {"evict", set_placement<set_evict>},
+    {"prefetch", set_placement<set_prefetch>},
+    {"thrash", set_placement<set_thrash>},
     {"thp", [](machine_options& o, setting const& s) { return set_switch(s, o.thp); }},
     {"page", [](machine_options& o, setting const& s) { return set_page(s, o.page); }},
     {"faults", [](machine_options& o, setting const& s) { return set_switch(s, o.faults); }},
@@ -131,6 +141,13 @@ std::optional<bad_input> assign(machine_options& to, std::string_view word) {
   std::string known;
   for (key const& k : keys) known += (known.empty() ? "" : ", ") + std::string(k.name);
   return bad_input{"there is no machine option " + quoted(name) + ", expected one of " + known};
+}
+
+std::vector<std::uint64_t> chunk_sizes(machine_options const& options) {
+  if (!options.chunks.empty()) return options.chunks;
+  std::vector<std::uint64_t> chunks = {2ull << 20, 64ull << 10};
+  if (options.page != chunks.back()) chunks.push_back(options.page);
+  return chunks;
 }
 
 std::optional<bad_input> check(machine_options const& all) {

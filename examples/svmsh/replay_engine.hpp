@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "faults64.hpp"
 #include "lackey.hpp"
 #include "replay_history.hpp"
 #include "replay_timeline.hpp"
@@ -10,17 +11,33 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 namespace svmsh {
 
-/// Who makes the data accesses of a replay.
+/// What the input of a replay is.
+enum class trace_format : std::uint8_t {
+  automatic,  ///< by the file's name
+  lackey,
+  faults64,
+};
+
+/// Who makes the data accesses of a replay, and how their faults are served.
 struct replay_options {
+  static constexpr std::uint64_t most_batch = 4096;
+
   bool prefill = true;
   bool start_on_cpu = false;
   std::uint64_t turns = 0;  ///< accesses until the other one goes on; 0: never
+  trace_format format = trace_format::automatic;
+  std::uint64_t batch = 1;                          ///< faults that are served together
+  std::uint32_t warps = 1;                          ///< over which accesses without a name are dealt
+  std::optional<std::uint64_t> capacity_percent{};  ///< device memory, of the blocks that the trace touches
+  bool tells_placement = false;                     ///< the report says what placement did
+  bool ram_given = false;
 };
 
 struct replay_counts {
@@ -60,11 +77,16 @@ class replay_engine {
 
   /// Serves the accesses of `input` until there are no more; says how it ended.
   [[nodiscard]] virtual lackey_reader::status serve(lackey_reader& input) = 0;
+  [[nodiscard]] virtual faults64_reader::status serve(faults64_reader& input) = 0;
   /// To be called behind the last access, while the machine is still whole.
   virtual void finish() = 0;
 
   [[nodiscard]] virtual replay_counts const& done() const = 0;
   [[nodiscard]] virtual std::vector<stat_line> statistics() = 0;
+  /// What placement did; empty where whole ranges move.
+  [[nodiscard]] virtual std::vector<stat_line> placement() = 0;
+  /// How many blocks of 2 MiB were touched.
+  [[nodiscard]] virtual std::uint64_t blocks() const = 0;
   /// Tears the machine down and returns a line for each leak and each rule that was broken.
   [[nodiscard]] virtual std::vector<std::string> audit() = 0;
 };

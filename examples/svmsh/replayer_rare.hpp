@@ -21,7 +21,9 @@ replayer<PageBytes>::replayer(machine& computer, replay_options const& options, 
       complain_(std::move(complain)),
       record_(record),
       on_cpu_(options.start_on_cpu),
-      left_of_turn_(options.turns == 0 ? UINT64_MAX : options.turns) {
+      left_of_turn_(options.turns == 0 ? UINT64_MAX : options.turns),
+      ticks_(task_.views[gpu]->blocks.has_value()),
+      batch_(options.batch > 1 ? std::make_unique<batch_of_faults>(faults_of_gpu_) : nullptr) {
   if (!record_.wanted()) return;
   constexpr std::size_t most_events = 8192;
   events_.reserve(most_events);
@@ -49,10 +51,10 @@ auto replayer<PageBytes>::touch(trace_access const& whole, svm::access_kind want
   std::unique_ptr<page_copy>& copy = home->pages[number % block_pages];
   if (!copy) {
     copy = std::make_unique<page_copy>();
-    if (number % block_pages < home->filled)
-      fill_pattern(copy->bytes, number);
-    else
-      copy->bytes.fill(std::byte{});
+    if (number % block_pages < home->filled) {
+      static_cast<void>(copy->writable());
+      fill_pattern(*copy->own, number);
+    }
     copy->track = track_of(number);
     ++counts_.distinct_pages;
   }
@@ -127,9 +129,25 @@ void replayer<PageBytes>::pause() {
 
 template <std::size_t PageBytes>
 void replayer<PageBytes>::look_after_faults(std::uint64_t address) {
+  if (record_.wanted()) record_incidents(address / page_bytes);
+  check_after_faults();
+}
+/// The same for a batch, each fault of which is marked at its own page.
+template <std::size_t PageBytes>
+void replayer<PageBytes>::look_after_faults(std::span<svm::block_fault const> served) {
+  if (record_.wanted()) {
+    set_time(counts_.accesses() - 1);
+    for (svm::block_fault const& f : served)
+      record(incident::gpu_fault, 1, f.at.value / page_bytes, track_of(f.at.value / page_bytes));
+    gpu_faults_recorded_ = computer_.stats.count(svm::event_kind::gpu_fault);
+    record_incidents(served.front().at.value / page_bytes);
+  }
+  check_after_faults();
+}
+template <std::size_t PageBytes>
+void replayer<PageBytes>::check_after_faults() {
   std::uint64_t const count = fault_count();
   faults_since_check_ += count - std::exchange(faults_seen_, count);
-  if (record_.wanted()) record_incidents(address / page_bytes);
   computer_.check_touched(svm::mock::moment::returned);
   tell_broken_rules();
   // A fault costs more than a look at a page, so that checks stay a small part of the run.
@@ -266,6 +284,8 @@ void replayer<PageBytes>::tell_wrong_load(std::uint64_t address, std::byte const
 
 template <std::size_t PageBytes>
 void replayer<PageBytes>::finish() {
+  drain();
+  serve_faults();
   check_rules();
   set_time(counts_.accesses());
   sample_use();

@@ -15,6 +15,7 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/device.hpp>
 #include <svm/concepts/mm.hpp>
+#include <svm/mock/gpu/access_notices.hpp>
 #include <svm/mock/gpu/iommu.hpp>
 #include <svm/mock/cpu/physical_memory.hpp>
 #include <svm/mock/machine/steps.hpp>
@@ -139,6 +140,9 @@ class gpu {
     return access_memory(a, access_kind::atomic, sizeof value, waits,
                          [&](std::byte* to) { old = add_to_word(to, value); });
   }
+
+  /// Who counts its accesses to memory that is elsewhere, or null; set it before other threads start.
+  access_notices* notices = nullptr;
 
   /// Which GPU of the machine it is.
   [[nodiscard]] unsigned index() const { return iommu_.gpu(); }
@@ -345,6 +349,7 @@ class gpu {
   [[nodiscard]] bool move_through(entry const& e, cpu_va a, access_kind want, std::size_t size, Move&& move) {
     page_content<PageBytes>* const content = translate(e, want);
     if (content == nullptr) return false;
+    if (notices != nullptr && e.path != interconnect::local) notices->count(a);
     std::size_t const offset = a.value % PageBytes;
     move(want == access_kind::read ? content->bytes() + offset : content->writable(offset, size));
     return true;

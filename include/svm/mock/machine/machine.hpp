@@ -329,7 +329,19 @@ class machine : public machine_base<Lock, PageBytes> {
       if (i > 1) lets_others_go<Lock>("retry of an access");
       if (frames.links().is_unplugged(static_cast<unsigned>(n))) return errc::device_gone;
       if (access_memory(v.device, nullptr)) return errc::ok;
-      if (errc const e = v.driver.fault(a, want); e != errc::ok) return e;
+      if (errc const e = serve_fault(v, a, want); e != errc::ok) return e;
+    }
+    return errc::busy;
+  }
+  /// One fault; while it is throttled nobody else runs, so that the clock moves to the end of the throttle.
+  [[nodiscard]] errc serve_fault(view& v, cpu_va a, access_kind want) {
+    constexpr int tries = 1024;
+    if (!v.blocks) return v.driver.fault(a, want);
+    for (int i = 0; i < tries; ++i) {
+      block_fault f{.at = a, .want = want};
+      errc const e = v.blocks->serve({&f, 1});
+      if (!f.is_throttled) return e;
+      clock.wait_until(f.wait_until);
     }
     return errc::busy;
   }
