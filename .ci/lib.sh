@@ -4,6 +4,8 @@
 #
 # Steps, their logs and their sum. Sourced by .ci/run and .ci/long, which set `root`.
 
+# shellcheck disable=SC2034,SC2154  # what is set here is used there, and the other way round
+
 export DEBIAN_FRONTEND=noninteractive PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 export ASAN_OPTIONS=allocator_may_return_null=1:halt_on_error=1:detect_leaks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1

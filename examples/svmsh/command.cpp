@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: MIT
 #include "command.hpp"
 
+#include "command_forms.hpp"
 #include "line_parser.hpp"
 #include "options.hpp"
 #include "parsers.hpp"
+#include "suggest.hpp"
 
 #include <array>
 #include <cstddef>
@@ -12,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace svmsh {
 
@@ -155,33 +158,34 @@ struct access_verb {
 };
 
 constexpr access_verb access_verbs[] = {
-    {"read", "cpu|gpuN read ADDR [= VALUE]", true, parse_read},
-    {"write", "cpu|gpuN write ADDR VALUE", true,
+    {"read", form_of("cpu|gpuN read"), true, parse_read},
+    {"write", form_of("cpu|gpuN write"), true,
      [](line_parser& p, agent by) -> action {
        return write_command{.by = by, .address = p.address("ADDR"), .value = p.number("VALUE")};
      }},
-    {"fill", "cpu|gpuN fill ADDR SIZE VALUE", true,
+    {"fill", form_of("cpu|gpuN fill"), true,
      [](line_parser& p, agent by) -> action {
        return fill_command{
            .by = by, .address = p.address("ADDR"), .size = p.number("SIZE"), .value = p.number("VALUE")};
      }},
-    {"check", "cpu|gpuN check ADDR SIZE VALUE", true,
+    {"check", form_of("cpu|gpuN check"), true,
      [](line_parser& p, agent by) -> action {
        return check_command{
            .by = by, .address = p.address("ADDR"), .size = p.number("SIZE"), .value = p.number("VALUE")};
      }},
-    {"atomic_add", "gpuN atomic_add ADDR VALUE", false,
+    {"atomic_add", form_of("gpuN atomic_add"), false,
      [](line_parser& p, agent by) -> action {
        return atomic_add_command{.by = by, .address = p.address("ADDR"), .value = p.number("VALUE")};
      }},
-    {"prefetch", "gpuN prefetch ADDR SIZE [ram|vram]", false, parse_prefetch},
-    {"evict", "gpuN evict ADDR|all", false, parse_evict},
-    {"advise", "gpuN advise ADDR SIZE, on a machine with faults=off", false,
+    {"prefetch", form_of("gpuN prefetch"), false, parse_prefetch},
+    {"evict", form_of("gpuN evict"), false, parse_evict},
+    {"advise", form_of("gpuN advise"), false,
      [](line_parser& p, agent by) -> action {
        return advise_command{.by = by, .address = p.address("ADDR"), .size = p.number("SIZE")};
      },
      true},
-    {"reset", "gpuN reset", false, [](line_parser&, agent by) -> action { return reset_command{.gpu = *by.gpu}; }},
+    {"reset", form_of("gpuN reset"), false,
+     [](line_parser&, agent by) -> action { return reset_command{.gpu = *by.gpu}; }},
 };
 
 action parse_access(line_parser& p, parse_context const& context, agent by) {
@@ -195,7 +199,10 @@ action parse_access(line_parser& p, parse_context const& context, agent by) {
     if (v.of_queues && context.faults) p.fail("this machine has faults=on, and " + quoted(verb) + " is for queues");
     return v.parse(p, by);
   }
-  p.fail((cpu ? "cpu has no " : "a GPU has no ") + quoted(verb));
+  std::vector<std::string_view> known;
+  for (access_verb const& v : access_verbs)
+    if (v.of_cpu || !cpu) known.push_back(v.word);
+  p.fail((cpu ? "cpu has no " : "a GPU has no ") + quoted(verb) + did_you_mean(verb, known));
   return gc_command{};
 }
 
@@ -213,18 +220,18 @@ struct verb {
 };
 
 constexpr verb verbs[] = {
-    {"machine", "machine KEY=VALUE ...", false, parse_machine},
-    {"mmap", "mmap NAME SIZE [r|rw|none] [anon|file|shared|hugetlb] [at=ADDR]", true, parse_mmap},
-    {"munmap", "munmap ADDR SIZE", true, parse_munmap},
-    {"mprotect", "mprotect ADDR SIZE r|rw|none", true, parse_mprotect},
-    {"mremap", "mremap ADDR OLD_SIZE NEW_SIZE [dontunmap] [to=ADDR]", true, parse_mremap},
-    {"madvise", "madvise ADDR SIZE dontneed|hugepage|nohugepage", true, parse_madvise},
-    {"fork", "fork CHILD", true, parse_fork},
-    {"exit", "exit CHILD", true, parse_exit},
-    {"gc", "gc", true, [](line_parser&, parse_context const&) -> action { return gc_command{}; }},
-    {"tick", "tick MS", true,
+    {"machine", form_of("machine"), false, parse_machine},
+    {"mmap", form_of("mmap"), true, parse_mmap},
+    {"munmap", form_of("munmap"), true, parse_munmap},
+    {"mprotect", form_of("mprotect"), true, parse_mprotect},
+    {"mremap", form_of("mremap"), true, parse_mremap},
+    {"madvise", form_of("madvise"), true, parse_madvise},
+    {"fork", form_of("fork"), true, parse_fork},
+    {"exit", form_of("exit"), true, parse_exit},
+    {"gc", form_of("gc"), true, [](line_parser&, parse_context const&) -> action { return gc_command{}; }},
+    {"tick", form_of("tick"), true,
      [](line_parser& p, parse_context const&) -> action { return tick_command{.ms = p.number("MS")}; }},
-    {"fail", "fail alloc|ram|dma_map|copy|populate|notifier NTH", true, parse_fail},
+    {"fail", form_of("fail"), true, parse_fail},
     {"show", "show ranges|notifiers|vmas|stats [all]|pages ADDR SIZE", false,
      [](line_parser& p, parse_context const&) { return parse_show(p); }},
     {"expect", "expect [gpuN] ranges|range|no range|notifiers|pages|stat ...", false,
@@ -245,7 +252,10 @@ action parse_verb(line_parser& p, parse_context const& context, process_id whose
     p.set_form(v.form);
     return v.parse(p, context);
   }
-  p.fail("there is no command " + quoted(word) + ", expected one of those of svmsh run --help");
+  std::vector<std::string_view> known = {"cpu", "gpu"};
+  for (verb const& v : verbs) known.push_back(v.word);
+  std::string const hint = did_you_mean(word, known);
+  p.fail("there is no command " + quoted(word) + (hint.empty() ? ", expected one of svmsh help run" : hint));
   return gc_command{};
 }
 

@@ -21,12 +21,29 @@ std::string on_one_line(std::string_view text) {
   return line;
 }
 
+std::string duration_text(double seconds) {
+  auto const whole = static_cast<std::uint64_t>(seconds + 0.5);
+  constexpr std::uint64_t minute = 60;
+  if (whole < minute) return std::to_string(whole) + " s";
+  return std::to_string(whole / minute) + " min " + std::to_string(whole % minute) + " s";
+}
+
 }  // namespace
+
+std::string progress_text(std::uint64_t lines, std::optional<double> share, double seconds) {
+  std::string text;
+  if (share) text += std::to_string(static_cast<int>(*share * 100)) + " %, ";
+  text += std::to_string(lines) + " lines";
+  constexpr double least_share = 0.01;  // below it nobody can say how long the rest takes
+  if (share && *share >= least_share) text += ", " + duration_text(seconds * (1 - *share) / *share) + " left";
+  return text;
+}
 
 console::console(std::string_view source)
     : source_(on_one_line(source)),
-      terminal_(isatty(STDERR_FILENO) == 1),
-      next_progress_(clock::now() + std::chrono::seconds(1)) {}
+      answers_(STDOUT_FILENO),
+      messages_(STDERR_FILENO),
+      terminal_(is_terminal(STDERR_FILENO)) {}
 
 console::~console() {
   flush();
@@ -34,7 +51,8 @@ console::~console() {
 }
 
 void console::print(std::string_view line) {
-  pending_ += line;
+  if (muted_) return;
+  pending_ += line.starts_with("error: ") ? answers_.bad(line) : std::string(line);
   pending_ += '\n';
   if (pending_.size() >= block) flush();
 }
@@ -51,25 +69,27 @@ void console::flush() {
 
 void console::complain(std::uint64_t line, std::string_view text) {
   flush();
-  write_error(source_ + ":" + std::to_string(line) + ": " + on_one_line(text) + "\n");
+  write_error(messages_.title(source_ + ":" + std::to_string(line) + ":") + " " + on_one_line(text) + "\n");
 }
 
 void console::complain(std::string_view text) {
   flush();
-  write_error(source_ + ": " + on_one_line(text) + "\n");
+  write_error(messages_.title(source_ + ":") + " " + on_one_line(text) + "\n");
 }
 
 void console::say(std::string_view text) {
   flush();
-  write_error("svmsh: " + on_one_line(text) + "\n");
+  write_error(messages_.title("svmsh:") + " " + on_one_line(text) + "\n");
 }
 
-void console::progress(std::uint64_t lines) {
+void console::progress(std::uint64_t lines, std::optional<double> share) {
   if (!terminal_) return;
   clock::time_point const now = clock::now();
   if (now < next_progress_) return;
   next_progress_ = now + std::chrono::milliseconds(200);
-  std::string const text = "\rsvmsh: " + std::to_string(lines) + " lines";
+  std::chrono::duration<double> const gone = now - begun_;
+  std::string text = "\rsvmsh: " + progress_text(lines, share, gone.count());
+  text += is_smart_terminal(STDERR_FILENO) ? "\033[K" : "   ";
   std::fwrite(text.data(), 1, text.size(), stderr);
   progress_shown_ = true;
 }

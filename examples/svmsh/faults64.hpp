@@ -38,6 +38,8 @@ class faults64_reader {
 
   /// Where in the file the entry begins that `next` spoke of; its end at the end.
   [[nodiscard]] std::uint64_t offset() const { return offset_; }
+  /// Bytes of the file that were read so far, for progress.
+  [[nodiscard]] std::uint64_t bytes_read() const { return next_offset_ + (end_ - at_); }
   /// Entries that came out.
   [[nodiscard]] std::uint64_t entries() const { return entries_; }
   [[nodiscard]] std::string const& error() const { return error_; }

@@ -2,109 +2,129 @@
 // SPDX-License-Identifier: MIT
 #include "help.hpp"
 
+#include <algorithm>
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
 namespace svmsh {
 
-char const main_help[] = R"(svmsh - a shell for a simulated machine with a GPU that shares the CPU's memory
+namespace {
 
-usage: svmsh run [FILE|-] [KEY=VALUE...]      run a scenario: commands, one a line
-       svmsh replay [FILE|-] [KEY=VALUE...]   replay a memory trace of a real program
-       svmsh vm_bind [FILE|-] [KEY=VALUE...]  GPU VA requests in, split and merge operations out
-       svmsh VERB --help                      the commands and options of a verb
-       svmsh --help | --version
+/// The words of `text`, in lines of at most `width`.
+std::vector<std::string> wrap(std::string_view text, std::size_t width) {
+  std::vector<std::string> lines;
+  std::string line;
+  while (!text.empty()) {
+    std::string_view const word = text.substr(0, text.find(' '));
+    if (!line.empty() && line.size() + 1 + word.size() > width) {
+      lines.push_back(line);
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + std::string(word);
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+  }
+  if (!line.empty()) lines.push_back(line);
+  return lines;
+}
 
-FILE is - for standard input, which is the default.
+std::string paragraph(std::string_view text) {
+  std::string out;
+  for (std::string const& line : wrap(text, help_width)) out += line + "\n";
+  return out;
+}
 
-exit status:
-  0   all expectations held and the closing audit is clean
-  1   otherwise
-  2   a line that cannot be understood, or a wrong command line
-)";
+std::string pad(std::size_t width, std::size_t used) {
+  return std::string(used < width ? width - used : 0, ' ');
+}
 
-char const run_help[] = R"(usage: svmsh run [FILE|-] [KEY=VALUE...]
+/// Rows below a title: the form, what it usually is, and the text behind it, or below it where the form is long.
+std::string section(std::string_view title, std::vector<manual_row> const& rows, palette const& colours) {
+  constexpr std::size_t widest_form = 30;
+  std::size_t form_width = 0, usual_width = 0;
+  for (manual_row const& row : rows) {
+    if (row.form.size() <= widest_form) form_width = std::max(form_width, row.form.size());
+    usual_width = std::max(usual_width, row.usual.size());
+  }
+  std::size_t const usual_column = 2 + form_width + 2;
+  std::size_t const text_column = usual_column + (usual_width == 0 ? 0 : std::max(usual_width, std::size_t{7}) + 2);
+  std::string out = colours.title(std::string(title) + ":");
+  if (usual_width != 0) out += pad(usual_column, title.size() + 1) + colours.faint("default");
+  out += "\n";
+  for (manual_row const& row : rows) {
+    out += "  " + colours.typed(row.form);
+    std::size_t used = 2 + row.form.size();
+    if (used + 2 > usual_column && !(row.text.empty() && row.usual.empty())) out += "\n", used = 0;
+    if (row.text.empty() && row.usual.empty()) {
+      out += "\n";
+      continue;
+    }
+    std::string const gap = pad(usual_column, used);
+    out += row.usual.empty() ? gap : gap + std::string(row.usual);
+    used = usual_column + row.usual.size();
+    for (std::string const& line : wrap(row.text, help_width - text_column)) {
+      out += pad(text_column, used) + line + "\n";
+      used = 0;
+    }
+  }
+  return out;
+}
 
-Runs a scenario: commands, one a line, in order. # starts a comment.
+}  // namespace
 
-memory:
-  mmap NAME SIZE [r|rw|none] [anon|file|shared|hugetlb] [at=ADDR]
-  munmap ADDR SIZE
-  mprotect ADDR SIZE r|rw|none
-  mremap ADDR OLD_SIZE NEW_SIZE [dontunmap] [to=ADDR]
-  madvise ADDR SIZE dontneed|hugepage|nohugepage
-processes:
-  fork CHILD                     a copy of the process; pages are copied on write
-  exit CHILD
-  @CHILD COMMAND ...             of that process; without it, of the first one
-access (AGENT is cpu, gpu0, gpu1, ...; gpu is gpu0):
-  AGENT read ADDR [= VALUE]      a 64-bit word: compare it, or print it
-  AGENT write ADDR VALUE
-  AGENT fill ADDR SIZE VALUE     word i gets VALUE + i
-  AGENT check ADDR SIZE VALUE    word i must be VALUE + i
-device:
-  gpuN atomic_add ADDR VALUE     needs device memory, which the CPU has to wait for
-  gpuN prefetch ADDR SIZE [ram|vram]
-  gpuN evict ADDR|all            back to system memory, as under memory pressure
-  gpuN advise ADDR SIZE          faults=off: keep it mapped for the GPU's queues
-  gpuN reset                     its mappings and its memory are lost
-  gc                             run the garbage collector
-  tick MS                        advance the virtual clock
-  fail alloc|ram|dma_map|copy|populate|notifier NTH
-looking:
-  show ranges|notifiers|vmas|stats [all]|pages ADDR SIZE
-  expect [gpuN] ranges N
-  expect range ADDR START SIZE vram|ram|mixed|none
-  expect no range ADDR
-  expect notifiers N
-  expect pages ADDR SIZE none|ram|vramN
-  expect stat NAME ==|!=|<|<=|>|>= VALUE
-first command only:
-  machine KEY=VALUE ...
+std::string section_text(manual_section const& s, palette const& colours) {
+  return section(s.title, s.rows, colours);
+}
 
-Ranges and notifiers are expected of gpu0, where no gpuN is said.
-Any command but machine, show and expect may end in -> ERRNO: it has to fail so.
-Numbers are decimal or 0x-hex, with an optional K, M, G or T; an address is a
-number, a name that mmap has bound, or either plus or minus a number: A+64K.
+std::string main_help(palette const& colours) {
+  std::vector<manual_row> verbs;
+  for (verb_manual const& v : all_verbs()) verbs.push_back({v.name, v.summary});
+  verbs.push_back({"help [VERB]", "the commands and options of a verb"});
+  std::vector<manual_row> const options(general_options().begin(), general_options().end());
+  std::vector<manual_row> const environment(environment_rows().begin(), environment_rows().end());
+  return paragraph("svmsh - " + std::string(program_summary)) + "\n" + colours.title("usage:") +
+         " svmsh VERB [FILE|-] [KEY=VALUE...]\n\n" + section("verbs", verbs, colours) + "\n" +
+         section("options", options, colours) + "\n" + section("environment", environment, colours) +
+         "\nFILE is - for standard input, which is the default.\n";
+}
 
-machine options:      default
-  ram=SIZE            1G         system memory
-  vram=SIZE           256M       device memory of each GPU
-  gpus=NUMBER         1          GPUs: gpu0, gpu1, ...
-  chunks=SIZE,...     2M,64K,4K  sizes of ranges, descending, down to a page
-  notifier=SIZE       512M       size of a notifier
-  check_pages=SIZE    64K        no range up to this size with absent pages; 0: off
-  migrate=MODE        on         what a GPU fault does: on, off, only
-  timeslice=MS        0          how long migrated memory stays before the CPU gets it
-  readonly=on|off     off        the GPU may not write
-  split=on|off        off        a partial unmap splits the range and keeps the rest
-  gc=auto|manual      auto       collect after every command, or on demand
-  evict=ORDER         oldest     what makes room: oldest made, or touched longest ago
-  thp=on|off          off        whole 2M of anonymous memory at once
-  page=SIZE           4K         page size: 4K, 16K, 64K
-  faults=on|off       on         off: queues stop until advised or prefetched memory
-                                 is mapped again; they may reach nothing else
-  vm_start=ADDR       0          the span of addresses that the GPU manages
-  vm_size=SIZE        128T
-  seed=NUMBER         1          of every random choice
+std::string verb_help(verb_manual const& verb, palette const& colours) {
+  std::string const begin = "usage: svmsh " + std::string(verb.name) + " ";
+  std::string out = colours.title("usage:") + begin.substr(6);
+  std::size_t column = begin.size();
+  bool first = true;
+  for (std::string_view rest = verb.usage; !rest.empty(); first = false) {
+    // A line is broken only between what is in brackets.
+    std::size_t const between = rest.find("] [");
+    std::string_view const part = between == std::string_view::npos ? rest : rest.substr(0, between + 1);
+    if (column + 1 + part.size() > help_width) {
+      out += "\n" + std::string(begin.size(), ' ');
+      column = begin.size();
+    } else if (!first) {
+      out += " ";
+      ++column;
+    }
+    out += part;
+    column += part.size();
+    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+  }
+  out += "\n\n" + paragraph(verb.text);
+  for (manual_section const& s : verb.sections) out += "\n" + section_text(s, colours);
+  if (!verb.notes.empty()) out += "\n" + paragraph(verb.notes);
+  out += "\n" + section("exit status", verb.statuses, colours);
+  if (!verb.examples.empty()) out += "\n" + section("examples", verb.examples, colours);
+  return out;
+}
 
-exit status: 0 all expectations held and the closing audit is clean, 1 otherwise,
-2 a line that cannot be understood or a wrong command line.
-)";
-
-char const replay_help[] = R"(usage: svmsh replay [FILE|-] [KEY=VALUE...] [--map FILE.svg] [--timeline FILE.json]
-
-Replays a memory trace, as written by valgrind --tool=lackey --trace-mem=yes, on
-the simulated machine, compares every load with what the program stored, and
-prints what the trace cost: faults, migrations, bytes moved.
-
-  agent=gpu|cpu       gpu        who makes the data accesses
-  turns=N                        in turns of N accesses each, GPU first
-  prefill=on|off      on         the CPU fills memory before its first access
-  --map FILE.svg                 draw the address space over the trace's time
-  --timeline FILE.json           what happened when, as trace events for a viewer
-
-The machine options are those of svmsh run --help.
-
-exit status: 0 every load was right and the closing audit is clean, 1 otherwise,
-2 a line that cannot be understood, no access at all or a wrong command line.
-)";
+std::string command_help(std::string_view word, palette const& colours) {
+  std::string out;
+  for (manual_section s : scenario_commands()) {
+    std::erase_if(s.rows, [word](manual_row const& row) { return row.form.find(word) == std::string_view::npos; });
+    if (!s.rows.empty()) out += section_text(s, colours);
+  }
+  if (out.empty()) return "there is no command with that word; help alone has them all";
+  out.pop_back();
+  return out;
+}
 
 }  // namespace svmsh

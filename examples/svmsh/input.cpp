@@ -3,6 +3,7 @@
 #include "input.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,19 @@
 #include <cstring>
 
 namespace svmsh {
+
+input_length::input_length(char const* path) {
+  struct stat about {};
+  bool const is_input = std::string_view(path) == "-";
+  if ((is_input ? fstat(STDIN_FILENO, &about) : stat(path, &about)) != 0 || !S_ISREG(about.st_mode)) return;
+  off_t const begin = is_input ? lseek(STDIN_FILENO, 0, SEEK_CUR) : 0;
+  if (begin >= 0 && about.st_size > begin) bytes_ = static_cast<std::uint64_t>(about.st_size - begin);
+}
+
+std::optional<double> input_length::share(std::uint64_t bytes) const {
+  if (bytes_ == 0) return std::nullopt;
+  return static_cast<double>(std::min(bytes, bytes_)) / static_cast<double>(bytes_);
+}
 
 line_reader::line_reader(char const* path)
     : path_(path),
@@ -60,6 +74,7 @@ line_reader::status line_reader::fill() {
   }
   used_ = 0;
   filled_ = static_cast<std::size_t>(got);
+  bytes_read_ += filled_;
   at_end_ = got == 0;
   return status::line;
 }

@@ -5,10 +5,24 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace svmsh {
+
+/// How long an input is, where that can be known: a file, also as standard input.
+class input_length {
+ public:
+  /// `path` is as on the command line; `-` is standard input, from where it is now.
+  explicit input_length(char const* path);
+
+  /// Which part of the input so many bytes are.
+  [[nodiscard]] std::optional<double> share(std::uint64_t bytes) const;
+
+ private:
+  std::uint64_t bytes_ = 0;  // 0: nobody knows
+};
 
 /// Reads the lines of a file or of standard input, one at a time.
 class line_reader {
@@ -41,6 +55,7 @@ class line_reader {
   std::uint64_t line_number() const { return number_; }
   /// What is wrong with the file, after `failed`.
   std::string const& error() const { return error_; }
+  std::uint64_t bytes_read() const { return bytes_read_; }
 
  private:
   void start_line();
@@ -61,6 +76,7 @@ class line_reader {
   bool at_end_ = false;
   bool any_byte_ = false;  // of the current line, comment included
   std::uint64_t number_ = 0;
+  std::uint64_t bytes_read_ = 0;
   std::string error_;
 };
 

@@ -164,6 +164,7 @@ bool lackey_reader::fill() {
     }
     ended_ = got == 0;
     left += static_cast<std::size_t>(got);
+    bytes_read_ += static_cast<std::uint64_t>(got);
   }
   at_ = buffer_.get();
   end_ = at_ + left;

@@ -63,6 +63,7 @@ class lackey_reader {
   /// Lines begun so far, and so the number of the line that `next` spoke of.
   [[nodiscard]] std::uint64_t line_number() const { return line_; }
   [[nodiscard]] std::string const& error() const { return error_; }
+  [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
 
  private:
   /// What must be in the buffer before a line is judged: more than the longest line that is well-formed.
@@ -85,6 +86,7 @@ class lackey_reader {
   bool ended_ = false;
   bool tells_kernels_ = false;
   std::uint64_t line_ = 0;
+  std::uint64_t bytes_read_ = 0;
   std::string error_;
 };
 

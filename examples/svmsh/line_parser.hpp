@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "suggest.hpp"
 #include "words.hpp"
 
 #include <array>
@@ -12,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace svmsh {
 
@@ -83,9 +85,14 @@ class line_parser {
   T one_of(std::string_view what, std::array<choice<T>, N> const& choices) {
     if (std::optional<T> const found = accept_one(choices)) return *found;
     if (std::string_view const w = word(what); !error_) {
+      std::vector<std::string_view> words;
       std::string known;
-      for (choice<T> const& c : choices) known += (known.empty() ? "" : "|") + std::string(c.word);
-      fail(quoted(w) + " is not " + std::string(what) + " (" + known + ")");
+      for (choice<T> const& c : choices) {
+        words.push_back(c.word);
+        known += (known.empty() ? "" : "|") + std::string(c.word);
+      }
+      std::string const hint = did_you_mean(w, words);
+      fail(quoted(w) + " is not " + std::string(what) + (hint.empty() ? " (" + known + ")" : hint));
     }
     return choices.front().meaning;
   }

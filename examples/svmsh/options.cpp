@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: MIT
 #include "options.hpp"
 
+#include "key_table.hpp"
 #include "placement_keys.hpp"
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,29 +16,6 @@ namespace svmsh {
 namespace {
 
 using error = std::optional<bad_input>;
-
-/// What a setter needs to know: the whole word, for the message, and its part behind the `=`.
-struct setting {
-  std::string_view word;
-  std::string_view value;
-};
-
-bad_input refusal(setting const& s, std::string_view expected) {
-  return {quoted(s.word) + ": expected " + std::string(expected)};
-}
-
-error set_number(setting const& s, std::uint64_t& to) {
-  parsed<std::uint64_t> const number = parse_number(s.value);
-  if (!number) return bad_input{quoted(s.word) + ": " + number.error()};
-  to = *number;
-  return {};
-}
-
-error set_switch(setting const& s, bool& to, std::string_view on = "on", std::string_view off = "off") {
-  if (s.value != on && s.value != off) return refusal(s, std::string(on) + " or " + std::string(off));
-  to = s.value == on;
-  return {};
-}
 
 error set_chunks(setting const& s, std::vector<std::uint64_t>& to) {
   std::vector<std::uint64_t> chunks;
@@ -67,14 +46,6 @@ error set_migrate(setting const& s, machine_options::migrate_mode& to) {
   return {};
 }
 
-error set_bounded(setting const& s, std::uint64_t low, std::uint64_t high, std::uint64_t& to) {
-  std::uint64_t value = 0;
-  if (error e = set_number(s, value)) return e;
-  if (value < low || value > high) return refusal(s, std::to_string(low) + " to " + std::to_string(high));
-  to = value;
-  return {};
-}
-
 error set_page(setting const& s, std::uint64_t& to) {
   std::uint64_t value = 0;
   if (error e = set_number(s, value)) return e;
@@ -83,39 +54,48 @@ error set_page(setting const& s, std::uint64_t& to) {
   return {};
 }
 
-template <wrong_value (*Set)(machine_options&, std::string_view)>
-error set_placement(machine_options& to, setting const& s) {
-  if (wrong_value const wrong = Set(to, s.value)) return refusal(s, *wrong);
-  return {};
-}
-
-struct key {
-  std::string_view name;
-  error (*set)(machine_options&, setting const&);
-};
-
-constexpr key keys[] = {
-    {"ram", [](machine_options& o, setting const& s) { return set_number(s, o.ram); }},
-    {"vram", [](machine_options& o, setting const& s) { return set_number(s, o.vram); }},
-    {"gpus", [](machine_options& o, setting const& s) { return set_bounded(s, 1, 64, o.gpus); }},
-    {"chunks", [](machine_options& o, setting const& s) { return set_chunks(s, o.chunks); }},
-    {"notifier", [](machine_options& o, setting const& s) { return set_number(s, o.notifier); }},
-    {"check_pages", [](machine_options& o, setting const& s) { return set_number(s, o.check_pages); }},
-    {"migrate", [](machine_options& o, setting const& s) { return set_migrate(s, o.migrate); }},
-    {"timeslice",
+// A new machine option is a row here.
+constexpr key<machine_options> keys[] = {
+    {{"ram=SIZE", "system memory", "1G"}, [](machine_options& o, setting const& s) { return set_number(s, o.ram); }},
+    {{"vram=SIZE", "device memory of each GPU", "256M"},
+     [](machine_options& o, setting const& s) { return set_number(s, o.vram); }},
+    {{"gpus=NUMBER", "GPUs: gpu0, gpu1, ...", "1"},
+     [](machine_options& o, setting const& s) { return set_bounded(s, 1, 64, o.gpus); }},
+    {{"chunks=SIZE,...", "sizes of ranges, descending, down to a page", "2M,64K,4K"},
+     [](machine_options& o, setting const& s) { return set_chunks(s, o.chunks); }},
+    {{"notifier=SIZE", "size of a notifier", "512M"},
+     [](machine_options& o, setting const& s) { return set_number(s, o.notifier); }},
+    {{"check_pages=SIZE", "up to this size no page may be absent; 0: off", "64K"},
+     [](machine_options& o, setting const& s) { return set_number(s, o.check_pages); }},
+    {{"migrate=on|off|only", "GPU faults move memory; only: or they fail", "on"},
+     [](machine_options& o, setting const& s) { return set_migrate(s, o.migrate); }},
+    {{"timeslice=MS", "how long moved memory stays on the GPU", "0"},
      [](machine_options& o, setting const& s) { return set_bounded(s, 0, std::uint64_t{1} << 32, o.timeslice_ms); }},
-    {"readonly", [](machine_options& o, setting const& s) { return set_switch(s, o.readonly); }},
-    {"split", [](machine_options& o, setting const& s) { return set_switch(s, o.split); }},
-    {"gc", [](machine_options& o, setting const& s) { return set_switch(s, o.gc_auto, "auto", "manual"); }},
-    {"evict", set_placement<set_evict>},
-    {"prefetch", set_placement<set_prefetch>},
-    {"thrash", set_placement<set_thrash>},
-    {"thp", [](machine_options& o, setting const& s) { return set_switch(s, o.thp); }},
-    {"page", [](machine_options& o, setting const& s) { return set_page(s, o.page); }},
-    {"faults", [](machine_options& o, setting const& s) { return set_switch(s, o.faults); }},
-    {"vm_start", [](machine_options& o, setting const& s) { return set_number(s, o.vm_start); }},
-    {"vm_size", [](machine_options& o, setting const& s) { return set_number(s, o.vm_size); }},
-    {"seed", [](machine_options& o, setting const& s) { return set_number(s, o.seed); }},
+    {{"readonly=on|off", "the GPU may not write", "off"},
+     [](machine_options& o, setting const& s) { return set_switch(s, o.readonly); }},
+    {{"split=on|off", "a partial unmap keeps the rest of a range", "off"},
+     [](machine_options& o, setting const& s) { return set_switch(s, o.split); }},
+    {{"gc=auto|manual", "collect after every command, or on demand", "auto"},
+     [](machine_options& o, setting const& s) { return set_switch(s, o.gc_auto, "auto", "manual"); }},
+    {{"evict=oldest|touched|uvm|density",
+      "what goes first: made, or used, longest ago; uvm, density: pages go, not ranges", "oldest"},
+     set_evict},
+    {{"prefetch=off|density[:PERCENT]|until-full", "what moves with a fault; +stream, +gate, +feedback: see replay",
+      "off"},
+     set_prefetch},
+    {{"thrash=off|on|slice", "what becomes of pages that go to and fro", "off"}, set_thrash},
+    {{"thp=on|off", "whole 2M of anonymous memory at once", "off"},
+     [](machine_options& o, setting const& s) { return set_switch(s, o.thp); }},
+    {{"page=4K|16K|64K", "page size", "4K"}, [](machine_options& o, setting const& s) { return set_page(s, o.page); }},
+    {{"faults=on|off", "off: queues stop while advised or prefetched memory is not mapped; they reach nothing else",
+      "on"},
+     [](machine_options& o, setting const& s) { return set_switch(s, o.faults); }},
+    {{"vm_start=ADDR", "the span of addresses that the GPU manages", "0"},
+     [](machine_options& o, setting const& s) { return set_number(s, o.vm_start); }},
+    {{"vm_size=SIZE", "its size", "128T"},
+     [](machine_options& o, setting const& s) { return set_number(s, o.vm_size); }},
+    {{"seed=NUMBER", "of every random choice", "1"},
+     [](machine_options& o, setting const& s) { return set_number(s, o.seed); }},
 };
 
 error check_memory(std::string_view name, std::uint64_t size, std::uint64_t least, std::uint64_t page) {
@@ -133,14 +113,15 @@ bool is_option(std::string_view word) {
 }
 
 std::optional<bad_input> assign(machine_options& to, std::string_view word) {
-  std::size_t const equals = word.find('=');
-  if (equals == std::string_view::npos) return bad_input{quoted(word) + " is not a machine option, expected KEY=VALUE"};
-  std::string_view const name = word.substr(0, equals);
-  for (key const& k : keys)
-    if (k.name == name) return k.set(to, {.word = word, .value = word.substr(equals + 1)});
-  std::string known;
-  for (key const& k : keys) known += (known.empty() ? "" : ", ") + std::string(k.name);
-  return bad_input{"there is no machine option " + quoted(name) + ", expected one of " + known};
+  if (word.find('=') == std::string_view::npos)
+    return bad_input{quoted(word) + " is not a machine option, expected KEY=VALUE"};
+  std::span<key<machine_options> const> const known = keys;
+  if (auto const* const k = find_key(known, word)) return set_key(*k, to, word);
+  return unknown_key("machine option", word, machine_rows());
+}
+
+std::vector<manual_row> machine_rows() {
+  return rows_of(std::span<key<machine_options> const>(keys));
 }
 
 std::vector<std::uint64_t> chunk_sizes(machine_options const& options) {

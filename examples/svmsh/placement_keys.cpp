@@ -46,53 +46,17 @@ bool take_threshold(std::string_view& rest, unsigned& to) {
   return true;
 }
 
-std::optional<std::string_view> expected_unless(bool good, std::string_view expected) {
-  return good ? std::nullopt : wrong_value{expected};
-}
-
-bool is_between(parsed<std::uint64_t> const& number, std::uint64_t low, std::uint64_t high) {
-  return number && *number >= low && *number <= high;
-}
-
-wrong_value set_format(trace_format& to, std::string_view value) {
-  constexpr choices<trace_format, 3> all{
-      {{"auto", trace_format::automatic}, {"lackey", trace_format::lackey}, {"faults64", trace_format::faults64}}};
-  return expected_unless(choose(all, value, to), "auto, lackey or faults64");
-}
-
-wrong_value set_batch(std::uint64_t& to, std::string_view value) {
-  parsed<std::uint64_t> const number = parse_number(value);
-  if (!is_between(number, 1, replay_options::most_batch)) return "1 to 4096";
-  to = *number;
-  return {};
-}
-
-wrong_value set_warps(std::uint32_t& to, std::string_view value) {
-  parsed<std::uint64_t> const number = parse_number(value);
-  if (!is_between(number, 1, UINT32_MAX)) return "1 or more, below 4G";
-  to = static_cast<std::uint32_t>(*number);
-  return {};
-}
-
-wrong_value set_capacity(replay_options& to, machine_options& machine, std::string_view value) {
-  constexpr std::string_view expected = "a SIZE of a page or more, or PERCENT%, not 0";
-  bool const relative = value.ends_with('%');
-  parsed<std::uint64_t> const number = parse_number(relative ? value.substr(0, value.size() - 1) : value);
-  if (!number || *number == 0) return expected;
-  if (relative) {
-    to.capacity_percent = *number;
-  } else {
-    to.capacity_percent.reset();
-    machine.vram = *number;
-  }
-  return {};
+std::optional<bad_input> refuse_unless(bool good, setting const& s, std::string_view expected) {
+  if (good) return {};
+  return refusal(s, expected);
 }
 
 }  // namespace
 
-wrong_value set_prefetch(machine_options& to, std::string_view value) {
+std::optional<bad_input> set_prefetch(machine_options& to, setting const& s) {
   constexpr std::string_view expected =
       "off, density, density:PERCENT or until-full, with +stream, +gate, +feedback behind density, PERCENT to 100";
+  std::string_view value = s.value;
   uvm_options made = to.placement;
   made.threshold = svm::placement::defaults::density_threshold;
   made.stream = made.gate = made.feedback = false;
@@ -101,11 +65,11 @@ wrong_value set_prefetch(machine_options& to, std::string_view value) {
   } else if (value.starts_with("until-full")) {
     made.prefetch = prefetch_mode::until_full;
     value.remove_prefix(std::string_view{"until-full"}.size());
-    if (!take_threshold(value, made.threshold) || !value.empty()) return expected;
+    if (!take_threshold(value, made.threshold) || !value.empty()) return refusal(s, expected);
   } else if (value.starts_with("density")) {
     made.prefetch = prefetch_mode::density;
     value.remove_prefix(std::string_view{"density"}.size());
-    if (!take_threshold(value, made.threshold)) return expected;
+    if (!take_threshold(value, made.threshold)) return refusal(s, expected);
     while (!value.empty()) {
       std::size_t const end = std::min(value.find('+', 1), value.size());
       std::string_view const extra = value.substr(0, end);
@@ -113,72 +77,83 @@ wrong_value set_prefetch(machine_options& to, std::string_view value) {
                        : extra == "+gate"     ? &made.gate
                        : extra == "+feedback" ? &made.feedback
                                               : nullptr;
-      if (on == nullptr) return expected;
+      if (on == nullptr) return refusal(s, expected);
       *on = true;
       value.remove_prefix(end);
     }
   } else {
-    return expected;
+    return refusal(s, expected);
   }
   to.placement = made;
   return {};
 }
 
-wrong_value set_evict(machine_options& to, std::string_view value) {
+std::optional<bad_input> set_evict(machine_options& to, setting const& s) {
   constexpr choices<eviction_mode, 4> all{{{"oldest", eviction_mode::oldest},
                                            {"touched", eviction_mode::touched},
                                            {"uvm", eviction_mode::uvm},
                                            {"density", eviction_mode::density}}};
-  return expected_unless(choose(all, value, to.placement.evict), "oldest, touched, uvm or density");
+  return refuse_unless(choose(all, s.value, to.placement.evict), s, "oldest, touched, uvm or density");
 }
 
-wrong_value set_thrash(machine_options& to, std::string_view value) {
+std::optional<bad_input> set_thrash(machine_options& to, setting const& s) {
   constexpr choices<thrash_mode, 3> all{
       {{"off", thrash_mode::off}, {"on", thrash_mode::on}, {"slice", thrash_mode::slice}}};
-  return expected_unless(choose(all, value, to.placement.thrash), "off, on or slice");
+  return refuse_unless(choose(all, s.value, to.placement.thrash), s, "off, on or slice");
 }
 
-wrong_value set_counters(machine_options& to, std::string_view value) {
+std::optional<bad_input> set_counters(replay_options& to, setting const& s) {
   constexpr choices<counter_mode, 3> all{
       {{"off", counter_mode::off}, {"on", counter_mode::on}, {"hysteresis", counter_mode::hysteresis}}};
-  return expected_unless(choose(all, value, to.placement.counters), "off, on or hysteresis");
+  return refuse_unless(choose(all, s.value, to.counters), s, "off, on or hysteresis");
 }
 
-bool assign_placement(replay_options& to, machine_options& machine, std::string_view word,
-                      std::optional<bad_input>& error) {
-  std::size_t const equals = word.find('=');
-  std::string_view const key = word.substr(0, equals);
-  std::string_view const value = word.substr(equals + 1);
-  if (key == "prefetch" || key == "evict") {
-    to.tells_placement = true;
-    return false;
-  }
-  if (key == "ram") {
-    to.ram_given = true;
-    return false;
-  }
-  if (key == "vram") {
-    to.capacity_percent.reset();
-    return false;
-  }
-  wrong_value wrong;
-  if (key == "format") {
-    wrong = set_format(to.format, value);
-  } else if (key == "counters") {
-    wrong = set_counters(machine, value);
-  } else if (key == "batch") {
-    wrong = set_batch(to.batch, value);
-    to.tells_placement = true;
-  } else if (key == "warps") {
-    wrong = set_warps(to.warps, value);
-  } else if (key == "capacity") {
-    wrong = set_capacity(to, machine, value);
-    to.tells_placement = true;
-  } else {
-    return false;
-  }
-  if (wrong) error = bad_input{quoted(word) + ": expected " + std::string(*wrong)};
-  return true;
+std::optional<bad_input> set_format(replay_options& to, setting const& s) {
+  constexpr choices<trace_format, 3> all{
+      {{"auto", trace_format::automatic}, {"lackey", trace_format::lackey}, {"faults64", trace_format::faults64}}};
+  return refuse_unless(choose(all, s.value, to.format), s, "auto, lackey or faults64");
+}
+
+std::optional<bad_input> set_batch(replay_options& to, setting const& s) {
+  if (std::optional<bad_input> wrong = set_bounded(s, 1, replay_options::most_batch, to.batch)) return wrong;
+  to.tells_placement = true;
+  return {};
+}
+
+std::optional<bad_input> set_warps(replay_options& to, setting const& s) {
+  return set_bounded(s, 1, UINT32_MAX, to.warps);
+}
+
+std::optional<bad_input> set_capacity(replay_options& to, setting const& s) {
+  bool const relative = s.value.ends_with('%');
+  parsed<std::uint64_t> const number = parse_number(relative ? s.value.substr(0, s.value.size() - 1) : s.value);
+  if (!number || *number == 0) return refusal(s, "a SIZE of a page or more, or PERCENT%, not 0");
+  to.capacity_percent.reset();
+  to.capacity_bytes.reset();
+  (relative ? to.capacity_percent : to.capacity_bytes) = *number;
+  to.tells_placement = true;
+  return {};
+}
+
+void note_machine_option(replay_options& to, std::string_view name) {
+  if (name == "prefetch" || name == "evict") to.tells_placement = true;
+  if (name == "ram") to.ram_given = true;
+  if (name != "vram") return;
+  to.capacity_percent.reset();
+  to.capacity_bytes.reset();
+}
+
+std::optional<bad_input> settle(replay_options& of, machine_options& machine, std::string_view file) {
+  if (of.format == trace_format::automatic)
+    of.format = file.ends_with(".u64") ? trace_format::faults64 : trace_format::lackey;
+  bool const is_list = of.format == trace_format::faults64;
+  of.tells_placement = of.tells_placement || is_list;
+  machine.serves_blocks = of.tells_placement && machine.faults;
+  machine.placement.counters = of.counters;
+  if (of.capacity_bytes) machine.vram = *of.capacity_bytes;
+  if (is_list && !machine.faults)
+    return bad_input{"faults=off: expected on, since a list of faults is of a GPU that has them"};
+  return {};
 }
 
 }  // namespace svmsh

@@ -2,30 +2,32 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "key_table.hpp"
 #include "replay_engine.hpp"
 #include "system.hpp"
 #include "words.hpp"
 
 #include <optional>
-#include <string_view>
 
 namespace svmsh {
 
-// The values of the keys that say what moves, when, and what makes room. Each sets what a value means, or says what was
-// expected; then nothing has changed.
+// Setters of the keys that say what moves, when, and what makes room; where the value is wrong nothing changes.
 
-/// What is wrong with a value: `expected off, ...`, or nothing.
-using wrong_value = std::optional<std::string_view>;
+[[nodiscard]] std::optional<bad_input> set_prefetch(machine_options& to, setting const& s);
+[[nodiscard]] std::optional<bad_input> set_evict(machine_options& to, setting const& s);
+[[nodiscard]] std::optional<bad_input> set_thrash(machine_options& to, setting const& s);
 
-[[nodiscard]] wrong_value set_prefetch(machine_options& to, std::string_view value);
-[[nodiscard]] wrong_value set_evict(machine_options& to, std::string_view value);
-[[nodiscard]] wrong_value set_thrash(machine_options& to, std::string_view value);
-[[nodiscard]] wrong_value set_counters(machine_options& to, std::string_view value);
+[[nodiscard]] std::optional<bad_input> set_format(replay_options& to, setting const& s);
+[[nodiscard]] std::optional<bad_input> set_counters(replay_options& to, setting const& s);
+[[nodiscard]] std::optional<bad_input> set_batch(replay_options& to, setting const& s);
+[[nodiscard]] std::optional<bad_input> set_warps(replay_options& to, setting const& s);
+[[nodiscard]] std::optional<bad_input> set_capacity(replay_options& to, setting const& s);
 
-/// Sets a key of a replay that is about placement; true if it is one. An `error` says that its value is wrong.
+/// Notes which machine options were given: the report has more lines for some, and others end what `capacity` said.
+void note_machine_option(replay_options& to, std::string_view name);
+/// What the keys mean for the machine and the report, once the name of the file is known too.
 ///
-/// To be asked before machine options are, some of which it notes: the report has more lines for them.
-[[nodiscard]] bool assign_placement(replay_options& to, machine_options& machine, std::string_view word,
-                                    std::optional<bad_input>& error);
+/// \return why they do not go together
+[[nodiscard]] std::optional<bad_input> settle(replay_options& of, machine_options& machine, std::string_view file);
 
 }  // namespace svmsh

@@ -5,9 +5,10 @@
 #include "console.hpp"
 #include "faults64.hpp"
 #include "footprint.hpp"
+#include "input.hpp"
 #include "lackey.hpp"
 #include "options.hpp"
-#include "placement_keys.hpp"
+#include "replay_arguments.hpp"
 #include "replay_engine.hpp"
 #include "replay_history.hpp"
 #include "replay_output.hpp"
@@ -33,119 +34,6 @@ namespace svmsh {
 namespace {
 
 constexpr int good = 0, bad_result = 1, wrong_input = 2;
-
-struct arguments {
-  char const* file = "-";
-  std::optional<std::string> map, timeline, json, csv;
-  std::string settings;  // as they stand on the command line, for titles
-  machine_options machine;
-  replay_options replay;
-};
-
-/// Sets a key that only replay has; true if it is one. An `error` says that its value is wrong.
-bool assign_own(replay_options& to, std::string_view word, std::optional<bad_input>& error) {
-  std::size_t const equals = word.find('=');
-  std::string_view const key = word.substr(0, equals);
-  std::string_view const value = word.substr(equals + 1);
-  if (key == "prefill") {
-    if (value != "on" && value != "off")
-      error = bad_input{quoted(word) + ": expected on or off"};
-    else
-      to.prefill = value == "on";
-  } else if (key == "agent") {
-    // agent and turns answer the same question, so of the two the last wins.
-    if (value != "gpu" && value != "cpu")
-      error = bad_input{quoted(word) + ": expected gpu or cpu"};
-    else
-      to.start_on_cpu = value == "cpu", to.turns = 0;
-  } else if (key == "turns") {
-    parsed<std::uint64_t> const turns = parse_number(value);
-    if (!turns)
-      error = bad_input{quoted(word) + ": " + turns.error()};
-    else if (*turns == 0)
-      error = bad_input{quoted(word) + ": expected 1 or more accesses"};
-    else
-      to.start_on_cpu = false, to.turns = *turns;
-  } else {
-    return false;
-  }
-  return true;
-}
-
-/// Takes an option that names a file to write, `NAME FILE` or `NAME=FILE`; true if it is that one.
-bool take_output(std::span<char const* const> args, std::size_t& i, std::string_view name, std::string_view file,
-                 std::optional<std::string>& to, std::optional<bad_input>& error) {
-  std::string_view const word = args[i];
-  std::string const expected = ", expected " + std::string(name) + " " + std::string(file);
-  if (word == name) {
-    if (++i == args.size()) {
-      error = bad_input{std::string(name) + " lacks its FILE" + expected};
-      return true;
-    }
-    to = args[i];
-  } else if (word.starts_with(name) && word[name.size()] == '=') {
-    to = word.substr(name.size() + 1);
-  } else {
-    return false;
-  }
-  if (to->empty()) error = bad_input{"the FILE of " + std::string(name) + " is empty" + expected};
-  return true;
-}
-
-parsed<arguments> parse_arguments(std::span<char const* const> args) {
-  arguments a;
-  bool file_given = false;
-  for (std::size_t i = 0; i < args.size(); ++i) {
-    std::string_view const word = args[i];
-    std::optional<bad_input> wrong;
-    if (take_output(args, i, "--map", "FILE.svg", a.map, wrong) ||
-        take_output(args, i, "--timeline", "FILE.json", a.timeline, wrong) ||
-        take_output(args, i, "--json", "FILE", a.json, wrong) || take_output(args, i, "--csv", "FILE", a.csv, wrong)) {
-      if (wrong) return *wrong;
-    } else if (word.size() > 1 && word.starts_with('-')) {
-      return bad_input{"there is no option " + quoted(word) + ", expected those of svmsh replay --help"};
-    } else if (is_option(word)) {
-      if (!assign_own(a.replay, word, wrong) && !assign_placement(a.replay, a.machine, word, wrong))
-        wrong = assign(a.machine, word);
-      if (wrong) return *wrong;
-      a.settings += (a.settings.empty() ? "" : " ") + std::string(word);
-    } else if (file_given) {
-      return bad_input{quoted(word) + " is a second FILE, expected one"};
-    } else {
-      a.file = args[i];
-      file_given = true;
-    }
-  }
-  if (a.replay.format == trace_format::automatic)
-    a.replay.format = std::string_view{a.file}.ends_with(".u64") ? trace_format::faults64 : trace_format::lackey;
-  bool const is_list = a.replay.format == trace_format::faults64;
-  a.replay.tells_placement = a.replay.tells_placement || is_list;
-  a.machine.serves_blocks = a.replay.tells_placement && a.machine.faults;
-  if (is_list && !a.machine.faults)
-    return bad_input{"faults=off: expected on, since a list of faults is of a GPU that has them"};
-  if (std::optional<bad_input> const wrong = check(a.machine)) return *wrong;
-  return a;
-}
-
-/// Gives the machine as much memory as the blocks of the trace call for, where their number was asked for.
-std::optional<bad_input> fit_memory(arguments& a, std::optional<std::uint64_t> blocks) {
-  // What nobody touches takes nothing, so that all but endless traces have room.
-  constexpr std::uint64_t plenty = std::uint64_t{64} << 30;
-  if (!a.replay.ram_given) a.machine.ram = std::max(plenty, blocks.value_or(0) * footprint_block);
-  if (!a.replay.capacity_percent) return {};
-  std::string const word = "capacity=" + std::to_string(*a.replay.capacity_percent) + "%: ";
-  if (!blocks)
-    return bad_input{word +
-                     "the blocks of a pipe are not known, expected a file, or a line \"== footprint BLOCKS\" first"};
-  constexpr std::uint64_t whole = 100;
-  constexpr std::uint64_t most_blocks = std::uint64_t{1} << 26, most_percent = std::uint64_t{1} << 16;
-  if (*blocks > most_blocks || *a.replay.capacity_percent > most_percent)
-    return bad_input{word + "it is more than any machine has, expected less"};
-  std::uint64_t const bytes = *blocks * footprint_block * *a.replay.capacity_percent / whole;
-  a.machine.vram = bytes / a.machine.page * a.machine.page;
-  if (a.machine.vram == 0) return bad_input{word + "less than a page, expected more"};
-  return check(a.machine);
-}
 
 void print(std::vector<report_line> const& report, console& out) {
   std::size_t name_width = 0, value_width = 0;
@@ -179,6 +67,44 @@ void say_totals(replay_counts const& done, console& out) {
   say(done.broken_rules, "rules were broken");
 }
 
+/// The program that unpacks `file`, if it begins as what that writes.
+std::string unpacker(char const* file) {
+  constexpr std::pair<std::string_view, char const*> kinds[] = {{"\xfd"
+                                                                 "7zXZ",
+                                                                 "xz"},
+                                                                {"\x1f\x8b", "gzip"},
+                                                                {"\x28\xb5\x2f\xfd", "zstd"}};
+  char head[8] = {};
+  if (std::FILE* const f = std::fopen(file, "rb")) {
+    static_cast<void>(std::fread(head, 1, sizeof head - 1, f));
+    std::fclose(f);
+  }
+  for (auto const& [begin, program] : kinds)
+    if (std::string_view(head).starts_with(begin)) return program;
+  return {};
+}
+
+/// Gives the machine as much memory as the blocks of the trace call for, where their number was asked for.
+std::optional<bad_input> fit_memory(replay_arguments& a, std::optional<std::uint64_t> blocks) {
+  // What nobody touches takes nothing, so that all but endless traces have room.
+  constexpr std::uint64_t plenty = std::uint64_t{64} << 30, most = std::uint64_t{1} << 40;
+  if (!a.replay.ram_given)
+    a.machine.ram = std::clamp(blocks.value_or(0), plenty / footprint_block, most / footprint_block) * footprint_block;
+  if (!a.replay.capacity_percent) return {};
+  std::string const word = "capacity=" + std::to_string(*a.replay.capacity_percent) + "%: ";
+  if (!blocks)
+    return bad_input{word +
+                     "the blocks of a pipe are not known, expected a file, or a line \"== footprint BLOCKS\" first"};
+  constexpr std::uint64_t whole = 100;
+  constexpr std::uint64_t most_blocks = std::uint64_t{1} << 26, most_percent = std::uint64_t{1} << 16;
+  if (*blocks > most_blocks || *a.replay.capacity_percent > most_percent)
+    return bad_input{word + "it is more than any machine has, expected less"};
+  std::uint64_t const bytes = *blocks * footprint_block * *a.replay.capacity_percent / whole;
+  a.machine.vram = bytes / a.machine.page * a.machine.page;
+  if (a.machine.vram == 0) return bad_input{word + "less than a page, expected more"};
+  return check(a.machine);
+}
+
 /// The exit status of a replay whose input ended early, with the reason told.
 template <class Reader>
 std::optional<int> judge_end(Reader& input, std::uint64_t place, typename Reader::status how, console& out) {
@@ -194,15 +120,18 @@ std::optional<int> judge_end(Reader& input, std::uint64_t place, typename Reader
 }
 
 /// Replays every line; the exit status if that ended early.
-std::optional<int> replay_all(lackey_reader& input, replay_engine& replay, console& out) {
+std::optional<int> replay_all(char const* file, lackey_reader& input, replay_engine& replay, console& out) {
   lackey_reader::status const how = replay.serve(input);
   if (std::optional<int> const status = judge_end(input, input.line_number(), how, out)) return status;
   if (replay.done().accesses() != 0) return std::nullopt;
-  out.complain("no data access, expected lines such as \" L 1ffefff7d8,8\"");
+  std::string const program = unpacker(file);
+  out.complain(program.empty()
+                   ? "no data access, expected lines such as \" L 1ffefff7d8,8\""
+                   : "no data access, the file is compressed, expected: " + program + " -dc FILE | svmsh replay -");
   return wrong_input;
 }
 /// Replays every fault.
-std::optional<int> replay_all(faults64_reader& input, replay_engine& replay, console& out) {
+std::optional<int> replay_all(char const*, faults64_reader& input, replay_engine& replay, console& out) {
   faults64_reader::status const how = replay.serve(input);
   if (std::optional<int> const status = judge_end(input, input.offset(), how, out)) return status;
   if (input.entries() != 0) return std::nullopt;
@@ -226,15 +155,16 @@ std::optional<std::uint64_t> blocks_of(faults64_reader&, char const* path) {
 
 /// Replays a trace that `Reader` reads; the exit status.
 template <class Reader>
-int replay_trace(arguments a, console& out) {
+int replay_trace(replay_arguments a, console& out) {
   auto const begin = std::chrono::steady_clock::now();
   auto const refuse = [&out](std::string_view why) {
     out.say(why);
     return wrong_input;
   };
+  input_length const length(a.file);
   Reader* running = nullptr;
   Reader input(a.file, [&] {
-    if (running != nullptr) out.progress(place_in(*running));
+    if (running != nullptr) out.progress(place_in(*running), length.share(running->bytes_read()));
   });
   running = &input;
   std::optional<std::uint64_t> blocks;
@@ -258,7 +188,7 @@ int replay_trace(arguments a, console& out) {
   if (a.json && !json.open(*a.json)) return refuse(json.error());
   if (a.csv && !csv.open(*a.csv)) return refuse(csv.error());
 
-  if (std::optional<int> const status = replay_all(input, replay, out)) return *status;
+  if (std::optional<int> const status = replay_all(a.file, input, replay, out)) return *status;
   replay.finish();
   std::vector<report_line> const report = make_report(replay, a.replay);
   std::vector<std::string> const findings = replay.audit();
@@ -274,8 +204,9 @@ int replay_trace(arguments a, console& out) {
     written = false;
   };
   report_source const from{a.file, a.machine, a.replay};
-  if (a.map) write(map, draw_svg(past, {a.file, a.settings, report}));
+  if (a.map) write(map, draw_svg(past, {a.file, a.settings, report, a.title ? *a.title : std::string_view{}}));
   if (a.timeline) write(trace_events, events.json(a.file, a.settings));
+  if (a.timeline && written) out.say(*a.timeline + " opens in ui.perfetto.dev and in chrome://tracing");
   if (a.json) write(json, report_json(from, report));
   if (a.csv) write(csv, report_csv(from, report));
   say_rate(replay.done().accesses(), place_in(input), elapsed, out);
@@ -286,7 +217,7 @@ int replay_trace(arguments a, console& out) {
 }  // namespace
 
 int replay_main(std::span<char const* const> args) {
-  parsed<arguments> const a = parse_arguments(args);
+  parsed<replay_arguments> const a = parse_replay_arguments(args);
   console out(a ? a->file : "-");
   if (!a) {
     out.say(a.error());

@@ -34,9 +34,11 @@ struct replay_options {
   std::uint64_t turns = 0;  ///< accesses until the other one goes on; 0: never
   trace_format format = trace_format::automatic;
   std::uint64_t batch = 1;                          ///< faults that are served together
-  std::uint32_t warps = 1;                          ///< over which accesses without a name are dealt
+  std::uint64_t warps = 1;                          ///< over which accesses without a name are dealt
   std::optional<std::uint64_t> capacity_percent{};  ///< device memory, of the blocks that the trace touches
-  bool tells_placement = false;                     ///< the report says what placement did
+  std::optional<std::uint64_t> capacity_bytes{};    ///< device memory
+  svm::placement::counter_mode counters = svm::placement::counter_mode::off;
+  bool tells_placement = false;  ///< the report says what placement did
   bool ram_given = false;
 };
 

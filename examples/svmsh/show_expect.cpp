@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: MIT
 #include "parsers.hpp"
 
+#include "command_forms.hpp"
+#include "suggest.hpp"
+
 #include <algorithm>
 #include <array>
 #include <iterator>
@@ -28,6 +31,9 @@ constexpr std::string_view statistics[] = {
     "bytes_to_ram",      "bytes_peer",         "dma_mapped_pages",  "vram_used",         "ram_used",
     "cpu_faults",        "invalidations",      "tlb_flushes"};
 
+constexpr std::string_view subjects[] = {"ranges", "notifiers", "vmas", "stats", "pages"};
+constexpr std::string_view expectations[] = {"ranges", "range", "no", "notifiers", "pages", "stat"};
+
 /// N of the word `headN`, 0 of `head` alone.
 std::optional<std::size_t> numbered(std::string_view word, std::string_view head) {
   if (!word.starts_with(head)) return std::nullopt;
@@ -39,7 +45,7 @@ std::optional<std::size_t> numbered(std::string_view word, std::string_view head
 }
 
 action parse_expect_pages(line_parser& p, parse_context const& context) {
-  p.set_form("expect pages ADDR SIZE none|ram|vramN");
+  p.set_form(form_of("expect pages"));
   expect_pages_command e{.address = p.address("ADDR"), .size = p.number("SIZE"), .kind = {}};
   std::string_view const kind = p.word("the kind");
   std::optional<std::size_t> const gpu = numbered(kind, "vram");
@@ -53,11 +59,11 @@ action parse_expect_pages(line_parser& p, parse_context const& context) {
 }
 
 action parse_expect_stat(line_parser& p) {
-  p.set_form("expect stat NAME ==|!=|<|<=|>|>= VALUE");
+  p.set_form(form_of("expect stat"));
   std::string_view const name = p.word("NAME");
   auto const known = std::find(std::begin(statistics), std::end(statistics), name);
   if (known == std::end(statistics)) {
-    p.fail("there is no statistic " + quoted(name));
+    p.fail("there is no statistic " + quoted(name) + did_you_mean(name, statistics));
     return gc_command{};
   }
   return expect_stat_command{.name = *known, .op = p.one_of("a comparison", comparisons), .value = p.number("VALUE")};
@@ -81,7 +87,8 @@ action parse_show(line_parser& p) {
   if (p.accept("vmas")) return show_command{vmas};
   if (p.accept("stats")) return show_command{p.accept("all") ? all_stats : exact_stats};
   if (p.accept("pages")) return show_pages_command{.address = p.address("ADDR"), .size = p.number("SIZE")};
-  if (std::string_view const w = p.word("what to show"); !p.error()) p.fail("there is no " + quoted(w) + " to show");
+  if (std::string_view const w = p.word("what to show"); !p.error())
+    p.fail("there is no " + quoted(w) + " to show" + did_you_mean(w, subjects));
   return show_command{ranges};
 }
 
@@ -95,14 +102,14 @@ action parse_expect(line_parser& p, parse_context const& context) {
   }
   if (p.accept("ranges")) return expect_ranges_command{.gpu = 0, .count = p.number("N")};
   if (p.accept("range")) {
-    p.set_form("expect range ADDR START SIZE vram|ram|mixed|none");
+    p.set_form(form_of("expect range"));
     return expect_range_command{.address = p.address("ADDR"),
                                 .start = p.address("START"),
                                 .size = p.number("SIZE"),
                                 .state = p.one_of("a state", range_states)};
   }
   if (p.accept("no")) {
-    p.set_form("expect no range ADDR");
+    p.set_form(form_of("expect no"));
     if (!p.accept("range")) p.fail("'range' is missing");
     return expect_no_range_command{.address = p.address("ADDR")};
   }
@@ -110,7 +117,7 @@ action parse_expect(line_parser& p, parse_context const& context) {
   if (p.accept("pages")) return parse_expect_pages(p, context);
   if (p.accept("stat")) return parse_expect_stat(p);
   if (std::string_view const w = p.word("what to expect"); !p.error())
-    p.fail("nothing can be expected of " + quoted(w));
+    p.fail("nothing can be expected of " + quoted(w) + did_you_mean(w, expectations));
   return gc_command{};
 }
 

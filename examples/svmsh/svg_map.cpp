@@ -68,16 +68,21 @@ struct time_axis {
   }
 };
 
+std::string title_of(map_caption const& caption) {
+  std::string_view const whose = !caption.title.empty() ? caption.title
+                                 : caption.trace == "-" ? "a program"
+                                                        : caption.trace.substr(caption.trace.rfind('/') + 1);
+  return "Where " + std::string(whose) + " had its memory";
+}
+
 void draw_head(svg_writer& out, map_caption const& caption, map_layout const& layout) {
-  std::string const trace =
-      caption.trace == "-" ? "standard input" : std::string(caption.trace.substr(caption.trace.rfind('/') + 1));
   std::string subtitle = with_commas(report_value(caption, "accesses")) + " accesses (" +
                          with_commas(report_value(caption, "loads")) + " loads, " +
                          with_commas(report_value(caption, "stores")) + " stores) to " +
                          with_commas(report_value(caption, "distinct pages")) + " pages of " +
                          bytes_text(layout.page_bytes) + "; " + bytes_text(report_value(caption, "bytes_to_vram")) +
                          " moved to device memory, " + bytes_text(report_value(caption, "bytes_to_ram")) + " back";
-  out.text(24, 36, "t", "Where " + trace + " had its memory");
+  out.text(24, 36, "t", title_of(caption));
   out.text(24, 58, "", subtitle);
   if (!caption.settings.empty()) out.text(page_width - 24, 36, "q r n", caption.settings);
   out.text(24, plot_top - 8, "q",
@@ -245,7 +250,7 @@ std::string draw(history const& past, map_caption const& caption, map_layout con
   out.raw("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + std::to_string(page_width) + " " +
           std::to_string(height) + "\" width=\"" + std::to_string(page_width) + "\" height=\"" +
           std::to_string(height) + "\" role=\"img\">\n");
-  out.raw("<title>Memory of a replayed program over time</title>\n<style>" + std::string(style) + "</style>\n");
+  out.raw("<title>" + xml_text(title_of(caption)) + "</title>\n<style>" + std::string(style) + "</style>\n");
   out.raw(shapes);
   out.raw("<clipPath id=\"plot\"><rect x=\"" + std::to_string(left) + "\" y=\"" + std::to_string(plot_top) +
           "\" width=\"" + std::to_string(right - left) + "\" height=\"" + std::to_string(layout.height) +

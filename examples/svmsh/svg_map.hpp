@@ -17,6 +17,7 @@ struct map_caption {
   std::string_view trace;     ///< the name of the file
   std::string_view settings;  ///< options that are not the default, or nothing
   std::vector<report_line> const& report;
+  std::string_view title = {};  ///< whose memory it was, if that is not the file's
 };
 
 /// No map is larger, whatever the trace.

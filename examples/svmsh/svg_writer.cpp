@@ -22,8 +22,9 @@ std::string fixed(double value, int decimals) {
   return s;
 }
 
-/// Text as XML may hold it: file names are bytes of any kind.
-std::string escaped(std::string_view content) {
+}  // namespace
+
+std::string xml_text(std::string_view content) {
   std::string text;
   for (std::size_t i = 0; i < content.size(); ++i) {
     char const c = content[i];
@@ -43,8 +44,6 @@ std::string escaped(std::string_view content) {
   }
   return text;
 }
-
-}  // namespace
 
 std::string number_text(double value) {
   return fixed(value, 2);
@@ -117,7 +116,7 @@ void svg_writer::text(double x, double y, std::string_view name, std::string_vie
   text_ += "<text";
   if (!name.empty()) text_ += " class=\"" + std::string(name) + '"';
   attribute("x", x), attribute("y", y);
-  text_ += ">" + escaped(content) + "</text>\n";
+  text_ += ">" + xml_text(content) + "</text>\n";
 }
 
 void svg_writer::use(std::string_view id, double x, double y, double scale) {
@@ -133,7 +132,7 @@ void svg_writer::use(std::string_view id, double x, double y, double scale) {
 void svg_writer::hit(double x, double y, double width, double height, std::string_view title) {
   text_ += "<rect class=\"hit\"";
   attribute("x", x), attribute("y", y), attribute("width", width), attribute("height", height);
-  text_ += "><title>" + escaped(title) + "</title></rect>\n";
+  text_ += "><title>" + xml_text(title) + "</title></rect>\n";
 }
 
 }  // namespace svmsh

@@ -23,6 +23,9 @@ std::string pages_text(std::uint64_t pages);
 /// The least 1, 2 or 5 times a power of ten that is not below `least`, at least 1.
 double nice_step(double least);
 
+/// Text as XML may hold it: file names are bytes of any kind.
+std::string xml_text(std::string_view content);
+
 /// Writes elements of an SVG document.
 class svg_writer {
  public:

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: MIT
 #include "vm_bind.hpp"
 
+#include "command_forms.hpp"
 #include "input.hpp"
+#include "key_table.hpp"
 #include "vm_bind_space.hpp"
 #include "words.hpp"
 
@@ -12,31 +14,12 @@
 #include <cstdint>
 #include <cstdio>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace svmsh {
-
-char const vm_bind_help[] = R"(usage: svmsh vm_bind [FILE|-] [KEY=VALUE...]
-
-Keeps the VA space of a GPU: reads requests, one a line, and answers each with the operations that it takes, in the
-order in which they are executed, and "ok", or with "error: ERRNO" alone. # starts a comment.
-
-  map ADDR RANGE OBJ OFFSET    OBJ below 2^32; 0 is no object
-  unmap ADDR RANGE
-  prefetch ADDR RANGE
-  gem_unmap OBJ                unmap every mapping of the object
-  dump                         the mappings now
-
-options:
-  start=ADDR size=SIZE                   the space (0, 2^48)
-  reserve_start=ADDR reserve_size=SIZE   the part that the kernel keeps (none)
-
-exit status:
-  0   all lines were understood, whatever the answers
-  1   the answers could not be written
-  2   a line that cannot be understood, or a wrong command line
-)";
 
 namespace {
 
@@ -52,31 +35,29 @@ struct arguments {
   std::uint64_t start = 0, size = std::uint64_t{1} << 48, reserve_start = 0, reserve_size = 0;
 };
 
-std::optional<bad_input> assign(arguments& to, std::string_view word) {
-  std::size_t const equals = word.find('=');
-  std::string_view const key = word.substr(0, equals);
-  std::uint64_t* const value = key == "start"           ? &to.start
-                               : key == "size"          ? &to.size
-                               : key == "reserve_start" ? &to.reserve_start
-                               : key == "reserve_size"  ? &to.reserve_size
-                                                        : nullptr;
-  if (value == nullptr) return bad_input{quoted(word) + ": expected start=, size=, reserve_start= or reserve_size="};
-  parsed<std::uint64_t> const number = parse_number(word.substr(equals + 1));
-  if (!number) return bad_input{quoted(word) + ": " + number.error()};
-  *value = *number;
-  return std::nullopt;
-}
+// A new option is a row here.
+constexpr key<arguments> keys[] = {
+    {{"start=ADDR", "the first address of the space", "0"},
+     [](arguments& a, setting const& s) { return set_number(s, a.start); }},
+    {{"size=SIZE", "its size", "256T"}, [](arguments& a, setting const& s) { return set_number(s, a.size); }},
+    {{"reserve_start=ADDR", "the part that the kernel keeps", "0"},
+     [](arguments& a, setting const& s) { return set_number(s, a.reserve_start); }},
+    {{"reserve_size=SIZE", "its size; 0: none", "0"},
+     [](arguments& a, setting const& s) { return set_number(s, a.reserve_size); }},
+};
+constexpr std::span<key<arguments> const> known_keys = keys;
 
 parsed<arguments> parse_arguments(std::span<char const* const> args) {
   arguments a;
   bool file_given = false;
   for (char const* const argument : args) {
     std::string_view const word = argument;
-    if (word.size() > 1 && word.starts_with('-'))
-      return bad_input{"there is no option " + quoted(word) + ", expected those of svmsh vm_bind --help"};
+    if (word.size() > 1 && word.starts_with('-')) return unknown_option("vm_bind", word, {});
     std::size_t const equals = word.find('=');
     if (equals != std::string_view::npos && is_name(word.substr(0, equals))) {
-      if (std::optional<bad_input> const wrong = assign(a, word)) return *wrong;
+      auto const* const k = find_key(known_keys, word);
+      if (k == nullptr) return unknown_key("option", word, bind_rows());
+      if (std::optional<bad_input> const wrong = set_key(*k, a, word)) return *wrong;
     } else if (file_given) {
       return bad_input{quoted(word) + " is a second FILE, expected one"};
     } else {
@@ -164,6 +145,10 @@ class words_of {
   std::string wrong_;
 };
 
+std::string expected(std::string const& wrong, std::string_view form) {
+  return wrong + ", expected: " + std::string(form);
+}
+
 /// Executes one line, or says why it cannot be understood.
 std::string execute(bind_space& space, std::string_view line) {
   words_of words(line);
@@ -174,27 +159,30 @@ std::string execute(bind_space& space, std::string_view line) {
     svm::byte_count const size{words.number("RANGE")};
     std::uint32_t const object = words.object();
     std::uint64_t const offset = words.number("OFFSET");
-    if (std::string const& wrong = words.finish(); !wrong.empty())
-      return wrong + ", expected: map ADDR RANGE OBJ OFFSET";
+    if (std::string const& wrong = words.finish(); !wrong.empty()) return expected(wrong, form_of("map"));
     space.request_map(start, size, object, offset);
   } else if (command == "unmap" || command == "prefetch") {
     svm::gpu_va const start{words.address("ADDR")};
     svm::byte_count const size{words.number("RANGE")};
     if (std::string const& wrong = words.finish(); !wrong.empty())
-      return wrong + ", expected: " + std::string(command) + " ADDR RANGE";
+      return expected(wrong, command == "unmap" ? form_of("unmap") : form_of("prefetch"));
     if (command == "unmap")
       space.request_unmap(start, size);
     else
       space.request_prefetch(start, size);
   } else if (command == "gem_unmap") {
     std::uint32_t const object = words.object();
-    if (std::string const& wrong = words.finish(); !wrong.empty()) return wrong + ", expected: gem_unmap OBJ";
+    if (std::string const& wrong = words.finish(); !wrong.empty()) return expected(wrong, form_of("gem_unmap"));
     space.request_object_unmap(object);
   } else if (command == "dump") {
-    if (std::string const& wrong = words.finish(); !wrong.empty()) return wrong + ", expected: dump";
+    if (std::string const& wrong = words.finish(); !wrong.empty()) return expected(wrong, form_of("dump"));
     space.request_dump();
   } else {
-    return "there is no request " + quoted(command) + ", expected: map|unmap|prefetch|gem_unmap|dump";
+    std::vector<std::string_view> known;
+    for (manual_row const& row : bind_forms) known.push_back(row.name());
+    std::string const hint = did_you_mean(command, known);
+    return "there is no request " + quoted(command) +
+           (hint.empty() ? ", expected: map|unmap|prefetch|gem_unmap|dump" : hint);
   }
   return {};
 }
@@ -225,6 +213,10 @@ int run_lines(line_reader& input, bind_space& space, char const* file) {
 }
 
 }  // namespace
+
+std::vector<manual_row> bind_rows() {
+  return rows_of(known_keys);
+}
 
 int vm_bind_main(std::span<char const* const> args) {
   parsed<arguments> const a = parse_arguments(args);

@@ -2,11 +2,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "manual.hpp"
+
 #include <span>
+#include <vector>
 
 namespace svmsh {
 
-extern char const vm_bind_help[];
+/// Its keys, for the manual.
+[[nodiscard]] std::vector<manual_row> bind_rows();
 
 /// `svmsh vm_bind` with the arguments that follow the verb; returns the exit status.
 int vm_bind_main(std::span<char const* const> args);

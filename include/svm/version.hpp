@@ -4,7 +4,7 @@
 
 namespace svm::inline v0 {
 
-/// The version of the library; the build reads it from here and it is written nowhere else.
+/// The version of the library; the build reads it from here. Only the recipe for vcpkg says it too, as a test checks.
 inline constexpr int version_major = 0;
 inline constexpr int version_minor = 2;
 inline constexpr int version_patch = 0;

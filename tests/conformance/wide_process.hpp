@@ -164,6 +164,7 @@ class process {
     std::vector<svm::cpu_va> at;
     std::vector<bool> moved;
     std::vector<bool> single;  ///< its block was split by `install`
+    bool named = false;        ///< its pages were named, not found
 
     migration() = default;
     migration(migration const&) = delete;
@@ -205,7 +206,10 @@ class process {
         continue;
       }
       auto const e = table_.find(session.at[i].value);
-      if (e == table_.end()) {
+      bool const is_on_device = e != table_.end() && memory_.block(e->second.target).is_device;
+      if (!is_on_device && !is_wanted(session, i)) {
+        ++i;
+      } else if (e == table_.end()) {
         i += take_hole(session, i);
       } else if (e->second.swapped) {
         slots[i++].state = svm::slot_state::swapped;
@@ -220,6 +224,7 @@ class process {
 
   void collect_pages(migration& session, std::span<slot> slots, svm::page_scope const* within, page faulting) noexcept {
     session.begin(*this, slots, faulting);
+    session.named = true;
     for (std::size_t i = 0; i < slots.size();) {
       page const p = slots[i].source;
       if (!memory_.is_live(p)) {
@@ -249,7 +254,7 @@ class process {
       if (has_destination(s) && s.destination_order == s.order && !later) {
         move(session, i, unit);
       } else if (has_destination(s) || later) {
-        if (s.state == svm::slot_state::collected) memory_.split(s.source, session.faulting, true);
+        if (s.has_page()) memory_.split(s.source, session.faulting, true);
         for (std::size_t k = i; k < i + unit; ++k) {
           session.single[k] = true;
           if (has_destination(slots[k])) move(session, k, 1);
@@ -260,6 +265,7 @@ class process {
 
   void finalize(migration& session) noexcept {
     if (std::exchange(session.home, nullptr) == nullptr) return;
+    bring_back(session);
     for (std::size_t i = 0, unit = 0; i < session.slots.size(); i += unit) {
       unit = session.unit(i);
       slot const& s = session.slots[i];
@@ -268,7 +274,7 @@ class process {
         memory_.block(s.destination).locked = false;
         if (!moved) memory_.put(s.destination);
       }
-      if (s.state != svm::slot_state::collected) continue;
+      if (!s.has_page()) continue;
       for (std::size_t k = 0; k < unit; ++k) {
         session.whose[i + k]->table_.at(session.at[i + k].value).migrating = false;
         if (moved) memory_.of(nth(s.source, k)).at.reset();
@@ -303,6 +309,10 @@ class process {
   process(process const&) = delete;
   process& operator=(process const&) = delete;
 
+  /// True when `collect` may take a page of system memory, or a hole, that is at a slot.
+  [[nodiscard]] virtual bool is_wanted(migration const&, std::size_t) { return true; }
+  /// Brings the bytes back of what has no new mapping.
+  virtual void bring_back(migration&) {}
   /// True when the end of a migration's scope finalizes it.
   [[nodiscard]] virtual bool ends_by_itself() const { return true; }
   /// Maps the block at a slot's destination where the block of its source was.
@@ -455,6 +465,7 @@ class process {
     for (std::uint64_t k = 0; k < count; ++k) {
       bool const named = session.slots[i + k].source != page{};
       auto const e = table_.find(session.at[i + k].value);
+      if (!session.named && !memory_.block(first).is_device && !is_wanted(session, i + k)) return false;
       page const there = named ? session.slots[i + k].source : e != table_.end() ? e->second.target : page{};
       if (there != nth(first, k)) return false;
     }

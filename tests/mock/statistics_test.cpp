@@ -27,13 +27,13 @@ TEST_SUITE("mock/statistics") {
     w.map(chunk);
     REQUIRE(w.cpu_write(base, 1) == sys::ok);
     REQUIRE(w.fault(base) == errc::ok);
-    std::vector<event_kind> const expected{event_kind::gpu_fault,          event_kind::notifier_created,
-                                           event_kind::range_created,      event_kind::invalidated,
-                                           event_kind::migrated_to_device, event_kind::gpu_fault_end};
+    std::vector<event_kind> const expected{
+        event_kind::gpu_fault, event_kind::notifier_created,   event_kind::range_created, event_kind::invalidated,
+        event_kind::copied,    event_kind::migrated_to_device, event_kind::gpu_fault_end};
     CHECK(heard == expected);
     heard.clear();
     REQUIRE(w.cpu_read(base) == 1u);
-    CHECK(heard == std::vector{event_kind::invalidated, event_kind::migrated_to_system});
+    CHECK(heard == std::vector{event_kind::invalidated, event_kind::copied, event_kind::migrated_to_system});
     heard.clear();
     w.driver.close();
     CHECK(heard == std::vector{event_kind::range_removed, event_kind::notifier_removed});

@@ -53,6 +53,7 @@ basic_runner<Machine>::basic_runner(setting const& s, runner_limits const& most)
       kept_(1, std::vector<std::set<std::uint64_t>>(s.options.gpus)),
       unplugged_(s.options.gpus) {
   machine_.stats.listener = [this](svm::event const& e) {
+    if (e.kind == svm::event_kind::copied) return;  // what moved was noted
     note(static_cast<std::uint64_t>(e.kind));
     note(e.span.start().value);
     note(e.span.last().value);

@@ -2,28 +2,38 @@
 // SPDX-License-Identifier: MIT
 #include "options.hpp"
 #include "placement_keys.hpp"
+#include "replay_arguments.hpp"
 
 #include <doctest/doctest.h>
 
-#include <optional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace {
 
 using namespace svmsh;
-using namespace svm::placement;
+using svm::placement::counter_mode;
+using svm::placement::eviction_mode;
+using svm::placement::prefetch_mode;
+using svm::placement::thrash_mode;
 
-/// What a key of a replay made of the defaults.
-struct setting {
-  machine_options machine;
-  replay_options replay;
-  bool taken = false;
-  std::optional<bad_input> error;
-
-  explicit setting(std::string_view word) { set(word); }
-  void set(std::string_view word) { taken = assign_placement(replay, machine, word, error); }
-};
+/// What the words of a command line mean for a replay.
+parsed<replay_arguments> words(std::initializer_list<char const*> all) {
+  return parse_replay_arguments(std::vector<char const*>(all));
+}
+/// \pre the words are right
+replay_options keys(std::initializer_list<char const*> all) {
+  auto const a = words(all);
+  REQUIRE(a);
+  return a->replay;
+}
+machine_options machine(std::initializer_list<char const*> all) {
+  auto const a = words(all);
+  REQUIRE(a);
+  return a->machine;
+}
 
 }  // namespace
 
@@ -31,49 +41,46 @@ TEST_SUITE("svmsh/placement_keys") {
   TEST_CASE("prefetch takes a threshold and what goes beyond UVM, and forgets what an earlier one said") {
     machine_options o;
     CHECK_FALSE(o.is_page_wise());
-    CHECK_FALSE(set_prefetch(o, "density"));
+    CHECK_FALSE(assign(o, "prefetch=density"));
     CHECK(o.is_page_wise());
     CHECK(o.placement.prefetch == prefetch_mode::density);
     CHECK(o.placement.threshold == 51);
-    CHECK_FALSE(set_prefetch(o, "density:75+gate+stream+feedback"));
+    CHECK_FALSE(assign(o, "prefetch=density:75+gate+stream+feedback"));
     CHECK(o.placement.threshold == 75);
     CHECK(o.placement.gate);
     CHECK(o.placement.stream);
     CHECK(o.placement.feedback);
-    CHECK_FALSE(set_prefetch(o, "density+stream"));
+    CHECK_FALSE(assign(o, "prefetch=density+stream"));
     CHECK(o.placement.threshold == 51);
     CHECK_FALSE(o.placement.gate);
     CHECK(o.placement.stream);
-    CHECK_FALSE(set_prefetch(o, "until-full:0"));
+    CHECK_FALSE(assign(o, "prefetch=until-full:0"));
     CHECK(o.placement.prefetch == prefetch_mode::until_full);
     CHECK(o.placement.threshold == 0);
     CHECK_FALSE(o.placement.stream);
-    CHECK_FALSE(set_prefetch(o, "density:100"));
+    CHECK_FALSE(assign(o, "prefetch=density:100"));
     CHECK(o.placement.threshold == 100);
-    CHECK_FALSE(set_prefetch(o, "off"));
+    CHECK_FALSE(assign(o, "prefetch=off"));
     CHECK(o.placement.prefetch == prefetch_mode::off);
     CHECK_FALSE(o.is_page_wise());
   }
 
-  TEST_CASE("a value that a key does not know changes nothing and says what was expected") {
-    for (std::string_view const value :
+  TEST_CASE("a value that prefetch does not know changes nothing") {
+    for (std::string const value :
          {"", "on", "density:", "density:101", "density:x", "density:-1", "density+", "density+fast", "density+stream+",
           "density:5:6", "densityx", "until-full+stream", "until-full:", "until-full:101", "offx", "+stream"}) {
-      CAPTURE(std::string(value));
+      CAPTURE(value);
       machine_options o;
-      REQUIRE_FALSE(set_prefetch(o, "density:7+gate"));
-      CHECK(set_prefetch(o, value));
+      REQUIRE_FALSE(assign(o, "prefetch=density:7+gate"));
+      auto const wrong = assign(o, "prefetch=" + value);
+      REQUIRE(wrong);
+      CHECK(wrong->text.find("expected off, density") != std::string::npos);
       CHECK(o.placement.threshold == 7);
       CHECK(o.placement.gate);
     }
-    machine_options o;
-    CHECK(set_evict(o, "newest").value().find("density") != std::string_view::npos);
-    CHECK(set_thrash(o, "yes"));
-    CHECK(set_counters(o, ""));
-    CHECK_FALSE(o.is_page_wise());
   }
 
-  TEST_CASE("evict, thrash and counters are machine options or keys, and say when pages are looked at") {
+  TEST_CASE("evict and thrash say when pages are looked at one by one") {
     machine_options o;
     CHECK_FALSE(assign(o, "evict=touched"));
     CHECK_FALSE(o.is_page_wise());
@@ -82,52 +89,65 @@ TEST_SUITE("svmsh/placement_keys") {
     CHECK(o.is_page_wise());
     CHECK_FALSE(assign(o, "evict=density"));
     CHECK(o.placement.evict == eviction_mode::density);
+    CHECK(assign(o, "evict=newest"));
+    CHECK(o.placement.evict == eviction_mode::density);
     CHECK_FALSE(assign(o, "evict=oldest"));
     CHECK_FALSE(o.is_page_wise());
+    CHECK_FALSE(assign(o, "thrash=on"));
+    CHECK(o.placement.thrash == thrash_mode::on);
     CHECK_FALSE(assign(o, "thrash=slice"));
     CHECK(o.placement.thrash == thrash_mode::slice);
     CHECK(o.is_page_wise());
-    CHECK_FALSE(assign(o, "thrash=off"));
-    CHECK_FALSE(assign(o, "prefetch=density:9"));
-    CHECK(o.placement.threshold == 9);
-    CHECK(assign(o, "evict=x"));
+    CHECK(assign(o, "thrash=yes"));
     CHECK(assign(o, "counters=on"));  // of a replay alone
-    CHECK_FALSE(set_counters(o, "hysteresis"));
-    CHECK(o.placement.counters == counter_mode::hysteresis);
   }
 
-  TEST_CASE("the keys of a replay are taken, those of the machine are noted and left") {
-    CHECK(setting("batch=4096").replay.batch == 4096);
-    CHECK(setting("warps=7").replay.warps == 7);
-    CHECK(setting("format=faults64").replay.format == trace_format::faults64);
-    CHECK(setting("format=auto").replay.format == trace_format::automatic);
-    CHECK(setting("capacity=91%").replay.capacity_percent == 91u);
-    CHECK(setting("capacity=3M").machine.vram == 3 << 20);
-    for (std::string_view const word : {"batch=2", "capacity=1M", "capacity=1%", "evict=oldest", "prefetch=off"})
-      CHECK_MESSAGE(setting(word).replay.tells_placement, std::string(word));
-    for (std::string_view const word : {"warps=2", "format=lackey", "counters=off", "vram=1M", "ram=1M", "thrash=on"})
-      CHECK_MESSAGE(!setting(word).replay.tells_placement, std::string(word));
-    for (std::string_view const word : {"prefetch=off", "evict=x", "vram=1M", "ram=1M", "thrash=on", "nothing=1"})
-      CHECK_MESSAGE(!setting(word).taken, std::string(word));
-    CHECK(setting("ram=1M").replay.ram_given);
-    setting both("capacity=50%");
-    both.set("vram=1M");
-    CHECK_FALSE(both.replay.capacity_percent);
-    both.set("capacity=50%");
-    both.set("capacity=2M");
-    CHECK_FALSE(both.replay.capacity_percent);
-    CHECK(both.machine.vram == 2 << 20);
-  }
-
-  TEST_CASE("a value out of range is an error") {
-    for (std::string_view const word :
+  TEST_CASE("a replay has keys of its own") {
+    CHECK(keys({"batch=4096"}).batch == 4096);
+    CHECK(keys({"warps=7"}).warps == 7);
+    CHECK(keys({"capacity=91%"}).capacity_percent == 91u);
+    CHECK(machine({"capacity=3M"}).vram == 3 << 20);
+    CHECK(machine({"counters=on"}).placement.counters == counter_mode::on);
+    CHECK(machine({"counters=hysteresis"}).placement.counters == counter_mode::hysteresis);
+    CHECK(machine({"counters=on"}).is_page_wise());
+    CHECK(keys({"ram=1M"}).ram_given);
+    CHECK_FALSE(keys({"vram=1M"}).ram_given);
+    for (char const* const word :
          {"batch=0", "batch=4097", "batch=", "batch=x", "warps=0", "warps=4G", "capacity=0", "capacity=0%",
-          "capacity=%", "capacity=-1", "capacity=1%%", "format=u64", "counters=yes"}) {
+          "capacity=%", "capacity=-1", "capacity=1%%", "format=u64", "counters=yes", "capacity=100"}) {
       CAPTURE(std::string(word));
-      setting const s(word);
-      CHECK(s.taken);
-      REQUIRE(s.error);
-      CHECK(s.error->text.find("expected") != std::string::npos);
+      auto const a = words({word});
+      REQUIRE_FALSE(a);
+      CHECK(a.error().find("expected") != std::string::npos);
     }
+  }
+
+  TEST_CASE("of capacity and vram the last one counts") {
+    CHECK(machine({"capacity=2M", "vram=1M"}).vram == 1 << 20);
+    CHECK(machine({"vram=1M", "capacity=2M"}).vram == 2 << 20);
+    CHECK_FALSE(keys({"capacity=50%", "vram=1M"}).capacity_percent);
+    CHECK_FALSE(keys({"capacity=50%", "capacity=2M"}).capacity_percent);
+    CHECK(keys({"capacity=2M", "capacity=50%"}).capacity_percent == 50u);
+    CHECK(machine({"vram=1M", "capacity=2M", "capacity=50%"}).vram == 1 << 20);
+  }
+
+  TEST_CASE("the report tells of placement where a key or a list of faults asks for it") {
+    for (char const* const word : {"batch=2", "batch=1", "capacity=1M", "capacity=1%", "evict=oldest", "prefetch=off",
+                                   "format=faults64", "a.u64"}) {
+      CAPTURE(std::string(word));
+      CHECK(keys({word}).tells_placement);
+      CHECK(machine({word}).serves_blocks);
+      CHECK_FALSE(machine({"vram=1M"}).serves_blocks);
+    }
+    for (char const* const word :
+         {"warps=2", "format=lackey", "counters=off", "vram=1M", "ram=1M", "thrash=on", "a.u64x", "a.lackey"}) {
+      CAPTURE(std::string(word));
+      CHECK_FALSE(keys({word}).tells_placement);
+    }
+    CHECK(keys({"a.u64"}).format == trace_format::faults64);
+    CHECK(keys({"a.u64", "format=lackey"}).format == trace_format::lackey);
+    CHECK(keys({"a.txt"}).format == trace_format::lackey);
+    CHECK_FALSE(machine({"batch=2", "faults=off"}).serves_blocks);
+    CHECK_FALSE(words({"a.u64", "faults=off"}));
   }
 }

@@ -16,6 +16,8 @@ from harness import Tally, run
 svmsh = sys.argv[1]
 tally = Tally()
 
+VERBS = ["run", "replay", "vm_bind", "scenarios"]
+
 BAD_LINES = [
     b"frob", b"GC", b"gc now", b"gc -> OOPS", b"gc ->", b"-> EINVAL", b"= 1", b"mmap", b"mmap B", b"mmap 4K 4K",
     b"mmap A 4K", b"mmap A 4K -> EEXIST", b"mmap B 08", b"mmap B 0x", b"mmap B 0xg", b"mmap B -4K", b"mmap B +4K",
@@ -128,14 +130,22 @@ def options():
 
 
 def command_line():
-    for arguments in [[], ["frob"], ["--frob"], ["-h"], [""], ["run", "a", "b"], ["run", "--frob"], ["run", "-x"],
-                      ["run", "--help=1"], ["run", "--timeline", "x"], ["run", "--map=x"], ["run", "=1"], ["--version", "x"], ["--help", "x"]]:  # fmt: skip
+    for arguments in [[], ["frob"], ["--frob"], [""], ["run", "a", "b"], ["run", "--frob"], ["run", "-x"],
+                      ["run", "--help=1"], ["run", "--timeline", "x"], ["run", "--map=x"], ["run", "=1"], ["--version", "x"], ["--help", "x"],
+                      ["-h", "x"], ["help", "frob"], ["help", "run", "run"]]:  # fmt: skip
         refused(arguments, run([svmsh, *arguments]), b"", b"svmsh: ")
-    for arguments in [["--help"], ["run", "--help"], ["replay", "--help"], ["run", "x.svm", "--help"]]:
+    for arguments in [["--help"], ["-h"], ["help"], *([*words] for verb in VERBS for words in
+                      [("help", verb), (verb, "--help"), (verb, "-h"), (verb, "x.svm", "--help")])]:  # fmt: skip
         result = run([svmsh, *arguments])
         lines = result.out.decode().splitlines()
-        good = result.status == 0 and not result.err and "svmsh" in lines[0] and max(map(len, lines)) <= 100
+        good = result.status == 0 and not result.err and "svmsh" in lines[0] and max(map(len, lines)) <= 80
+        good = good and not any(line.endswith(" ") for line in lines)
         tally.check(good, f"{arguments}: {result}")
+    tally.check(run([svmsh, "-h"]).out == run([svmsh, "help"]).out == run([svmsh, "--help"]).out, "three ways to help")
+    for verb in VERBS:
+        told = run([svmsh, "help", verb]).out
+        tally.check(told == run([svmsh, verb, "-h"]).out == run([svmsh, verb, "--help"]).out, f"three ways to help {verb}")
+        tally.check(verb.encode() in run([svmsh, "--help"]).out, f"--help names {verb}")
     text = run([svmsh, "run", "--help"]).out.decode()
     for word in ["mmap", "munmap", "mprotect", "madvise", "mremap", "dontunmap", "hugepage", "fork", "exit", "@CHILD",
                  "atomic_add", "reset", "gpus=", "split=", "thp=", "page=", "read", "write", "fill", "check", "prefetch", "evict", "gc",
@@ -145,6 +155,58 @@ def command_line():
     version = run([svmsh, "--version"])
     good = version.status == 0 and re.fullmatch(rb"svmsh \d+\.\d+\.\d+\n", version.out) and not version.err
     tally.check(bool(good), f"--version: {version}")
+
+
+def suggestions():
+    """What is nearly a word is told the word; what is like none is not."""
+    for arguments, word in [(["rnu"], "run"), (["rpelay"], "replay"), (["help", "vmbind"], "vm_bind"), (["--hlep"], "--help"),
+                            (["run", "vrma=1M"], "vram"), (["run", "RAM=1G"], "ram"), (["run", "notif=1M"], "notifier"),
+                            (["replay", "--mpa", "x"], "--map"), (["replay", "--timelin=x"], "--timeline"),
+                            (["replay", "prefil=on"], "prefill"), (["replay", "chunk=4K"], "chunks"),
+                            (["vm_bind", "strat=1"], "start")]:  # fmt: skip
+        refused(arguments, run([svmsh, *arguments]), b"", b"svmsh: ", b"(did you mean '%s'?)" % word.encode())
+    for line, word in [(b"mmpa A 4K", b"mmap"), (b"GC", b"gc"), (b"expct ranges 0", b"expect"), (b"gpu raed 8", b"read"),
+                       (b"gpu atomic 8 1", b"atomic_add"), (b"cpu chekc 8 8 1", b"check"), (b"madvise 0 4K hugepages", b"hugepage"),
+                       (b"show range", b"ranges"), (b"expect notifier 0", b"notifiers"), (b"gc -> EINVALID", b"EINVAL"),
+                       (b"expect stat gpu_fault == 0", b"gpu_faults"), (b"fail populte 1", b"populate")]:  # fmt: skip
+        refused(line, run([svmsh, "run"], line + b"\n"), b"", b"-:1: ", b"(did you mean '%s'?)" % word)
+    refused("unmpa", run([svmsh, "vm_bind"], b"unmpa 0 4K\n"), b"", b"-:1: ", b"(did you mean 'unmap'?)")
+    for arguments, text in [(["xylophone"], b""), (["run", "xylophone=1"], b""), (["run"], b"xylophone\n"),
+                            (["run"], b"cpu prefetch 0 4K\n"), (["vm_bind"], b"xylophone\n")]:  # fmt: skip
+        result = run([svmsh, *arguments], text)
+        tally.check(result.status == 2 and b"did you mean" not in result.err, f"no suggestion: {arguments} {text}: {result}")
+
+
+def scenarios():
+    """The tour is in the program: listed, printed, run one by one or all."""
+    listed = run([svmsh, "scenarios"])
+    lines = listed.out.decode().splitlines()
+    good = (listed.status, listed.err) == (0, b"") and max(map(len, lines)) <= 80
+    tally.check(good and any("  01-first-touch  " in line for line in lines), f"the list: {listed}")
+    here = pathlib.Path(__file__).parent.parent.parent / "examples/scenarios"
+    for path in here.rglob("*.svm"):
+        name = str(path.relative_to(here).with_suffix(""))
+        tally.check(any(line.strip().split("  ")[0] == name for line in lines), f"{name} is not in the list")
+    first = (here / "01-first-touch.svm").read_bytes()
+    tally.check(run([svmsh, "scenarios", "--text", "1"]).out == first, "--text prints the file")
+    told = run([svmsh, "scenarios", "1"])
+    answers = run([svmsh, "run"], first).out.splitlines()
+    good = (told.status, told.err) == (0, b"") and told.out.endswith(b"\n01-first-touch: ok\n")
+    shown = told.out.splitlines()
+    good = good and b"cpu fill A 4M 1" in shown and all(line in shown for line in answers) and not any(b"SPDX" in line for line in shown)
+    tally.check(good and shown[0] == b"# First touch: memory appears where it is used first, and moves to the GPU when the GPU faults on it.",
+                f"one scenario: {told}")  # fmt: skip
+    # Each line's answer stands right below it.
+    tally.check(shown.index(b"0x40001") == shown.index(b"gpu read A+2M") + 1, f"answers below their lines: {shown}")
+    every = run([svmsh, "scenarios", "all"])
+    good = every.status == 0 and every.out.count(b": ok\n") == every.out.count(b"\n") == len(list(here.rglob("*.svm")))
+    tally.check(good, f"all: {every}")
+    broken = run([svmsh, "scenarios", "1", "migrate=off"])
+    good = broken.status == 1 and broken.out.endswith(b"01-first-touch: not as expected\n") and b"01-first-touch:" in broken.err
+    tally.check(good, f"on another machine: {broken}")
+    for arguments, says in [(["01-frist-touch"], b"(did you mean '01-first-touch'?)"), (["xyz"], b"expected one of svmsh scenarios"),
+                            (["--frob", "1"], b"no option '--frob'"), (["--text"], b"no NAME"), (["1", "vrma=1M"], b"did you mean 'vram'")]:  # fmt: skip
+        refused(arguments, run([svmsh, "scenarios", *arguments]), b"", b"svmsh: ", says)
 
 
 def outcomes():
@@ -303,6 +365,8 @@ with tempfile.TemporaryDirectory() as scratch:
     files(pathlib.Path(scratch))
 options()
 command_line()
+suggestions()
+scenarios()
 outcomes()
 children()
 output_that_cannot_be_written()

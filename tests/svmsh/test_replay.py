@@ -172,6 +172,9 @@ def no_access(folder):
     path = folder / "no.lackey"
     path.write_bytes(b"I  1000,2\n")
     refused("a file", replay(b"", str(path)), str(path).encode() + b": ", b"no data access")
+    for magic, program in [(b"\xfd7zXZ\0", b"xz"), (b"\x1f\x8b\x08", b"gzip"), (b"\x28\xb5\x2f\xfd", b"zstd")]:
+        path.write_bytes(magic + b"rest")
+        refused(program, replay(b"", str(path)), str(path).encode() + b": ", b"expected: " + program + b" -dc FILE | svmsh replay -")
     old, fresh = folder / "old.out", folder / "fresh.out"
     old.write_bytes(b"old")
     for option in ["--map", "--timeline"]:
@@ -246,6 +249,14 @@ def maps(folder):
     named.write_bytes(SMALL)
     check_map("a file with an odd name", path, replay(b"", str(named), "--map", str(path)))
 
+    tally.check("Where a program had its memory" in check_map("a pipe", path, replay(SMALL, "--map", str(path))), "a pipe has no name")
+    titled = check_map("a title", path, replay(SMALL, "--map", str(path), "--title", "<SQLite> & co"))
+    tally.check("Where <SQLite> & co had its memory" in titled, f"--title: {titled}")
+    tally.check(b"<title>Where &lt;SQLite&gt; &amp; co had its memory</title>" in path.read_bytes(), "the title of the document")
+    trace = folder / "some.lackey"
+    trace.write_bytes(SMALL)
+    tally.check("Where some.lackey had" in check_map("a file", path, replay(b"", str(trace), f"--map={path}")), "a file's name")
+
     refused("no such folder", replay(SMALL, "--map", str(folder / "none" / "map.svg")), b"svmsh: ", b"cannot write")
     refused("a folder", replay(SMALL, "--map", str(folder)), b"svmsh: ", b"cannot write")
     kept = path.read_bytes()
@@ -288,6 +299,7 @@ def timelines(folder):
     result = replay(SMALL, "--timeline", str(path), "turns=1")
     events = check_timeline("a small trace", path, result)
     tally.check(result.out == replay(SMALL, "turns=1").out, "a timeline changes no figure")
+    tally.check(str(path).encode() + b" opens in ui.perfetto.dev" in result.err, f"who opens a timeline: {result}")
     faults = [(e["ts"], e["args"]["count"], e["args"]["address"]) for e in events.get("GPU fault", [])]
     tally.check(faults == [(0, 1, "0x10000000"), (2, 1, "0x10200000")], f"GPU faults: {faults}")
     moved = [(e["ts"], e["args"]["bytes"]) for e in events.get("migration to system memory", [])]

@@ -105,6 +105,8 @@ void queues_run_through(svm::migration_mode migrate, Disturb&& disturb) {
   for (int round = 0; round < 600; ++round) disturb(w, round);
   first.join();
   second.join();
+  // The queues may be through before the first page is dropped, and the worker may not have run until here.
+  while (driver.needs_restore()) std::this_thread::yield();
   stop.store(true);
   worker.join();
   CHECK(one.faults + two.faults == 0);

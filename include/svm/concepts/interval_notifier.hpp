@@ -34,7 +34,7 @@ namespace svm::inline v0 {
 /// 15. each function works with the locks held that are listed below, and needs no other.
 ///
 /// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
-///  * unregister_notifier: none. register_notifier, read_begin: those of the ranks vm and range;
+///  * unregister_notifier: that of the rank service. register_notifier, read_begin: those of the ranks vm and range;
 ///  * read_retry: the same, and the notifier's. set_sequence: the notifier's, exclusive, and whatever the mm holds
 ///    around an event;
 ///  * settle: those of the rank range.

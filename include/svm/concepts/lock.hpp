@@ -77,13 +77,16 @@ inline constexpr std::uint64_t max_idle_retired = 1024;
 /// 15. `exchange` and `fetch_...` return the value before;
 /// 16. `compare_exchange` stores where it finds what was expected, and else returns false and writes to `expected` what it
 ///     found;
-/// 17. an object that was retired into a `read_domain` is released once, and not before every section that was entered
-///     before the retire is left; what a thread did before it left is seen by the release;
-/// 18. `synchronize` returns when each section that was entered before it is left and each object that was retired
-///     before it is released; sections that are entered later, one after the other, do not hold it up for ever;
-/// 19. `enter`, `leave` and `retire` wait for no section. While nobody reads, `retire` releases by itself all but
-///     `max_idle_retired` objects a thread that retires. `retired` counts the objects that are not released yet, and is
-///     exact while nobody else retires or releases.
+/// 17. an object that was retired into a `read_domain` is released once;
+/// 18. it is not released before every section that was entered before the retire is left;
+/// 19. what a thread did before it left such a section is seen by the release;
+/// 20. `synchronize` returns when each section that was entered before it is left;
+/// 21. `synchronize` returns when each object that was retired before it is released;
+/// 22. sections that are entered later, one after the other, do not hold `synchronize` up for ever;
+/// 23. `enter`, `leave` and `retire` wait for no section;
+/// 24. while nobody reads, `retire` releases by itself all but `max_idle_retired` objects a thread that retires;
+/// 25. `retired` counts the objects that are not released yet. It is exact while nobody else retires or releases.
+///
 /// A section is short. A thread is in one at a time, of whatever domain; in it the thread waits for no lock, retires
 /// nothing and synchronizes nothing. `synchronize` is called with no lock held. A release may run on any thread, in its
 /// `leave`, `retire` or `synchronize`. It takes no lock but of rank `leaf_allocator` or later, which nobody holds in those

@@ -19,6 +19,7 @@ enum class slot_state : std::uint8_t {
   untouched,  ///< not collected: nothing was there to look at, or the handle is of a page freed since
   collected,  ///< locked, referenced and out of every page table
   hole,       ///< collected; nothing is there, or the zero page: there are no bytes to copy
+  moved,      ///< collected, and the session moves the bytes itself: nobody copies them
   resident,   ///< refused: in device memory, where system memory was asked for (or the reverse)
   locked,     ///< refused: somebody else has the page locked
   pinned,     ///< refused: somebody else holds a reference
@@ -29,7 +30,8 @@ enum class slot_state : std::uint8_t {
   outside,    ///< not asked for: `collect` leaves it alone
 };
 
-/// One base page of a migration: `collect` fills all but the destination, the library the destination.
+/// One base page of a migration: `collect` fills all but the destination, the library the destination. It does so before
+/// `collect` for a model that `collects_into_destination`.
 ///
 /// A folio that is collected as one block stands in neighbouring slots: the first has its order, the others `follow`.
 /// A large hole does so too. A destination of the same order at the first slot, and none at the others, moves the block
@@ -44,7 +46,9 @@ struct migration_slot {
   page_order destination_order{};                   ///< of the block at `destination`
   device_page_owner<Page>* owner_object = nullptr;  ///< of a source in device memory that is collected
 
-  [[nodiscard]] bool is_collected() const { return state == slot_state::collected || state == slot_state::hole; }
+  [[nodiscard]] bool is_collected() const { return has_page() || state == slot_state::hole; }
+  /// True when there is a page, and it is collected.
+  [[nodiscard]] bool has_page() const { return state == slot_state::collected || state == slot_state::moved; }
   /// True when others held the page, so that it may move once they let go.
   [[nodiscard]] bool is_in_use() const { return state == slot_state::locked || state == slot_state::pinned; }
 };
@@ -83,9 +87,20 @@ struct migration_slot {
 /// 21. `discard_page` unlocks and puts a block that no slot got;
 /// 22. handles of pages are plain values, so a copy takes no reference;
 /// 23. the handle of a page that was freed since is recognised: its slot stays untouched;
-/// 24. each function works with the locks held that are listed below, and needs no other;
-/// 25. where it `collects_masks`, `collect` leaves alone what slots say is outside: it takes nothing there, and no event
-///     covers it.
+/// 24. each function works with the locks held that are listed below, and needs no other.
+///
+/// A model that `collects_into_destination` promises too:
+/// 25. `collect` takes a page of system memory, or a hole, only where there is a destination for it; else the slot stays
+///     untouched;
+/// 26. `collect` says of each page of system memory that it takes that it has moved: its bytes are at the destination;
+/// 27. where a source and its destination are not of one order, `collect` splits the larger one. So a block of sources
+///     has one destination of its order at its first slot;
+/// 28. `finalize` brings the bytes back of what does not move;
+/// 29. a `collect` that fails leaves the destinations to its caller, as they were;
+/// 30. where `collect_pages` says that a page has moved, its bytes are at the destination once `install` has returned.
+///
+/// A model that `collects_masks` promises too:
+/// 31. `collect` leaves alone what slots say is outside: it takes nothing there, and no event covers it.
 ///
 /// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
 ///  * collect: those of the ranks vm and range, and the map lock shared, which is always held;
@@ -93,9 +108,14 @@ struct migration_slot {
 ///  * allocate_page, adopt_device_page, discard_page, install, finalize: those of the session's `collect` or
 ///    `collect_pages`, and what that took.
 ///
-/// What an mm may say of itself in constants, each false where it says nothing: `collects_into_destination`, that to take
-/// a page away is to move it, so that the slots have their destinations when `collect` is called; and `collects_masks`,
-/// that slots may be outside.
+/// What an mm may say of itself in constants, each false where it says nothing.
+///
+/// `collects_into_destination`: to take a page of system memory away is to move it. So its slot has a destination, which
+/// has been cleared, when `collect` is called; a block may be larger than what is there. Device pages are out of the CPU's
+/// reach before anything moves. So the slots of `collect_pages` get their destinations afterwards here too, and `install`
+/// may be what moves the bytes.
+///
+/// `collects_masks`: slots may be outside.
 // clang-format off
 template <class M>
 concept page_migration = std::default_initializable<typename M::migration> &&

@@ -261,6 +261,7 @@ template <class Bench>
   if constexpr (tells_of_locks<Bench>) {
     svm::va_range const span = b.map(1);
     mm::watcher<Bench> w{b, span};
+    held_lock<Bench, svm::lock_rank::service> const service;
     v.expect(15, in_order(b, [&] { w.stop(); }));
     held_lock<Bench, svm::lock_rank::vm> const vm;
     held_lock<Bench, svm::lock_rank::range> const range;

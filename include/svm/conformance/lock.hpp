@@ -25,9 +25,15 @@
 // 14. checked for one word; the order of operations on different words is not, see the litmus tests of a policy.
 // 15. checked.
 // 16. checked.
-// 17. checked with a reader inside, before and after it leaves; what a release sees is exercised, for TSan to judge.
-// 18. checked with a reader inside, and with readers that are never all outside.
-// 19. checked.
+// 17. checked.
+// 18. checked with a reader inside, before and after it leaves.
+// 19. exercised with that reader, for TSan to judge.
+// 20. checked with a reader inside.
+// 21. checked.
+// 22. checked with readers that are never all outside.
+// 23. checked.
+// 24. checked.
+// 25. checked.
 
 #include <svm/conformance/impl/lock_promises.hpp>
 #include <svm/conformance/impl/read_domains.hpp>

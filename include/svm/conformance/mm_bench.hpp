@@ -38,6 +38,10 @@ using session_of = typename mm_of<Process>::migration;
 template <class Process>
 using slots_of = std::vector<svm::migration_slot<page_of<Process>>>;
 
+/// True when slots have their destinations before they are collected.
+template <class Process>
+inline constexpr bool collects_into_places = svm::collects_into_destination<mm_of<Process>>;
+
 /// What a walk says of a page.
 template <class Page>
 struct page_record {
@@ -176,8 +180,8 @@ template <class Process, class Take>
 }
 /// What snapshots say that have room for so many runs.
 ///
-/// \pre the map lock is held shared. Of `snapshot_locked`, `look_locked`, `walk_locked` and `collect_locked`
-///      clang cannot follow it, since an mm need not annotate its lock.
+/// \pre the map lock is held shared. Of `snapshot_locked`, `look_locked`, `walk_locked`, `collect_locked`
+///      and `collect_to_locked` clang cannot follow it, since an mm need not annotate its lock.
 template <class Process>
 [[nodiscard]] records_of<Process> snapshot_locked(Process& p, svm::va_range span, std::size_t runs) {
   records_of<Process> found;
@@ -238,12 +242,49 @@ template <class Bench>
   return b.is_live(p) && b.peek(p) == value;
 }
 
+/// True when a page was taken out of the page table: others copy it, or the session does where it collects into places.
+template <class Process>
+[[nodiscard]] bool is_taken(svm::migration_slot<page_of<Process>> const& s) {
+  return s.state == svm::slot_state::collected || (collects_into_places<Process> && s.has_page());
+}
+/// Device pages that a mapping may go to, where they are needed before it is collected; else none.
+template <class Bench>
+[[nodiscard]] std::vector<page_of<Bench>> places_ahead(Bench& b, std::size_t count, svm::page_order order = {}) {
+  if constexpr (!collects_into_places<Bench>)
+    return {};
+  else if constexpr (requires { b.device_block(order); })
+    return order == svm::page_order{} ? b.device_pages(count) : std::vector{b.device_block(order)};
+  else
+    return b.device_pages(count);
+}
+/// Collects, into blocks of an order of device memory where the model needs some. A collect that fails leaves none.
+///
 /// \pre the map lock is held shared, until the session is finalized
 template <class Process>
-[[nodiscard]] svm::errc collect_locked(Process& p, session_of<Process>& session, svm::va_range span,
-                                       slots_of<Process>& slots, svm::page_owner reach = svm::nobody) {
+[[nodiscard]] svm::errc collect_to_locked(Process& p, session_of<Process>& session, svm::va_range span,
+                                          slots_of<Process>& slots, std::vector<page_of<Process>> const& places,
+                                          svm::page_order order, svm::device_page_owner<page_of<Process>>& behind,
+                                          svm::page_owner reach = svm::nobody) {
   slots.assign(pages_in<Process>(span), {});
-  return p.mm().collect(session, span, std::span{slots}, reach);
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    p.mm().adopt_device_page(places[i], order, behind, false);
+    auto& slot = slots[i * order.pages().value];
+    slot.destination = places[i];
+    slot.destination_order = order;
+  }
+  svm::errc const e = p.mm().collect(session, span, std::span{slots}, reach);
+  if (e != svm::errc::ok)
+    for (auto const place : places) p.mm().discard_page(place);
+  return e;
+}
+/// Collects; where the model needs places ahead, single device pages.
+///
+/// \pre the map lock is held shared, until the session is finalized
+template <class Bench>
+[[nodiscard]] svm::errc collect_locked(Bench& b, session_of<Bench>& session, svm::va_range span, slots_of<Bench>& slots,
+                                       svm::device_page_owner<page_of<Bench>>& behind,
+                                       svm::page_owner reach = svm::nobody) {
+  return collect_to_locked(b, session, span, slots, places_ahead(b, pages_in<Bench>(span)), {}, behind, reach);
 }
 /// Collects the pages that are named in slots, wherever they are mapped.
 template <class Process>
@@ -265,21 +306,31 @@ template <class Process>
   return slots;
 }
 
+/// Copies the first word of a slot's source to a page, unless the session moves the bytes.
+template <class Bench, class Slot>
+void copy_word(Bench& b, Slot const& slot, page_of<Bench> to) {
+  if (slot.state == svm::slot_state::collected) b.poke(to, b.peek(slot.source));
+}
 /// Gives each collected slot one of some device pages, with the content of its source.
 template <class Bench>
 void fill_with(Bench& b, slots_of<Bench>& slots, std::vector<page_of<Bench>> const& fresh,
                svm::device_page_owner<page_of<Bench>>& owner) {
   for (std::size_t i = 0; i < slots.size(); ++i) {
     if (!slots[i].is_collected()) continue;
-    b.mm().adopt_device_page(fresh[i], svm::page_order{}, owner, false);
-    slots[i].destination = fresh[i];
-    if (slots[i].state == svm::slot_state::collected) b.poke(fresh[i], b.peek(slots[i].source));
+    if constexpr (!collects_into_places<Bench>) {
+      b.mm().adopt_device_page(fresh[i], svm::page_order{}, owner, false);
+      slots[i].destination = fresh[i];
+    }
+    copy_word(b, slots[i], slots[i].destination);
   }
 }
 /// Gives each collected slot a device page with the content of its source.
 template <class Bench>
 void fill(Bench& b, slots_of<Bench>& slots, svm::device_page_owner<page_of<Bench>>& owner) {
-  fill_with(b, slots, b.device_pages(slots.size()), owner);
+  if constexpr (collects_into_places<Bench>)
+    fill_with(b, slots, {}, owner);
+  else
+    fill_with(b, slots, b.device_pages(slots.size()), owner);
 }
 /// Gives each collected slot a system page with the content of its source; false when there is none.
 template <class Bench>
@@ -289,7 +340,7 @@ template <class Bench>
     auto const one = b.mm().allocate_page(svm::page_order{});
     if (!one) return false;
     slot.destination = *one;
-    b.poke(*one, b.peek(slot.source));
+    copy_word(b, slot, *one);
   }
   return true;
 }
@@ -300,7 +351,8 @@ template <class Bench, class Process>
   slots_of<Bench> slots;
   svm::shared_guard const guard{p.mm().map_lock()};
   session_of<Process> session{};
-  if (collect_locked(p, session, span, slots) != svm::errc::ok) return false;
+  auto const places = places_ahead(b, pages_in<Bench>(span));
+  if (collect_to_locked(p, session, span, slots, places, {}, owner) != svm::errc::ok) return false;
   fill(b, slots, owner);
   p.mm().install(session);
   p.mm().finalize(session);

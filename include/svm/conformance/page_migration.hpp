@@ -45,17 +45,28 @@
 // 22. checked: a page goes although there are copies.
 // 23. checked.
 // 24. checked where the bench tells of locks.
-// 25. checked where the model `collects_masks`; for blocks where the bench has them.
 //
-// The suite also has the checks of an address space that need device pages. It is not for a model that
-// `collects_into_destination`: its checks give the slots their destinations once they are collected.
+// Of a model that `collects_into_destination`:
+//
+// 25. checked.
+// 26. checked.
+// 27. checked where the bench has blocks.
+// 28. checked, for blocks too where the bench has them.
+// 29. checked.
+// 30. checked.
+//
+// 31. checked where the model `collects_masks` and does not collect into destinations.
+//
+// The suite also has the checks of an address space that need device pages.
 
 #include <svm/conformance/address_space.hpp>
 #include <svm/conformance/impl/blocks.hpp>
 #include <svm/conformance/impl/collect.hpp>
+#include <svm/conformance/impl/collect_into.hpp>
 #include <svm/conformance/impl/collect_masks.hpp>
 #include <svm/conformance/impl/migration_promises.hpp>
 #include <svm/conformance/impl/move.hpp>
+#include <svm/conformance/impl/pages.hpp>
 #include <svm/conformance/mm_bench.hpp>
 
 #include <cstddef>
@@ -96,8 +107,6 @@ template <class Make>
 [[nodiscard]] broken_promises check_all(Make&& make) {
   using bench = mm::bench_of<Make>;
   static_assert(address_space::has_all<bench>() && has_all<bench>());
-  static_assert(!svm::collects_into_destination<mm::mm_of<bench>>,
-                "svm: the suite of page_migration is for models that move pages after they were collected");
   broken_promises all;
   all.add(lookups_say_what_may_migrate(*make()));
   all.add(walks_leave_what_is_in_reach(*make()));
@@ -105,7 +114,8 @@ template <class Make>
   all.add(walks_bring_all_pages_back(*make()));
   all.add(collect_takes_pages_and_holes_out(*make()));
   all.add(collect_tells_of_the_migration(*make()));
-  if constexpr (svm::collects_masks<mm::mm_of<bench>>) all.add(collect_leaves_what_is_outside(*make()));
+  if constexpr (svm::collects_masks<mm::mm_of<bench>> && !svm::collects_into_destination<mm::mm_of<bench>>)
+    all.add(collect_leaves_what_is_outside(*make()));
   all.add(collect_refuses_what_is_in_use(*make()));
   all.add(collect_takes_what_is_in_reach(*make()));
   all.add(each_page_has_its_own_owner(*make()));
@@ -128,6 +138,7 @@ template <class Make>
   all.add(coherent_pages_stay(*make()));
   all.add(handles_are_values(*make()));
   all.add(migrations_run_under_the_librarys_locks(*make()));
+  if constexpr (mm::collects_into_places<bench>) all.add(check_places(make));
   if constexpr (requires(bench & b) { b.device_block(svm::page_order{}); }) all.add(check_blocks(make));
   return all;
 }

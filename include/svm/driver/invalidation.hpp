@@ -35,7 +35,7 @@ template <svm_policies P>
 template <svm_policies P>
 void end_range(notifier<P>& owner, range<P>& r, invalidation const& event, garbage_collector<P>& collector)
     SVM_REQUIRES(owner.lock()) {
-  owner.unmap_pages_locked(r);
+  owner.unmap_pages_locked(r, forgotten_part(r, event));
   if (event.cause != invalidation_cause::unmap) return;
   owner.set_unmapped_locked(r, event.span);
   collector.enqueue(r);

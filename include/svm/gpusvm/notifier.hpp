@@ -120,10 +120,12 @@ class notifier final : public invalidation_target {
   ///
   /// \pre as `invalidate_pages_locked`, and the devices have forgotten the range
   /// \source drm_gpusvm_range_unmap_pages()
-  void unmap_pages_locked(range<P>& r) SVM_REQUIRES_SHARED(lock_) {
+  void unmap_pages_locked(range<P>& r) SVM_REQUIRES_SHARED(lock_) { unmap_pages_locked(r, r.interval()); }
+  /// The same, where the devices have forgotten no more of pages that are mapped one by one than those of `part`.
+  void unmap_pages_locked(range<P>& r, [[maybe_unused]] va_range part) SVM_REQUIRES_SHARED(lock_) {
     for_each_mapping_locked(r, [](device_mapping<P>& p) { p.unmap(); });
     if constexpr (page_wise_policies<P>)
-      if (partial_mapping<P>* const p = r.partial()) p->unmap_invalid();
+      if (partial_mapping<P>* const p = r.partial()) p->unmap_invalid(p->pages_of(part));
   }
 
   /// Remembers, for the second pass of an invalidation, that the device was told to forget `span`.

@@ -123,10 +123,10 @@ class partial_mapping {
     atomic_ -= gone;
     return gone.meets(mapped_);
   }
-  /// Ends the DMA mappings of the pages that are not valid.
+  /// Ends the DMA mappings of those pages that are not valid.
   ///
   /// \pre the device has forgotten them
-  void unmap_invalid() { unmap(mapped_ - valid_); }
+  void unmap_invalid(page_mask const& gone) { unmap((gone & mapped_) - valid_); }
   /// Makes the device forget pages, and ends their DMA mappings.
   void drop(page_mask const& gone) {
     if (!invalidate(gone)) return;

@@ -58,7 +58,7 @@ class range : public list_hook<range<P>> {
   /// The mapping of single pages, once the range was served page by page; else null.
   ///
   /// \pre the range's lock or its notifier's is held
-  [[nodiscard]] partial_mapping<P>* partial() const requires page_wise_policies<P> { return partial_.mapping; }
+  [[nodiscard]] auto* partial() const requires page_wise_policies<P> { return partial_.mapping; }
 
   /// Prints the span, the flags, and each mapping with its access and blocks, as part of what `gpusvm::dump` prints.
   ///

@@ -377,7 +377,7 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
   // neighbours.
   slot_state const state = work.slots()[faulting].state;
   if (state == slot_state::locked) return {action::look_again, {}, errc::in_use};
-  if (state != slot_state::collected && state != slot_state::pinned) return {};
+  if (!work.slots()[faulting].has_page() && state != slot_state::pinned) return {};
   return {action::fail, {}, detail::why_left(outcome)};
 }
 

@@ -25,6 +25,7 @@ template class svm::driver_base<races::policies>;
 template class svm::svm_driver<races::policies>;
 template class svm::queue_driver<races::policies>;
 template class svm::detail::kept_spans<races::policies>;
+template class svm::block_service<races::policies>;
 template class svm::garbage_collector<races::policies>;
 template class svm::mapped_buffer<races::policies>;
 template class svm::attribute_map<races::policies>;

@@ -51,6 +51,7 @@ extern template class svm::driver_base<races::policies>;
 extern template class svm::svm_driver<races::policies>;
 extern template class svm::queue_driver<races::policies>;
 extern template class svm::detail::kept_spans<races::policies>;
+extern template class svm::block_service<races::policies>;
 extern template class svm::garbage_collector<races::policies>;
 extern template class svm::mapped_buffer<races::policies>;
 extern template class svm::attribute_map<races::policies>;

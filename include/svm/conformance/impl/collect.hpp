@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The checks of page_migration.hpp that are about what is collected: promises 1 to 8.
+// The checks of page_migration.hpp that are about what is collected: promises 1 to 7.
 
 #include <svm/conformance/address_space.hpp>
 #include <svm/conformance/impl/migration_promises.hpp>
@@ -11,7 +11,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 
 namespace svm::inline v0::conformance::page_migration {
 
@@ -23,12 +22,12 @@ template <class Bench>
   svm::va_range const span = b.map(3);
   for (std::size_t const i : {0u, 2u}) static_cast<void>(b.store(mm::page_at<Bench>(span, i), i));
   auto const first = mm::look(b, {span.start(), mm::mm_of<Bench>::page_size})[0].page;
+  mm::counting_owner<typename Bench::page> behind{b.owner()};
   mm::slots_of<Bench> slots;
   svm::shared_guard const guard{b.mm().map_lock()};
   mm::session_of<Bench> session{};
-  v.expect(1, mm::collect_locked(b, session, span, slots) == svm::errc::ok);
-  std::array const expected{collected, hole, collected};
-  for (std::size_t i = 0; i < slots.size(); ++i) v.expect(1, slots[i].state == expected[i]);
+  v.expect(1, mm::collect_locked(b, session, span, slots, behind) == svm::errc::ok);
+  v.expect(1, mm::is_taken<Bench>(slots[0]) && slots[1].state == hole && mm::is_taken<Bench>(slots[2]));
   v.expect(1, slots[0].source == first);
   auto const during = mm::look_locked(b, span);
   v.expect(1, during[0].place == svm::page_place::absent && during[2].place == svm::page_place::absent);
@@ -43,12 +42,13 @@ template <class Bench>
   svm::va_range const span = b.map(2);
   static_cast<void>(b.store(span.start(), 7));
   mm::watcher<Bench> w{b, span};
+  mm::counting_owner<typename Bench::page> behind{b.owner()};
   mm::slots_of<Bench> slots;
   {
     svm::shared_guard const guard{b.mm().map_lock()};
     mm::session_of<Bench> session{};
     w.on_event = [&](svm::invalidation const& event) { v.expect(3, event.owner == b.owner()); };
-    v.expect(3, mm::collect_locked(b, session, span, slots, b.owner()) == svm::errc::ok);
+    v.expect(3, mm::collect_locked(b, session, span, slots, behind, b.owner()) == svm::errc::ok);
     v.expect(3, w.saw(svm::invalidation_cause::migrate, span));
     w.on_event = nullptr;
     b.mm().finalize(session);
@@ -66,13 +66,14 @@ template <class Bench>
   auto const seen = mm::look(b, span);
   b.set_locked(seen[0].page, true);
   b.set_pinned(seen[1].page, true);
+  mm::counting_owner<typename Bench::page> behind{b.owner()};
   mm::slots_of<Bench> slots;
   {
     svm::shared_guard const guard{b.mm().map_lock()};
     mm::session_of<Bench> session{};
-    v.expect(1, mm::collect_locked(b, session, span, slots) == svm::errc::ok);
+    v.expect(1, mm::collect_locked(b, session, span, slots, behind) == svm::errc::ok);
     v.expect(4, slots[0].state == locked && slots[1].state == pinned);
-    v.expect(1, slots[2].state == collected);
+    v.expect(1, mm::is_taken<Bench>(slots[2]));
     b.mm().finalize(session);
   }
   b.set_locked(seen[0].page, false);
@@ -86,6 +87,7 @@ template <class Bench>
   verdict v{promises};
   if (!moves_pages(b)) return v.result();  // reported by others
   mm::counting_owner<typename Bench::page> behind{b.owner()};
+  mm::counting_owner<typename Bench::page> further{b.owner()};
   svm::va_range const span = b.map(2);
   for (std::size_t const i : {0u, 1u}) static_cast<void>(b.store(mm::page_at<Bench>(span, i), i + 7));
   static_cast<void>(mm::migrate(b, span, behind));
@@ -95,14 +97,14 @@ template <class Bench>
     mm::slots_of<Bench> slots;
     svm::shared_guard const guard{b.mm().map_lock()};
     mm::session_of<Bench> session{};
-    v.expect(2, mm::collect_locked(b, session, span, slots, reach) == svm::errc::ok);
+    v.expect(2, mm::collect_locked(b, session, span, slots, further, reach) == svm::errc::ok);
     if (slots[0].state == svm::slot_state::locked) return v.result();  // promise 7 is not kept
     for (std::size_t i = 0; i < slots.size(); ++i) {
       if (reach == svm::nobody) {
         v.expect(2, slots[i].state == svm::slot_state::resident);
         continue;
       }
-      v.expect(2, slots[i].state == svm::slot_state::collected && slots[i].source == seen[i].page);
+      v.expect(2, mm::is_taken<Bench>(slots[i]) && slots[i].source == seen[i].page);
       v.expect(2, slots[i].owner_object == &behind);
     }
     b.mm().finalize(session);
@@ -127,8 +129,10 @@ class page_in_each_memory {
     mm::slots_of<Bench> slots;
     svm::shared_guard const guard{b.mm().map_lock()};
     mm::session_of<Bench> session{};
-    if (mm::collect_locked(b, session, second, slots) != svm::errc::ok) return;
-    mm::fill_with(b, slots, b.stranger_pages(1), strange);
+    auto const fresh = b.stranger_pages(1);
+    auto const ahead = mm::collects_into_places<Bench> ? fresh : decltype(fresh){};
+    if (mm::collect_to_locked(b, session, second, slots, ahead, {}, strange) != svm::errc::ok) return;
+    mm::fill_with(b, slots, fresh, strange);
     b.mm().install(session);
     b.mm().finalize(session);
   }
@@ -160,16 +164,16 @@ template <class Bench>
 /// Promise 2: reach is a matter of each page.
 template <class Bench>
 [[nodiscard]] broken_promises collect_leaves_pages_of_strangers(Bench& b) {
-  using enum svm::slot_state;
   verdict v{promises};
   if constexpr (requires { b.stranger_pages(std::size_t{1})[0] == b.device_pages(std::size_t{1})[0]; }) {
     if (!moves_pages(b)) return v.result();  // reported by others
     page_in_each_memory<Bench> const both{b};
+    mm::counting_owner<typename Bench::page> further{b.owner()};
     mm::slots_of<Bench> slots;
     svm::shared_guard const guard{b.mm().map_lock()};
     mm::session_of<Bench> session{};
-    v.expect(2, mm::collect_locked(b, session, both.span, slots, b.owner()) == svm::errc::ok);
-    v.expect(2, slots[0].state == collected && slots[1].state == resident);
+    v.expect(2, mm::collect_locked(b, session, both.span, slots, further, b.owner()) == svm::errc::ok);
+    v.expect(2, mm::is_taken<Bench>(slots[0]) && slots[1].state == svm::slot_state::resident);
     b.mm().finalize(session);
   }
   return v.result();
@@ -180,10 +184,11 @@ template <class Bench>
 [[nodiscard]] broken_promises collect_refuses_what_is_not_its_own(Bench& b) {
   verdict v{promises};
   auto const expect_refused = [&](svm::va_range span, svm::slot_state why) {
+    mm::counting_owner<typename Bench::page> behind{b.owner()};
     mm::slots_of<Bench> slots;
     svm::shared_guard const guard{b.mm().map_lock()};
     mm::session_of<Bench> session{};
-    v.expect(4, mm::collect_locked(b, session, span, slots) == svm::errc::ok);
+    v.expect(4, mm::collect_locked(b, session, span, slots, behind) == svm::errc::ok);
     v.expect(4, slots[0].state == why);
     b.mm().finalize(session);
   };
@@ -222,7 +227,7 @@ template <class Bench>
     svm::shared_guard const guard{b.mm().map_lock()};  // as a CPU fault has it
     mm::session_of<Bench> session{};
     mm::collect_pages(b, session, slots);
-    v.expect(6, slots[0].state == collected && slots[1].state == collected);
+    v.expect(6, mm::is_taken<Bench>(slots[0]) && mm::is_taken<Bench>(slots[1]));
     v.expect(4, slots[2].state == locked);
     if (v.expect(8, !slots[3].is_collected())) v.expect(4, slots[3].state == pinned);
     v.expect(3, w.saw(svm::invalidation_cause::migrate, {span.start(), mm::mm_of<Bench>::page_size * 2}));
@@ -287,7 +292,7 @@ template <class Bench>
     mm::collect_pages_of(asked, session, slots, within);
     for (std::size_t i = 0; i < 2; ++i) {
       bool const is_inside = both.places[i].space == within.space && within.span.contains(both.places[i].span);
-      v.expect(7, slots[i].state == (is_inside ? svm::slot_state::collected : svm::slot_state::elsewhere));
+      v.expect(7, is_inside ? mm::is_taken<Bench>(slots[i]) : slots[i].state == svm::slot_state::elsewhere);
     }
     asked.mm().finalize(session);
   };
@@ -315,8 +320,8 @@ template <class Bench>
     svm::shared_guard const guard{b.other().mm().map_lock()};
     mm::session_of<Bench> session{};
     mm::collect_pages(b, session, slots);
-    v.expect(6, slots[0].state == svm::slot_state::collected);
-    if (v.expect(6, slots[1].state == svm::slot_state::collected)) {
+    v.expect(6, mm::is_taken<Bench>(slots[0]));
+    if (v.expect(6, mm::is_taken<Bench>(slots[1]))) {
       v.expect(3, w.saw(svm::invalidation_cause::migrate, there));
       v.expect(6, mm::look_locked(b.other(), there)[0].place == svm::page_place::absent);
     }
@@ -341,56 +346,9 @@ template <class Bench>
   auto slots = mm::slots_for<Bench>(mm::look(b.other(), span));
   mm::session_of<Bench> session{};
   mm::collect_pages(b, session, slots);
-  v.expect(6, slots[0].state == svm::slot_state::collected);
+  v.expect(6, mm::is_taken<Bench>(slots[0]));
   b.mm().finalize(session);
   b.other().unmap(span);
-  return v.result();
-}
-
-/// Promise 8: the page that a CPU fault of any process names as its own can be taken although the mm holds it. Nothing
-/// else that is held can.
-template <class Bench>
-[[nodiscard]] broken_promises faults_take_their_own_page(Bench& b) {
-  verdict v{promises};
-  if (!moves_pages_back(b) || b.mm().id() == b.other().mm().id()) return v.result();  // another promise is not kept
-  mm::counting_owner<typename Bench::page> behind{b.owner()};
-  auto& p = b.other();
-  svm::va_range const span = p.map(3);
-  for (std::size_t i = 0; i < 3; ++i) static_cast<void>(p.store(mm::page_at<Bench>(span, i), i + 7));
-  static_cast<void>(mm::migrate_of(b, p, span, behind));
-  auto const seen = mm::look(p, span);
-  {
-    auto free = mm::slots_for<Bench>(seen);
-    mm::session_of<Bench> session{};
-    mm::collect_pages_of(b, session, free, {p.mm().id(), span});
-    for (auto const& slot : free)
-      if (!slot.is_collected()) return v.result();  // promise 6 or 7 is not kept
-    b.mm().finalize(session);
-  }
-  b.set_pinned(seen[2].page, true);
-  behind.on_fault = [&](svm::cpu_fault<typename Bench::page> const& fault) -> svm::cpu_fault_answer {
-    constexpr svm::cpu_fault_answer failed{svm::cpu_fault_answer::action::fail, {}, svm::errc::busy};
-    v.expect(8, fault.space == p.mm().id() && fault.page == seen[0].page && fault.vma == span);
-    {
-      auto stranger = mm::slots_for<Bench>(seen);  // somebody else, who has no fault
-      mm::session_of<Bench> session{};
-      mm::collect_pages(b, session, stranger);
-      v.expect(8, !stranger[0].is_collected() && stranger[1].is_collected());
-      b.mm().finalize(session);
-    }
-    auto slots = mm::slots_for<Bench>(seen);
-    mm::session_of<Bench> session{};
-    mm::collect_pages_of(b, session, slots, {fault.space, fault.vma}, fault.page);
-    v.expect(8, slots[0].is_collected() && slots[1].is_collected());
-    if (v.expect(8, !slots[2].is_collected())) v.expect(4, slots[2].state == svm::slot_state::pinned);
-    if (!slots[0].is_collected() || !mm::fill_with_system_pages(b, slots)) return failed;
-    b.mm().install(session);
-    b.mm().finalize(session);
-    return {};
-  };
-  v.expect(8, p.load(span.start()) == 7 && behind.faulted == 1);
-  b.set_pinned(seen[2].page, false);
-  p.unmap(span);
   return v.result();
 }
 

@@ -22,7 +22,7 @@ namespace svm::inline v0::conformance::lock {
 
 /// The promises of `svm::lock`.
 // clang-format off
-inline constexpr promise_table<19> promises{"lock", {{
+inline constexpr promise_table<25> promises{"lock", {{
     {1, "one thread at a time holds a mutex"},
     {2, "nobody else holds a shared mutex that a writer holds"},
     {3, "any number of readers hold a shared mutex at a time"},
@@ -39,9 +39,15 @@ inline constexpr promise_table<19> promises{"lock", {{
     {14, "the operations of an atomic are sequentially consistent"},
     {15, "`exchange` and `fetch_...` return the value before"},
     {16, "`compare_exchange` stores where it finds what was expected, and else tells what it found"},
-    {17, "a retired object is released once, after every section that was entered before is left"},
-    {18, "`synchronize` returns when the sections and the retired objects from before it are gone"},
-    {19, "`enter`, `leave` and `retire` wait for no section; `retire` releases by itself, and `retired` counts"},
+    {17, "an object that was retired is released once"},
+    {18, "a retired object is not released before every section that was entered before is left"},
+    {19, "what a thread did before it left a section is seen by the release"},
+    {20, "`synchronize` returns when the sections from before it are left"},
+    {21, "`synchronize` returns when the objects from before it are released"},
+    {22, "later sections do not hold `synchronize` up for ever"},
+    {23, "`enter`, `leave` and `retire` wait for no section"},
+    {24, "`retire` releases by itself while nobody reads"},
+    {25, "`retired` counts the objects that are not released yet"},
 }}};
 // clang-format on
 

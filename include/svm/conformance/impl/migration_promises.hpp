@@ -4,11 +4,13 @@
 
 #include <svm/conformance/mm_bench.hpp>
 
+#include <cstdint>
+
 namespace svm::inline v0::conformance::page_migration {
 
 /// The promises of `svm::page_migration`.
 // clang-format off
-inline constexpr promise_table<25> promises{"page_migration", {{
+inline constexpr promise_table<31> promises{"page_migration", {{
     {1, "`collect` takes every page of system memory and every hole of the span"},
     {2, "`collect` takes the device pages that `reach` reaches, and refuses others"},
     {3, "an event with cause migrate comes before a page is taken, on behalf of the right owner"},
@@ -33,9 +35,21 @@ inline constexpr promise_table<25> promises{"page_migration", {{
     {22, "a copy of a page's handle takes no reference"},
     {23, "the handle of a page that was freed is recognised"},
     {24, "each function works with the locks held that the concept lists, and needs no other"},
-    {25, "`collect` takes nothing where a slot is outside, and no event covers it"},
+    {25, "`collect` into destinations takes a system page, or a hole, only where there is one for it"},
+    {26, "`collect` into destinations says that a page has moved, and its bytes are there"},
+    {27, "`collect` into destinations splits what is larger, the source or the destination"},
+    {28, "`finalize` brings the bytes back of what `collect` has moved and `install` has not"},
+    {29, "a `collect` into destinations that fails leaves them to its caller"},
+    {30, "the bytes of what `collect_pages` says has moved are there once `install` has returned"},
+    {31, "`collect` takes nothing where a slot is outside, and no event covers it"},
 }}};
 // clang-format on
+
+/// True when a slot says that its page has moved, and its destination holds a value.
+template <class Bench, class Slot>
+[[nodiscard]] bool has_moved(Bench& b, Slot const& slot, std::uint64_t value) {
+  return slot.state == svm::slot_state::moved && mm::holds(b, slot.destination, value);
+}
 
 /// True when a page goes to device memory with what it holds, and goes with its mapping. A check that needs device
 /// pages asks first, so that a model that breaks one promise is not reported for another.

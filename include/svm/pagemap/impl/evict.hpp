@@ -62,24 +62,25 @@ class migration_to_system {
     move_outcome outcome{};
     for (slot const& s : work_.slots()) {
       outcome.in_use = outcome.in_use || s.is_in_use();
-      if (s.state == slot_state::collected && zdd<P>::of(s.owner_object) == nullptr) outcome.foreign += page_count{1};
+      if (s.has_page() && zdd<P>::of(s.owner_object) == nullptr) outcome.foreign += page_count{1};
     }
     while (migrator<P>* const device = next_device()) {
       if (outcome.error = gather(*device); outcome.error != errc::ok) return outcome;
-      SVM_ASSERT(!work_.job().empty());  // the device had a page without a destination
       environment<P>& env = device->env();
       time_point const began = moment_for(env.observer, env.clock);
-      if (outcome.error = env.pagemap.copy_to_system(work_.job()); outcome.error != errc::ok) return outcome;
+      if (!work_.job().empty())
+        if (outcome.error = env.pagemap.copy_to_system(work_.job()); outcome.error != errc::ok) return outcome;
+      byte_count const copied = found_ * P::mm::page_size;  // what the mm moves by itself is told of here too
       env.observer.record({.kind = event_kind::copied,
                            .span = about_,
-                           .bytes = work_.bytes(),
+                           .bytes = {copied.value - outcome.bytes.value},
                            .reason = reason_,
                            .began = began,
                            .ended = moment_for(env.observer, env.clock)});
-      outcome.bytes += work_.bytes();
+      outcome.bytes = copied;
       work_.unmap_all();
     }
-    if (outcome.bytes == byte_count{}) return outcome;
+    if (found_ == page_count{}) return outcome;
     mm_.install(session);
     outcome.moved = moved_pages();
     return outcome;
@@ -87,7 +88,7 @@ class migration_to_system {
 
  private:
   [[nodiscard]] static migrator<P>* device_of(slot const& s) {
-    if (s.state != slot_state::collected) return nullptr;
+    if (!s.has_page()) return nullptr;
     zdd<P>* const behind = zdd<P>::of(s.owner_object);
     return behind == nullptr ? nullptr : &behind->allocation().owner();
   }
@@ -115,7 +116,7 @@ class migration_to_system {
     for (std::size_t i = 0; i < work_.slots().size(); i += pages_moved_with(work_.slots()[i])) {
       if (work_.slots()[i].destination != page{} || device_of(work_.slots()[i]) != &device) continue;
       if (errc const e = find_destination(i, i); e != errc::ok) {
-        bool const enough = when_short_ == shortage::move_what_fits && !work_.job().empty();
+        bool const enough = when_short_ == shortage::move_what_fits && found_ != page_count{};
         short_ = true;
         return enough ? errc::ok : e;
       }
@@ -149,19 +150,23 @@ class migration_to_system {
   [[nodiscard]] errc find_page(slot& s, page_order order) {
     result<page> const system = mm_.allocate_page(order);
     if (!system) return system.error();
-    if (errc const e = work_.add_system(*system, s.source, order, dma_direction::from_device); e != errc::ok) {
+    errc const e = s.state == slot_state::moved
+                       ? errc::ok
+                       : work_.add_system(*system, s.source, order, dma_direction::from_device);
+    if (e != errc::ok) {
       mm_.discard_page(*system);
       return e;
     }
     s.destination = *system;
     s.destination_order = order;
+    found_ += order.pages();
     return errc::ok;
   }
 
   [[nodiscard]] page_count moved_pages() const {
     page_count n{};
     for (slot const& s : work_.slots())
-      if (s.state == slot_state::collected && s.destination != page{}) n += s.destination_order.pages();
+      if (s.has_page() && s.destination != page{}) n += s.destination_order.pages();
     return n;
   }
 
@@ -172,6 +177,7 @@ class migration_to_system {
   shortage when_short_;
   va_range about_;
   move_reason reason_;
+  page_count found_{};  // destinations
   bool short_ = false;  // no system page is left
 };
 

@@ -79,9 +79,7 @@ class migrator<P>::migration_to_device {
     leave_others_alone();
     typename mm::migration session{};
     scope_guard const unmap{[this] { work_.unmap_all(); }};
-    if (errc const e = space_.collect(session, span_, work_.slots(), env_.pagemap.owner()); e != errc::ok) return e;
-    if (errc const e = check_collected(); e != errc::ok) return e;
-    if (errc const e = assign_places(allocation); e != errc::ok) return e;
+    if (errc const e = take(session, allocation); e != errc::ok) return e;
     if (errc const e = copy(allocation); e != errc::ok) return e;
 
     allocation.start_timeslice(env_.clock.now() + options_.timeslice);
@@ -93,9 +91,24 @@ class migrator<P>::migration_to_device {
     return errc::ok;
   }
 
-  [[nodiscard]] static zdd<P>* behind(slot const& s) {
-    return s.state == slot_state::collected ? zdd<P>::of(s.owner_object) : nullptr;
+  /// Collects the pages, each with a place in the allocation.
+  [[nodiscard]] errc take(typename mm::migration& session, devmem<P>& allocation) {
+    auto const collect = [&] { return space_.collect(session, span_, work_.slots(), env_.pagemap.owner()); };
+    if constexpr (collects_into_destination<mm>) {
+      errc e = allocation.wait_cleared();  // to collect is to copy
+      if (e == errc::ok) e = assign_places_ahead(allocation);
+      if (e == errc::ok) e = collect();
+      if (e == errc::ok) return check_collected();
+      discard_places();
+      return e;
+    } else {
+      if (errc const e = collect(); e != errc::ok) return e;
+      if (errc const e = check_collected(); e != errc::ok) return e;
+      return assign_places(allocation);
+    }
   }
+
+  [[nodiscard]] static zdd<P>* behind(slot const& s) { return s.has_page() ? zdd<P>::of(s.owner_object) : nullptr; }
   /// True for a page that stays where it is: it is in this memory, or was not asked for.
   [[nodiscard]] bool stays(slot const& s) const {
     if (s.state == slot_state::outside) return true;
@@ -111,7 +124,72 @@ class migrator<P>::migration_to_device {
       if (s.owner_object != nullptr && zdd<P>::of(s.owner_object) == nullptr) return errc::unsupported;
       if (stays(s) && !options_.only_what_differs) return errc::busy;
     }
+    return !collects_into_destination<mm> || has_places() ? errc::ok : errc::busy;
+  }
+  /// True when each page that moves has a place: one that was here when places were given may have left.
+  [[nodiscard]] bool has_places() const {
+    std::size_t end = 0;
+    for (std::size_t i = 0; i < work_.slots().size(); ++i) {
+      slot const& s = work_.slots()[i];
+      if (s.destination != page{}) end = i + s.destination_order.pages().value;
+      if (i >= end && !stays(s)) return false;
+    }
+    return true;
+  }
+
+  /// Gives every page that may move a place before it is known what is there: blocks as large as the allocation has them.
+  ///
+  /// \pre the map lock is held shared, so what is here does not change but by an eviction
+  [[nodiscard]] errc assign_places_ahead(devmem<P>& allocation) {
+    std::size_t next = 0;
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    errc e = errc::ok;
+    auto const assign = [&] {
+      if (e == errc::ok) e = assign_places_ahead(allocation, begin, end, next);
+    };
+    if (options_.only_what_differs && !options_.same_pagemap)
+      for_each_run(space_, span_, [&](page_run<page> const& r) {
+        bool const is_here = r.place == page_place::device && r.owner == env_.pagemap.owner();
+        if (is_here) assign();
+        end += static_cast<std::size_t>(r.count);
+        if (is_here) begin = end;
+        return true;
+      });
+    end = work_.slots().size();
+    assign();
+    return e;
+  }
+  [[nodiscard]] errc assign_places_ahead(devmem<P>& allocation, std::size_t begin, std::size_t end, std::size_t& next) {
+    auto const is_outside = [this](std::size_t i) { return work_.slots()[i].state == slot_state::outside; };
+    while (begin < end) {
+      if (is_outside(begin)) {
+        ++begin;
+        continue;
+      }
+      std::span<device_page<page> const> const places = allocation.pages().subspan(next);
+      if (places.empty()) return errc::busy;  // a page left this memory since they were counted
+      page_order order = places[0].order;
+      auto const fits = [&] {
+        std::uint64_t const count = order.pages().value;
+        if (count > end - begin) return false;
+        for (std::size_t k = 1; options_.pages != nullptr && k < count; ++k)
+          if (is_outside(begin + k)) return false;
+        return (span_.start() + mm::page_size * begin).is_aligned(mm::page_size * count);
+      };
+      while (!fits()) --order.value;
+      allocation.live_pages().own_block(space_, places[0].page, order);
+      work_.slots()[begin].destination = places[0].page;
+      work_.slots()[begin].destination_order = order;
+      next += order.pages().value;
+      begin += order.pages().value;
+    }
     return errc::ok;
+  }
+  /// Lets go of the places that were given ahead, when nobody took them over.
+  void discard_places() {
+    for (slot& s : work_.slots())
+      if (s.destination != page{}) space_.discard_page(std::exchange(s.destination, page{}));
   }
 
   /// Gives every page that moves a place in the allocation; a block stays whole where the allocation has one so large.
@@ -142,10 +220,11 @@ class migrator<P>::migration_to_device {
     work_.start_job(env_.device);
     if (errc const e = for_each_block([&](slot const& s, page_order order) { return pull(s, order); }); e != errc::ok)
       return e;
-    if (!work_.job().empty()) {
+    if (collects_into_destination<mm> || !work_.job().empty()) {
       time_point const began = detail::moment_for(env_.observer, env_.clock);
-      if (errc const e = env_.pagemap.copy_to_device(work_.job()); e != errc::ok) return e;
-      copied = true;
+      copied = !work_.job().empty();
+      if (copied)
+        if (errc const e = env_.pagemap.copy_to_device(work_.job()); e != errc::ok) return e;
       record_copied(began, [this](slot const& s) { return !pushes(s); });
     }
     work_.unmap_all();
@@ -173,7 +252,7 @@ class migrator<P>::migration_to_device {
     for (std::size_t i = 0; i < work_.slots().size(); ++i) {
       slot const& s = work_.slots()[i];
       if (s.destination != page{}) covered = i + s.destination_order.pages().value;
-      if (i >= covered || s.state != slot_state::collected || !is_part(s)) continue;
+      if (i >= covered || !s.has_page() || !is_part(s)) continue;
       bool const is_along = options_.along != nullptr && options_.along->test(static_cast<unsigned>(i));
       (is_along ? along : others) += page_count{1};
     }
@@ -199,7 +278,7 @@ class migrator<P>::migration_to_device {
     for (std::size_t i = 0; i < work_.slots().size();) {
       slot const& s = work_.slots()[i];
       page_order const order = s.destination_order;
-      if (s.destination != page{} && s.state == slot_state::collected)
+      if (s.destination != page{} && s.has_page())
         if (errc const e = visit(s, order); e != errc::ok) return e;
       i += order.pages().value;
     }
@@ -209,12 +288,15 @@ class migrator<P>::migration_to_device {
   [[nodiscard]] errc pull(slot const& s, page_order order) {
     zdd<P> const* const from = behind(s);
     if (from == nullptr) {
-      errc const e = work_.add_system(s.source, s.destination, order, dma_direction::to_device);
+      errc const e = s.state == slot_state::moved
+                         ? errc::ok
+                         : work_.add_system(s.source, s.destination, order, dma_direction::to_device);
       if (e == errc::ok) system_bytes_ += order.pages() * mm::page_size;
       return e;
     }
     if (pushes(s)) return errc::ok;
     peer_bytes_ += order.pages() * mm::page_size;
+    if (s.state == slot_state::moved) return errc::ok;
     return work_.add_device(from->allocation().owner().env_.pagemap, s.source, s.destination, order,
                             dma_direction::to_device);
   }
@@ -225,7 +307,8 @@ class migrator<P>::migration_to_device {
   }
   [[nodiscard]] bool pushes(slot const& s) const {
     zdd<P> const* const from = behind(s);
-    return options_.source_copies && from != nullptr && &from->allocation().owner() != &to_;
+    return options_.source_copies && s.state != slot_state::moved && from != nullptr &&
+           &from->allocation().owner() != &to_;
   }
   /// The peer with the lowest member number above the last one's; so each is met once.
   [[nodiscard]] migrator* next_pusher() const {

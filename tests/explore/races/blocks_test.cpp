@@ -1,0 +1,97 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+
+// Faults that are served page by page, against what takes pages away.
+
+#include <explore/races/actions.hpp>
+
+using namespace races;
+using svm::block_fault;
+
+namespace {
+
+/// Four pages in one block, each with the number of its page in it.
+template <unsigned Gpus, unsigned Threshold, unsigned Vram>
+world* by_pages() {
+  auto* const w = new world{small([](auto& o) {
+    o.gpus = Gpus;
+    o.vram = byte_count{Vram * page_bytes};
+    o.driver.migrate = migration_mode::where_possible;
+    o.placement.emplace().threshold = Threshold;
+  })};
+  w->map(pages(0, 4));
+  for (std::uint64_t p = 0; p < 4; ++p) must(w->cpu_write(page_at(p), p) == sys::ok, "the CPU may write");
+  return w;
+}
+/// A batch of reads; a fault is served, or there is nothing any more.
+auto serves(std::vector<std::uint64_t> which, std::size_t gpu = 0) {
+  return [which = std::move(which), gpu](world& w) {
+    std::vector<block_fault> batch;
+    for (std::uint64_t const p : which) batch.push_back({.at = page_at(p)});
+    static_cast<void>(w.first().views[gpu]->blocks->serve(batch));
+    for (block_fault const& f : batch)
+      must(f.error == errc::ok || f.error == errc::no_vma, "a fault is served, or finds nothing");
+  };
+}
+auto cpu_reads(std::uint64_t page, std::uint64_t value) {
+  return [=](world& w) { must(w.cpu_read(page_at(page)) == value, "the CPU reads what was written"); };
+}
+auto cpu_writes(std::uint64_t page, std::uint64_t value) {
+  return [=](world& w) { must(w.cpu_write(page_at(page), value) == sys::ok, "the CPU may write"); };
+}
+/// Pages 0 and 1 came in one service, the rest is in system memory, and there is room for no other page.
+world* full() {
+  world* const w = by_pages<1, 100, 2>();
+  serves({0, 1})(*w);
+  must(w->first().views[0]->blocks->counts().fault_services == 1, "one service brought both pages");
+  return w;
+}
+
+}  // namespace
+
+TEST_SUITE("explore/races, blocks") {
+  TEST_CASE("two GPUs and a CPU thrash one block: no word is lost (PLC-14)") {
+    race r{"two GPUs and a CPU in one block", by_pages<2, 1, 8>};
+    r.thread("gpu 0").does("write", gpu_writes(0, 10, 0)).does("write again", gpu_writes(1, 11, 0));
+    r.thread("gpu 1").does("write", gpu_writes(2, 12, 1));
+    r.thread("cpu").does("write", cpu_writes(3, 13));
+    r.finally([](world& w) {
+      for (std::uint64_t p = 0; p < 4; ++p) must(w.cpu_read(page_at(p)) == 10 + p, "the last words are there");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("a batch / munmap: nothing is left of what went (PLC-15)") {
+    race r{"batch and munmap", by_pages<1, 100, 8>};
+    r.thread("gpu").does("serve", serves({0, 1, 3}));
+    r.thread("cpu").does("munmap", [](world& w) { w.unmap(pages(1, 1)); });
+    r.finally([](world& w) {
+      w.driver.collect_garbage();
+      must(w.gpu_pages(pages(1, 1)) == 0, "the GPU maps nothing where nothing is");
+      must(w.cpu_read(page_at(0)) == 0 && w.cpu_read(page_at(3)) == 3, "the rest is there");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("an eviction of a mask / a CPU fault on the rest: both keep their words (PLC-16)") {
+    race r{"evict a mask and CPU fault", full};
+    r.thread("gpu").does("serve", serves({1, 2}));  // page 0 goes, page 1 stays
+    r.thread("cpu").does("read", cpu_reads(1, 1)).does("write", cpu_writes(0, 20));
+    r.finally([](world& w) {
+      must(w.cpu_read(page_at(0)) == 20 && w.cpu_read(page_at(1)) == 1 && w.cpu_read(page_at(2)) == 2,
+           "the last words are there");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("two batches of one GPU: each page is served once (PLC-17)") {
+    race r{"two batches", by_pages<1, 100, 8>};
+    r.thread("one").does("serve", serves({0, 1}));
+    r.thread("two").does("serve", serves({1, 2}));
+    r.finally([](world& w) {
+      auto const c = w.first().views[0]->blocks->counts();
+      must(c.fault_services == 2 && w.stats.bytes(svm::event_kind::copied) == 3 * page_bytes, "three pages moved");
+    });
+    r.sample();
+  }
+}
