@@ -150,6 +150,7 @@ std::optional<bad_input> settle(replay_options& of, machine_options& machine, st
   of.tells_placement = of.tells_placement || is_list;
   machine.serves_blocks = of.tells_placement && machine.faults;
   machine.placement.counters = of.counters;
+  of.follows_prefetch = machine.faults && machine.placement.prefetch != prefetch_mode::off;
   if (of.capacity_bytes) machine.vram = *of.capacity_bytes;
   if (is_list && !machine.faults)
     return bad_input{"faults=off: expected on, since a list of faults is of a GPU that has them"};

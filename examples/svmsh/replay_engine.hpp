@@ -40,14 +40,16 @@ struct replay_options {
   svm::placement::counter_mode counters = svm::placement::counter_mode::off;
   bool tells_placement = false;  ///< the report says what placement did
   bool ram_given = false;
+  bool follows_prefetch = false;  ///< notes which pages are prefetched, and whether they are used
 };
 
 struct replay_counts {
   std::uint64_t loads = 0, stores = 0;
   std::uint64_t distinct_pages = 0;
-  std::uint64_t wrong_loads = 0;   ///< loads that found something else than the flat copy
-  std::uint64_t refused = 0;       ///< accesses that the machine refused, and blocks that it could not prepare
-  std::uint64_t broken_rules = 0;  ///< what the machine's oracle saw
+  std::uint64_t wrong_loads = 0;        ///< loads that found something else than the flat copy
+  std::uint64_t refused = 0;            ///< accesses that the machine refused, and blocks that it could not prepare
+  std::uint64_t prefetched_unused = 0;  ///< pages that came along, and left unused or are there so
+  std::uint64_t broken_rules = 0;       ///< what the machine's oracle saw
 
   [[nodiscard]] std::uint64_t accesses() const { return loads + stores; }
   [[nodiscard]] bool clean() const { return wrong_loads + refused + broken_rules == 0; }

@@ -147,8 +147,13 @@ std::vector<report_line> make_report(replay_engine& replay, replay_options const
       {"GPU faults per million accesses", per_million(value_of(statistics, "gpu_faults"), done.accesses())});
   report.push_back({"bytes moved per million accesses", per_million(moved, done.accesses())});
   if (!options.tells_placement) return report;
-  for (stat_line const& s : replay.placement())
-    if (s.exact) report.push_back({std::string(s.name), std::to_string(s.value)});
+  for (stat_line const& s : replay.placement()) {
+    report.push_back({std::string(s.name), std::to_string(s.value)});
+    // A list of faults does not say which pages were used.
+    bool const is_known = options.follows_prefetch && options.format != trace_format::faults64;
+    if (s.name == "pages_prefetched" && is_known)
+      report.push_back({"prefetched_unused", std::to_string(done.prefetched_unused)});
+  }
   report.push_back({"bytes_moved", std::to_string(moved)});
   double const footprint = static_cast<double>(replay.blocks()) * static_cast<double>(footprint_block);
   report.push_back({"bytes_moved_per_footprint", ratio(static_cast<double>(moved), footprint, 3)});

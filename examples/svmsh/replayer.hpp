@@ -5,6 +5,7 @@
 #include "replay_engine.hpp"
 #include "shell_machine.hpp"
 
+#include <svm/base/page_mask.hpp>
 #include <svm/mock/gpu/fault_unit.hpp>
 #include <svm/mock/gpu/warps.hpp>
 #include <svm/placement/fault_batch.hpp>
@@ -73,6 +74,7 @@ class replayer {
     std::byte const* bytes = untouched.data();
     std::unique_ptr<std::array<std::byte, page_bytes>> own;
     page_track* track = nullptr;
+    bool used = false;  ///< since it came into device memory
 
     /// The bytes, to be written.
     [[nodiscard]] std::byte* writable() {
@@ -81,7 +83,8 @@ class replayer {
     }
   };
   struct block {
-    std::uint64_t filled = 0;  // pages from the first one on that the CPU filled
+    std::uint64_t filled = 0;    // pages from the first one on that the CPU filled
+    svm::page_mask here, along;  // in device memory; and of these, what came with a fault of another page
     std::array<std::unique_ptr<page_copy>, block_pages> pages;
   };
   struct cached_page {
@@ -143,6 +146,7 @@ class replayer {
     page_copy* const copy = find_copy(whole, Want, address);
     if (copy == nullptr) return false;
     if (record_.map != nullptr) record_.map->access(*copy->track);
+    copy->used = true;
     svm::cpu_va const at{address};
     if constexpr (Want == svm::access_kind::read) {
       std::span<std::byte> const found{found_.data(), size};
@@ -244,6 +248,9 @@ class replayer {
   [[nodiscard]] auto& service() { return *task_.views[gpu]->blocks; }
   void take_turns();
   void pause();
+  void follow(std::span<std::uint64_t const> faulted);
+  void follow_block(std::uint64_t number, block& b, svm::page_mask const& faulted);
+  [[nodiscard]] std::uint64_t unused_of(block const& b, svm::page_mask const& left) const;
   void look_after_faults(std::uint64_t address);
   void look_after_faults(std::span<svm::block_fault const> served);
   void check_after_faults();
@@ -287,6 +294,8 @@ class replayer {
   // Of a GPU whose faults are served in batches.
   using batch_of_faults = svm::placement::fault_batch<svm::mock::fault_unit, replay_options::most_batch>;
   static constexpr std::size_t most_kept = 4096;
+  bool const follows_;  // notes which pages were prefetched
+  std::vector<std::uint64_t> faulted_;
   bool const ticks_;  // each access takes time
   svm::mock::fault_unit faults_of_gpu_;
   std::unique_ptr<batch_of_faults> batch_;  // null where accesses do not wait for each other

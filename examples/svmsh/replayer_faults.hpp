@@ -7,6 +7,7 @@
 #include "replayer.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 namespace svmsh {
@@ -22,6 +23,7 @@ void replayer<PageBytes>::fault(std::uint64_t address, std::uint64_t offset) {
   page_copy* const copy = find_copy({address, word_bytes, access_kind::load}, svm::access_kind::read, address);
   if (copy == nullptr) return;
   if (record_.map != nullptr) record_.map->access(*copy->track);
+  copy->used = true;
   faults_.push_back({.at = svm::cpu_va{address}, .want = svm::access_kind::read});
   fault_offsets_.push_back(offset);
 }
@@ -74,6 +76,47 @@ void replayer<PageBytes>::read_back(svm::block_fault const& served, std::uint64_
   page_copy const* const copy = find_copy(a, svm::access_kind::read, served.at.value);
   std::byte const* const expected = copy->bytes + served.at.value % page_bytes;
   if (!same(found.data(), expected, word_bytes)) tell_wrong_load(served.at.value, expected, word_bytes);
+}
+
+/// Notes which pages came into device memory, and which of them because of faults of others; and which left.
+template <std::size_t PageBytes>
+void replayer<PageBytes>::follow(std::span<std::uint64_t const> faulted) {
+  std::map<std::uint64_t, svm::page_mask> changed;
+  for (std::uint64_t const page : faulted) changed[page / block_pages].set(static_cast<unsigned>(page % block_pages));
+  constexpr std::uint64_t block_bytes = block_size.value;
+  for (seen_event const& e : events_)
+    if (e.kind == svm::event_kind::invalidated)
+      for (std::uint64_t n = e.span.start().value / block_bytes; n <= e.span.last().value / block_bytes; ++n)
+        changed[n];
+  if (events_lost_)
+    for (auto const& [number, b] : blocks_) changed[number];
+  for (auto const& [number, pages] : changed)
+    if (auto const b = blocks_.find(number); b != blocks_.end()) follow_block(number, b->second, pages);
+}
+
+template <std::size_t PageBytes>
+void replayer<PageBytes>::follow_block(std::uint64_t number, block& b, svm::page_mask const& faulted) {
+  svm::page_mask now;
+  std::uint64_t const first = number * block_pages;
+  task_.process.for_each_entry({address_of(first), block_size}, [&](svm::cpu_va at, svm::mock::pte const& entry) {
+    if (entry.what == svm::mock::pte::state::device) now.set(static_cast<unsigned>(at.value / page_bytes - first));
+  });
+  svm::page_mask const left = b.here - now;
+  svm::page_mask const came = now - b.here;
+  counts_.prefetched_unused += unused_of(b, left);
+  for (unsigned p = came.next(0); p < block_pages; p = came.next(p + 1))
+    if (b.pages[p]) b.pages[p]->used = false;
+  b.here = now;
+  b.along = (b.along - left) | (came - faulted);
+}
+
+/// How many of the pages came along and were not used since.
+template <std::size_t PageBytes>
+std::uint64_t replayer<PageBytes>::unused_of(block const& b, svm::page_mask const& left) const {
+  svm::page_mask const along = b.along & left;
+  std::uint64_t count = 0;
+  for (unsigned p = along.next(0); p < block_pages; p = along.next(p + 1)) count += !b.pages[p] || !b.pages[p]->used;
+  return count;
 }
 
 /// Whether the GPU's warps make an access; on a change of turn they come to an end first.
@@ -197,6 +240,7 @@ bool replayer<PageBytes>::reach(page_copy& copy, std::uint64_t address, std::siz
     copy_bytes(copy.writable() + address % page_bytes, value.data(), size);
   }
   if (record_.map != nullptr) record_.map->access(*copy.track);
+  copy.used = true;
   return true;
 }
 

@@ -128,7 +128,8 @@ def report_lines(folder):
     for key in ("prefetch=off", "prefetch=density", "evict=oldest", "batch=1", "batch=8", "capacity=4M"):
         result = replay(text, key)
         names = list(report_of(result))
-        tally.check(result.status == 0 and names == head + FURTHER, f"{key}: {names}")
+        unused = ["prefetched_unused"] if key == "prefetch=density" else []
+        tally.check(result.status == 0 and names == head + FURTHER[:3] + unused + FURTHER[3:], f"{key}: {names}")
         tally.check(len({len(line) for line in result.out.splitlines()}) == 1, f"{key}, aligned: {result}")
     for key in ("warps=2", "counters=off", "thrash=off", "format=lackey", "vram=4M"):
         tally.check(list(report_of(replay(text, key))) == head, f"{key} adds no lines")
@@ -164,6 +165,43 @@ def report_lines(folder):
         refused(name, replay(text, name), b"svmsh: ", b"FILE")
         refused(name, replay(text, name + "="), b"svmsh: ", b"FILE")
         refused(name, replay(text, name, "/nowhere/at/all"), b"cannot write")
+
+
+def unused_pages():
+    """Pages that came along and were neither loaded, stored nor faulted until they left or the end."""
+    def unused(text, *options):
+        return report_of(replay(text, "prefetch=density", *options)).get("prefetched_unused")
+
+    one = b" L 10000000,8\n"
+    tally.check(unused(one) == "15", "a group but for a page")
+    tally.check(unused(one + b" S 1000f000,8\n L 1000f008,8\n M 10003000,1\n") == "13", "loads and stores use")
+    other = b" L 10400000,8\n"
+    tally.check(unused(one + other, "capacity=64K") == "30", "those that left count")
+    tally.check(unused(one + other + one, "capacity=64K") == "45", "each time that they leave")
+    back = one + b" L 10001000,8\n" + other + b" L 10002000,8\n"
+    tally.check(unused(back, "capacity=64K") == str(14 + 15 + 15), "what was used before it left does not count when it is back")
+    tally.check(unused(one + b" L 10001000,8\n", "turns=1") == "14", "the CPU uses pages too")
+    tally.check(unused(b"".join(b" L %x,8 # %d\n" % (0x10000000 + n * PAGE, n) for n in range(4)), "batch=4") == "12", "a batch")
+    tally.check("prefetched_unused" not in report_of(replay(packed([0]), "format=faults64", "prefetch=density")),
+                "a list of faults does not tell")  # fmt: skip
+
+
+def maps(folder):
+    """Pages that were prefetched are drawn, in a shade of their own; a map without them is as it was."""
+    path = folder / "m.svg"
+    text = b"".join(b" L %x,8\n" % (0x10000000 + n * 16 * PAGE) for n in range(40))
+    result = replay(text, "prefetch=density", "--map", str(path))
+    drawn = path.read_text()
+    tally.check(result.status == 0 and 'class="c12"' in drawn and "prefetched" in drawn and ".c15{" in drawn, f"a map: {result}")
+    result = replay(text, "prefetch=density:100", "--map", str(path))
+    drawn = path.read_text()
+    tally.check(result.status == 0 and "c12" not in drawn and "prefetched" not in drawn, f"nothing is prefetched: {result}")
+    result = replay(packed([0x5000, 0x8000, BLOCK]), "format=faults64", "prefetch=density", "batch=8", "--map", str(path))
+    drawn = path.read_text()
+    tally.check(result.status == 0 and 'class="c12"' in drawn, f"a map of a list: {result}")
+    for policy in ("evict=uvm", "evict=density", "prefetch=until-full", "batch=64"):
+        result = replay(text * 3, "capacity=2M", policy, "warps=4", "--map", str(path), "--timeline", str(folder / "t.json"))
+        tally.check(result.status == 0 and path.read_text().endswith("</svg>\n"), f"a map under {policy}: {result}")
 
 
 def capacity(folder):
@@ -253,6 +291,8 @@ with tempfile.TemporaryDirectory() as scratch:
     lists_of_faults()
     bad_lists()
     report_lines(pathlib.Path(scratch))
+    unused_pages()
+    maps(pathlib.Path(scratch))
     capacity(pathlib.Path(scratch))
     warps()
 tally.close()
