@@ -83,10 +83,13 @@ constexpr std::uint64_t longest_span = 4 * MiB / page_bytes;
 constexpr std::uint64_t arena_pages = 24 * MiB / page_bytes;
 constexpr std::uint64_t first_page = 4 * GiB / page_bytes - 4 * MiB / page_bytes;  // a notifier's border is inside
 
+/// How GPU faults are served.
+enum class served : bool { by_ranges, by_pages };
+
 /// Draws the settings and the operations of a program; each draw is a statement of its own.
 class generator {
  public:
-  explicit generator(std::uint64_t seed) : draw_(seed), setting_(draw_setting(seed)) {
+  explicit generator(std::uint64_t seed, served how) : draw_(seed), setting_(draw_setting(seed, how)) {
     for (weight const& w : weights)
       if (bool const in = draw_.below(2) == 0; w.always || in) present_.push_back(w);
     for (weight const& w : present_) sum_ += w.share;
@@ -121,7 +124,7 @@ class generator {
   }
 
  private:
-  programs::setting draw_setting(std::uint64_t seed) {
+  programs::setting draw_setting(std::uint64_t seed, served how) {
     constexpr std::uint64_t memories[] = {256 * KiB, 1 * MiB, 4 * MiB, 16 * MiB, 64 * MiB};
     svm::mock::machine_options o;
     constexpr unsigned gpus[] = {1, 2, 2, 2, 3};
@@ -156,7 +159,20 @@ class generator {
     if (draw_.below(2) == 0) o.eviction.precision = svm::touch_precision::exact;
     if (draw_.below(4) == 0) o.faults = svm::mock::page_faults::fatal;
     bool const collects = draw_.below(2) == 0;
+    if (how == served::by_pages) o.placement = draw_placement();
     return {o, collects, draw_.below(8) == 0};
+  }
+  svm::placement::uvm_options draw_placement() {
+    using svm::placement::eviction_mode;
+    using svm::placement::prefetch_mode;
+    constexpr prefetch_mode prefetches[] = {prefetch_mode::density, prefetch_mode::density, prefetch_mode::off,
+                                            prefetch_mode::until_full};
+    constexpr unsigned thresholds[] = {51, 51, 1, 75, 100};
+    svm::placement::uvm_options o;
+    o.prefetch = prefetches[draw_.below(4)];
+    o.threshold = thresholds[draw_.below(5)];
+    o.evict = static_cast<eviction_mode>(draw_.below(4));
+    return o;
   }
   kind draw_kind() {
     std::uint64_t n = draw_.below(sum_);
@@ -191,11 +207,11 @@ std::uint64_t seed_now = 0;
 
 /// Runs the program of a seed; `last` keeps the lines of the last operations.
 template <class Runner>
-outcome run_on(std::uint64_t seed, std::uint64_t operations, std::vector<std::uint64_t>* mapped,
+outcome run_on(std::uint64_t seed, served how, std::uint64_t operations, std::vector<std::uint64_t>* mapped,
                std::deque<std::string>* last) {
   constexpr std::size_t kept_lines = 40;
   seed_now = seed;
-  generator next{seed};
+  generator next{seed, how};
   Runner r{next.setting(), {3, 48, 256}};
   if (last != nullptr)
     r.tell = [last](std::string const& line) {
@@ -212,19 +228,21 @@ outcome run_on(std::uint64_t seed, std::uint64_t operations, std::vector<std::ui
   r.finish();
   return {r.problem(), taken, r.trace()};
 }
-outcome run(std::uint64_t seed, std::uint64_t operations, std::vector<std::uint64_t>* mapped,
+outcome run(std::uint64_t seed, served how, std::uint64_t operations, std::vector<std::uint64_t>* mapped,
             std::deque<std::string>* last) {
-  return generator{seed}.setting().coherent ? run_on<programs::coherent_runner>(seed, operations, mapped, last)
-                                            : run_on<programs::runner>(seed, operations, mapped, last);
+  return generator{seed, how}.setting().coherent
+             ? run_on<programs::coherent_runner>(seed, how, operations, mapped, last)
+             : run_on<programs::runner>(seed, how, operations, mapped, last);
 }
 
 /// Runs it once more to tell what it did.
-std::string account(std::uint64_t seed, outcome const& o, std::uint64_t operations) {
+std::string account(std::uint64_t seed, served how, outcome const& o, std::uint64_t operations) {
   std::deque<std::string> last;
-  static_cast<void>(run(seed, operations, nullptr, &last));
-  generator const g{seed};
-  std::string all = "SVM_SEED=" + std::to_string(seed) + ", operation " + std::to_string(o.taken) + ": " + o.problem +
-                    "\n" + text(g.setting()) + "\n# without kinds" + g.missing() + "\n";
+  static_cast<void>(run(seed, how, operations, nullptr, &last));
+  generator const g{seed, how};
+  std::string all = std::string{how == served::by_pages ? "by pages, " : ""} + "SVM_SEED=" + std::to_string(seed) +
+                    ", operation " + std::to_string(o.taken) + ": " + o.problem + "\n" + text(g.setting()) +
+                    "\n# without kinds" + g.missing() + "\n";
   for (std::string const& line : last) all += line + "\n";
   return all;
 }
@@ -245,40 +263,48 @@ struct known_trace {
 constexpr std::uint64_t operations_of_a_trace = 1000;
 constexpr known_trace known_traces[] = {{1, 0x59b7ade292bb8afa}, {2, 0x444b46fa1aa8befc}, {3, 0xaf1d96746c411d2a}};
 
+void run_all(served how) {
+  // SVM_SEED is the first seed, SVM_OPERATIONS how many operations there are in all.
+  std::uint64_t const first = setting_of("SVM_SEED", 1);
+  std::uint64_t const operations = setting_of("SVM_OPERATIONS", support::sanitized ? 18'000 : 90'000);
+  svm::assertion_handler = [](svm::assertion_failure const& failure) {
+    std::fprintf(stderr, "SVM_SEED=%llu: %s:%d: %s\n", static_cast<unsigned long long>(seed_now), failure.file,
+                 failure.line, failure.expression);
+  };
+  std::vector<std::uint64_t> mapped;
+  std::uint64_t seed = first;
+  std::uint64_t hash = 0;
+  for (std::uint64_t done = 0; done < operations; ++seed) {
+    std::uint64_t const here = std::min(operations_of_a_program, operations - done);
+    outcome const o = run(seed, how, here, &mapped, nullptr);
+    std::string const told = o.problem.empty() ? std::string{} : account(seed, how, o, here);
+    CHECK_MESSAGE(told.empty(), doctest::toString(told));
+    hash = (hash ^ o.trace) * 0x9e3779b97f4a7c15;
+    done += here;
+  }
+  svm::assertion_handler = nullptr;
+  auto const middle = mapped.begin() + static_cast<std::ptrdiff_t>(mapped.size() / 2);
+  std::nth_element(mapped.begin(), middle, mapped.end());
+  std::string const hash_of_all = svm::mock::hex(hash);  // .ci/long stress compares it between compilers
+  MESSAGE("seeds " << first << " to " << seed - 1 << ", pages mapped at the median: " << *middle << ", hash "
+                   << doctest::toString(hash_of_all));
+  CHECK(*middle >= 4096);
+}
+
 }  // namespace
 
 TEST_SUITE("stress/random") {
   TEST_CASE("random programs see the memory of their processes, and the oracle sees nothing wrong") {
-    // SVM_SEED is the first seed, SVM_OPERATIONS how many operations there are in all.
-    std::uint64_t const first = setting_of("SVM_SEED", 1);
-    std::uint64_t const operations = setting_of("SVM_OPERATIONS", support::sanitized ? 18'000 : 90'000);
-    svm::assertion_handler = [](svm::assertion_failure const& failure) {
-      std::fprintf(stderr, "SVM_SEED=%llu: %s:%d: %s\n", static_cast<unsigned long long>(seed_now), failure.file,
-                   failure.line, failure.expression);
-    };
-    std::vector<std::uint64_t> mapped;
-    std::uint64_t seed = first;
-    std::uint64_t hash = 0;
-    for (std::uint64_t done = 0; done < operations; ++seed) {
-      std::uint64_t const here = std::min(operations_of_a_program, operations - done);
-      outcome const o = run(seed, here, &mapped, nullptr);
-      std::string const told = o.problem.empty() ? std::string{} : account(seed, o, here);
-      CHECK_MESSAGE(told.empty(), doctest::toString(told));
-      hash = (hash ^ o.trace) * 0x9e3779b97f4a7c15;
-      done += here;
-    }
-    svm::assertion_handler = nullptr;
-    auto const middle = mapped.begin() + static_cast<std::ptrdiff_t>(mapped.size() / 2);
-    std::nth_element(mapped.begin(), middle, mapped.end());
-    std::string const hash_of_all = svm::mock::hex(hash);  // .ci/long stress compares it between compilers
-    MESSAGE("seeds " << first << " to " << seed - 1 << ", pages mapped at the median: " << *middle << ", hash "
-                     << doctest::toString(hash_of_all));
-    CHECK(*middle >= 4096);
+    run_all(served::by_ranges);
+  }
+
+  TEST_CASE("so do programs whose faults are served page by page") {
+    run_all(served::by_pages);
   }
 
   TEST_CASE("a seed gives the same trace with every compiler") {
     for (known_trace const& known : known_traces) {
-      outcome const o = run(known.seed, operations_of_a_trace, nullptr, nullptr);
+      outcome const o = run(known.seed, served::by_ranges, operations_of_a_trace, nullptr, nullptr);
       std::string const trace = svm::mock::hex(o.trace);
       CHECK_MESSAGE(o.trace == known.trace, "seed " << known.seed << " gives " << doctest::toString(trace));
     }

@@ -527,7 +527,7 @@ void basic_runner<Machine>::compare_word(std::size_t p, cpu_va a, bool write, st
   if (write)
     model_.set_word(p, a.value, value);
   else if (value != known)
-    fail("a read finds " + svm::mock::hex(value) + ", not " + svm::mock::hex(known));
+    fail("a read at " + svm::mock::hex(a.value) + " finds " + svm::mock::hex(value) + ", not " + svm::mock::hex(known));
 }
 
 template <class Machine>
@@ -869,6 +869,16 @@ void basic_runner<Machine>::add_view(std::vector<dma_view>& out, pages_type cons
   }
 }
 
+template <class Machine>
+void basic_runner<Machine>::add_page_view(std::vector<dma_view>& out,
+                                          svm::partial_mapping<policies_type> const& mapping, std::size_t gpu,
+                                          bool wrote, cpu_va a) {
+  unsigned const page = mapping.pages_of({a.align_down(bytes(1)), bytes(1)}).next(0);
+  if (!mapping.mapped().test(page)) return;
+  svm::device_address const& block = mapping.address_of(page);
+  if (block.path == svm::interconnect::system) out.push_back({gpu, wrote, block.address, block.direction});
+}
+
 /// Behind bounce pages one side sees what the other wrote after a sync: the programs here do one after every write.
 ///
 /// \param writer  the page table through which a GPU wrote, or null for the CPU
@@ -888,8 +898,11 @@ void basic_runner<Machine>::show_write(std::size_t p, cpu_va a, gpu_type const* 
     for (task* const t : tasks_)
       if (&t->process == where.space)
         for (std::size_t n = 0; n < t->views.size(); ++n)
-          if (auto const range = t->views[n]->in_charge().svm().find(where.at))
-            add_view(views, range->mapping(), n, wrote(t->views[n]->device), range->interval(), where.at);
+          if (auto const range = t->views[n]->in_charge().svm().find(where.at)) {
+            bool const writes = wrote(t->views[n]->device);
+            add_view(views, range->mapping(), n, writes, range->interval(), where.at);
+            if (range->partial() != nullptr) add_page_view(views, *range->partial(), n, writes, where.at);
+          }
     for (auto const& b : buffers_)
       if (&b->owner.process == where.space)
         add_view(views, b->memory.mapping(), b->gpu, wrote(b->device), b->memory.interval(), where.at);

@@ -148,6 +148,8 @@ class basic_runner {
     svm::dma_direction direction;
   };
   void show_write(std::size_t p, svm::cpu_va a, gpu_type const* writer);
+  static void add_page_view(std::vector<dma_view>& out, svm::partial_mapping<policies_type> const& mapping,
+                            std::size_t gpu, bool wrote, svm::cpu_va a);
   static void add_view(std::vector<dma_view>& out, pages_type const& mapping, std::size_t gpu, bool wrote,
                        svm::va_range whole, svm::cpu_va a);
 

@@ -22,8 +22,8 @@ namespace svm::inline v0 {
 /// | device   | the driver's page-table lock         | GPU page tables, TLB                                          |
 /// | leaf_*   | one each, in this order              | themselves                                                    |
 ///
-/// Where a concept names the locks that may be held around a function, that of the rank service may be held too, unless it
-/// says none.
+/// Where a concept names the locks that may be held around a function, that of the rank service may be held too. Where it
+/// says none, none is.
 ///
 /// With a lock of rank notifier or a later one held, nothing is allocated. A thread waits there for a device alone,
 /// which promises to answer without any lock of the library.

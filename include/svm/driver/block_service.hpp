@@ -149,6 +149,9 @@ class block_service final : private detail::fault_server {
   [[nodiscard]] errc reserve_unit() SVM_REQUIRES(lock_);
   [[nodiscard]] errc move_and_map(service& s) SVM_REQUIRES(lock_);
   [[nodiscard]] errc move_piece(service& s, locked_range<P>& held, piece const& part) SVM_REQUIRES(lock_);
+  [[nodiscard]] errc move(service& s, locked_range<P>& held, piece const& part, page_mask const& pages)
+      SVM_REQUIRES(lock_);
+  [[nodiscard]] errc gather(service& s, locked_range<P>& held, piece const& part, errc why) SVM_REQUIRES(lock_);
   void note_moved(service& s, page_mask const& moved) SVM_REQUIRES(lock_);
   [[nodiscard]] errc serve_whole(block_fault const& f, cancellation const* cancel);
   [[nodiscard]] result<lookup<P>> find_range(service const& s, cpu_va at, access_kind want);

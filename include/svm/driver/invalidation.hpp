@@ -14,7 +14,7 @@ namespace detail {
 /// What the devices forget of a range that an event met: all of it; of a range that is mapped page by page its part of
 /// the event, unless the range ends.
 template <svm_policies P>
-[[nodiscard]] va_range forgotten_part([[maybe_unused]] range<P> const& r, [[maybe_unused]] invalidation const& event) {
+[[nodiscard]] va_range met_part([[maybe_unused]] range<P> const& r, [[maybe_unused]] invalidation const& event) {
   if constexpr (page_wise_policies<P>)
     if (r.partial() != nullptr && event.cause != invalidation_cause::unmap)
       return event.span.intersection(r.interval());
@@ -25,7 +25,7 @@ template <svm_policies P>
 template <svm_policies P>
 [[nodiscard]] bool invalidate_partial([[maybe_unused]] range<P>& r, [[maybe_unused]] invalidation const& event) {
   if constexpr (page_wise_policies<P>)
-    if (partial_mapping<P>* const p = r.partial()) return p->invalidate(p->pages_of(forgotten_part(r, event)));
+    if (partial_mapping<P>* const p = r.partial()) return p->invalidate(p->pages_of(met_part(r, event)));
   return false;
 }
 
@@ -35,7 +35,7 @@ template <svm_policies P>
 template <svm_policies P>
 void end_range(notifier<P>& owner, range<P>& r, invalidation const& event, garbage_collector<P>& collector)
     SVM_REQUIRES(owner.lock()) {
-  owner.unmap_pages_locked(r, forgotten_part(r, event));
+  owner.unmap_pages_locked(r, met_part(r, event));
   if (event.cause != invalidation_cause::unmap) return;
   owner.set_unmapped_locked(r, event.span);
   collector.enqueue(r);
@@ -94,8 +94,7 @@ template <svm_policies P>
     if (detail::invalidate_partial(r, event)) remember();
   });
   bool const any = first != nullptr;
-  va_range const touched =
-      any ? detail::forgotten_part(*first, event).hull(detail::forgotten_part(*last, event)) : event.span;
+  va_range const touched = any ? detail::met_part(*first, event).hull(detail::met_part(*last, event)) : event.span;
   if constexpr (two_pass_device<typename P::device>) {
     if (any && passes == invalidation_passes::two) {
       device.begin_invalidate(touched);

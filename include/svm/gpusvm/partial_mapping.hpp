@@ -104,8 +104,8 @@ class partial_mapping {
         }
       }
     }
+    sync(asked, true);
     for (page_span part = asked.next_run(0); !part.empty(); part = asked.next_run(part.end)) {
-      sync_for_device(part);
       env_.device.commit(span_of(part), std::span{addresses_.data() + part.first, part.size()}, how);
     }
     valid_ |= asked;
@@ -136,6 +136,17 @@ class partial_mapping {
     unmap(had);
   }
   void drop_all() { drop(mapped_); }
+
+  /// Makes what the system wrote to pages visible to the device, or the reverse, where that needs doing.
+  ///
+  /// \pre the pages are mapped; the range lock and the notifier lock shared
+  void sync([[maybe_unused]] page_mask const& pages, [[maybe_unused]] bool to_device) {
+    if constexpr (noncoherent_device<typename P::device>)
+      for (unsigned p = pages.next(0); p != page_mask::pages; p = pages.next(p + 1))
+        if (device_address const& a = addresses_[p]; a.path == interconnect::system)
+          to_device ? env_.device.sync_for_device(a.address, a.pages(), a.direction)
+                    : env_.device.sync_for_system(a.address, a.pages(), a.direction);
+  }
 
  private:
   [[nodiscard]] unsigned number(cpu_va a) const {
@@ -180,13 +191,6 @@ class partial_mapping {
       }
     }
     mapped_ -= had;
-  }
-
-  void sync_for_device([[maybe_unused]] page_span pages) {
-    if constexpr (noncoherent_device<typename P::device>)
-      for (unsigned p = pages.first; p < pages.end; ++p)
-        if (device_address const& a = addresses_[p]; a.path == interconnect::system)
-          env_.device.sync_for_device(a.address, a.pages(), a.direction);
   }
 
   svm_environment<P>& env_;

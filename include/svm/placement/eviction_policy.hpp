@@ -163,7 +163,10 @@ class eviction_policy {
       evictable_block& b = *g->owner;
       page_mask const stays = kept_of(b) | b.held;
       unsigned const first = ((group_pages(b, number_of(*g)) & b.present) - stays).next(0);
-      return {&b, evicted_with(b.where, b.present, stays, first)};
+      // The window is that of the last service: of another mapping in the block, maybe.
+      block_window where = b.where;
+      if (!where.window.contains(first)) where.window = {0, block_pages(b)};
+      return {&b, evicted_with(where, b.present, stays, first)};
     }
     eviction_unit* const u = ages_.victim(
         [&](eviction_unit const& x) { return x.passed_over != room_ && (x.pages - kept_of(*x.owner)).any(); });

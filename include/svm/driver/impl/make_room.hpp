@@ -41,7 +41,7 @@ void block_service<P>::make_room(service& s, page_mask const& kept) {
     placement::eviction_victim victim = eviction.next_victim(s.of, kept);
     if (victim.from == nullptr) return;
     block& from = static_cast<block&>(static_cast<typename policy::block_data&>(*victim.from));
-    va_range const span = span_of(from.at(), from.where.window);
+    va_range const span = block_around(from.at());
     if (page_mask const there = look(span).here; there != from.present) {  // somebody took pages, or brought some
       eviction.found(from, there, moment_);
       if (eviction.mode() != placement::eviction_mode::uvm || &from == &s.of) continue;
@@ -51,10 +51,9 @@ void block_service<P>::make_room(service& s, page_mask const& kept) {
     policy_.evicting();
     space().observer.record(
         {event_kind::evicted, span_of(from.at(), victim.pages.hull()), P::mm::page_size * victim.pages.count()});
-    page_mask const asked = victim.pages.lowered(from.where.window.first);
     errc const e = driver_.memory().evict_span(space().mm, span,
                                                {.reason = {migration_cause::eviction, batch_number(), s.actor},
-                                                .pages = &asked,
+                                                .pages = &victim.pages,
                                                 .from = env().pagemap.owner(),
                                                 .cancel = s.cancel});
     page_mask gone = victim.pages;

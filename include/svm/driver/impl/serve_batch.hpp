@@ -165,6 +165,7 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
   if (!user.alive()) return refuse(errc::mm_gone);
   std::uint32_t const advised = driver_.advised_.load();
   advised_span const advice = driver_.attributes_.at(head.at, window);
+  if (head.want == access_kind::atomic && advice.attributes.atomic == atomic_mode::cpu) return refuse(errc::no_atomics);
   result<vma_info> const vma = [&] {
     shared_guard const map_guard{space().mm.map_lock()};
     return space().mm.find_vma(head.at);
@@ -175,8 +176,6 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
   bool const stays = advice.attributes.preferred == preferred_place::system && head.want != access_kind::atomic;
   if (!vma->migratable || driver_.options().migrate == migration_mode::never || stays)
     return refuse(serve_whole(head, cancel));
-  if (head.want == access_kind::atomic && advice.attributes.atomic == atomic_mode::cpu) return refuse(errc::no_atomics);
-
   exclusive_guard const guard{lock_};
   va_range const around = block_around(head.at);
   block* const b = blocks_.find_or_make(around.start());
@@ -192,6 +191,10 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
     block_fault& f = batch[which[first]];
     if (f.want != access_kind::read && (!vma->writable || driver_.options().read_only)) {
       f.error = errc::read_only;
+      continue;
+    }
+    if (f.want == access_kind::atomic && s.attributes.atomic == atomic_mode::cpu) {
+      f.error = errc::no_atomics;
       continue;
     }
     unsigned const page = number(f.at);

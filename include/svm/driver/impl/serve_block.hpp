@@ -141,38 +141,57 @@ errc block_service<P>::move_and_map(service& s) {
 /// One range's part of a service. Where its memory cannot move, the faulted pages are mapped where they are.
 template <page_wise_policies P>
 errc block_service<P>::move_piece(service& s, locked_range<P>& held, piece const& part) {
-  page_mask mapped = part.of(s.faulted | s.along);
-  page_mask const missing = part.of(s.missing);
+  page_mask const own{part.pages};
+  page_mask const missing = s.missing & own;
   bool const required = driver_.options().migrate == migration_mode::required || part.of(s.atomic).any();
   if (errc const e = mapper_.open(held); e != errc::ok) return e;
   if (missing.any()) {
     if (errc const e = reserve_unit(); e != errc::ok) return e;
-    page_mask const along = part.of(s.along);
-    migrate_options<P> how{};
-    how.timeslice = driver_.options().timeslice;
-    how.source_copies = driver_.options().peers_push;
-    how.only_what_differs = true;
-    how.piecewise = true;
-    how.cancel = s.cancel;
-    how.reason = {migration_cause::gpu_fault, batch_number(), s.actor};
-    how.pages = &missing;
-    how.along = &along;
-    errc const e = driver_.migrate_to_device(held, how);
-    page_mask moved = s.missing & page_mask{part.pages};
-    if (e != errc::ok) {
-      space().observer.record({event_kind::migration_failed, held->interval(), {}, e});
-      moved &= look(held->interval()).here;
-      if (e == errc::interrupted || (required && moved != (s.missing & page_mask{part.pages}))) {
-        note_moved(s, moved);
-        return e;
-      }
-      mapped = part.of(s.faulted | (s.along & (moved | s.seen.here)));
-    }
-    note_moved(s, moved);
-  } else {
-    mapped = part.of(s.faulted | (s.along & s.seen.here));
+    errc e = move(s, held, part, missing);
+    // What only moves along is no reason for faulted pages to stay.
+    if (e != errc::ok && e != errc::interrupted && missing.meets(s.faulted) && !s.faulted.contains(missing))
+      e = move(s, held, part, missing & s.faulted);
+    if (e == errc::interrupted) return e;
+    if (required && !s.moved.contains(missing & s.faulted)) return gather(s, held, part, e);
   }
-  return mapper_.map(held, mapped, access_of(s), s.cancel);
+  page_mask const here = s.moved | s.seen.here;
+  return mapper_.map(held, part.of(s.faulted | (s.along & here)), access_of(s), s.cancel);
+}
+
+/// Moves pages of a range, all of them or none but for those that race away in the end.
+template <page_wise_policies P>
+errc block_service<P>::move(service& s, locked_range<P>& held, piece const& part, page_mask const& pages) {
+  page_mask const asked = part.of(pages);
+  page_mask const along = part.of(s.along);
+  migrate_options<P> how{};
+  how.timeslice = driver_.options().timeslice;
+  how.source_copies = driver_.options().peers_push;
+  how.only_what_differs = true;
+  how.piecewise = true;
+  how.cancel = s.cancel;
+  how.reason = {migration_cause::gpu_fault, batch_number(), s.actor};
+  how.pages = &asked;
+  how.along = &along;
+  errc const e = driver_.migrate_to_device(held, how);
+  page_mask moved = pages;
+  if (e != errc::ok) {
+    space().observer.record({event_kind::migration_failed, held->interval(), {}, e});
+    moved &= look(held->interval()).here - s.moved;
+  }
+  note_moved(s, moved);
+  return e;
+}
+
+/// Makes ready for the next pass what has to move and could not: what is shared is copied, what is out is brought in.
+///
+/// \errors `why`, where that is no help; retry, in_use
+template <page_wise_policies P>
+errc block_service<P>::gather(service& s, locked_range<P>& held, piece const& part, errc why) {
+  bool const may_help = why == errc::shared || why == errc::busy || why == errc::in_use;
+  if (!may_help) return why;
+  errc const e = mapper_.map(held, part.of(s.faulted), access_of(s), s.cancel);
+  if (e != errc::ok) return e;
+  return why == errc::in_use ? why : errc::retry;
 }
 
 /// Pages came into the device's memory for a service.

@@ -80,6 +80,8 @@ void gpusvm<P>::sync(locked_range<P>& held, bool to_device) {
   notifier<P>& home = held->owner();
   shared_guard const guard{home.lock_};
   home.for_each_mapping_locked(*held, [to_device](device_mapping<P>& p) { p.sync(to_device); });
+  if constexpr (page_wise_policies<P>)
+    if (partial_mapping<P>* const p = held->partial()) p->sync(p->valid(), to_device);
 }
 
 template <explained_policies P>

@@ -37,7 +37,8 @@ class notifiers {
     return errc::ok;
   }
   void remove(registration& r) {
-    if (Lock::held().holds_rank_from(lock_rank::vm)) report_.violation("O-36", "a notifier is unregistered with a lock held");
+    if (Lock::held().holds_rank_from(lock_rank::vm))
+      report_.violation("O-36", "a notifier is unregistered with a lock held");
     list_.remove(r);
   }
 

@@ -16,7 +16,7 @@
 
 namespace svm::inline v0::mock {
 
-/// The DMA mappings are those of the ranges (O-07), each migrator is kept by who uses it (O-29), and all bytes that were
+/// The DMA mappings are those of the ranges (O-07), and each migrator is kept by who uses it (O-29). All bytes that were
 /// copied have a cause (O-53).
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_totals(census const& seen) {
