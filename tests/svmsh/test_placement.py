@@ -204,6 +204,50 @@ def maps(folder):
         tally.check(result.status == 0 and path.read_text().endswith("</svg>\n"), f"a map under {policy}: {result}")
 
 
+def scenarios():
+    """The policies as machine options of a scenario."""
+    moves = b"""mmap A 4M
+cpu fill A 256K 7
+gpu check A 8 7
+expect pages A 64K vram0
+expect pages A+64K 192K ram
+gpu check A+64K 8 8199
+expect stat bytes_to_vram == 128K
+expect stat ranges_created == 1
+expect range A A 2M vram
+gpu check A 256K 7
+cpu check A 256K 7
+gpu fill A 256K 9
+cpu check A 256K 9
+"""
+    for keys in ("prefetch=density", "evict=density prefetch=density", "thrash=on prefetch=density", "prefetch=until-full"):
+        for source in (moves, b"machine " + keys.encode() + b"\n" + moves):
+            result = run([svmsh, "run", *(keys.split() if source is moves else ())], source)
+            tally.check(result.status == 0 and result.out == b"", f"{keys}: {result}")
+    small = moves.split(b"expect stat")[0] + b"expect pages A 64K ram\nexpect stat bytes_to_ram == 64K\ngpu check A 256K 7\n"
+    for evict in ("oldest", "touched", "density"):
+        result = run([svmsh, "run", "prefetch=density", f"evict={evict}", "vram=64K"], small)
+        tally.check(result.status == 0 and result.out == b"", f"64K of device memory, {evict}: {result}")
+    result = run([svmsh, "run", "prefetch=density", "evict=uvm", "vram=2M"], b"""mmap A 8M
+cpu fill A 8M 1
+gpu check A 64K 1
+gpu check A+2M 64K 262145
+expect pages A 2M ram
+expect pages A+2M 64K vram0
+expect pages A+2112K 64K ram
+gpu check A 8M 1
+""")  # fmt: skip
+    tally.check(result.status == 0 and result.out == b"", f"a block takes its whole size: {result}")
+    # Where nothing fits, pages are mapped one by one where they are.
+    result = run([svmsh, "run", "prefetch=density", "vram=0"], b"""mmap A 2M
+gpu fill A 8K 5
+expect stat dma_mapped_pages == 2
+expect range A A 2M ram
+cpu check A 8K 5
+""")  # fmt: skip
+    tally.check(result.status == 0 and result.out == b"", f"no device memory: {result}")
+
+
 def capacity(folder):
     def vram(source, *options):
         out = folder / "c.json"
@@ -292,6 +336,7 @@ with tempfile.TemporaryDirectory() as scratch:
     bad_lists()
     report_lines(pathlib.Path(scratch))
     unused_pages()
+    scenarios()
     maps(pathlib.Path(scratch))
     capacity(pathlib.Path(scratch))
     warps()

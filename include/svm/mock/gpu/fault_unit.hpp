@@ -116,7 +116,8 @@ class fault_unit {
   [[nodiscard]] unsigned next(unsigned at) const { return at + 1 == ring_.size() ? 0 : at + 1; }
   template <class Test>
   [[nodiscard]] std::vector<waiter> end(Test&& test) {
-    auto const first = std::ranges::stable_partition(waiting_, [&](waiter const& w) { return !test(w.what); }).begin();
+    auto const first =
+        std::stable_partition(waiting_.begin(), waiting_.end(), [&](waiter const& w) { return !test(w.what); });
     std::vector<waiter> ended{first, waiting_.end()};
     waiting_.erase(first, waiting_.end());
     return ended;
