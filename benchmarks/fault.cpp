@@ -4,8 +4,11 @@
 // A fault that makes a range, and one that meets a valid range, beside a plain model of the reference; and what a look-up in
 // a std::map of as many ranges costs, by which one sees whether the model is a fair one.
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -79,6 +82,32 @@ void fault_repeated(benchmark::State& state, std::uint64_t pages, std::uint64_t 
     state.SkipWithError("a fault did not find its range valid");
 }
 
+/// The same faults, told `size` at a time: beside those told one by one.
+template <class System>
+void fault_batch(benchmark::State& state, bool is_new, std::uint64_t live, std::size_t size) {
+  auto& w = bench::kept<world<System>>(std::uint64_t{1}, live);
+  bench::meter meter{state, runs_on<System>};
+  std::vector<svm::fault_request> requests;
+  std::vector<svm::errc> results;
+  bool good = true;
+  for (auto _ : state) {
+    std::vector<std::uint64_t> const& batch = is_new ? w.slots.fresh() : w.slots.hits();
+    requests.clear();
+    for (std::uint64_t const a : batch) requests.push_back({svm::cpu_va{a}, svm::access_kind::write});
+    results.assign(requests.size(), svm::errc::lost);
+    meter.time(batch.size(), [&] {
+      for (std::size_t done = 0; done < requests.size(); done += size) {
+        std::size_t const count = std::min(size, requests.size() - done);
+        good =
+            w.system.fault_batch(std::span{requests}.subspan(done, count), std::span{results}.subspan(done, count)) &&
+            good;
+      }
+    });
+    for (std::uint64_t const a : batch) good = w.system.is_bound(a) && (!is_new || w.system.remove(a)) && good;
+  }
+  if (!good) state.SkipWithError("a fault of a batch did not bind its range");
+}
+
 /// As many ranges in a std::map.
 struct mapped {
   explicit mapped(std::uint64_t live) : slots(live, page_bytes) {
@@ -125,6 +154,15 @@ void rows(bench::suite& s, std::string const& name, std::uint64_t pages, std::ui
   s.row("fault/repeated" + arguments, [=](benchmark::State& state) { fault_repeated<System>(state, pages, live); });
 }
 
+template <class System>
+void batch_rows(bench::suite& s, std::string const& name, std::uint64_t live) {
+  constexpr std::size_t size = 64;
+  std::string const arguments = '/' + name + bench::argument("batch", size) + bench::argument("live", live);
+  s.row("fault/batch_new" + arguments, [=](benchmark::State& state) { fault_batch<System>(state, true, live, size); });
+  s.row("fault/batch_repeated" + arguments,
+        [=](benchmark::State& state) { fault_batch<System>(state, false, live, size); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -138,6 +176,9 @@ int main(int argc, char** argv) {
         rows<baseline::svm>(s, "model", pages, live);
         rows<lean::system<svm::null_lock>>(s, "null_lock", pages, live);
         rows<lean::system<svm::std_lock>>(s, "std_lock", pages, live);
+        rows<lean::system<svm::distributed_lock>>(s, "distributed_lock", pages, live);
+        if (pages == 1) batch_rows<lean::system<svm::null_lock>>(s, "null_lock", live);
+        if (pages == 1) batch_rows<lean::system<svm::distributed_lock>>(s, "distributed_lock", live);
       });
   return s.run();
 }

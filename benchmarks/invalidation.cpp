@@ -55,6 +55,9 @@ int main(int argc, char** argv) {
       s.row("invalidation/event/std_lock" + argument, [=](benchmark::State& state) {
         invalidate<lean::system<svm::std_lock>>(state, count, bench::backend::costless);
       });
+      s.row("invalidation/event/distributed_lock" + argument, [=](benchmark::State& state) {
+        invalidate<lean::system<svm::distributed_lock>>(state, count, bench::backend::costless);
+      });
     });
   }
   return s.run();

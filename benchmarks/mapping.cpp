@@ -131,6 +131,7 @@ int main(int argc, char** argv) {
       std::string const argument = bench::argument("pages", pages);
       rows<svm::null_lock>(s, "null_lock", pages);
       rows<svm::std_lock>(s, "std_lock", pages);
+      rows<svm::distributed_lock>(s, "distributed_lock", pages);
       s.row("mapping/run/model" + argument, [=](benchmark::State& state) { map_model(state, pages); });
       if (pages == 1) continue;
       s.row("mapping/scattered/by_hand" + argument, [=](benchmark::State& state) { map_by_hand(state, pages); });

@@ -153,6 +153,7 @@ int main(int argc, char** argv) {
             [=](benchmark::State& state) { lock_free_loop(state, threads); });
       rows<baseline::svm>(s, "model", threads, bench::backend::none);
       rows<lean::system<svm::std_lock>>(s, "std_lock", threads, bench::backend::costless);
+      rows<lean::system<svm::distributed_lock>>(s, "distributed_lock", threads, bench::backend::costless);
     }
   });
   return s.run();

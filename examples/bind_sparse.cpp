@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-// A sparse texture of 8 x 4 tiles: the space maps all of it to nothing, and tiles are bound to a buffer, bound again
-// and unbound. Each bind is one list of operations, printed and applied. The claim: what stands behind every tile is
-// what the last bind said.
+// What one learns here: sparse binding. A texture has 8 x 4 tiles: the space maps all of it to nothing, and tiles are
+// bound to a buffer, bound again and unbound. Each bind is one list of operations, printed and applied. The claim: what
+// stands behind every tile is what the last bind said.
 
 #include <svm/gpuvm/op_list.hpp>
 #include <svm/std/heap.hpp>

@@ -1,5 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
+//
+// What one learns here: how to run the code of a driver in every order of its threads, and what is left of a race once
+// it is found: the two steps whose order decides, and a string that plays it back.
 #include <svm/explore.hpp>
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-// The GPU VA manager alone: a bind whose steps are taken as they come, and one as a list that is applied and reverted.
-// The claim: a list that is reverted leaves nothing behind, and one that is applied unmaps all.
+// What one learns here: the GPU VA manager alone: a bind whose steps are taken as they come, and one as a list that is
+// applied and reverted. The claim: a list that is reverted leaves nothing behind, and one that is applied unmaps all.
 
 #include <svm/gpuvm.hpp>
 #include <svm/std/heap.hpp>

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-// The index alone: allocations of GPU addresses, found by any address in them. The claim: an overlap is refused, and
-// the walk is in order.
+// What one learns here: the index alone. It keeps allocations of GPU addresses, found by any address in them. The
+// claim: an overlap is refused, and the walk is in order.
 
 #include <svm/index.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 
-// A backend written from scratch, in use. The backend is the header; this is its last part:
+// What one learns here: how a backend written from scratch is used. The backend is the header; this is its last part:
 //
 // -- 7. Use it --------------------------------------------------------------------------------------------------------
 

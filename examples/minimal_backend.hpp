@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// How to bring the library to a new system: the smallest backend with a discrete GPU that works, for several processes
-// whose memory comes in blocks of any order.
+// What one learns here: how to bring the library to a new system. This is the smallest backend with a discrete GPU that
+// works, for several processes whose memory comes in blocks of any order.
 //
 // Read it from top to bottom, beside include/svm/concepts/:
 //

@@ -1,5 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
+//
+// What one learns here: the three functions of a driver that stands on gpusvm alone: fault, invalidate and restore.
 #include <svm/mock.hpp>
 #include <svm/svm.hpp>
 

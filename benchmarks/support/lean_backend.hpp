@@ -300,6 +300,10 @@ class system {
   [[nodiscard]] bool fault(std::uint64_t address) {
     return driver.fault(svm::cpu_va{address}, svm::access_kind::write) == svm::errc::ok;
   }
+  /// The same for many, in one call.
+  [[nodiscard]] bool fault_batch(std::span<svm::fault_request const> requests, std::span<svm::errc> results) {
+    return driver.fault_batch(requests, results) == requests.size();
+  }
   /// True when a range around the address is there whose pages are valid and bound.
   [[nodiscard]] bool is_bound(std::uint64_t address) {
     auto const r = driver.svm().find(svm::cpu_va{address});

@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -36,6 +38,54 @@ bool is_decimal(char c) {
   return c >= '0' && c <= '9';
 }
 
+/// What the letter of a tag of data says, or `no_kind`.
+constexpr std::uint8_t no_kind = 0xff;
+constexpr std::array<std::uint8_t, 256> kinds = [] {
+  std::array<std::uint8_t, 256> values{};
+  values.fill(no_kind);
+  values['L'] = static_cast<std::uint8_t>(access_kind::load);
+  values['S'] = static_cast<std::uint8_t>(access_kind::store);
+  values['M'] = static_cast<std::uint8_t>(access_kind::modify);
+  return values;
+}();
+std::uint8_t kind_of(char letter) {
+  return kinds[static_cast<unsigned char>(letter)];
+}
+
+/// Eight characters read as hex digits at once, the first in the lowest byte.
+class hex_digits {
+ public:
+  explicit hex_digits(char const* from) {
+    std::uint64_t text = 0;
+    std::memcpy(&text, from, sizeof text);
+    if constexpr (std::endian::native == std::endian::big) text = __builtin_bswap64(text);
+    // Each is taken for a digit, or for a letter where bit 6 is set; and is one if it reads so when written again.
+    std::uint64_t const letters = text >> 6 & each(0x01);
+    values_ = (text & each(0x0f)) + letters * 9;
+    std::uint64_t const above_nine = (values_ + each(6)) >> 4 & each(0x01);
+    std::uint64_t const again = values_ + each('0') + above_nine * ('a' - '9' - 1);
+    others_ = (again ^ (text | letters << 5)) | (values_ & each(0x10));
+  }
+
+  /// How many digits there are before something else.
+  [[nodiscard]] int count() const { return others_ == 0 ? 8 : std::countr_zero(others_) / 8; }
+  /// The number that the first `n` of them are.
+  ///
+  /// \pre 0 < n <= count()
+  [[nodiscard]] std::uint64_t value(int n) const {
+    std::uint64_t v = values_ << (64 - 8 * n);  // with zeros in front
+    v = (v << 4 | v >> 8) & 0x00ff00ff00ff00ff;
+    v = (v << 8 | v >> 16) & 0x0000ffff0000ffff;
+    return (v << 16 | v >> 32) & 0xffffffff;
+  }
+
+ private:
+  [[nodiscard]] static constexpr std::uint64_t each(std::uint64_t byte) { return byte * 0x0101010101010101; }
+
+  std::uint64_t values_;
+  std::uint64_t others_;  // not zero in the byte of what is no digit
+};
+
 /// Reads ` # WARP`; where it ends, or null when it is malformed.
 char const* parse_warp(char const* at, std::optional<std::uint32_t>& warp) {
   if (at[1] != '#' || at[2] != ' ' || !is_decimal(at[3]) || (at[3] == '0' && is_decimal(at[4]))) return nullptr;
@@ -48,13 +98,27 @@ char const* parse_warp(char const* at, std::optional<std::uint32_t>& warp) {
   return at;
 }
 
-/// Reads `ADDR,SIZE`, a warp where there is one, and the end of the line from `at`, which some character that fits nowhere follows; the position
+/// Reads `ADDR,SIZE`, a warp where there is one, and the end of the line from `at`, which some character that fits
+/// nowhere follows; the position
 /// of the newline, or null when the line is malformed.
 inline char const* parse_rest(char const* at, char const* end, trace_access& out) {
-  char const* const digits = at;
-  std::uint64_t address = 0;
-  for (std::uint8_t digit = 0; (digit = hex_value(*at)) != no_digit; ++at) address = address << 4 | digit;
-  if (at == digits || at - digits > most_digits || *at != ',') return nullptr;
+  hex_digits const first{at};
+  int n = first.count();
+  if (n == 0) return nullptr;
+  std::uint64_t address = first.value(n);
+  at += n;
+  if (n == 8 && *at != ',') {
+    hex_digits const second{at};
+    n = second.count();
+    if (n == 0) return nullptr;
+    address = address << 4 * n | second.value(n);
+    at += n;
+  }
+  if (*at != ',') return nullptr;
+  out.address = address;
+  out.warp.reset();
+  out.size = static_cast<std::uint32_t>(at[1] - '0');
+  if (out.size - 1 < 9 && at[2] == '\n') return at + 2;  // most lines
   ++at;
   if (!is_decimal(*at) || *at == '0') return nullptr;
   std::uint32_t size = 0;
@@ -62,12 +126,10 @@ inline char const* parse_rest(char const* at, char const* end, trace_access& out
     size = size * 10 + static_cast<std::uint32_t>(*at - '0');
     if (size > lackey_reader::largest_access) return nullptr;
   }
-  out.warp.reset();
   if (*at == ' ') at = parse_warp(at, out.warp);
   if (at == nullptr) return nullptr;
   if (*at == '\r' && at != end) ++at;
   if (*at != '\n') return nullptr;
-  out.address = address;
   out.size = size;
   return at;
 }
@@ -107,15 +169,38 @@ lackey_reader::~lackey_reader() {
   if (file_ > STDIN_FILENO) close(file_);
 }
 
+std::size_t lackey_reader::take_ready(std::span<numbered_access> out) {
+  std::size_t taken = 0;
+  char const* at = at_;
+  char const* const end = end_;
+  std::uint64_t line = line_;
+  while (taken < out.size() && static_cast<std::size_t>(end - at) >= lookahead) {
+    numbered_access& next = out[taken];
+    std::uint8_t const kind = kind_of(at[1]);
+    bool const is_instruction = at[0] == 'I' && at[1] == ' ';
+    if ((!is_instruction && (at[0] != ' ' || kind == no_kind)) || at[2] != ' ') break;
+    char const* const newline = parse_rest(at + 3, end, next.access);
+    if (newline == nullptr || (is_instruction && next.access.warp)) break;
+    at = newline + 1;
+    ++line;
+    if (is_instruction) continue;
+    next.access.kind = static_cast<access_kind>(kind);
+    next.line = line;
+    ++taken;
+  }
+  at_ = at;
+  line_ = line;
+  return taken;
+}
+
 lackey_reader::status lackey_reader::next(trace_access& out) {
   for (;;) {
     if (static_cast<std::size_t>(end_ - at_) < lookahead && !ended_ && !fill()) return status::failed;
     if (at_ == end_) return status::end;
     ++line_;
     bool const is_instruction = at_[0] == 'I';
-    char const letter = at_[1];
-    bool const is_data = at_[0] == ' ' && (letter == 'L' || letter == 'S' || letter == 'M');
-    if ((is_instruction ? letter != ' ' : !is_data) || at_[2] != ' ') {
+    std::uint8_t const kind = kind_of(at_[1]);
+    if ((is_instruction ? at_[1] != ' ' : at_[0] != ' ' || kind == no_kind) || at_[2] != ' ') {
       if (is_cut_off_tag()) return refuse_line();
       bool const begins_kernel = tells_kernels_ && line_piece().starts_with("== kernel");
       if (!skip_line()) return status::failed;
@@ -126,7 +211,7 @@ lackey_reader::status lackey_reader::next(trace_access& out) {
     if (newline == nullptr || (is_instruction && out.warp)) return refuse_line();
     at_ = newline + (newline != end_ ? 1 : 0);
     if (is_instruction) continue;
-    out.kind = letter == 'L' ? access_kind::load : letter == 'S' ? access_kind::store : access_kind::modify;
+    out.kind = static_cast<access_kind>(kind);
     return status::access;
   }
 }
@@ -203,7 +288,7 @@ std::string_view lackey_reader::line_piece() const {
 /// True for a line that ends right behind the letter of a tag: what is left of a line of the trace.
 bool lackey_reader::is_cut_off_tag() const {
   if (at_[2] != '\n' && (at_[2] != '\r' || at_[3] != '\n')) return false;
-  return at_[0] == 'I' ? at_[1] == ' ' : at_[0] == ' ' && (at_[1] == 'L' || at_[1] == 'S' || at_[1] == 'M');
+  return at_[0] == 'I' ? at_[1] == ' ' : at_[0] == ' ' && kind_of(at_[1]) != no_kind;
 }
 
 lackey_reader::status lackey_reader::refuse_line() {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,12 @@ struct trace_access {
   std::uint32_t size = 0;
   access_kind kind = access_kind::load;
   std::optional<std::uint32_t> warp{};  ///< whose access it is, where the trace says so
+};
+
+/// An access, and the number of its line.
+struct numbered_access {
+  trace_access access;
+  std::uint64_t line = 0;
 };
 
 /// Reads a memory trace as `valgrind --tool=lackey --trace-mem=yes` writes it.
@@ -59,6 +66,10 @@ class lackey_reader {
   ///
   /// \pre `next` was not called yet
   [[nodiscard]] std::optional<std::uint64_t> read_footprint();
+
+  /// The next data accesses as far as they are in memory and their lines are well-formed, so that nothing is waited for;
+  /// how many they are. At 0 ask `next`.
+  [[nodiscard]] std::size_t take_ready(std::span<numbered_access> out);
 
   /// Lines begun so far, and so the number of the line that `next` spoke of.
   [[nodiscard]] std::uint64_t line_number() const { return line_; }

@@ -6,6 +6,7 @@
 #include "page_sizes.hpp"
 #include "replayer.hpp"
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -27,16 +28,21 @@ class machine_replay final : public replay_engine {
 
   /// A virtual call for each access would cost as much as some accesses do.
   lackey_reader::status serve(lackey_reader& input) override {
-    trace_access a;
     if (has_warps_) input.tell_kernels();
     for (;;) {
-      lackey_reader::status const s = input.next(a);
-      if (s == lackey_reader::status::access) [[likely]] {
-        replayer_.access(a, input.line_number());
-        continue;
+      std::size_t count = input.take_ready(coming_);
+      if (count == 0) {
+        lackey_reader::status const s = input.next(coming_[0].access);
+        if (s == lackey_reader::status::kernel) {
+          replayer_.drain();
+          continue;
+        }
+        if (s != lackey_reader::status::access) return s;
+        coming_[0].line = input.line_number();
+        count = 1;
       }
-      if (s != lackey_reader::status::kernel) return s;
-      replayer_.drain();
+      for (std::size_t i = 0; i < count; ++i) replayer_.fetch(coming_[i].access);
+      for (std::size_t i = 0; i < count; ++i) replayer_.access(coming_[i].access, coming_[i].line);
     }
   }
   faults64_reader::status serve(faults64_reader& input) override {
@@ -58,6 +64,7 @@ class machine_replay final : public replay_engine {
   std::unique_ptr<shell_machine<PageBytes>> computer_;
   bool const has_warps_;
   replayer<PageBytes> replayer_;
+  std::array<numbered_access, 16> coming_{};  // read ahead, so that what they need arrives at the same time
 };
 
 template <std::size_t PageBytes>

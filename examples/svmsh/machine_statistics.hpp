@@ -87,7 +87,7 @@ std::vector<stat_line> statistics_of(shell_machine<PageBytes>& computer) {
 /// What the first process and its GPU placed, in the order of the manual page; nothing where whole ranges move.
 template <std::size_t PageBytes>
 std::vector<stat_line> placement_of(shell_machine<PageBytes>& computer) {
-  auto& blocks = computer.first().views.front()->blocks;
+  auto& blocks = computer.first().views[0]->blocks;
   if (!blocks) return {};
   svm::service_counts const c = blocks->counts();
   std::vector<stat_line> lines = {

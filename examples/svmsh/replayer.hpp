@@ -53,6 +53,15 @@ class replayer {
   /// Serves one fault of a list, at this offset, with those of its batch.
   void fault(std::uint64_t address, std::uint64_t offset);
 
+  /// Fetches what an access needs that comes soon.
+  void fetch(trace_access const& a) {
+    std::uint64_t const number = a.address / page_bytes;
+    cached_page const& cached = cache_[number % cache_size];
+    if (cached.number != number) return;
+    __builtin_prefetch(cached.copy->bytes + a.address % page_bytes);
+    task_.views[gpu]->device.fetch(svm::cpu_va{a.address});
+  }
+
   /// To be called behind the last access, while the machine is still whole.
   void finish();
 

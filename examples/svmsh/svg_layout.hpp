@@ -36,7 +36,13 @@ inline constexpr std::size_t cell_classes = 16;
 struct cell_run {
   std::size_t first, end;  // columns
   std::size_t what;
+
+  bool operator==(cell_run const&) const = default;
 };
+
+inline bool is_idle(cell_run const& run) {
+  return run.what % 4 == 0;
+}
 
 struct placed_mark {
   incident what;

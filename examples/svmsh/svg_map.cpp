@@ -9,7 +9,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace svmsh {
 
@@ -25,15 +29,16 @@ text{font-family:system-ui,'Segoe UI','DejaVu Sans',sans-serif;font-size:12px;fi
 .t{font-size:20px;font-weight:600;fill:#15181c}.q{fill:#6a7078}.n{font-family:ui-monospace,'DejaVu Sans Mono',monospace;font-size:11px}
 .r{text-anchor:end}.c{text-anchor:middle}
 .bg{fill:#fff}.paper{fill:#eef0f2}.grid{stroke:#15181c;stroke-opacity:.09;fill:none}.fold{stroke:#8b9199;stroke-dasharray:2 4;fill:none}
-.lane{fill:#5b626b}.hit{fill:#000;fill-opacity:0}.hit:hover{fill-opacity:.1}
+.lane{stroke:#5b626b}.hit,.hits path{fill:#000;fill-opacity:0}.hit:hover,.hits path:hover{fill-opacity:.1}
 .c0{stroke:#cfe1f5;fill:#cfe1f5}.c1{stroke:#9cc3ec;fill:#9cc3ec}.c2{stroke:#4a8fd6;fill:#4a8fd6}.c3{stroke:#14509a;fill:#14509a}
 .c4{stroke:#fce3c3;fill:#fce3c3}.c5{stroke:#f7bd72;fill:#f7bd72}.c6{stroke:#e5831a;fill:#e5831a}.c7{stroke:#9c4a00;fill:#9c4a00}
 .c8{stroke:#e7d7f0;fill:#e7d7f0}.c9{stroke:#c6a2dc;fill:#c6a2dc}.c10{stroke:#945cbb;fill:#945cbb}.c11{stroke:#5a2486;fill:#5a2486}
-.cells path{fill:none;shape-rendering:crispEdges}
+.cells path{shape-rendering:crispEdges}.idle path{stroke:none}.busy path{fill:none}
+.marks polyline,.lane{fill:none}
 .m0,.m2{fill:#fff;stroke:#15181c;stroke-width:1.3}.m1{fill:#c05c00}.m3{fill:#0d4fa8}.m4{fill:none;stroke:#d0103a;stroke-width:2.2}
 @media (prefers-color-scheme:dark){
 text{fill:#c6ccd4}.t{fill:#f2f4f7}.q{fill:#8d949e}.bg{fill:#14171b}.paper{fill:#1d2127}.grid{stroke:#fff}.fold{stroke:#6d7580}
-.lane{fill:#a4acb7}.hit{fill:#fff}
+.lane{stroke:#a4acb7}.hit,.hits path{fill:#fff}
 .c0{stroke:#203751;fill:#203751}.c1{stroke:#2f6096;fill:#2f6096}.c2{stroke:#5aa0e6;fill:#5aa0e6}.c3{stroke:#c3e1ff;fill:#c3e1ff}
 .c4{stroke:#4a3315;fill:#4a3315}.c5{stroke:#96601a;fill:#96601a}.c6{stroke:#ec9c3a;fill:#ec9c3a}.c7{stroke:#ffe0b0;fill:#ffe0b0}
 .c8{stroke:#3b2b49;fill:#3b2b49}.c9{stroke:#74499a;fill:#74499a}.c10{stroke:#b183d4;fill:#b183d4}.c11{stroke:#ead3fa;fill:#ead3fa}
@@ -149,27 +154,70 @@ void draw_frame(svg_writer& out, map_layout const& layout) {
   }
 }
 
+/// What is idle, in rectangles over the rows that are alike; neighbours often move together.
+std::array<std::string, cell_classes> idle_paths(map_layout const& layout, map_part const& part, std::size_t merge) {
+  struct area {
+    cell_run run;
+    int top, bottom;
+  };
+  std::array<std::string, cell_classes> paths;
+  auto const finish = [&paths](area const& a) {
+    std::string const width = std::to_string(a.run.end - a.run.first);
+    paths[a.run.what] += "M" + std::to_string(a.run.first) + " " + std::to_string(a.top) + "h" + width + "v" +
+                         std::to_string(a.bottom - a.top) + "h-" + width;
+  };
+  std::vector<area> open;
+  for (std::size_t r = part.first_row; r != part.end_row; ++r) {
+    map_row const& row = layout.rows[r];
+    std::vector<area> still_open;
+    for (cell_run const& run : layout.runs(r, merge)) {
+      if (!is_idle(run)) continue;
+      auto const same = std::find_if(open.begin(), open.end(),
+                                     [&](area const& a) { return a.run == run && a.top == row.top + row.height; });
+      still_open.push_back({run, row.top, same == open.end() ? row.top + row.height : same->bottom});
+      if (same != open.end()) open.erase(same);
+    }
+    for (area const& a : open) finish(a);
+    open = std::move(still_open);
+  }
+  for (area const& a : open) finish(a);
+  return paths;
+}
+
+/// What is busy, in a line along each row, whose upper end it is.
+std::array<std::string, cell_classes> busy_paths(map_layout const& layout, map_part const& part, std::size_t merge) {
+  std::array<std::string, cell_classes> paths;
+  for (std::size_t r = part.first_row; r != part.end_row; ++r) {
+    map_row const& row = layout.rows[r];
+    std::array<std::size_t, cell_classes> pen{};  // where each path ends in this row
+    for (cell_run const& run : layout.runs(r, merge)) {
+      if (is_idle(run)) continue;
+      std::string& d = paths[run.what];
+      d += pen[run.what] == 0 ? "M" + std::to_string(run.first) + " " + std::to_string(row.top) + "h"
+                              : "m" + std::to_string(run.first - pen[run.what]) + " 0h";
+      d += std::to_string(run.end - run.first);
+      pen[run.what] = run.end;
+    }
+  }
+  return paths;
+}
+
 void draw_cells(svg_writer& out, map_layout const& layout, time_axis const& time, std::size_t merge) {
   double const unit = time.x(static_cast<double>(time.width * merge)) - left;
   out.raw("<g class=\"cells\" clip-path=\"url(#plot)\"><g transform=\"translate(" + std::to_string(left) + " " +
           std::to_string(plot_top) + ") scale(" + precise_text(unit) + " 1)\">\n");
-  for (map_part const& part : layout.parts) {
-    std::array<std::string, cell_classes> paths;
-    for (std::size_t r = part.first_row; r != part.end_row; ++r) {
-      map_row const& row = layout.rows[r];
-      std::array<std::size_t, cell_classes> pen{};  // where each path ends in this row
-      for (cell_run const& run : layout.runs(r, merge)) {
-        std::string& d = paths[run.what];
-        d += pen[run.what] == 0 ? "M" + std::to_string(run.first) + " " + number_text(row.top + row.height / 2.0) + "h"
-                                : "m" + std::to_string(run.first - pen[run.what]) + " 0h";
-        d += std::to_string(run.end - run.first);
-        pen[run.what] = run.end;
-      }
-    }
-    out.raw("<g stroke-width=\"" + std::to_string(layout.rows[part.first_row].height) + "\">\n");
+  auto const draw_paths = [&out](std::string const& attributes, std::array<std::string, cell_classes> const& paths) {
+    out.raw("<g " + attributes + ">\n");
     for (std::size_t c = 0; c < cell_classes; ++c)
       if (!paths[c].empty()) out.raw("<path class=\"c" + std::to_string(c) + "\" d=\"" + paths[c] + "\"/>\n");
     out.raw("</g>\n");
+  };
+  for (map_part const& part : layout.parts) {
+    int const height = layout.rows[part.first_row].height;
+    draw_paths("class=\"idle\"", idle_paths(layout, part, merge));
+    draw_paths("class=\"busy\" stroke-width=\"" + std::to_string(height) + "\" transform=\"translate(0 " +
+                   number_text(height / 2.0) + ")\"",
+               busy_paths(layout, part, merge));
   }
   out.raw("</g></g>\n");
 }
@@ -186,8 +234,20 @@ void draw_marks(svg_writer& out, map_layout const& layout, time_axis const& time
     scale = 0.6;
     for (bin = small_bin; (marks = layout.marks(x, bin)).size() > most_small_marks;) bin += small_bin / 2;
   }
-  for (placed_mark const& m : marks)
-    out.use("m" + std::to_string(static_cast<std::size_t>(m.what)), m.x, plot_top + m.y, scale);
+  // A mark is what a marker draws at a point of a line that is not seen: that takes a few bytes.
+  out.raw("<g class=\"marks\">\n");
+  for (std::size_t k = 0; k < incident_kinds; ++k) {
+    std::string points;
+    for (placed_mark const& m : marks)
+      if (m.what == static_cast<incident>(k)) points += " " + number_text(m.x) + "," + std::to_string(plot_top + m.y);
+    if (points.empty()) continue;
+    std::string const name = std::to_string(k);
+    out.raw("<marker id=\"k" + name + "\" markerUnits=\"userSpaceOnUse\" overflow=\"visible\"><use href=\"#m" + name +
+            "\" transform=\"scale(" + number_text(scale) + ")\"/></marker>\n<polyline marker-start=\"url(#k" + name +
+            ")\" marker-mid=\"url(#k" + name + ")\" marker-end=\"url(#k" + name + ")\" points=\"" + points.substr(1) +
+            "\"/>\n");
+  }
+  out.raw("</g>\n");
   if (bin != 0)
     out.text(right, plot_top + layout.height + 13, "q r",
              "many marks: at most one of a kind in a square of " + std::to_string(bin) + " pixels is drawn");
@@ -217,11 +277,13 @@ void draw_lane(svg_writer& out, time_axis const& time, int top, std::string_view
     if (values[c] == 0) continue;
     double const height =
         std::max(2.0, lane_height * std::sqrt(static_cast<double>(values[c]) / static_cast<double>(most)));
-    double const width = std::max(1.5, time.column(c + 1) - time.column(c));
-    d += "M" + number_text(time.column(c)) + " " + std::to_string(bottom) + "v-" + number_text(height) + "h" +
-         number_text(width) + "v" + number_text(height) + "z";
+    d += "M" + std::to_string(c) + " 0v-" + number_text(std::round(height * 10) / 10);
   }
-  if (!d.empty()) out.raw("<path class=\"lane\" d=\"" + d + "\"/>\n");
+  // A unit is a column, so that numbers are short.
+  double const unit = time.column(1) - time.column(0);
+  if (!d.empty())
+    out.raw("<path class=\"lane\" transform=\"translate(" + number_text(left + unit / 2) + " " +
+            std::to_string(bottom) + ")scale(" + precise_text(unit) + " 1)\" d=\"" + d + "\"/>\n");
   out.hit(left, top, right - left, lane_height, title);
 }
 
@@ -243,13 +305,32 @@ int draw_lanes(svg_writer& out, history const& past, map_layout const& layout, t
   return top + lane_height;
 }
 
+/// What the pointer is told of rows; together they are high enough to be met.
 void draw_titles(svg_writer& out, map_layout const& layout) {
-  for (map_row const& row : layout.rows)
-    out.hit(left, plot_top + row.top, right - left, row.height,
-            (row.first_page == row.last_page ? "page " + hex(row.first_page * layout.page_bytes)
-                                             : "pages " + hex(row.first_page * layout.page_bytes) + " to " +
-                                                   hex(row.last_page * layout.page_bytes)) +
-                ": " + with_commas(std::to_string(row.accesses)) + " accesses");
+  constexpr int least_height = 4;
+  std::string const width = std::to_string(right - left);
+  out.raw("<g class=\"hits\" transform=\"translate(" + std::to_string(left) + " " + std::to_string(plot_top) +
+          ")\">\n");
+  for (map_part const& part : layout.parts) {
+    for (std::size_t r = part.first_row; r != part.end_row;) {
+      map_row const& lowest = layout.rows[r];
+      std::uint64_t accesses = 0;
+      std::size_t end = r;
+      int top = lowest.top;
+      do {
+        top = layout.rows[end].top;
+        accesses += layout.rows[end++].accesses;
+      } while (end != part.end_row && lowest.top + lowest.height - top < least_height);
+      std::string const first = hex(lowest.first_page * layout.page_bytes);
+      std::string const last = hex(layout.rows[end - 1].last_page * layout.page_bytes);
+      out.raw("<path d=\"M0 " + std::to_string(top) + "H" + width + "v" +
+              std::to_string(lowest.top + lowest.height - top) + "H0\"><title>" + first +
+              (first == last ? "" : " to " + last) + ": " + with_commas(std::to_string(accesses)) +
+              " accesses</title></path>\n");
+      r = end;
+    }
+  }
+  out.raw("</g>\n");
 }
 
 std::string draw(history const& past, map_caption const& caption, map_layout const& layout, std::size_t merge) {

@@ -20,8 +20,8 @@ struct map_caption {
   std::string_view title = {};  ///< whose memory it was, if that is not the file's
 };
 
-/// No map is larger, whatever the trace.
-inline constexpr std::size_t largest_map = std::size_t{1} << 20;
+/// No map is larger, whatever the trace: it loads at once, and may stand in a repository.
+inline constexpr std::size_t largest_map = 150'000;
 
 /// Draws the address space over the time of a replay that has finished, as an SVG document that stands alone: time goes
 /// to the right in accesses, addresses go up, with what was never accessed folded away; the colour tells where memory

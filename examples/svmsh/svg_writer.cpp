@@ -130,9 +130,8 @@ void svg_writer::use(std::string_view id, double x, double y, double scale) {
 }
 
 void svg_writer::hit(double x, double y, double width, double height, std::string_view title) {
-  text_ += "<rect class=\"hit\"";
-  attribute("x", x), attribute("y", y), attribute("width", width), attribute("height", height);
-  text_ += "><title>" + xml_text(title) + "</title></rect>\n";
+  text_ += "<path class=\"hit\" d=\"M" + number_text(x) + " " + number_text(y) + "h" + number_text(width) + "v" +
+           number_text(height) + "h-" + number_text(width) + "z\"><title>" + xml_text(title) + "</title></path>\n";
 }
 
 }  // namespace svmsh

@@ -20,6 +20,12 @@ namespace {
 // When the texts last changed; a man page has to say it.
 constexpr std::string_view date = "2026-11-30";
 
+/// Whose a text is, in comments of its language; in pieces, since the words would be read as this file's.
+std::string licence(std::string_view comment) {
+  std::string const begin = std::string(comment) + " SPDX-";
+  return begin + "FileCopyrightText: 2026 The svm authors\n" + begin + "License-Identifier: MIT\n";
+}
+
 std::string roff(std::string_view text) {
   std::string out;
   for (char const c : text) {
@@ -69,10 +75,8 @@ std::string rows(std::vector<svmsh::manual_row> const& all) {
 }
 
 std::string man_page() {
-  std::string out =
-      ".\\\" SPDX-FileCopyrightText: 2026 The svm authors\n.\\\" SPDX-License-Identifier: MIT\n.TH SVMSH 1 \"" +
-      std::string(date) + "\" \"svm " + svm::version_string + "\" \"svm\"\n.SH NAME\nsvmsh \\- " +
-      roff(svmsh::program_summary) + "\n.SH SYNOPSIS\n";
+  std::string out = licence(".\\\"") + ".TH SVMSH 1 \"" + std::string(date) + "\" \"svm " + svm::version_string +
+                    "\" \"svm\"\n.SH NAME\nsvmsh \\- " + roff(svmsh::program_summary) + "\n.SH SYNOPSIS\n";
   bool first = true;
   for (svmsh::verb_manual const& verb : svmsh::all_verbs()) {
     out +=
@@ -129,10 +133,7 @@ std::string bash_completion() {
     cases +=
         "    " + std::string(verb.name) + ")\n      words='" + words + "'\n      values='" + values + "'\n      ;;\n";
   }
-  return R"(# bash completion for svmsh                                 -*- shell-script -*-
-# SPDX-FileCopyrightText: 2026 The svm authors
-# SPDX-License-Identifier: MIT
-
+  return "# bash completion for svmsh                                 -*- shell-script -*-\n" + licence("#") + R"(
 _svmsh() {
   # Words are cut at blanks alone, since = is a part of them.
   local line=${COMP_LINE:0:COMP_POINT} words='' values='' word before reply
@@ -214,7 +215,8 @@ std::string zsh_completion() {
              "      else\n        _describe -t keys key keys -S '='\n        _describe -t options option options\n"
              "        _describe -t names scenario names\n        _files\n      fi\n      ;;\n";
   }
-  return "#compdef svmsh\n# SPDX-FileCopyrightText: 2026 The svm authors\n# SPDX-License-Identifier: MIT\n\n_svmsh() "
+  return "#compdef svmsh\n" + licence("#") +
+         "\n_svmsh() "
          "{\n"
          "  local -a verbs keys options names\n  verbs=(\n" +
          verbs +

@@ -49,6 +49,7 @@ struct assertion_failure {
 /// Called by a failed assertion before it traps; a program may install its own to print the values.
 inline void (*assertion_handler)(assertion_failure const&) = nullptr;
 
+/// Ends a failed assertion: hands it to the handler, then traps.
 [[noreturn]] inline void fail_assertion(assertion_failure const& failure) {
   if (assertion_handler != nullptr) assertion_handler(failure);
   __builtin_trap();

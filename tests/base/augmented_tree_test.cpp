@@ -45,7 +45,8 @@ sequence overlapping(tree const& t, std::uint64_t first, std::uint64_t last) {
 class model {
  public:
   void insert(interval& i) {
-    all_.insert(std::ranges::upper_bound(all_, i.start, {}, [](interval const* x) { return x->start; }), &i);
+    auto const is_before = [](auto start, interval const* x) { return start < x->start; };
+    all_.insert(std::upper_bound(all_.begin(), all_.end(), i.start, is_before), &i);
   }
   void erase(interval& i) { std::erase(all_, &i); }
   sequence overlapping(std::uint64_t first, std::uint64_t last) const {

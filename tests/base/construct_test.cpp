@@ -96,6 +96,29 @@ TEST_SUITE("base/construct") {
     CHECK(memory.mismatches == 0);
   }
 
+  TEST_CASE("elements that are to be written first are made only where their type needs it") {
+    ledger_allocator memory;
+    {
+      detail::scratch_array<int, ledger_allocator> numbers{memory};
+      REQUIRE(numbers.reserve(3));
+      numbers[0] = 5;
+      REQUIRE(numbers.reserve_for_overwrite(2));
+      CHECK(numbers.size() == 2);
+      CHECK(numbers[0] == 5);
+      REQUIRE(numbers.reserve_for_overwrite(4));
+      CHECK(numbers.size() == 4);
+      CHECK(memory.outstanding() == 1);
+      array a{memory};
+      REQUIRE(a.reserve_for_overwrite(3));
+      for (tracked const& t : a) CHECK(t.value == 7);
+      memory.fail_at = memory.calls + 1;
+      CHECK(!numbers.reserve_for_overwrite(100));
+      CHECK(numbers.size() == 0);
+    }
+    CHECK(tracked::alive == 0);
+    CHECK(memory.outstanding() == 0);
+  }
+
   TEST_CASE("a smaller or equal reserve allocates nothing and shows fresh elements") {
     ledger_allocator memory;
     array a{memory};

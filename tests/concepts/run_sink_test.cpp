@@ -96,6 +96,41 @@ TEST_SUITE("concepts/run_sink") {
     }
   }
 
+  TEST_CASE("a walk is uniform as long as all runs are of one place, owner and owner object") {
+    int behind = 0;
+    auto* const object = reinterpret_cast<svm::device_page_owner<page>*>(&behind);
+    run const device{.page = {70}, .owner_object = object, .owner = {1, 1}, .place = page_place::device};
+    run other = device;
+    other.owner = {1, 2};
+    run without = device;
+    without.owner_object = nullptr;
+    struct row {
+      run first;
+      run second;
+      bool uniform;
+    };
+    for (row const& r : {row{system_run(50), system_run(60), true}, row{system_run(50), system_run(60, 1, false), true},
+                         row{system_run(50), device, false}, row{device, other, false}, row{device, without, false}}) {
+      bench b{2};
+      CHECK(b.walk.add(at(0), r.first));
+      CHECK(b.walk.is_uniform());
+      CHECK(b.walk.add(at(1), r.second));
+      CHECK(b.walk.is_uniform() == r.uniform);
+      b.walk.restart();
+      CHECK(b.walk.is_uniform());
+    }
+    bench with_gap{3};
+    CHECK(with_gap.walk.add(at(0), system_run(50)));
+    CHECK(with_gap.walk.add(at(2), system_run(60)));
+    CHECK(!with_gap.walk.is_uniform());
+    bench in_parts{3, 1};  // what was passed on is not there to be compared with
+    CHECK(in_parts.walk.add(at(0), device));
+    CHECK(!in_parts.walk.add(at(1), system_run(60)));
+    in_parts.walk.resume(in_parts.room);
+    CHECK(in_parts.walk.add(at(1), system_run(60)));
+    CHECK(!in_parts.walk.is_uniform());
+  }
+
   TEST_CASE("what lies between two runs is absent, and so is what is left at the end") {
     bench b{9};
     CHECK(b.walk.add(at(2), system_run(50)));

@@ -39,7 +39,7 @@ TEST_SUITE("concepts/walked_runs") {
       int grown;
     };
     for (row const& r : {row{1, 0}, row{runs::runs_on_stack, 0}, row{runs::runs_on_stack + 1, 1},
-                         row{8 * runs::runs_on_stack, 1}, row{8 * runs::runs_on_stack + 1, 2}, row{512, 2}}) {
+                         row{32 * runs::runs_on_stack, 1}, row{32 * runs::runs_on_stack + 1, 2}, row{2000, 2}}) {
       CAPTURE(r.pages);
       support::scripted_allocator memory;
       std::uint64_t taken = 0;

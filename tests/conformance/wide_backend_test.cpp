@@ -5,8 +5,12 @@
 // that is given back in pieces, coherent or not.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -30,6 +34,16 @@ template <bool Coherent>
 struct vram : wide::vram {
   static constexpr bool is_coherent = Coherent;
   using wide::vram::vram;
+  std::vector<std::size_t> jobs;  ///< the blocks of each
+
+  svm::errc copy_to_device(std::span<svm::copy_block<wide::page> const> job) noexcept {
+    jobs.push_back(job.size());
+    return wide::vram::copy_to_device(job);
+  }
+  svm::errc copy_to_system(std::span<svm::copy_block<wide::page> const> job) noexcept {
+    jobs.push_back(job.size());
+    return wide::vram::copy_to_system(job);
+  }
 };
 template <bool Coherent>
 struct policies : svm::default_policies {
@@ -119,5 +133,41 @@ TEST_SUITE("pagemap/wide_backend") {
     pc.driver.close();
     CHECK(pc.device_memory.available() == 1_MiB);
     CHECK(pc.gpu.dma_mappings() == 0);
+  }
+
+  TEST_CASE("neighbours that lie together on both sides are mapped and copied as one, but for the page of a fault") {
+    for (auto const how : {wide::gpu::bounce::no, wide::gpu::bounce::yes}) {
+      computer<false> pc{how};
+      svm::va_range const buffer{svm::cpu_va{0x10000000}, page_size * 16};
+      auto const at = [&](std::uint64_t i) { return buffer.start() + page_size * i; };
+      auto const counts = [&] { return std::exchange(pc.device_memory.jobs, {}); };
+      pc.program.mmap(buffer, {});
+      for (std::uint64_t i = 0; i < 16; ++i) REQUIRE(pc.program.store(at(i), i + 100));
+      REQUIRE(pc.mover.migrate_to_device(pc.program, buffer, {}) == svm::errc::ok);
+      CHECK(counts() == std::vector<std::size_t>{1});
+      REQUIRE(pc.mover.evict_all() == svm::errc::ok);
+      CHECK(counts() == std::vector<std::size_t>{1});
+      for (std::uint64_t i = 0; i < 16; ++i) CHECK(pc.program.load(at(i)) == i + 100);
+
+      // The system page of the fault is the first that is made, so the others lie behind it.
+      REQUIRE(pc.mover.migrate_to_device(pc.program, buffer, {}) == svm::errc::ok);
+      CHECK(counts() == std::vector<std::size_t>{1});
+      CHECK(pc.program.load(at(7)) == 107);
+      CHECK(counts() == std::vector<std::size_t>{3});
+      for (std::uint64_t i = 0; i < 16; ++i) CHECK(pc.program.load(at(i)) == i + 100);
+
+      // Every other page lies elsewhere now.
+      for (std::uint64_t i = 0; i < 16; i += 2) {
+        REQUIRE(pc.mover.migrate_to_device(pc.program, {at(i), page_size}, {}) == svm::errc::ok);
+        CHECK(pc.program.load(at(i)) == i + 100);
+      }
+      static_cast<void>(counts());
+      REQUIRE(pc.mover.migrate_to_device(pc.program, buffer, {}) == svm::errc::ok);
+      CHECK(counts() == std::vector<std::size_t>{16});
+      for (std::uint64_t i = 0; i < 16; ++i) CHECK(pc.program.load(at(i)) == i + 100);
+      pc.program.exit();
+      pc.driver.close();
+      CHECK(pc.gpu.dma_mappings() == 0);
+    }
   }
 }

@@ -409,8 +409,7 @@ TEST_SUITE("driver/queue_driver") {
     task& child = w.fork(w.first());
     CHECK_FALSE(child.views[0]->queues->keeps(span(base, page_bytes)));
     REQUIRE(child.views[0]->queues->keep(span(base, chunk)) == errc::ok);
-    for (auto* const v : {w.first().views[0].get(), &other, child.views[0].get()})
-      REQUIRE(v->queues->restore() == errc::ok);
+    for (auto* const v : {w.first().views[0], &other, child.views[0]}) REQUIRE(v->queues->restore() == errc::ok);
     CHECK(w.event(base));
     CHECK_FALSE(w.device.queues_run());
     CHECK_FALSE(other.device.queues_run());

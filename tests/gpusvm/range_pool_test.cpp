@@ -31,17 +31,17 @@ TEST_SUITE("gpusvm/range_pool") {
     ledger_allocator memory;
     {
       pool_type pool{memory};
-      std::byte* const first = pool.take();
-      std::byte* const second = pool.take();
+      std::byte* const first = *pool.take();
+      std::byte* const second = *pool.take();
       REQUIRE(first != nullptr);
       REQUIRE(second != nullptr);
-      CHECK(pool.keep(first));
-      CHECK(pool.take() == first);
+      CHECK(pool.uncharge_and_keep(first));
+      CHECK(*pool.take() == first);
       CHECK(memory.calls == 2);
-      CHECK(pool.keep(second));
+      CHECK(pool.uncharge_and_keep(second));
       pool.trim();
       CHECK(memory.outstanding() == 1);
-      CHECK(pool.keep(first));
+      CHECK(pool.uncharge_and_keep(first));
     }
     CHECK(memory.outstanding() == 0);
     CHECK(memory.mismatches == 0);
@@ -51,13 +51,13 @@ TEST_SUITE("gpusvm/range_pool") {
     ledger_allocator memory;
     pool_type pool{memory};
     std::vector<std::byte*> taken;
-    for (std::size_t i = 0; i <= pool_type::most_kept; ++i) taken.push_back(pool.take());
-    for (std::size_t i = 0; i < pool_type::most_kept; ++i) REQUIRE(pool.keep(taken[i]));
-    CHECK_FALSE(pool.keep(taken.back()));
+    for (std::size_t i = 0; i <= pool_type::most_kept; ++i) taken.push_back(*pool.take());
+    for (std::size_t i = 0; i < pool_type::most_kept; ++i) REQUIRE(pool.uncharge_and_keep(taken[i]));
+    CHECK_FALSE(pool.uncharge_and_keep(taken.back()));
     memory.deallocate(taken.back(), sizeof(object), alignof(object));
     pool.trim();
     memory.fail_at = memory.calls + 1;
-    CHECK(pool.take() == nullptr);
+    CHECK(pool.take().error() == svm::errc::no_memory);
   }
 
   TEST_CASE("a fault that makes a range asks the heap for nothing once the driver is warm") {

@@ -7,7 +7,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -101,6 +103,36 @@ constexpr char const* after[] = {
 };
 constexpr std::uint64_t steps_to_map = 6, steps_to_unmap = 5;
 
+/// Looks, after each mapping that is taken out, in one of several ways whether it is gone.
+struct looks_each_time : world {
+  using world::map;
+  using world::remap;
+  errc unmap(unmap_step& s) {
+    svm::gpu_range const gone = s->old.range();
+    CHECK(world::unmap(s) == errc::ok);
+    CHECK(vm.size() == --expected);
+    switch (expected % 5) {
+      case 0:
+        CHECK(vm.find_at(gone.start()) == nullptr);
+        break;
+      case 1:
+        CHECK(vm.find_first(gone) == nullptr);
+        break;
+      case 2:
+        CHECK(vm.next(*below)->start() > gone.last());
+        break;
+      case 3:
+        CHECK(vm.find_prev(gone.start() + gone.size()) == nullptr);
+        break;
+      default:
+        break;
+    }
+    return errc::ok;
+  }
+  std::size_t expected = 0;
+  mapping* below = nullptr;  // the request
+};
+
 /// Inserts `more` mappings elsewhere, and then takes its step without memory, and once more with it.
 struct inserts_more : world {
   errc map(map_step& s) {
@@ -189,6 +221,27 @@ TEST_SUITE("gpuvm/step") {
       CHECK(w.picture() == after[steps_to_map]);
       CHECK(w.vm.check());
       CHECK(w.live.size() == w.vm.size());
+    }
+  }
+
+  TEST_CASE(
+      "a callback that took a mapping out sees no more of it, and neither does a reader write after the request") {
+    looks_each_time w;
+    for (std::uint64_t i = 0; i < 300; ++i) w.put(&w.a, 2 * i, 2 * i + 2, 3 * i);
+    for (bool const maps : {false, true}) {
+      std::uint64_t const from = maps ? 300 : 2;
+      std::uint64_t const to = maps ? 597 : 204;
+      w.expected = w.vm.size();
+      w.below = w.vm.find_at(va(from - 1));
+      svm::sm_result const done =
+          maps ? w.vm.sm_map(w, {va(from), bytes(to - from), &w.b, 0}) : w.vm.sm_unmap(w, va(from), bytes(to - from));
+      CHECK(done);
+      CHECK(w.expected == (maps ? 51 : 199));
+      std::byte before[sizeof w.vm];
+      std::memcpy(before, &w.vm, sizeof before);
+      CHECK(w.vm.find_at(va(maps ? 400 : 100)) == (maps ? w.vm.next(*w.below) : nullptr));
+      CHECK(std::memcmp(before, &w.vm, sizeof before) == 0);
+      CHECK(w.vm.check());
     }
   }
 

@@ -40,6 +40,9 @@ struct no_lock {
    private:
     std::atomic<T> value_{};
   };
+  using watch = svm::detail::readers_lock::watch;
+  template <class Pool, class... Nodes>
+  using limbo = svm::detail::readers_lock::limbo<Pool, Nodes...>;
   template <class Node, class Pool>
   static void retire(Pool& pool, Node& node) {
     retired.push_back([&pool, &node] { pool.template put<Node>(reinterpret_cast<std::byte*>(&node)); });

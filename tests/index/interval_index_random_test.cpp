@@ -35,7 +35,7 @@ using index_of = interval_index<traits, null_lock, heap, Fanout>;
 template <unsigned Fanout>
 using remembering = interval_index<traits, null_lock, heap, Fanout, index_memory::last_leaf>;
 
-#define SVM_TEST_INDEXES index_of<4>, index_of<16>, index_of<32>, remembering<4>, remembering<32>
+#define SVM_TEST_INDEXES index_of<4>, index_of<16>, index_of<32>, remembering<4>, remembering<32>, remembering<64>
 
 va_range span(std::uint64_t first, std::uint64_t last) {
   return va_range::from_bounds({first}, {last}).value();
@@ -84,6 +84,8 @@ class twins {
   /// One operation; false when the two disagree.
   bool step(unsigned percent_growth) {
     bool const grow = used_.empty() || random_.below(100) < percent_growth;
+    if constexpr (requires(object & o) { tree_.erase_later(o); })
+      if (random_.below(4) == 0) return request(grow);
     switch (random_.below(8)) {
       case 0:
         return grow ? split() : merge();
@@ -140,23 +142,33 @@ class twins {
     object& o = *unused_.back();
     o.span = r;
     if (tree_.replenish(nodes_) != errc::ok || tree_.insert(nodes_, o) != expected) return false;
-    if (expected != nullptr) return true;
+    if (expected == nullptr) take(r);
+    return true;
+  }
+  /// The next object, as one of those in the index.
+  object& take(va_range r) {
+    object& o = *unused_.back();
     unused_.pop_back();
+    o.span = r;
     o.position = used_.size();
     used_.push_back(&o);
     model_.emplace(o.first(), &o);
-    return true;
+    return o;
   }
 
   bool erase(object& o) {
     tree_.erase(o);
+    forget(o);
+    return true;
+  }
+  /// The object as one of those that are not in the index.
+  void forget(object& o) {
     model_.erase(o.first());
     used_[o.position] = used_.back();
     used_[o.position]->position = o.position;
     used_.pop_back();
     unused_.push_back(&o);
     o.span = span(7, 7);  // an index that still reads it finds nonsense
-    return true;
   }
 
   void change(object& o, va_range to) {
@@ -166,6 +178,42 @@ class twins {
     tree_.rekey(o, old);
     model_.erase(old.value);
     model_.emplace(o.first(), &o);
+  }
+
+  errc nodes_for_two() { return pool_.replenish(nodes_, 2 * Index::nodes_per_insert); }
+
+  /// What a gpuvm does: makes room in a row, looks now and then, and puts something in. What is open stays so.
+  bool request(bool grow) requires requires(Index& i, object& o) { i.erase_later(o); }
+  {
+    std::uint64_t const a = any();
+    std::uint64_t const z = a + random_.below(top - a < 96 ? top - a + 1 : 96);
+    if (nodes_for_two() != errc::ok) return false;
+    bool good = true;
+    for (auto it = overlap(a, z); it != model_.end() && it->first <= z;) {
+      object& o = *it++->second;
+      std::uint64_t const last = o.last();
+      if (o.first() < a) {
+        change(o, span(o.first(), a - 1));
+        if (last <= z) continue;
+        object& back = take(span(z + 1, last));
+        if (grow)
+          tree_.insert_beyond(nodes_, back);
+        else
+          tree_.insert_apart(nodes_, back);
+      } else if (last > z) {
+        change(o, span(z + 1, last));
+      } else {
+        tree_.erase_later(o);
+        forget(o);
+      }
+      good = good && (random_.below(8) != 0 || probe());
+    }
+    if (grow) {
+      good = good && tree_.first_overlap(span(a, z)) == nullptr;
+      tree_.insert_found(nodes_, take(span(a, z)));
+    }
+    if (random_.below(2) == 0) tree_.settle();
+    return good;
   }
 
   bool add() {

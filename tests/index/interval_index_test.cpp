@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -721,6 +722,89 @@ TEST_SUITE("index/interval_index") {
       CHECK(pool.in_use().free == pool.in_use().owned);
     }
     CHECK(memory.live == 0);
+  }
+
+  TEST_CASE_TEMPLATE("what leaves later is gone for every look-up at once", Bench, remembering, remembering_small) {
+    for (bool const downwards : {false, true}) {
+      Bench b;
+      std::vector<object>& row = b.make_row(200, 1000, 10, 10);
+      sequence all;
+      for (object& o : row) CHECK(b.insert(o) == nullptr);
+      for (std::size_t i = 0; i < row.size(); ++i)
+        if (i < 50 || i >= 120) all.push_back(&row[i]);
+      for (std::size_t i = 50; i < 120; ++i) {
+        object& o = row[downwards ? 169 - i : i];
+        b.tree.erase_later(o);
+        std::uint64_t const at = o.span.start().value;
+        switch (i % 5) {
+          case 0:
+            CHECK(b.find(at) == nullptr);
+            break;
+          case 1:
+            CHECK(std::as_const(b.tree).first_overlap(o.span) == nullptr);
+            break;
+          case 2:
+            CHECK(b.tree.first_overlap(o.span) == nullptr);
+            break;
+          case 3:
+            CHECK(b.tree.around({at}).below == (downwards ? &row[168 - i] : &row[49]));
+            break;
+          default:
+            break;
+        }
+        CHECK(b.tree.size() == 200 - (i - 49));
+      }
+      CHECK(b.tree.next(row[49]) == &row[120]);
+      CHECK(b.content() == all);
+      b.inspect();
+    }
+  }
+
+  TEST_CASE_TEMPLATE("what comes where neighbours left takes their place, and no node", Bench, remembering,
+                     remembering_small) {
+    Bench b;
+    std::vector<object>& row = b.make_row(500, 1000, 10, 10);
+    for (object& o : row) CHECK(b.insert(o) == nullptr);
+    result<typename Bench::index::reserved_nodes> nodes = b.tree.reserve();
+    REQUIRE(nodes);
+    std::size_t const credit = nodes->credit();
+    for (std::size_t i = 1; i + 1 < row.size(); ++i) {
+      b.tree.erase_later(row[i]);
+      CHECK(b.tree.first_overlap(row[i].span) == nullptr);
+      object& fresh = b.make(span(row[i].span.start().value + 3, row[i].span.last().value));
+      b.tree.insert_found(*nodes, fresh);
+      CHECK(nodes->credit() == credit);
+      CHECK(b.tree.size() == row.size());
+    }
+    b.tree.settle();
+    b.inspect();
+    CHECK(b.find(row[7].span.start().value + 2) == nullptr);
+    CHECK(b.find(row[7].span.start().value + 3) == b.objects[6].get());
+  }
+
+  TEST_CASE_TEMPLATE("an entry that leaves room in front is in order with it and without", Bench, remembering,
+                     remembering_small) {
+    for (bool const used : {false, true}) {
+      Bench b;
+      sequence expected;
+      for (std::uint64_t i = 0; i < 100; ++i) {
+        result<typename Bench::index::reserved_nodes> nodes = b.pool.reserve(2 * Bench::index::nodes_per_insert);
+        REQUIRE(nodes);
+        object& behind = b.make(span(100 * i + 50, 100 * i + 59));
+        b.tree.insert_beyond(*nodes, behind);
+        CHECK(b.tree.size() == expected.size() + 1);
+        if (used) {
+          va_range const front = span(100 * i, 100 * i + 9);
+          CHECK(b.tree.first_overlap(front) == nullptr);
+          expected.push_back(&b.make(front));
+          b.tree.insert_found(*nodes, *expected.back());
+        }
+        expected.push_back(&behind);
+        if (i % 3 == 0) b.inspect();
+      }
+      CHECK(b.content() == expected);
+      b.inspect();
+    }
   }
 
   TEST_CASE("readers of an index that remembers share it: no function of theirs writes a byte of it") {

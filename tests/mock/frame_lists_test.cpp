@@ -3,6 +3,7 @@
 
 // The two allocators of page frames, and the small tables of the simulated kernel.
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ using svm::page_order;
 using svm::va_range;
 using svm::mock::advice_map;
 using svm::mock::page_advice;
+using svm::mock::plain_list;
 
 TEST_SUITE("mock/free_frames") {
   TEST_CASE("single frames come in ascending order, and what was freed last comes first") {
@@ -79,15 +81,15 @@ TEST_SUITE("mock/free_frames") {
 TEST_SUITE("mock/device_blocks") {
   TEST_CASE("an allocation takes the largest blocks, and pieces when there are no others") {
     svm::mock::device_blocks b{512, 64, {4}};
-    std::vector<std::uint32_t> got;
+    plain_list<std::uint32_t> got;
     b.take(20, got);
     REQUIRE(got.size() == 20);
     for (std::uint32_t i = 0; i < 20; ++i) CHECK(got[i] == 512 + i);
-    std::vector<std::uint32_t> rest;
+    plain_list<std::uint32_t> rest;
     b.take(44, rest);
     CHECK(b.free() == 0);
     for (std::uint32_t i = 0; i < 20; i += 2) b.give(got[i]);
-    std::vector<std::uint32_t> pieces;
+    plain_list<std::uint32_t> pieces;
     b.take(10, pieces);
     CHECK(b.free() == 0);
     for (std::uint32_t const n : pieces) CHECK(n % 2 == 0);
@@ -95,12 +97,12 @@ TEST_SUITE("mock/device_blocks") {
 
   TEST_CASE("halves that are free become one block again") {
     svm::mock::device_blocks b{512, 16, {4}};
-    std::vector<std::uint32_t> got;
+    plain_list<std::uint32_t> got;
     b.take(16, got);
     for (std::uint32_t const n : got) b.give(n);
-    std::vector<std::uint32_t> whole;
+    plain_list<std::uint32_t> whole;
     b.take(16, whole);
-    CHECK(whole == got);
+    CHECK(std::ranges::equal(whole, got));
   }
 }
 

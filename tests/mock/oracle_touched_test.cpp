@@ -455,9 +455,12 @@ TEST_SUITE("mock/oracle_frames, what changed") {
     CHECK(far(w) == "O-31");
     w.shared.swap.put(slot);
     REQUIRE(w.fault(base) == errc::ok);
-    auto const right = std::exchange(allocations(w.device_memory), {});
+    auto& allocated = allocations(w.device_memory);
+    REQUIRE(allocated.size() == 1);
+    auto const [id, right] = *allocated.begin();
+    allocated.clear();
     CHECK(far(w) == "O-11 O-29 O-33");
-    allocations(w.device_memory) = right;
+    allocated.emplace(id, right);
     CHECK(far(w) == "");
     CHECK(frame_at(w, base) >= w.frames.first_device_frame());
   }

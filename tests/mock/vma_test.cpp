@@ -13,7 +13,7 @@ namespace {
 
 vma piece(std::uint64_t first, std::uint64_t pages, protection p = protection::read_write,
           mapping_kind k = mapping_kind::anon) {
-  return {span({first * page_bytes}, pages * page_bytes), p, k, nullptr};
+  return {span({first * page_bytes}, pages * page_bytes), p, k, {}};
 }
 std::string shape(vma_table const& table) {
   std::string all;
@@ -89,12 +89,12 @@ TEST_SUITE("mock/vma") {
 
   TEST_CASE("pieces of one object join, two objects do not, and only anonymous memory migrates") {
     vma_table t;
-    auto const one = std::make_shared<svm::mock::backing>();
+    auto const one = svm::mock::backing::make();
     for (std::uint64_t const at : {0u, 1u})
       t.insert({pages(at, 1), protection::read, mapping_kind::file, one, at * page_bytes});
     CHECK(shape(t) == "[0,2)r");
     CHECK(t.find({page_bytes})->offset_of({page_bytes + 8}) == page_bytes + 8);
-    t.insert({pages(2, 1), protection::read, mapping_kind::file, std::make_shared<svm::mock::backing>()});
+    t.insert({pages(2, 1), protection::read, mapping_kind::file, svm::mock::backing::make()});
     CHECK(shape(t) == "[0,2)r[2,3)r");
     t.remove(pages(0, 1), [](vma const& v) { CHECK(v.offset == 0); });
     CHECK(t.find({page_bytes})->offset == page_bytes);
@@ -108,8 +108,8 @@ TEST_SUITE("mock/vma") {
 
   TEST_CASE("the views of an object are its VMAs, ascending, whatever was cut, joined and protected") {
     vma_table t;
-    auto const one = std::make_shared<svm::mock::backing>();
-    auto const other = std::make_shared<svm::mock::backing>();
+    auto const one = svm::mock::backing::make();
+    auto const other = svm::mock::backing::make();
     auto const views = [&t](svm::mock::backing const& object) {
       std::string all;
       t.for_each_view(object, [&](vma const& v) {

@@ -175,6 +175,7 @@ TEST_SUITE("pagemap/migrator, CPU faults") {
   TEST_CASE("without any bookkeeping memory the faulting page comes back alone (CFB-08)") {
     world w{small_chunks()};
     place_chunk(w);
+    REQUIRE(w.mover.kept().take());  // as a migration does that is under way
     w.failures.arm(failure::alloc, 1, repeat::from_then_on);
     for (std::uint64_t touched = 0; touched < chunk_pages; ++touched) {
       CAPTURE(touched);
@@ -184,6 +185,7 @@ TEST_SUITE("pagemap/migrator, CPU faults") {
     }
     CHECK(w.device_memory.used() == byte_count{});
     w.failures.disarm();
+    w.mover.kept().give_back();
     CHECK(w.complaint() == "");
   }
 

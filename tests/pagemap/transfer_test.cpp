@@ -32,16 +32,18 @@ TEST_SUITE("pagemap/transfer") {
     CHECK(work.bytes() == byte_count{});
   }
 
-  TEST_CASE("without memory for any of its arrays there is room for one page, whichever fails") {
-    for (std::uint64_t k = 1; k <= 3; ++k) {
+  TEST_CASE("without memory for its arrays there is room for one page, also where a migrator keeps some") {
+    for (bool const kept : {false, true}) {
       world w;
-      transfer work{w.mover.env()};
-      w.failures.arm(failure::alloc, k);
+      std::optional<transfer> made;
+      kept ? made.emplace(w.mover.env(), w.mover.kept()) : made.emplace(w.mover.env());
+      transfer& work = *made;
+      w.failures.arm(failure::alloc, 1);
       CHECK_FALSE(work.reserve(5));
       work.start_job(w.device);
       REQUIRE(work.slots().size() == 1);
       auto const pages = pages_of_ram(w, 1);
-      CHECK(work.add_system(pages[0], {}, {}, dma_direction::from_device) == errc::ok);
+      CHECK(work.add_system(pages[0], {}, {1}, dma_direction::from_device) == errc::ok);
       CHECK(work.job().size() == 1);
       CHECK(work.bytes() == byte_count{page_bytes});
       work.unmap_all();
@@ -56,7 +58,7 @@ TEST_SUITE("pagemap/transfer") {
     REQUIRE(work.reserve(2));
     work.start_job(w.device);
     auto const pages = pages_of_ram(w, 2);
-    CHECK(work.add_system(pages[0], {}, {}, dma_direction::to_device) == errc::ok);
+    CHECK(work.add_system(pages[0], {}, {1}, dma_direction::to_device) == errc::ok);
     CHECK(work.job()[0].remote.address == svm::dma_addr{0});
     CHECK(w.dma.live() == 1);
     work.unmap_all();
@@ -87,10 +89,10 @@ TEST_SUITE("pagemap/transfer") {
     work.start_job(w.device);
     auto const pages = pages_of_ram(w, 3);
     w.failures.arm(failure::dma_map, 2);
-    CHECK(work.add_system(pages[0], {}, {}, dma_direction::to_device) == errc::ok);
-    CHECK(work.add_system(pages[1], {}, {}, dma_direction::to_device) == errc::dma_map_failed);
+    CHECK(work.add_system(pages[0], {}, {1}, dma_direction::to_device) == errc::ok);
+    CHECK(work.add_system(pages[1], {}, {1}, dma_direction::to_device) == errc::dma_map_failed);
     CHECK(work.job().size() == 1);
-    CHECK(work.add_system(pages[2], {}, {}, dma_direction::to_device) == errc::ok);
+    CHECK(work.add_system(pages[2], {}, {1}, dma_direction::to_device) == errc::ok);
     CHECK(work.job().size() == 2);
     CHECK(w.dma.live() == 2);
     work.unmap_all();
@@ -106,7 +108,7 @@ TEST_SUITE("pagemap/transfer") {
         transfer work{w.mover.env()};
         REQUIRE(work.reserve(2));
         work.start_job(w.device);
-        for (auto const p : pages) REQUIRE(work.add_system(p, {}, {}, way) == errc::ok);
+        for (auto const p : pages) REQUIRE(work.add_system(p, {}, {1}, way) == errc::ok);
         CHECK(w.dma.live() == 2);
       }
       CHECK(w.dma.live() == 0);
@@ -132,5 +134,53 @@ TEST_SUITE("pagemap/transfer") {
     REQUIRE(to_device(w, base, chunk) == errc::ok);
     REQUIRE(w.mover.evict_all() == errc::ok);
     CHECK(jobs == 2);
+  }
+
+  TEST_CASE("a migration takes one block of the heap once its migrator is warm, and the way back none") {
+    world w{small_chunks(16 * MiB)};
+    w.map(4 * MiB);
+    REQUIRE(to_device(w, at(MiB), chunk) == errc::ok);  // it stays in use
+    auto const allocations = [&](auto&& action) {
+      std::uint64_t const before = w.failures.calls(failure::alloc);
+      action();
+      return w.failures.calls(failure::alloc) - before;
+    };
+    for (svm::byte_count const size : {byte_count{page_bytes}, byte_count{chunk}, byte_count{2 * MiB}}) {
+      CAPTURE(size.value);
+      svm::cpu_va const start = at(2 * MiB);
+      w.cpu_tag(start, size.value, 1);
+      for (bool const warm : {false, true}) {
+        std::uint64_t const there = allocations([&] { REQUIRE(to_device(w, start, size.value) == errc::ok); });
+        std::uint64_t const back = allocations([&] { REQUIRE(w.mover.evict(*allocation_at(w, start)) == errc::ok); });
+        if (!warm) continue;
+        CHECK(there == 1);
+        CHECK(back == 0);
+      }
+    }
+    REQUIRE(to_device(w, at(2 * MiB), chunk) == errc::ok);
+    CHECK(allocations([&] { CHECK(w.cpu_read(at(2 * MiB))); }) == 0);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("what a migrator keeps goes with the last use of its memory") {
+    world w{small_chunks(16 * MiB)};
+    w.map(MiB);
+    REQUIRE(to_device(w, base, chunk) == errc::ok);
+    CHECK(w.mover.kept().arrays().capacity() == chunk_pages);
+    REQUIRE(w.mover.evict_all() == errc::ok);
+    CHECK(w.mover.kept().arrays().capacity() == 0);
+  }
+
+  TEST_CASE("arrays for more pages than a large folio has are not kept, and somebody's are left alone") {
+    world w{small_chunks(16 * MiB)};
+    w.map(4 * MiB);
+    REQUIRE(to_device(w, base, 4 * MiB) == errc::ok);
+    CHECK(w.mover.kept().arrays().capacity() == 0);
+    REQUIRE(w.mover.kept().take());
+    REQUIRE(w.mover.kept().arrays().reserve(2));
+    REQUIRE(w.mover.evict_all() == errc::ok);  // with arrays of its own, and it was the last use
+    CHECK(w.mover.kept().arrays().capacity() == 2);
+    w.mover.kept().give_back();
+    CHECK(w.mover.kept().arrays().capacity() == 0);
   }
 }

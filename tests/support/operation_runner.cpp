@@ -889,7 +889,8 @@ void basic_runner<Machine>::show_write(std::size_t p, cpu_va a, gpu_type const* 
   auto const sites = [&] {
     svm::mock::pte const e = tasks_[p]->process.entry_at(a);
     svm::exclusive_guard const guard{frames.lock()};
-    return e.has_page() ? frames.of(e.target).mappings : std::vector<typename Machine::address_space_type::site>{};
+    return e.has_page() ? frames.of(e.target).mappings
+                        : svm::mock::plain_list<typename Machine::address_space_type::site>{};
   }();
   std::vector<dma_view> views;
   for (auto const& where : sites) {

@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -47,18 +48,48 @@ struct reading {
   std::string error;
 };
 
+std::string text_of(svmsh::trace_access const& a) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%c %llx,%u", "LSM"[static_cast<int>(a.kind)],
+                static_cast<unsigned long long>(a.address), a.size);
+  return text + (a.warp ? " # " + std::to_string(*a.warp) : "");
+}
+
 reading read_file(char const* path, std::size_t block = lackey_reader::usual_block) {
   lackey_reader input(path, {}, block);
   reading all;
   svmsh::trace_access a;
+  std::vector<std::uint64_t> lines;
   while ((all.end = input.next(a)) == status::access) {
-    char text[64];
-    std::snprintf(text, sizeof text, "%c %llx,%u", "LSM"[static_cast<int>(a.kind)],
-                  static_cast<unsigned long long>(a.address), a.size);
-    all.accesses.push_back(text + (a.warp ? " # " + std::to_string(*a.warp) : ""));
+    all.accesses.push_back(text_of(a));
+    lines.push_back(input.line_number());
   }
   all.line = input.line_number();
   all.error = input.error();
+
+  // Ahead, as far as that goes, it reads the same.
+  lackey_reader again(path, {}, block);
+  std::array<svmsh::numbered_access, 3> ahead;
+  reading same;
+  std::vector<std::uint64_t> same_lines;
+  do {
+    std::size_t count = again.take_ready(ahead);
+    if (count == 0) {
+      same.end = again.next(ahead[0].access);
+      if (same.end != status::access) break;
+      ahead[0].line = again.line_number();
+      count = 1;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      same.accesses.push_back(text_of(ahead[i].access));
+      same_lines.push_back(ahead[i].line);
+    }
+  } while (same.end != status::malformed);
+  CHECK(same.accesses == all.accesses);
+  CHECK(same_lines == lines);
+  CHECK(same.end == all.end);
+  CHECK(again.line_number() == all.line);
+  CHECK(again.error() == all.error);
   return all;
 }
 
@@ -221,6 +252,32 @@ TEST_SUITE("svmsh/lackey") {
     CHECK_FALSE(told(" L 1000,8\n== footprint 17\n"));
     CHECK_FALSE(told("I  2000,3\n== footprint 17\n L 1000,8\n"));
     CHECK_FALSE(told("== footprint x\n== footprint -1\n==footprint 3\n== footprint\n L 1000,8\n"));
+  }
+
+  TEST_CASE("an address of any length is read, and each character in it is a digit or refused") {
+    std::string const digits = "0123456789abcdefABCDEF";
+    std::string const address = "9fA0cB71E2d38465";
+    for (std::size_t length = 1; length <= address.size(); ++length) {
+      std::string const text = address.substr(address.size() - length);
+      char expected[64];
+      std::snprintf(expected, sizeof expected, "S %llx,4", std::stoull(text, nullptr, 16));
+      CHECK(read(" S " + text + ",4\n").accesses == list{expected});
+      CHECK(read(" S " + text + ",4\n" + std::string(100, '\n')).accesses == list{expected});
+    }
+    for (std::size_t at : {0, 3, 7, 8, 11, 15})
+      for (int c = 0; c < 256; ++c) {
+        CAPTURE(at);
+        CAPTURE(c);
+        std::string text = address;
+        text[at] = static_cast<char>(c);
+        reading const r = read(" S " + text + ",4\n" + std::string(100, '\n'));
+        bool const is_digit = digits.find(static_cast<char>(c)) != std::string::npos;
+        REQUIRE(r.end == (is_digit ? status::end : status::malformed));
+        if (!is_digit) continue;
+        char expected[64];
+        std::snprintf(expected, sizeof expected, "S %llx,4", std::stoull(text, nullptr, 16));
+        CHECK(r.accesses == list{expected});
+      }
   }
 
   TEST_CASE("where blocks end makes no difference") {

@@ -17,7 +17,7 @@ import tempfile
 from harness import Tally, run
 
 options = [word for word in sys.argv[1:] if word.startswith("--")]
-svmsh, man, bash, zsh, build = [word for word in sys.argv[1:] if not word.startswith("--")]
+svmsh, man, bash, zsh, build = [str(pathlib.Path(word).resolve()) for word in sys.argv[1:] if not word.startswith("--")]
 tally = Tally()
 VERBS = ["run", "replay", "vm_bind", "scenarios"]
 

@@ -130,12 +130,12 @@ def declared(tokens: list[str]) -> str | None:
     return None
 
 
-def names_of(text: str) -> list[tuple[str, int]]:
-    """The names that a header declares in namespace svm, each with its line."""
+def declarations(text: str) -> list[tuple[str, int, list[str]]]:
+    """The names that a header declares at namespace scope, each with its line and its namespaces."""
     code = _DIRECTIVE.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), without_comments_and_strings(text))
     hits = list(_TOKEN.finditer(code))
     tokens = [hit[0] for hit in hits]
-    found: list[tuple[str, int]] = []
+    found: list[tuple[str, int, list[str]]] = []
     inside: list[str] = []
     at = 0
     while at < len(tokens):
@@ -151,10 +151,15 @@ def names_of(text: str) -> list[tuple[str, int]]:
             continue
         end = _end(tokens, at)
         name = declared(tokens[at : end + 1])
-        if name and inside == ["svm :: inline v0"]:
-            found.append((name, line_of(code, hits[at].start())))
+        if name and inside:
+            found.append((name, line_of(code, hits[at].start()), [*inside]))
         at = end + 1
     return found
+
+
+def names_of(text: str) -> list[tuple[str, int]]:
+    """The names that a header declares in namespace svm, each with its line."""
+    return [(name, line) for name, line, inside in declarations(text) if inside == ["svm :: inline v0"]]
 
 
 def public_names(text: str) -> dict[str, int]:

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <type_traits>
 #include <utility>
 
 #include <svm/config.hpp>
@@ -39,15 +40,19 @@ class [[nodiscard]] scratch_array {
   /// \allocs once, unless the array is large enough already
   [[nodiscard]] bool reserve(std::size_t count) {
     if (count > capacity_) {
-      clear();
-      std::byte* const place = count > SIZE_MAX / sizeof(T) ? nullptr : memory_.allocate(count * sizeof(T), alignof(T));
-      if (place == nullptr) return false;
-      data_ = reinterpret_cast<T*>(place);
-      capacity_ = count;
+      if (!allocate(count)) return false;
       for (std::size_t i = 0; i < count; ++i) ::new (&data_[i]) T{};
     } else {
       for (std::size_t i = 0; i < count; ++i) data_[i] = T{};
     }
+    size_ = count;
+    return true;
+  }
+
+  /// The same, with elements that are to be written before they are read.
+  [[nodiscard]] bool reserve_for_overwrite(std::size_t count) {
+    if constexpr (!std::is_trivially_copyable_v<T>) return reserve(count);
+    if (count > capacity_ && !allocate(count)) return false;
     size_ = count;
     return true;
   }
@@ -77,6 +82,15 @@ class [[nodiscard]] scratch_array {
   }
 
  private:
+  [[nodiscard]] bool allocate(std::size_t count) {
+    clear();
+    std::byte* const place = count > SIZE_MAX / sizeof(T) ? nullptr : memory_.allocate(count * sizeof(T), alignof(T));
+    if (place == nullptr) return false;
+    data_ = reinterpret_cast<T*>(place);
+    capacity_ = count;
+    return true;
+  }
+
   Allocator& memory_;
   T* data_ = nullptr;
   std::size_t size_ = 0;

@@ -88,6 +88,7 @@ class interval {
   byte_count size_;
 };
 
+/// A run of CPU addresses.
 using va_range = interval<cpu_va>;
 
 /// The naturally aligned block of `size` (a power of two) bytes around `a`.

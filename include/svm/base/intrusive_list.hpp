@@ -8,6 +8,13 @@
 
 namespace svm::inline v0 {
 
+namespace detail {
+
+template <class T, class Tag>
+class intrusive_chain;
+
+}  // namespace detail
+
 /// The link that an object embeds, as a base class, to stand in an `intrusive_list`; `Tag` tells several lists apart.
 template <class Tag>
 class list_hook {
@@ -22,6 +29,8 @@ class list_hook {
  private:
   template <class, class>
   friend class intrusive_list;
+  template <class, class>
+  friend class detail::intrusive_chain;
 
   list_hook* next_ = nullptr;
   list_hook* previous_ = nullptr;

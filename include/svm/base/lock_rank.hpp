@@ -53,6 +53,7 @@ inline constexpr char const* rank_names[] = {
     "service", "vm",         "range",         "eviction",  "mm",       "page",      "notifier", "queues",
     "device",  "page table", "device memory", "collector", "sequence", "allocator", "iommu",    "statistics"};
 }  // namespace detail
+/// The rank's name, for messages.
 [[nodiscard]] constexpr char const* lock_rank_name(lock_rank rank) {
   return detail::rank_names[static_cast<std::uint8_t>(rank)];
 }

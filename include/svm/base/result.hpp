@@ -70,6 +70,7 @@ struct errc_text {
   char const* cause;
 };
 
+/// What an error is called in C and what caused it, in a few words.
 [[nodiscard]] constexpr errc_text describe(errc e) {
   switch (e) {
     case errc::ok:
@@ -162,6 +163,7 @@ struct errc_text {
   return {"EINVAL", "unknown error"};
 }
 
+/// The name of C's errno for an error, such as `ENOMEM`.
 [[nodiscard]] constexpr char const* errno_name(errc e) {
   return describe(e).errno_name;
 }

@@ -13,6 +13,7 @@ struct duration {
   friend constexpr auto operator<=>(duration, duration) = default;
 };
 
+/// So many milliseconds.
 [[nodiscard]] constexpr duration milliseconds(std::uint64_t n) {
   return {n * 1'000'000};
 }
@@ -25,6 +26,7 @@ struct time_point {
   friend constexpr time_point operator+(time_point t, duration d) { return {t.nanoseconds + d.nanoseconds}; }
 };
 
+/// True when `a` comes before `b`, by less than half of what a clock can count.
 [[nodiscard]] constexpr bool is_before(time_point a, time_point b) {
   return static_cast<std::int64_t>(a.nanoseconds - b.nanoseconds) < 0;
 }

@@ -15,6 +15,7 @@
 
 namespace svm::inline v0 {
 
+/// What an access does with memory.
 enum class access_kind : std::uint8_t {
   read,
   write,

@@ -15,6 +15,7 @@ class cancellation {
   ~cancellation() = default;
 };
 
+/// True when somebody may cancel a call, and has.
 [[nodiscard]] inline bool is_cancelled(cancellation const* by) noexcept {
   return by != nullptr && by->is_cancelled();
 }

@@ -89,18 +89,21 @@ concept device = requires(D& d, Page page, page_count count, dma_direction direc
   { d.invalidate(span) } noexcept -> std::same_as<void>;
 };
 
+/// A device whose TLB flush can be begun and waited for in two calls.
 template <class D>
 concept two_pass_device = requires(D& d, va_range span) {
   { d.begin_invalidate(span) } noexcept -> std::same_as<void>;
   { d.finish_invalidate(span) } noexcept -> std::same_as<void>;
 };
 
+/// A device whose queues are stopped, because it cannot replay a fault.
 template <class D>
 concept queue_device = requires(D& d) {
   { d.stop_queues() } noexcept -> std::same_as<void>;
   { d.resume_queues() } noexcept -> std::same_as<void>;
 };
 
+/// A device that reserves addresses first, and links memory to them.
 template <class D, class Page>
 concept iova_device = requires(D& d, Page page, page_count count, dma_direction direction, dma_addr base,
                                byte_count size) {
@@ -110,6 +113,7 @@ concept iova_device = requires(D& d, Page page, page_count count, dma_direction 
   { d.release_iova(base, size, size, direction) } noexcept -> std::same_as<void>;
 };
 
+/// A device that does not see what is in the caches of the CPU.
 template <class D>
 concept noncoherent_device = requires(D& d, dma_addr address, page_count count, dma_direction direction) {
   { d.sync_for_device(address, count, direction) } noexcept -> std::same_as<void>;
@@ -195,6 +199,7 @@ template <class D, on_missing How = on_missing::error>
   return false;
 }
 
+/// Explains what a device that begins to be a `queue_device` lacks to be one.
 template <class D, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_queues() {
   if constexpr (!detail::claims_queues<D>)
@@ -208,6 +213,7 @@ template <class D, on_missing How = on_missing::error>
   return false;
 }
 
+/// Explains what a device that begins to be an `iova_device` lacks to be one.
 template <class D, class Page, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_iova() {
   if constexpr (!detail::claims_iova<D, Page>)
@@ -240,6 +246,7 @@ template <class D, class Page, on_missing How = on_missing::error>
   return false;
 }
 
+/// Explains what a device that begins to be a `noncoherent_device` lacks to be one.
 template <class D, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_noncoherent() {
   if constexpr (!detail::claims_noncoherent<D>)

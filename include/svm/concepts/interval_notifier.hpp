@@ -58,6 +58,7 @@ concept interval_notifier = std::default_initializable<typename M::registration>
   { m.set_sequence(registration, sequence) } noexcept -> std::same_as<void>;
 };
 
+/// An mm that has something to finish before a device is given work.
 template <class M>
 concept settling_mm = requires(M& m) { { m.settle() } noexcept -> std::same_as<void>; };
 
@@ -136,6 +137,7 @@ requires requires {
 }
 inline constexpr bool invalidates_before_unmap<M> = M::invalidates_before_unmap;
 
+/// Whether an mm tells of a permission that is withdrawn; true unless it says otherwise.
 template <class M>
 inline constexpr bool reports_protection = true;
 template <class M>

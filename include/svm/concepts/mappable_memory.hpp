@@ -15,7 +15,8 @@ namespace svm::inline v0 {
 /// pages of any other owner are out of reach.
 ///
 /// The object lives while a page of it does. A mapping ends before the pages that it maps are freed. Everything here is
-/// called while a mapping is there or is being made, with the notifier's lock held: nothing may sleep or allocate.
+/// called while a mapping is there or is being made, with the notifier's lock held, but for `touch`: nothing may sleep or
+/// allocate.
 template <class Page, class Device>
 class mappable_memory : public device_page_owner<Page> {
   using base = device_page_owner<Page>;
@@ -44,7 +45,8 @@ class mappable_memory : public device_page_owner<Page> {
   virtual void get() noexcept = 0;
   virtual void put() noexcept = 0;
 
-  /// A device uses the memory now.
+  /// A device uses the memory now. It may come without a lock in a read section of a gpusvm that was given a domain: there
+  /// the device's own memory outlives the sections that began before its last mapping ended.
   virtual void touch() noexcept = 0;
 
  protected:

@@ -13,6 +13,7 @@
 
 namespace svm::inline v0 {
 
+/// What an observer can be told of.
 enum class event_kind : std::uint8_t {
   gpu_fault,        ///< a GPU fault begins; span: the page
   gpu_fault_retry,  ///< a pass of a GPU fault beyond its first; error: what ended the pass before

@@ -9,6 +9,7 @@
 
 namespace svm::inline v0 {
 
+/// Where the memory of a page is.
 enum class page_place : std::uint8_t { absent, system, device };
 
 /// Neighbouring base pages of a page walk that are contiguous memory, with one place, permission and owner.

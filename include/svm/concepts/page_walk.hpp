@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
+#include <type_traits>
 
 #include <svm/config.hpp>
 #include <svm/concepts/run_sink.hpp>
@@ -29,7 +31,7 @@ class page_walk final : public run_sink<typename M::page> {
   page_walk(va_range span, std::span<run> room) : base(span, room, M::page_size, page_at) {}
 
   /// True when the runs cover the span.
-  [[nodiscard]] bool is_complete() const { return this->done_ == this->all_; }
+  [[nodiscard]] bool is_complete() const { return this->left_ == 0; }
   /// True when a run was turned away for want of room.
   [[nodiscard]] bool is_full() const { return this->full_; }
   /// Where the walk goes on.
@@ -43,27 +45,30 @@ class page_walk final : public run_sink<typename M::page> {
     SVM_ASSERT(!is_complete());
     return *va_range::from_bounds(reached(), this->span_.last());
   }
+  /// True when all runs are of one place, owner and owner object, so that the first stands for the others.
+  [[nodiscard]] bool is_uniform() const { return this->uniform_; }
   [[nodiscard]] std::span<run const> runs() const { return {this->room_.data(), this->used_}; }
   /// How many more runs there can be at most.
-  [[nodiscard]] std::size_t most_further_runs() const { return this->all_ - this->done_; }
+  [[nodiscard]] std::size_t most_further_runs() const { return this->left_; }
 
   /// Goes on in other room.
   ///
   /// \param used  how many of its first elements are the last runs so far
   void resume(std::span<run> room, std::size_t used = 0) {
     SVM_ASSERT(used <= room.size());
+    if (used != this->used_) this->uniform_ = false;  // what is not there any more cannot be compared with
     this->room_ = room;
     this->used_ = used;
     this->full_ = false;
   }
   /// Starts anew, in the room that it has.
   void restart() {
-    this->done_ = 0;
     resume(this->room_);
+    this->start_anew();
   }
   /// The mm had no more to add: the rest of the span is absent. For want of room that may be turned away too.
   void finish() {
-    if (!is_full()) static_cast<void>(this->add_absent(this->all_ - this->done_));
+    if (!is_full()) static_cast<void>(this->add_absent(this->left_));
   }
 
  private:
@@ -72,6 +77,34 @@ class page_walk final : public run_sink<typename M::page> {
   }
 };
 
+namespace detail {
+
+/// Room for runs on the stack. Most walks write one of them, so they are not made before.
+template <class Page, std::size_t Count>
+class run_room {
+ public:
+  using run = page_run<Page>;
+
+  run_room() {
+    if constexpr (!lives_when_written)
+      for (run& r : all()) ::new (&r) run{};
+  }
+  run_room(run_room const&) = delete;
+  run_room& operator=(run_room const&) = delete;
+  ~run_room() {
+    if constexpr (!lives_when_written)
+      for (run& r : all()) r.~run();
+  }
+  [[nodiscard]] std::span<run> all() { return {reinterpret_cast<run*>(bytes_), Count}; }
+
+ private:
+  static constexpr bool lives_when_written = std::is_trivially_copyable_v<run>;
+
+  alignas(run) std::byte bytes_[Count * sizeof(run)];
+};
+
+}  // namespace detail
+
 /// Calls `visit(page_run const&)` for what is present of a span and what is absent, ascending, until it returns false. A
 /// run may come in several pieces.
 ///
@@ -79,14 +112,14 @@ class page_walk final : public run_sink<typename M::page> {
 /// \allocs none: the runs pass through a small array on the stack, so that no shortage of memory can stop it
 template <class M, class Visit>
 void for_each_run(M& mm, va_range span, Visit&& visit) {
-  page_run<typename M::page> room[16];
-  page_walk<M> walk{span, room};
+  detail::run_room<typename M::page, 16> room;
+  page_walk<M> walk{span, room.all()};
   while (!walk.is_complete()) {
     mm.snapshot(walk.rest(), walk);
     walk.finish();
     for (page_run<typename M::page> const& r : walk.runs())
       if (!visit(r)) return;
-    walk.resume(room);
+    walk.resume(room.all());
   }
 }
 

@@ -14,7 +14,7 @@
 namespace svm::inline v0 {
 
 /// One block of a copy job: memory elsewhere (of the system, or of a peer) as the device addresses it, and a block of
-/// the device's own memory beside it. `remote.count` is the size of both.
+/// the device's own memory beside it. Both are contiguous; `remote.count` is their size, which need not be that of a folio.
 template <class Page>
 struct copy_block {
   device_address remote{};
@@ -90,9 +90,11 @@ concept pagemap = std::movable<typename P::memory> &&
   { p.available() } noexcept -> std::same_as<byte_count>;
 };
 
+/// A pagemap whose pages the CPU reaches in place.
 template <class P>
 concept coherent_pagemap = requires { requires P::is_coherent; };
 
+/// A pagemap that takes blocks of an allocation back one by one.
 template <class P, class Page>
 concept piecewise_pagemap = requires(P& p, typename P::memory& memory, Page first, page_order order) {
   { p.release_pages(memory, first, order) } noexcept -> std::same_as<void>;
@@ -178,6 +180,7 @@ template <class P, on_missing How = on_missing::error>
   return false;
 }
 
+/// Explains what a pagemap that begins to be a `piecewise_pagemap` lacks to be one.
 template <class P, class Page, on_missing How = on_missing::error>
 [[nodiscard]] constexpr bool explain_pieces() {
   if constexpr (!detail::claims_pieces<P, Page>)

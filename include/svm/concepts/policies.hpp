@@ -70,6 +70,7 @@ template <class P>
 concept explained_migrating_policies =
     ((migrating_policies<P> && detail::complete_policies<P>) || explain_migrating<P>()) && detail::explain_parts<P>();
 
+/// What a bundle of policies may leave to the library: derive from it.
 struct default_policies {
   using observer = null_observer;
   using range_data = no_data;

@@ -29,7 +29,7 @@ class run_sink {
   /// \return false when nothing more is wanted: the walk stops at once and succeeds
   /// \allocs none
   [[nodiscard]] bool add(cpu_va at, run const& found) {
-    bool const fits = at == reached() && found.count <= all_ - done_;
+    bool const fits = at == next_ && found.count <= left_;
     return fits ? append(found) : add_part(at, found);
   }
 
@@ -40,11 +40,12 @@ class run_sink {
       : span_(span),
         page_size_(page_size),
         page_at_(page_at),
-        all_(pages_in(span.size(), page_size).value),
+        next_(span.start()),
+        left_(pages_in(span.size(), page_size).value),
         room_(room) {}
   ~run_sink() = default;
 
-  [[nodiscard]] cpu_va reached() const { return span_.start() + page_size_ * done_; }
+  [[nodiscard]] cpu_va reached() const { return next_; }
   [[nodiscard]] bool add_absent(std::uint64_t pages) {
     while (pages != 0) {
       run absent{};
@@ -54,48 +55,69 @@ class run_sink {
     }
     return true;
   }
+  /// Forgets all runs.
+  void start_anew() {
+    next_ = span_.start();
+    left_ = pages_in(span_.size(), page_size_).value;
+    uniform_ = true;
+  }
 
   va_range const span_;
   byte_count const page_size_;
   page_at_function const page_at_;
-  std::uint64_t const all_;  // pages of the span
-  std::uint64_t done_ = 0;   // of which the runs cover
+  cpu_va next_;         // up to where the runs cover the span
+  std::uint64_t left_;  // pages behind that
   std::span<run> room_;
   std::size_t used_ = 0;
-  bool full_ = false;  // a run was turned away
+  bool full_ = false;    // a run was turned away
+  bool uniform_ = true;  // all runs so far are of one place, owner and owner object
 
  private:
   /// The same where there may be a gap before the run, or not all of it is wanted.
   [[nodiscard]] bool add_part(cpu_va at, run rest) {
-    if (done_ == all_ || at > span_.last()) return false;
-    cpu_va const next = reached();
-    if (at < next) {
-      std::uint64_t const known = pages_in(next - at, page_size_).value;
+    if (left_ == 0 || at > span_.last()) return false;
+    if (at < next_) {
+      std::uint64_t const known = pages_in(next_ - at, page_size_).value;
       if (known >= rest.count) return true;
       rest.page = page_at_(rest.page, known);
       rest.count -= static_cast<std::uint32_t>(known);
-    } else if (at > next && !add_absent(pages_in(at - next, page_size_).value)) {
+    } else if (at > next_ && !add_absent(pages_in(at - next_, page_size_).value)) {
       return false;
     }
-    if (rest.count > all_ - done_) rest.count = static_cast<std::uint32_t>(all_ - done_);
+    if (rest.count > left_) rest.count = static_cast<std::uint32_t>(left_);
     return append(rest);
   }
+  [[nodiscard]] static bool is_of_a_kind(run const& last, run const& next) {
+    return last.place == next.place && last.owner_object == next.owner_object && last.owner == next.owner;
+  }
+  /// True when a run goes on where one of its kind ends.
   [[nodiscard]] bool continues(run const& last, run const& next) const {
-    if (last.place != next.place || next.count > UINT32_MAX - last.count) return false;
+    if (next.count > UINT32_MAX - last.count) return false;
     if (next.place == page_place::absent) return true;
-    return last.writable == next.writable && last.owner_object == next.owner_object && last.owner == next.owner &&
-           page_at_(last.page, last.count) == next.page;
+    return last.writable == next.writable && page_at_(last.page, last.count) == next.page;
   }
   [[nodiscard]] bool append(run const& next) {
-    if (used_ != 0 && continues(room_[used_ - 1], next)) {
-      room_[used_ - 1].count += next.count;
-    } else if (used_ == room_.size()) {
+    run* const place = room_.data() + used_;
+    if (used_ != 0) {
+      run& last = place[-1];
+      bool const alike = is_of_a_kind(last, next);
+      if (alike && continues(last, next)) {
+        last.count += next.count;
+        return advance(next.count);
+      }
+      uniform_ = uniform_ && alike;
+    }
+    if (used_ == room_.size()) {
       full_ = true;
       return false;
-    } else {
-      room_[used_++] = next;
     }
-    done_ += next.count;
+    ++used_;
+    *place = next;
+    return advance(next.count);
+  }
+  bool advance(std::uint64_t pages) {
+    left_ -= pages;
+    next_ = next_ + page_size_ * pages;
     return true;
   }
 };

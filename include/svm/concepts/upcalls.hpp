@@ -19,6 +19,7 @@ struct page_owner {
   /// True when the device of the one reaches the memory of the other.
   [[nodiscard]] constexpr bool reaches(page_owner other) const { return group != 0 && group == other.group; }
 };
+/// Owns no page, and reaches none.
 inline constexpr page_owner nobody{};
 
 /// Names one address space of the machine. It never changes, and no other address space gets it while anybody may still

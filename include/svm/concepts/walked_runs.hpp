@@ -3,9 +3,7 @@
 #pragma once
 
 #include <cstddef>
-#include <new>
 #include <span>
-#include <type_traits>
 
 #include <svm/base/construct.hpp>
 #include <svm/base/result.hpp>
@@ -23,16 +21,9 @@ class walked_runs {
   /// How many runs need no array of the allocator.
   static constexpr std::size_t runs_on_stack = 16;
 
-  walked_runs(Allocator& memory, va_range span) : memory_(memory), more_(memory), walk_(span, own()) {
-    if constexpr (!lives_when_written)
-      for (run& r : own()) ::new (&r) run{};
-  }
+  walked_runs(Allocator& memory, va_range span) : memory_(memory), more_(memory), walk_(span, own_.all()) {}
   walked_runs(walked_runs const&) = delete;
   walked_runs& operator=(walked_runs const&) = delete;
-  ~walked_runs() {
-    if constexpr (!lives_when_written)
-      for (run& r : own()) r.~run();
-  }
 
   [[nodiscard]] page_walk<M>& walk() { return walk_; }
   [[nodiscard]] std::span<run const> all() const { return walk_.runs(); }
@@ -46,7 +37,8 @@ class walked_runs {
     std::size_t const used = all().size();
     scratch_array<run, Allocator> larger{memory_};
     std::size_t const further = walk_.most_further_runs();
-    if (!larger.reserve(used + (further < growth * used ? further : growth * used))) return errc::no_memory;
+    if (!larger.reserve_for_overwrite(used + (further < growth * used ? further : growth * used)))
+      return errc::no_memory;
     for (std::size_t i = 0; i < used; ++i) larger[i] = all()[i];
     more_.swap(larger);
     walk_.resume({more_.data(), more_.size()}, used);
@@ -54,14 +46,10 @@ class walked_runs {
   }
 
  private:
-  static constexpr std::size_t growth = 7;
-
-  // Most walks write one run of those; they need not be made before.
-  static constexpr bool lives_when_written = std::is_trivially_copyable_v<run>;
-  [[nodiscard]] std::span<run> own() { return {reinterpret_cast<run*>(own_), runs_on_stack}; }
+  static constexpr std::size_t growth = 31;  // one array does for 2 MiB of small pages
 
   Allocator& memory_;
-  alignas(run) std::byte own_[runs_on_stack * sizeof(run)];
+  run_room<typename M::page, runs_on_stack> own_;
   scratch_array<run, Allocator> more_;
   page_walk<M> walk_;
 };

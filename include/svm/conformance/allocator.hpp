@@ -14,6 +14,7 @@
 //  4. checked: other blocks keep what is in them.
 //  5. checked: a block is freed by another thread than the one that allocated it, and two threads allocate at a time.
 
+#include <svm/conformance/impl/joined_thread.hpp>
 #include <svm/conformance/verdict.hpp>
 
 #include <svm/concepts/allocator.hpp>
@@ -22,7 +23,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -67,10 +67,12 @@ template <svm::allocator A>
   return blocks;
 }
 
+/// Fills each block with its mark.
 inline void mark_all(std::vector<marked_block> const& blocks) {
   for (marked_block const& block : blocks) std::memset(block.memory, static_cast<int>(block.mark), block.size);
 }
 
+/// Gives every block back.
 template <svm::allocator A>
 void deallocate_all(A& a, std::vector<marked_block> const& blocks) {
   for (marked_block const& block : blocks) a.deallocate(block.memory, block.size, block.alignment);
@@ -122,12 +124,12 @@ template <svm::allocator A>
   // Allocated here, given back there.
   auto const blocks = allocate_many(a, 1);
   mark_all(blocks);
-  std::jthread{[&] { deallocate_all(a, blocks); }}.join();
+  joined_thread{[&] { deallocate_all(a, blocks); }}.join();
   // Two threads at a time: all blocks must be disjoint.
   std::array<std::vector<marked_block>, 2> both;
   {
-    std::jthread const one{[&] { both[0] = allocate_many(a, 1); }};
-    std::jthread const two{[&] { both[1] = allocate_many(a, 101); }};
+    joined_thread const one{[&] { both[0] = allocate_many(a, 1); }};
+    joined_thread const two{[&] { both[1] = allocate_many(a, 101); }};
   }
   bool overlap = false;
   for (marked_block const& one : both[0])
@@ -138,6 +140,7 @@ template <svm::allocator A>
   return v.result();
 }
 
+/// Runs the whole suite.
 template <svm::allocator A>
 [[nodiscard]] broken_promises check_all(A& a) {
   broken_promises all;

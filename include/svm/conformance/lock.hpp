@@ -35,6 +35,7 @@
 // 24. checked.
 // 25. checked.
 
+#include <svm/conformance/impl/joined_thread.hpp>
 #include <svm/conformance/impl/lock_promises.hpp>
 #include <svm/conformance/impl/read_domains.hpp>
 
@@ -44,7 +45,6 @@
 #include <svm/concepts/lock.hpp>
 #include <svm/config.hpp>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -80,7 +80,7 @@ void expect_exclusion(verdict& v, int exclusion, M& m) {
   std::atomic<bool> waiting{false};
   std::atomic<bool> inside{false};
   take(m);
-  std::jthread const other{[&] {
+  joined_thread const other{[&] {
     waiting = true;
     take(m);
     inside = true;
@@ -149,8 +149,8 @@ template <svm::lock L>
     }
   };
   {
-    std::jthread const one{work};
-    std::jthread const two{work};
+    joined_thread const one{work};
+    joined_thread const two{work};
   }
   v.expect(1, under_mutex == 2 * rounds);
   v.expect(2, under_shared_mutex == 2 * rounds);
@@ -168,24 +168,23 @@ template <svm::lock L>
   std::atomic<int> woken{0};
   std::atomic<int> not_ready{0};
   std::atomic<int> not_held{0};
-  std::array<std::jthread, 2> waiters;
-  for (std::jthread& waiter : waiters)
-    waiter = std::jthread{[&] {
-      take(m);
-      ++waiting;
-      e.wait(m, [&] { return ready.load(); });
-      if (!ready.load()) ++not_ready;
-      // Held: nobody else gets it now.
-      bool given = false;
-      attempt const other = elsewhere([&] { return try_once(m); },
-                                      [&] {
-                                        give(m);
-                                        given = true;
-                                      });
-      if (other == attempt::got) ++not_held;
-      ++woken;
-      if (!given) give(m);
-    }};
+  auto const wait = [&] {
+    take(m);
+    ++waiting;
+    e.wait(m, [&] { return ready.load(); });
+    if (!ready.load()) ++not_ready;
+    // Held: nobody else gets it now.
+    bool given = false;
+    attempt const other = elsewhere([&] { return try_once(m); },
+                                    [&] {
+                                      give(m);
+                                      given = true;
+                                    });
+    if (other == attempt::got) ++not_held;
+    ++woken;
+    if (!given) give(m);
+  };
+  joined_thread waiters[] = {joined_thread{wait}, joined_thread{wait}};
   // The second waiter gets in only when the first gave the lock up.
   v.expect(9, soon([&] { return waiting.load() == 2; }));
   bool given_up = false;
@@ -231,6 +230,7 @@ template <svm::lock L, std::uint8_t First = 0>
   }
 }
 
+/// Locks of all ranks are taken in their order, the first to the last.
 template <svm::lock L>
 [[nodiscard]] broken_promises ranks_can_be_had_in_order() {
   verdict v{promises};
@@ -322,6 +322,7 @@ template <svm::lock L>
   return all;
 }
 
+/// Runs the whole suite.
 template <svm::lock L>
 [[nodiscard]] broken_promises check_all() {
   broken_promises all;

@@ -31,10 +31,13 @@ using bench_of = std::remove_cvref_t<decltype(*std::declval<Make&>()())>;
 /// The model behind a bench, or behind its other process.
 template <class Process>
 using mm_of = std::remove_cvref_t<decltype(std::declval<Process&>().mm())>;
+/// The page handle of a bench's mm.
 template <class Process>
 using page_of = typename mm_of<Process>::page;
+/// A migration of a bench's mm.
 template <class Process>
 using session_of = typename mm_of<Process>::migration;
+/// The slots of a migration of a bench's mm.
 template <class Process>
 using slots_of = std::vector<svm::migration_slot<page_of<Process>>>;
 
@@ -52,9 +55,11 @@ struct page_record {
   svm::page_owner owner{};
   svm::device_page_owner<Page>* owner_object = nullptr;
 };
+/// What a walk has told, page by page.
 template <class Process>
 using records_of = std::vector<page_record<page_of<Process>>>;
 
+/// How many pages of the mm a span has.
 template <class Process>
 [[nodiscard]] std::size_t pages_in(svm::va_range span) {
   return svm::pages_in(span.size(), mm_of<Process>::page_size).value;
@@ -201,6 +206,7 @@ template <class Process>
     found.push_back(snapshot_locked(p, {page_at<Process>(span, i), mm_of<Process>::page_size}, 1)[0]);
   return found;
 }
+/// Looks at each page of a span, taking the map lock.
 template <class Process>
 [[nodiscard]] records_of<Process> look(Process& p, svm::va_range span) {
   svm::shared_guard const guard{p.mm().map_lock()};
@@ -358,6 +364,7 @@ template <class Bench, class Process>
   p.mm().finalize(session);
   return true;
 }
+/// Moves a span of the bench's process to device memory; false when a page stayed.
 template <class Bench>
 [[nodiscard]] bool migrate(Bench& b, svm::va_range span, svm::device_page_owner<page_of<Bench>>& owner) {
   return migrate_of(b, b, span, owner);

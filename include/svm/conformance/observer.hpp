@@ -11,12 +11,12 @@
 //  3. not checked; run a driver with it on the simulated machine, whose lock policy reports what is taken out of order.
 //  4. not checked; that machine shows it too, when a lock is taken twice.
 
+#include <svm/conformance/impl/joined_thread.hpp>
 #include <svm/conformance/verdict.hpp>
 
 #include <svm/concepts/observer.hpp>
 
 #include <cstdint>
-#include <thread>
 
 namespace svm::inline v0::conformance::observer {
 
@@ -41,7 +41,7 @@ template <svm::observer O>
     });
   };
   std::uint64_t elsewhere = 0;
-  std::jthread other{[&] { elsewhere = record_all(); }};
+  joined_thread other{[&] { elsewhere = record_all(); }};
   std::uint64_t const here = record_all();
   other.join();
   verdict v{promises};
@@ -49,6 +49,7 @@ template <svm::observer O>
   return v.result();
 }
 
+/// Runs the whole suite.
 template <svm::observer O>
 [[nodiscard]] broken_promises check_all(O& o) {
   return records_without_allocating(o);

@@ -54,6 +54,7 @@ template <svm::time_source C>
   return v.result();
 }
 
+/// Runs the whole suite.
 template <svm::time_source C>
 [[nodiscard]] broken_promises check_all(C& c) {
   broken_promises all;

@@ -183,7 +183,7 @@ class attribute_map {
   explicit attribute_map(svm_environment<P>& env) : env_(env), nodes_(env.memory), spans_(nodes_) {}
   attribute_map(attribute_map const&) = delete;
   attribute_map& operator=(attribute_map const&) = delete;
-  ~attribute_map() { clear(); }
+  [[gnu::cold]] ~attribute_map() { clear(); }
 
   /// What holds at `a`, and where around it inside `window` the same holds.
   ///
@@ -198,6 +198,9 @@ class attribute_map {
     if (above != nullptr) window = detail::part_outside(above->interval(), window, a);
     return {{}, window};
   }
+
+  /// True when something was said of any span.
+  [[nodiscard]] bool is_any() const { return said_.load() != 0; }
 
   /// Says something of a span, in place of what was said of it.
   ///
@@ -238,7 +241,7 @@ class attribute_map {
   ///
   /// \pre no lock of the library held
   /// \complexity O(spans * log spans)
-  void clear() {
+  [[gnu::cold]] void clear() {
     span_list old;
     {
       exclusive_guard const guard{lock_};

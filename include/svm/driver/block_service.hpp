@@ -109,7 +109,7 @@ class block_service final : private detail::fault_server {
     va_range within;  ///< the part of the block that it may touch
     vma_info vma;
     span_attributes attributes{};
-    std::uint32_t advised = 0;
+    std::uint32_t terms = 0;
     page_mask named{};  ///< faulted pages
     page_mask written{};
     page_mask atomic{};

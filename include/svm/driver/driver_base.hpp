@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include <svm/base/dump.hpp>
 #include <svm/driver/attributes.hpp>
@@ -30,6 +32,7 @@ struct driver_limits {
   byte_count device_memory{UINT64_MAX};
 };
 
+/// How a driver serves faults; fixed once it is made.
 struct driver_options {
   migration_mode migrate = migration_mode::where_possible;
   byte_count check_pages_threshold{64 << 10};  ///< see lookup_options
@@ -39,6 +42,12 @@ struct driver_options {
   bool mixed = false;       ///< system and device pages may stand in one range; a migration moves only what differs
   bool peers_push = false;  ///< in a migration between devices the source copies
   driver_limits limits{};
+};
+
+/// One access of a GPU that faulted.
+struct fault_request {
+  cpu_va at;
+  access_kind want = access_kind::read;
 };
 
 /// What a prefetch did, beside how it ended.
@@ -107,16 +116,16 @@ class driver_base : public invalidation_client<P> {
   /// Makes the GPU forget every mapping, after a reset that lost its page tables; the ranges stay.
   ///
   /// \pre no lock of the library held
-  void reset() { unmap_all(svm_.shape().window()); }
+  [[gnu::cold]] void reset() { unmap_all(svm_.shape().window()); }
   /// Makes the GPU forget every mapping and refuses faults with `retry` until `resume`.
   ///
   /// What is in device memory stays there; before the power goes off, evict it with `memory().evict_all()`.
   /// \pre no lock of the library held
   void suspend() {
-    suspended_.store(1);
+    terms_.fetch_or(suspended);
     reset();
   }
-  void resume() { suspended_.store(0); }
+  void resume() { terms_.fetch_and(~suspended); }
 
   /// Removes the ranges whose memory the CPU unmapped.
   ///
@@ -134,7 +143,7 @@ class driver_base : public invalidation_client<P> {
   /// Removes everything; every later fault fails with `gone`.
   ///
   /// \pre no lock of the library held
-  virtual void close() {
+  [[gnu::cold]] virtual void close() {
     attributes_.clear();
     collector_.run();
     svm_.close();
@@ -144,14 +153,14 @@ class driver_base : public invalidation_client<P> {
  protected:
   /// \param from  the migrator of the GPU's memory; an environment for a GPU without
   /// \param env   the address space, and the GPU as it sees it
-  driver_base(typename detail::range_memory<P>::origin from, svm_environment<P> const& env, gpusvm_layout const& shape,
-              driver_options const& options)
+  [[gnu::cold]] driver_base(typename detail::range_memory<P>::origin from, svm_environment<P> const& env,
+                            gpusvm_layout const& shape, driver_options const& options)
       : options_(options),
         memory_(from, env.memory, options.limits.device_memory),
-        svm_(env, shape, *this, {options.limits.ranges}),
+        svm_(env, shape, *this, {options.limits.ranges}, memory_.readers()),
         collector_(svm_, memory_, options.rest),
         attributes_(svm_.env()) {}
-  ~driver_base() = default;
+  [[gnu::cold]] ~driver_base() = default;
 
   /// What one fault or one range of a prefetch asks for.
   struct access_request {
@@ -164,8 +173,18 @@ class driver_base : public invalidation_client<P> {
     int pass = 0;
   };
 
-  [[nodiscard]] errc handle(access_request request, va_range& mapped_span);
-  [[nodiscard]] bool is_suspended() const { return suspended_.load() != 0; }
+  /// \param seen  what `is_hit` found around the address
+  [[nodiscard]] errc handle(access_request request, va_range& mapped_span, typename gpusvm<P>::sighting seen = {});
+  /// Serves a fault. Where the access is allowed already, that is found without a lock, and nothing is written but a use of
+  /// device memory.
+  [[nodiscard]] errc serve(cpu_va at, access_kind want, cancellation const* cancel);
+  /// How many faults of a batch are looked at together.
+  static constexpr std::size_t fault_block = 64;
+  /// Serves faults together; see `svm_driver::fault_batch`.
+  ///
+  /// \pre at most fault_block requests, and as many answers
+  void serve_block(std::span<fault_request const> requests, std::span<errc> answers, cancellation const* cancel);
+  [[nodiscard]] bool is_suspended() const { return (terms_.load() & suspended) != 0; }
 
   /// Called around what takes mappings from the device although no event of the mm asked for it, with a range's lock
   /// held at most; the calls nest.
@@ -184,6 +203,31 @@ class driver_base : public invalidation_client<P> {
   [[nodiscard]] errc gather(locked_range<P>& held, access_request const& request) {
     return memory_.evict(held, migration_cause::gather, request.cancel);
   }
+  [[nodiscard]] errc serve_missed(cpu_va at, access_kind want, cancellation const* cancel, std::uint32_t terms,
+                                  typename gpusvm<P>::glimpse const& seen, typename gpusvm<P>::section& in);
+  [[nodiscard]] errc serve_by_passes(cpu_va at, access_kind want, cancellation const* cancel,
+                                     typename gpusvm<P>::sighting seen);
+  [[nodiscard]] bool binds_at_first(access_kind want) const;
+  [[nodiscard]] bool is_hit(range<P> const& r, access_kind want) const;
+  /// Faults that are served together, and what is known of each: a bit.
+  struct fault_group {
+    std::span<fault_request const> requests;
+    std::span<errc> answers;
+    std::span<std::uint8_t const> order;  ///< by address, of those that were not answered at the first look
+    cancellation const* cancel;
+    std::uint32_t terms;         ///< those from before the first look
+    std::uint64_t answered = 0;  ///< by what stands in `answers`
+    std::uint64_t known = 0;     ///< there was a range at the first look
+
+    [[nodiscard]] fault_request const& request(std::size_t k) const { return requests[order[k]]; }
+    [[nodiscard]] bool is_in(std::uint64_t set, std::size_t k) const { return (set >> order[k] & 1) != 0; }
+    void answer(std::size_t k, errc e) {
+      answers[order[k]] = e;
+      answered |= std::uint64_t{1} << order[k];
+    }
+  };
+  void find_hits(fault_group& group);
+  [[nodiscard]] std::size_t bind_new(fault_group& group, std::size_t first);
   [[nodiscard]] bool requires_device(access_request const& request) const {
     if (request.want == access_kind::atomic) return true;
     return options_.migrate == migration_mode::required && request.where != prefetch_place::system;
@@ -195,9 +239,9 @@ class driver_base : public invalidation_client<P> {
     bool const required = requires_device(request);
     return {read_only, required, options_.mixed && !required, nullptr, request.cancel};
   }
-  [[nodiscard]] result<lookup<P>> look_up(access_request const& request, std::uint32_t advised,
+  [[nodiscard]] result<lookup<P>> look_up(access_request const& request, std::uint32_t terms,
                                           typename gpusvm<P>::sighting seen);
-  [[nodiscard]] bool is_served(access_request const& request, range<P> const& r) const;
+  [[nodiscard]] bool is_served(access_request const& request, range<P> const& r, std::uint32_t flags) const;
   [[nodiscard]] static mapping_access permitted(access_request const& request) {
     return request.advice.attributes.atomic == atomic_mode::cpu ? mapping_access::no_atomics
                                                                 : mapping_access::read_write;
@@ -207,7 +251,9 @@ class driver_base : public invalidation_client<P> {
     errc error;
     bool try_again;
   };
-  [[nodiscard]] pass_result run_pass(access_request& request, prefetch_place asked, va_range& mapped_span);
+  [[nodiscard]] pass_result run_pass(access_request& request, prefetch_place asked, va_range& mapped_span,
+                                     typename gpusvm<P>::sighting seen);
+  [[nodiscard]] pass_result told_again(std::uint32_t terms) const;
   [[nodiscard]] pass_result handle_range(access_request const& request, locked_range<P>& held, bool read_only);
   [[nodiscard]] page_options acceptable_pages(access_request const& request, bool read_only) const {
     page_options acceptable = wanted_pages(request, read_only);
@@ -231,12 +277,15 @@ class driver_base : public invalidation_client<P> {
   gpusvm<P> svm_;
   garbage_collector<P> collector_;
   attribute_map<P> attributes_;
-  typename P::lock::template atomic<std::uint32_t> suspended_{0};
-  typename P::lock::template atomic<std::uint32_t> advised_{0};  // how often the attributes changed
+  static constexpr std::uint32_t suspended = 1;
+  static constexpr std::uint32_t one_advice = 2;
+  // Under which accesses are served: whether the driver is suspended, and how often the attributes changed.
+  typename P::lock::template atomic<std::uint32_t> terms_{0};
 };
 
 }  // namespace svm::inline v0
 
 #include <svm/driver/impl/dump.hpp>
 #include <svm/driver/impl/fault.hpp>
+#include <svm/driver/impl/fault_batch.hpp>
 #include <svm/driver/impl/prefetch.hpp>

@@ -65,6 +65,9 @@ class garbage_collector {
     }
   }
 
+  /// True when nothing is queued.
+  [[nodiscard]] bool is_idle() const { return queue_length_.load() == 0; }
+
   /// Calls `visit(range const&)` for each range in the queue, in its order; for checks.
   ///
   /// \pre `visit` calls nothing of this object

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include <svm/base/intrusive_chain.hpp>
 #include <svm/driver/garbage_collector.hpp>
 #include <svm/gpusvm/notifier.hpp>
 
@@ -53,6 +54,69 @@ void end_ranges(notifier<P>& owner, invalidation const& event, garbage_collector
   });
 }
 
+/// The first and the last range that a device has mapped, of those that an event met.
+template <svm_policies P>
+class touched_ranges {
+ public:
+  void add(range<P> const& r) {
+    if (first_ == nullptr) first_ = &r;
+    last_ = &r;
+  }
+  [[nodiscard]] bool any() const { return first_ != nullptr; }
+  /// What the device has to forget.
+  ///
+  /// \pre any()
+  [[nodiscard]] va_range hull(invalidation const& event) const {
+    return met_part(*first_, event).hull(met_part(*last_, event));
+  }
+
+ private:
+  range<P> const* first_ = nullptr;
+  range<P> const* last_ = nullptr;
+};
+
+/// Ends the mappings of all ranges that an event met, which leaves the ranges.
+///
+/// One walk: the mappings for `device` stand in a list until it has forgotten them.
+/// \pre the notifier's lock is held exclusive
+template <svm_policies P>
+void end_mappings(notifier<P>& owner, invalidation const& event, typename P::device& device)
+    SVM_REQUIRES(owner.lock()) {
+  touched_ranges<P> touched;
+  intrusive_chain<device_mapping<P>> given_up;
+  bool is_all = true;  // what the device has to forget stands in the list
+  owner.for_each_range_locked(event.span, [&](range<P>& r) {
+    owner.lock().assert_held();
+    owner.for_each_mapping_locked(r, [&](device_mapping<P>& p) {
+      if (&p.env().device == &device && !p.is_linked()) {
+        if (!p.give_up()) return;
+        touched.add(r);
+        given_up.push_back(p);
+        return;
+      }
+      if (!p.invalidate()) return;
+      if (&p.env().device != &device) {
+        p.env().device.invalidate(r.interval());
+        p.unmap();
+      } else {  // a further one for the same device
+        touched.add(r);
+        is_all = false;
+      }
+    });
+    if (!invalidate_partial(r, event)) return;
+    touched.add(r);
+    is_all = false;
+  });
+  if (!touched.any()) return;
+  device.invalidate(touched.hull(event));
+  given_up.take_all([](device_mapping<P>& p) { p.end_given_up(); });
+  if (is_all) return;
+  owner.for_each_range_locked(event.span, [&](range<P>& r) {
+    owner.lock().assert_held();
+    owner.unmap_pages_locked(r, met_part(r, event));
+  });
+}
+
 }  // namespace detail
 
 /// Ends every device access to the span of an event, or starts to end it: the work of a driver's notifier callback.
@@ -71,38 +135,36 @@ template <svm_policies P>
                                                     garbage_collector<P>& collector, invalidation_passes passes)
     SVM_REQUIRES(owner.lock()) {
   typename P::device& device = owner.env().device;
+  bool const in_two = two_pass_device<typename P::device> && passes == invalidation_passes::two;
+  if (!in_two && event.cause != invalidation_cause::unmap) {
+    detail::end_mappings(owner, event, device);
+    return invalidation_answer::done;
+  }
   constexpr std::size_t remembered = 32;  // so that a small event walks once
   range<P>* met[remembered];
   std::size_t count = 0;
-  range<P> const* first = nullptr;  // that this device has mapped
-  range<P> const* last = nullptr;
+  detail::touched_ranges<P> touched;
   owner.for_each_range_locked(event.span, [&](range<P>& r) {
     owner.lock().assert_held();
     if (count < remembered) met[count] = &r;
     ++count;
-    auto const remember = [&] {
-      if (first == nullptr) first = &r;
-      last = &r;
-    };
     owner.for_each_mapping_locked(r, [&](device_mapping<P>& p) {
       if (!p.invalidate()) return;
-      if (&p.env().device != &device)
-        p.env().device.invalidate(r.interval());
+      if (&p.env().device == &device)
+        touched.add(r);
       else
-        remember();
+        p.env().device.invalidate(r.interval());
     });
-    if (detail::invalidate_partial(r, event)) remember();
+    if (detail::invalidate_partial(r, event)) touched.add(r);
   });
-  bool const any = first != nullptr;
-  va_range const touched = any ? detail::met_part(*first, event).hull(detail::met_part(*last, event)) : event.span;
   if constexpr (two_pass_device<typename P::device>) {
-    if (any && passes == invalidation_passes::two) {
-      device.begin_invalidate(touched);
-      owner.begin_pending_locked(touched);
+    if (in_two && touched.any()) {
+      device.begin_invalidate(touched.hull(event));
+      owner.begin_pending_locked(touched.hull(event));
       return invalidation_answer::pending;
     }
   }
-  if (any) device.invalidate(touched);
+  if (touched.any()) device.invalidate(touched.hull(event));
   if (count > remembered)
     detail::end_ranges(owner, event, collector);
   else

@@ -31,6 +31,7 @@ class range_memory {
   /// \errors not_migratable
   [[nodiscard]] errc migrate_to_device(locked_range<P>&, options) { return errc::not_migratable; }
   [[nodiscard]] errc open_account() { return errc::ok; }
+  [[nodiscard]] typename P::lock::read_domain* readers() { return nullptr; }
 };
 
 /// The same for a GPU that has memory: a migrator, and the account that pays for what ranges have there.
@@ -53,6 +54,8 @@ class range_memory<P> {
 
   [[nodiscard]] static environment<P> const& environment_of(origin from) { return from.env(); }
   [[nodiscard]] migrator<P>& mover() { return migrator_; }
+  /// Whose sections device memory waits for.
+  [[nodiscard]] typename P::lock::read_domain* readers() { return &migrator_.readers(); }
 
   /// Makes the account, where there is a limit and it is not there yet.
   ///

@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
+#include <span>
+
 #include <svm/driver/driver_base.hpp>
 #include <svm/driver/fault_server.hpp>
 #include <svm/driver/invalidation.hpp>
@@ -41,6 +44,18 @@ class svm_driver final : public driver_base<P> {
   /// \pre nobody faults meanwhile
   void set_server(detail::fault_server* server) requires page_wise_policies<P> { slot_.server = server; }
 
+  /// Serves many GPU faults: `results[i]` says how `requests[i]` ended, as `fault` says it.
+  ///
+  /// Up to `fault_block` are taken together. Those that are allowed already are found in one read section; the others are
+  /// served in the order of their addresses. Where memory stays, new ranges of a notifier are inserted, mapped and bound
+  /// in one hold of its lock, up to `new_ranges::most` of them. What is left is served one by one.
+  ///
+  /// \return how many were served
+  /// \pre    no lock of the library held; as many results as requests
+  /// \allocs as that many faults, and nothing for the batch
+  [[nodiscard]] std::size_t fault_batch(std::span<fault_request const> requests, std::span<errc> results,
+                                        cancellation const* cancel = nullptr);
+
   [[nodiscard]] invalidation_answer invalidate(notifier<P>& owner, invalidation const& event,
                                                invalidation_passes passes) noexcept override
       SVM_REQUIRES(owner.lock()) {
@@ -64,12 +79,32 @@ errc svm_driver<P>::fault(cpu_va at, access_kind want, cancellation const* cance
   va_range const where = aligned_block(at, P::mm::page_size);
   auto& observer = this->svm().env().observer;
   observer.record({event_kind::gpu_fault, where});
-  va_range mapped_span = where;
-  errc const e = this->options().read_only && want != access_kind::read
-                     ? errc::read_only
-                     : this->handle({at, want, prefetch_place::as_fault, true, cancel, {{}, where}}, mapped_span);
+  errc const e = this->serve(at, want, cancel);
   observer.record({event_kind::gpu_fault_end, where, {}, e});
   return e;
+}
+
+template <explained_policies P>
+std::size_t svm_driver<P>::fault_batch(std::span<fault_request const> requests, std::span<errc> results,
+                                       cancellation const* cancel) {
+  SVM_ASSERT_OP(requests.size(), ==, results.size());
+  auto& observer = this->svm().env().observer;
+  std::size_t served = 0;
+  for (std::size_t done = 0; done < requests.size();) {
+    std::size_t const left = requests.size() - done;
+    std::size_t const count = left < this->fault_block ? left : this->fault_block;
+    auto const block = requests.subspan(done, count);
+    auto const answers = results.subspan(done, count);
+    for (fault_request const& r : block)
+      observer.record({event_kind::gpu_fault, aligned_block(r.at, P::mm::page_size)});
+    this->serve_block(block, answers, cancel);
+    for (std::size_t i = 0; i < count; ++i) {
+      observer.record({event_kind::gpu_fault_end, aligned_block(block[i].at, P::mm::page_size), {}, answers[i]});
+      served += answers[i] == errc::ok ? 1 : 0;
+    }
+    done += count;
+  }
+  return served;
 }
 
 }  // namespace svm::inline v0

@@ -8,6 +8,8 @@
 #include <cstdint>
 #if !defined(__x86_64__) && !defined(__aarch64__)
 #include <ucontext.h>
+
+#include <memory>
 #endif
 
 #include <svm/config.hpp>
@@ -154,16 +156,17 @@ class fibre {
   std::byte* stack_pointer_ = nullptr;
 #else
   void first_frame(entry main) {
-    getcontext(&context_);
-    context_.uc_stack.ss_sp = bottom_;
-    context_.uc_stack.ss_size = size_;
-    context_.uc_link = nullptr;
-    makecontext(&context_, main, 0);
+    getcontext(context_.get());
+    context_->uc_stack.ss_sp = bottom_;
+    context_->uc_stack.ss_size = size_;
+    context_->uc_link = nullptr;
+    makecontext(context_.get(), main, 0);
   }
   static void swap_stacks(fibre& from, fibre& to) {
-    swapcontext(&from.context_, &to.context_);
+    swapcontext(from.context_.get(), to.context_.get());
   }
-  ucontext_t context_{};
+  // Not a member: on some architectures it ends in an array without a size.
+  std::unique_ptr<ucontext_t> context_ = std::make_unique<ucontext_t>();
 #endif
 
   static inline thread_local fibre* came_from = nullptr;

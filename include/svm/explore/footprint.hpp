@@ -29,6 +29,7 @@ struct object {
   static constexpr std::uint64_t own = std::uint64_t{1} << 63;
 };
 
+/// What a step does with an object.
 enum class access_kind : std::uint8_t { read, write };
 
 /// What a step reads and writes: two steps that conflict may not change places.

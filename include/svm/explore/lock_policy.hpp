@@ -253,6 +253,10 @@ struct lock_policy {
     explicit atomic(T value) : value_(value) {}
     atomic(atomic const&) = delete;
     atomic& operator=(atomic const&) = delete;
+    ~atomic() {
+      seal_ = 0;
+      asm volatile("" : : "r"(this) : "memory");  // what is stored at the end of a life counts here
+    }
 
     [[nodiscard]] T load() const {
       step("load", access_kind::read);
@@ -295,12 +299,15 @@ struct lock_policy {
 
    private:
     void step(site what, access_kind how) const {
-      if (scheduler* const s = scheduler::of_this_thread())
-        s->visible({what, "atomic", id_}, {}, how == access_kind::write ? footprint{{}, {id_}} : footprint{{id_}, {}});
+      scheduler* const s = scheduler::of_this_thread();
+      if (s == nullptr) return;
+      s->visible({what, "atomic", id_}, {}, how == access_kind::write ? footprint{{}, {id_}} : footprint{{id_}, {}});
+      if (seal_ != ~id_.id) s->fail("a word is used after its end");
     }
 
     T value_{};
     object id_ = new_object();
+    std::uint64_t seal_ = ~id_.id;  // while it lives, and its memory is not written over
   };
 
   /// Other threads may come between the look at the condition and the wait, as with a condition variable.
@@ -347,6 +354,17 @@ struct lock_policy {
 
    private:
     basic_read_domain domain_;
+  };
+
+  /// Words that change together under a lock, and are looked at without it. A look is a step; a change is part of the step
+  /// that it happens in.
+  class structure {
+   public:
+    void looked_at() const { explore::point("look", {id_}, {}); }
+    void changed() const { explore::touch({}, {id_}); }
+
+   private:
+    object id_ = new_object();
   };
 
   // What only this policy has. Code that runs on any policy asks first: `if constexpr (requires { Lock::yield(""); })`.

@@ -9,6 +9,7 @@
 
 namespace svm::inline v0::explore {
 
+/// How an execution can fail.
 enum class failure_kind : std::uint8_t {
   violation,       ///< a check, an operation or a lock called `fail`
   deadlock,        ///< no thread can go on
@@ -16,6 +17,7 @@ enum class failure_kind : std::uint8_t {
   nondeterminism,  ///< the same choices led to something else
 };
 
+/// The kind in a word.
 [[nodiscard]] constexpr char const* name(failure_kind kind) {
   constexpr char const* names[] = {"violation", "deadlock", "livelock", "nondeterminism"};
   return names[static_cast<std::uint8_t>(kind)];

@@ -63,6 +63,7 @@ struct condition {
 /// How an execution ended.
 enum class ending : std::uint8_t { complete, blocked, cut, failed };
 
+/// How one execution is run.
 struct run_options {
   std::uint64_t seed = 0;
   std::size_t max_steps = 5000;  ///< then the schedule turns fair, and has as many steps again to come to its end

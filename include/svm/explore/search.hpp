@@ -19,6 +19,7 @@
 
 namespace svm::inline v0::explore {
 
+/// How much a search may take, and what it counts.
 struct search_options {
   std::uint64_t executions = 1'000'000;  ///< at most
   std::uint64_t seed = 1;                ///< of random strategies

@@ -42,6 +42,7 @@ struct shrunk_failure {
   return text;
 }
 
+/// How much making a failure smaller may take.
 struct shrink_options {
   std::size_t max_steps = run_options{}.max_steps;
   std::uint64_t executions = 3000;  ///< at most for each attempt to find the failure in a smaller scenario

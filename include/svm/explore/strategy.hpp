@@ -17,9 +17,11 @@ inline constexpr std::size_t max_threads = 16;
 /// A set of threads, a bit each.
 using thread_set = std::uint32_t;
 
+/// The set of one thread.
 [[nodiscard]] constexpr thread_set only(std::size_t thread) {
   return thread_set{1} << thread;
 }
+/// True when the thread is in the set.
 [[nodiscard]] constexpr bool contains(thread_set set, std::size_t thread) {
   return (set >> thread & 1) != 0;
 }

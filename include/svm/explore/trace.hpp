@@ -50,6 +50,7 @@ struct step_record {
   return std::string{step.what.text} + " " + step.kind + " " + to_string(step.which);
 }
 
+/// A hash of two words, every bit of which depends on every bit of theirs.
 [[nodiscard]] constexpr std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
   std::uint64_t z = (a ^ (b + 0x9e3779b97f4a7c15 + (a << 6) + (a >> 2)));
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;

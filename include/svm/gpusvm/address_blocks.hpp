@@ -4,11 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <new>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include <svm/config.hpp>
+#include <svm/base/result.hpp>
 #include <svm/concepts/device.hpp>
 
 namespace svm::inline v0::detail {
@@ -35,7 +36,7 @@ class address_blocks {
     if (place == nullptr) return false;
     more_ = reinterpret_cast<device_address*>(place);
     capacity_ = static_cast<std::uint32_t>(count);
-    for (std::size_t i = 0; i < count; ++i) ::new (&more_[i]) device_address{};
+    static_assert(std::is_trivially_copyable_v<device_address>);  // so one lives when it is written
     return true;
   }
   /// Gives memory of the allocator back.
@@ -46,6 +47,8 @@ class address_blocks {
     count_ = capacity_ = 0;
   }
 
+  /// True when it has memory of the allocator.
+  [[nodiscard]] bool has_array() const { return more_ != nullptr; }
   [[nodiscard]] std::span<device_address const> all() const { return {more_ == nullptr ? &only_ : more_, count_}; }
   /// Puts one behind the others.
   ///
@@ -58,6 +61,22 @@ class address_blocks {
   [[nodiscard]] device_address& add() {
     SVM_ASSERT(count_ < (more_ == nullptr ? 1 : capacity_));
     return (more_ == nullptr ? &only_ : more_)[count_++];
+  }
+  /// Puts a block a run behind the others, which `fill(run, block)` fills in, until it says other than ok.
+  ///
+  /// \pre there is room for them
+  template <class Runs, class Fill>
+  [[nodiscard]] errc add_each(Runs const& runs, Fill&& fill) {
+    SVM_ASSERT(count_ + runs.size() <= (more_ == nullptr ? 1 : capacity_));
+    device_address* const begin = (more_ == nullptr ? &only_ : more_) + count_;
+    device_address* next = begin;
+    errc e = errc::ok;
+    for (auto const& r : runs) {
+      if (e = fill(r, *next); e != errc::ok) break;
+      ++next;
+    }
+    count_ += static_cast<std::uint32_t>(next - begin);
+    return e;
   }
   /// Forgets all blocks; the room stays.
   void forget() { count_ = 0; }

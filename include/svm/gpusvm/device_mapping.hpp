@@ -27,7 +27,12 @@ struct page_options {
   cancellation const* cancel = nullptr;
 };
 
-/// The state of a `device_mapping`, one word, so that a reader without a lock sees a consistent set.
+/// The state of a `device_mapping`, one word, so that a reader without a lock sees a consistent set. This is the one place
+/// that says what it means.
+///
+/// A word with `bound` says that at the moment of the load the device's page table allows these accesses to the whole
+/// span: it is stored after `device::commit`, and cleared before `device::invalidate`. So a fault that finds it is served
+/// with that load (`gpusvm::look`), and nothing else need hold: not that the range stays, nor that it is in the index.
 enum class page_flag : std::uint32_t {
   mapped = 1,          ///< DMA mappings exist
   valid = 2,           ///< the device may use them
@@ -52,7 +57,8 @@ namespace detail {
 /// It belongs to a range, or to a `mapped_buffer`; several devices may each have one of a range. An invalidation clears
 /// `valid` and `bound` first, then the device forgets the span, then the mappings end and `mapped` is cleared.
 ///
-/// Invariants: 1. bound => valid => mapped. 2. mapped <=> there are blocks, and then the blocks add up to the span.
+/// Invariants: 1. bound => valid => mapped. 2. mapped <=> there are blocks, and then the blocks add up to the span; but
+/// where all flags were cleared at once the blocks go in the same hold of the notifier lock.
 /// 3. all blocks lie in one place: system memory, or one allocation of device memory; with `allow_mixed` in system
 /// memory and the memory of one device.
 ///
@@ -99,6 +105,18 @@ class device_mapping : public list_hook<device_mapping<P>> {
   /// The same of flags that were read before.
   [[nodiscard]] static constexpr bool is_bound(std::uint32_t flags, mapping_access permitted) {
     return (flags & bound_bits) == bits_of(access_for(flags, permitted));
+  }
+  /// True when the device's page table allows an access, by flags that were read before.
+  [[nodiscard]] static constexpr bool allows(std::uint32_t flags, access_kind want) {
+    constexpr auto bit_of = [](access_kind k) { return detail::bit(page_flag::bound) << static_cast<unsigned>(k); };
+    static_assert(bit_of(access_kind::write) == detail::bit(page_flag::bound_write));
+    static_assert(bit_of(access_kind::atomic) == detail::bit(page_flag::bound_atomic));
+    return (flags & bit_of(want)) != 0;
+  }
+  /// True when all of the memory is the device's own, by flags that were read before.
+  [[nodiscard]] static constexpr bool is_own(std::uint32_t flags) {
+    return (flags & (detail::bit(page_flag::device) | detail::bit(page_flag::system) | detail::bit(page_flag::peer))) ==
+           detail::bit(page_flag::device);
   }
   /// All flags of one moment.
   [[nodiscard]] std::uint32_t flags() const { return flags_.load(); }
@@ -196,15 +214,17 @@ class device_mapping : public list_hook<device_mapping<P>> {
 
   /// Maps what a page walk found, and makes it valid.
   ///
-  /// \param found  the runs of the span, all present
-  /// \param space  room for them; taken over on success
+  /// \param found    the runs of the span, all present
+  /// \param space    room for them; taken over on success
+  /// \param uniform  they are all of one place, owner and owner object
   /// \pre    not mapped; the locks of the class comment
   /// \errors mixed_placement, not_in_device_memory, dma_map_failed, unsupported (device memory out of reach): nothing is
   ///         mapped
   /// \allocs none
   /// \source the mapping loop of drm_gpusvm_get_pages(); one block for each run, which the walk clipped to the span
   ///         (erratum 3.1.5)
-  [[nodiscard]] errc map(std::span<run const> found, page_options const& wanted, resources& space);
+  [[nodiscard]] errc map(std::span<run const> found, page_options const& wanted, resources& space,
+                         bool uniform = false);
 
   /// Makes the mapping invalid; the device may still have it.
   ///
@@ -216,14 +236,39 @@ class device_mapping : public list_hook<device_mapping<P>> {
     return true;
   }
 
+  /// The same without a lock, for who found `flags` in a read section. False where only `touch_locked` can tell: the memory
+  /// does not wait for sections, is another device's, or of several allocations; or the mapping has changed.
+  [[nodiscard]] bool touch_in_section(std::uint32_t flags, bool memory_waits) const {
+    if ((flags & detail::bit(page_flag::device)) == 0) return true;  // system memory need not hear that it is used
+    memory* const own = memory_waits ? touchable_.load() : nullptr;
+    if (own != nullptr) own->touch();
+    return own != nullptr;
+  }
+
   /// Ends the DMA mappings, if there are any.
   ///
   /// \pre the device has forgotten the span
   void unmap() {
     if (!has(page_flag::mapped)) return;
+    end_given_up();
+    flags_.store(0);
+  }
+
+  /// Clears all flags at once, `mapped` too, where `end_given_up` follows in the same hold of the notifier's lock.
+  ///
+  /// \pre the notifier lock exclusive
+  /// \return false when there is no mapping
+  bool give_up() {
+    if (!has(page_flag::mapped)) return false;
+    flags_.store(0);
+    return true;
+  }
+  /// Ends the DMA mappings of one that was given up.
+  ///
+  /// \pre the device has forgotten the span
+  void end_given_up() {
     unmap_blocks();
     forget_memory();
-    flags_.store(0);
   }
 
   /// Prints the flags and the blocks, of which the first is at `at`, to the end of a line that was begun.
@@ -261,20 +306,24 @@ class device_mapping : public list_hook<device_mapping<P>> {
   }
   void use_memory(memory& used, resources& space);
   void forget_memory() {
+    if (memory_ != nullptr) touchable_.store(nullptr);
     if (memory_ != nullptr) std::exchange(memory_, nullptr)->put();
     if (further_ != nullptr) further_->count = 0;
   }
   [[nodiscard]] errc classify(std::span<run const> found, page_options const& wanted, std::uint32_t& flags) const;
   [[nodiscard]] errc map_run(run const& found, resources& space);
-  void add_system_block(dma_addr at, std::uint32_t count);
+  [[nodiscard]] errc map_system_runs(std::span<run const> found);
+  void fill_system_block(device_address& block, dma_addr at, std::uint32_t count) const;
   void unmap_blocks();
 
   svm_environment<P>& env_;
   blocks blocks_;
   memory* memory_ = nullptr;           // the device memory that is mapped, kept with `get`
   further_memory* further_ = nullptr;  // made for the first mixed mapping, and kept
-  dma_addr iova_base_{};               // of the reservation that the system's pages are linked in
-  byte_count iova_size_{};             // none: each was mapped by itself
+  // `memory_` where it is the device's own and the only one: a reader in a section may touch it.
+  typename P::lock::template atomic<memory*> touchable_{nullptr};
+  dma_addr iova_base_{};    // of the reservation that the system's pages are linked in
+  byte_count iova_size_{};  // none: each was mapped by itself
   byte_count iova_linked_{};
   dma_direction direction_ = dma_direction::bidirectional;
   bool fetched_ = false;

@@ -10,7 +10,6 @@
 #include <svm/config.hpp>
 #include <svm/base/construct.hpp>
 #include <svm/index/chunk_index.hpp>
-#include <svm/base/quota.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/concepts/walked_runs.hpp>
@@ -26,6 +25,7 @@ namespace svm::inline v0 {
 
 /// What one gpusvm may have, so that a hostile program on the GPU cannot exhaust the host.
 struct gpusvm_limits {
+  /// Those that were removed count until no fault can look at them any more; who meets the limit waits for that first.
   std::uint64_t ranges = UINT64_MAX;
 };
 
@@ -52,30 +52,37 @@ enum class residence : std::uint8_t {
 /// Invariants (`check`): 1. notifiers are disjoint, aligned, of the configured size and registered. 2. each has a
 /// range. 3. ranges lie inside their notifier and the window, have a size of the table, and are aligned to it.
 ///
-/// Locks: `lock_` (vm) guards the index of notifiers; see base/lock_rank.hpp for the others. `all_present_locked` is
-/// about the map lock, which clang cannot follow: an mm need not annotate it.
+/// Locks: `lock_` (vm) guards the index of notifiers; see base/lock_rank.hpp for the others. `look` takes none. It goes by the
+/// tables in a read section, so what it may come to is freed when all sections from before are left: nodes of the indexes,
+/// notifiers and ranges, of which the index's reference is dropped then, and the bookkeeping of device memory. What it goes
+/// by may change under it. So what it does not find may be there all the same: whoever acts on that looks again with a
+/// lock. `all_present_locked` is about the map lock, which clang cannot follow: an mm need not annotate it.
 /// \source drm_gpusvm.c
 template <explained_policies P>
 class gpusvm {
  public:
   using page = typename P::mm::page;
 
-  /// \param env  the address space, and the device as it sees it
-  gpusvm(svm_environment<P> const& env, gpusvm_layout const& shape, invalidation_client<P>& client,
-         gpusvm_limits const& limits = {})
+  using read_domain = typename P::lock::read_domain;
+
+  /// \param env      the address space, and the device as it sees it
+  /// \param readers  whose sections the device's own memory waits for, too; without it, a use of device memory is told
+  ///                 with a notifier's lock held. It outlives the gpusvm
+  [[gnu::cold]] gpusvm(svm_environment<P> const& env, gpusvm_layout const& shape, invalidation_client<P>& client,
+                       gpusvm_limits const& limits = {}, read_domain* readers = nullptr)
       : env_(env),
         shape_(shape),
         client_(client),
-        limits_(limits),
-        range_quota_(limits.ranges),
-        spare_(env_.memory),
-        range_nodes_(env_.memory, shape.range_layout()),
-        notifier_nodes_(env_.memory, shape.notifier_layout()),
+        touches_in_sections_(readers != nullptr),
+        readers_(readers != nullptr ? *readers : own_readers_),
+        spare_(env_.memory, limits.ranges),
+        range_nodes_(env_.memory, shape.range_layout(), readers_),
+        notifier_nodes_(env_.memory, shape.notifier_layout(), readers_),
         notifiers_(notifier_nodes_, shape.window().start()) {}
   gpusvm(gpusvm const&) = delete;
   gpusvm& operator=(gpusvm const&) = delete;
   /// \pre no call is under way
-  ~gpusvm() { close(); }
+  [[gnu::cold]] ~gpusvm() { close(); }
 
   [[nodiscard]] gpusvm_layout const& shape() const { return shape_; }
   [[nodiscard]] svm_environment<P>& env() { return env_; }
@@ -86,13 +93,44 @@ class gpusvm {
     notifier_ref<P> around;
     bool is_fresh = false;  ///< nobody has used it
   };
-  /// Looks what is around an address, unless what is there serves.
+  // A look without a lock, step by step, for a fault that is to be quick.
+  using section = typename read_domain::section;
+  /// What is around an address, as long as the section is open in which it was seen.
+  struct glimpse {
+    notifier<P>* around = nullptr;
+    range<P>* known = nullptr;
+  };
+  /// \pre no lock of the library held, and in no section
+  [[nodiscard]] section enter_section() {
+    settle_events(env_.mm);
+    return readers_.enter();
+  }
+  void leave_section(section& in) { readers_.leave(in); }
+  /// \pre in a section
+  [[nodiscard]] glimpse glance(cpu_va a) const SVM_NO_THREAD_SAFETY_ANALYSIS;
+  /// The same for who looks at many addresses in one section, most often side by side; `seen` is what was seen last.
+  void glance(cpu_va a, glimpse& seen) const SVM_NO_THREAD_SAFETY_ANALYSIS;
+  /// Tells the device memory of a range, whose mapping's word is `flags`, that it is used; false where that takes a lock.
   ///
-  /// \param served  `bool(range const&)`, asked about the range with its notifier's lock held shared: true when it
-  ///                needs nothing. The device memory that it maps was told of its use then
+  /// \pre in a section
+  [[nodiscard]] bool touch_in_section(range<P> const& r, std::uint32_t flags) const {
+    return r.pages_.touch_in_section(flags, touches_in_sections_);
+  }
+  /// Takes references on what was seen, and leaves the section. They are not fresh when all is closed.
+  [[nodiscard]] sighting keep(glimpse const& seen, section& in);
+  /// True from the beginning of `close` on.
+  [[nodiscard]] bool is_closed() const { return closed_.load() != 0; }
+
+  /// Looks what is around an address, unless what is there serves: without a lock, and without a write but where device
+  /// memory hears of its use.
+  ///
+  /// \param served  `bool(range const&, std::uint32_t flags)`, asked in a read section about the range and the word of its
+  ///                mapping: true when it needs nothing. The device memory that it maps was told of its use then
   /// \param found   is left alone when it serves
-  /// \pre    no lock of the library held; takes vm (shared) and notifier (shared)
+  /// \pre    no lock of the library held; takes notifier (shared) where the memory is of several allocations, or another
+  ///         device's
   /// \errors gone; exists: it serves
+  /// \allocs none
   template <class Served>
   [[nodiscard]] errc look(cpu_va fault, sighting& found, Served const& served);
 
@@ -128,6 +166,15 @@ class gpusvm {
   template <class How, class MayBind>
   [[nodiscard]] result<lookup<P>> find_or_bind(cpu_va fault, sighting seen, lookup_options const& options,
                                                How const& how, MayBind const& may_bind);
+
+  /// As the first try of `find_or_bind` at an address around which there is no range, for who need not be told why not.
+  ///
+  /// \param around  the notifier there
+  /// \return ok: there is a range now, and it is bound. Else `find_or_bind` tells what is, and does the rest
+  /// \pre as `find_or_bind`; a new range does not migrate
+  template <class MayBind>
+  [[nodiscard]] errc bind_new(cpu_va fault, notifier<P>& around, lookup_options const& options,
+                              bind_options const& binds, MayBind const& may_bind);
 
   /// Takes the right to work on a range's pages; waits while another thread has it.
   ///
@@ -266,9 +313,10 @@ class gpusvm {
 
   /// Removes every range and notifier, and refuses new ones.
   ///
+  /// It waits for the read sections of now, and frees what waited for them.
   /// \pre no lock of the library held
   /// \source drm_gpusvm_fini(); reaches the top of the address space (3.1.18)
-  void close();
+  [[gnu::cold]] void close();
 
   /// The number of notifiers.
   ///
@@ -283,13 +331,16 @@ class gpusvm {
   [[nodiscard]] bool check();
 
  private:
+  friend class new_ranges<P>;
+
   struct notifier_traits {
     using entry = notifier<P>;
     using address = cpu_va;
     static va_range interval_of(notifier<P> const& n) { return n.interval(); }
   };
   using range_index = typename notifier<P>::range_index;
-  using notifier_index = chunk_index<notifier_traits, typename P::lock, typename P::allocator, chunk_sparse::tables>;
+  using notifier_index = chunk_index<notifier_traits, typename P::lock, typename P::allocator, chunk_sparse::tables,
+                                     detail::sections_of<typename P::lock>>;
 
   /// A notifier that `find_or_insert` works with; one that is not in the index yet is unregistered again at the end.
   class candidate {
@@ -330,29 +381,47 @@ class gpusvm {
   [[nodiscard]] result<vma_info> permitted_vma(cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<lookup<P>> known_range(range_ref<P> known, cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<candidate> make_notifier(cpu_va fault, lookup_options const& options);
-  [[nodiscard]] result<plan> make_plan(candidate& home, cpu_va fault, lookup_options const& options);
-  /// What the index needs for a new range, and for a new notifier.
-  struct insertion_room {
-    typename range_index::reserved_nodes for_range;
-    typename notifier_index::reserved_nodes for_notifier;
-  };
+  [[nodiscard]] result<plan> make_plan(notifier<P>& home, bool is_fresh, cpu_va fault, lookup_options const& options);
   template <class Insert>
   [[nodiscard]] result<lookup<P>> find_or_make(cpu_va fault, sighting seen, lookup_options const& options,
                                                Insert&& insert_made);
-  [[nodiscard]] errc make_room(candidate const& home, insertion_room& room);
-  [[nodiscard]] errc prepare_first(candidate& home, range<P>& made, std::uint64_t sequence, page_options const& wanted,
+  [[nodiscard]] errc prepare_first(notifier<P>& home, range<P>& made, std::uint64_t sequence,
+                                   page_options const& wanted,
                                    detail::walked_runs<typename P::mm, typename P::allocator>& found,
                                    typename device_mapping<P>::resources& space);
+  /// What became of a new range that was to be bound where it is inserted.
+  struct first_bind {
+    bool is_ready;  ///< all that it takes was there
+    errc bound;
+    [[nodiscard]] bool is_settled() const;
+  };
+  template <class MayBind, class Insert>
+  [[nodiscard]] errc insert_bound(notifier<P>& home, range<P>& made, std::uint64_t sequence, bind_options const& binds,
+                                  MayBind const& may_bind, first_bind& outcome, Insert const& insert);
   template <class Then>
-  [[nodiscard]] errc insert(candidate& home, insertion_room& room, range<P>& made, std::uint64_t sequence,
-                            Then const& then);
-  [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reserved_nodes& room, range<P>& made,
+  [[nodiscard]] errc insert(candidate& home, range<P>& made, std::uint64_t sequence, Then const& then);
+  template <class Then>
+  [[nodiscard]] errc insert(notifier<P>& home, range<P>& made, std::uint64_t sequence, Then const& then);
+  template <class Then>
+  [[nodiscard]] errc insert_first(candidate& home, range<P>& made, std::uint64_t sequence, Then const& then);
+  [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reserved_nodes* room, range<P>& made,
                                    std::uint64_t sequence) SVM_REQUIRES(home.lock_);
   void unmap_locked(notifier<P>& home, range<P>& r) SVM_REQUIRES_SHARED(home.lock_);
-  [[nodiscard]] range<P>* make_range(notifier<P>& home, va_range chunk, bool migratable) {
-    std::byte* const place = spare_.take();
-    return place == nullptr ? nullptr : ::new (place) range<P>(home.env(), home, chunk, migratable);
+  [[nodiscard]] result<range<P>*> make_range(notifier<P>& home, va_range chunk, bool migratable) {
+    result<std::byte*> const place = take_place();
+    if (!place) return place.error();
+    return ::new (*place) range<P>(home.env(), home, chunk, migratable);
   }
+  template <class Served>
+  [[nodiscard]] bool touch_if_served(range<P>& r, Served const& served);
+  /// \pre no lock of the library held
+  [[nodiscard]] result<std::byte*> take_place() {
+    result<std::byte*> place = spare_.take();
+    if (place || place.error() != errc::quota_exceeded || readers_.retired() == 0) return place;
+    readers_.synchronize();
+    return spare_.take();
+  }
+  void end_sections();
   void take_out(locked_range<P> held, bool& last);
   [[nodiscard]] errc insert_rest(notifier<P>& home, va_range chunk, bool migratable, std::uint64_t sequence);
   void drop_if_empty(notifier<P>& n);
@@ -360,14 +429,15 @@ class gpusvm {
   svm_environment<P> env_;
   gpusvm_layout const shape_;
   invalidation_client<P>& client_;
-  gpusvm_limits const limits_;
-  detail::quota<typename P::lock::template atomic<std::uint64_t>> range_quota_;
+  bool const touches_in_sections_;
+  [[no_unique_address]] read_domain own_readers_;
+  read_domain& readers_;
   typename notifier<P>::spare_ranges spare_;
   typename range_index::pool range_nodes_;
   typename notifier_index::pool notifier_nodes_;
   typename P::lock::template shared_mutex<lock_rank::vm> lock_;
   notifier_index notifiers_ SVM_GUARDED_BY(lock_);
-  bool closed_ SVM_GUARDED_BY(lock_) = false;
+  typename P::lock::template atomic<std::uint32_t> closed_{0};  // set with `lock_` held exclusive
 };
 
 }  // namespace svm::inline v0

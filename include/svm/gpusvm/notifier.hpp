@@ -7,7 +7,9 @@
 #include <svm/config.hpp>
 #include <svm/base/dump.hpp>
 #include <svm/index/chunk_index.hpp>
+#include <svm/index/section_readers.hpp>
 #include <svm/base/refcount.hpp>
+#include <svm/base/retire_list.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/gpusvm/range.hpp>
@@ -52,7 +54,7 @@ class invalidation_client {
 /// 3. retired => never again in the gpusvm's index, and without ranges.
 /// \source struct drm_gpusvm_notifier; the lock is per notifier, which the reference names as future work
 template <svm_policies P>
-class notifier final : public invalidation_target {
+class notifier final : public invalidation_target, private retire_hook {
  public:
   struct range_traits {
     using entry = range<P>;
@@ -60,13 +62,18 @@ class notifier final : public invalidation_target {
     static va_range interval_of(range<P> const& r) { return r.interval(); }
   };
   using lock_type = typename P::lock::template shared_mutex<lock_rank::notifier>;
-  using range_index = chunk_index<range_traits, typename P::lock, typename P::allocator>;
-
+  using range_index = chunk_index<range_traits, typename P::lock, typename P::allocator, chunk_sparse::buckets,
+                                  detail::sections_of<typename P::lock>>;
   using spare_ranges = detail::range_pool<typename P::lock, typename P::allocator, range<P>>;
 
   notifier(svm_environment<P> const& env, invalidation_client<P>& client, va_range interval,
            typename range_index::pool& nodes, spare_ranges& spare)
-      : env_(env), client_(client), interval_(interval), ranges_(nodes, interval.start()), spare_(spare) {}
+      : retire_hook(&notifier::leave_index),
+        env_(env),
+        client_(client),
+        interval_(interval),
+        ranges_(nodes, interval.start()),
+        spare_(spare) {}
   notifier(notifier const&) = delete;
   notifier& operator=(notifier const&) = delete;
 
@@ -77,7 +84,7 @@ class notifier final : public invalidation_target {
   /// How many references there are: the index's, one of each range, and those of users. Advisory.
   [[nodiscard]] std::uint32_t references() const { return references_.value(); }
   void get() { references_.get(); }
-  /// \pre no lock of rank notifier or later held
+  /// \pre no lock of rank leaf_allocator or later held
   void put() {
     if (references_.put()) end();
   }
@@ -186,25 +193,12 @@ class notifier final : public invalidation_target {
     client_.finish_invalidation(*this, event);
   }
 
-  /// Ends the life of a range of this notifier, whose memory the next one gets if it was in use.
-  ///
-  /// \pre no lock of rank notifier or later held
-  void end_range(range<P>& r) {
-    bool const was_in_use = r.has(range_flag::removed);
-    r.~range();
-    std::byte* const place = reinterpret_cast<std::byte*>(&r);
-    if (was_in_use) {
-      shared_guard const guard{lock_};
-      if (!retired_ && spare_.keep(place)) return;  // a retired notifier may outlive the pool
-    }
-    env_.memory.deallocate(place, sizeof(range<P>), alignof(range<P>));
-  }
-
   /// The driver's own state; the library does not touch it.
   [[no_unique_address]] typename P::notifier_data data{};
 
  private:
   friend class gpusvm<P>;
+  friend class new_ranges<P>;
   friend class range<P>;
   template <svm_policies Q>
   friend class faulted_in;
@@ -226,6 +220,9 @@ class notifier final : public invalidation_target {
   template <class Out>
   void dump_locked(range<P>& r, detail::line_writer<Out>& line) SVM_REQUIRES(lock_);
 
+  /// Drops the index's reference, once no reader without a lock can look at the notifier any more.
+  static void leave_index(retire_hook& hook) noexcept { static_cast<notifier&>(hook).put(); }
+
   // Out of line: it is rare, and g++ 12 takes a second put of a plain count for a use after free when it sees both.
   [[gnu::noinline]] void end() { detail::destroy(env_.memory, this); }
 
@@ -242,6 +239,7 @@ class notifier final : public invalidation_target {
   typename P::mm::registration registration_{};
 };
 
+/// A counted reference on a notifier.
 template <svm_policies P>
 using notifier_ref = counted_ref<notifier<P>>;
 

@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <svm/base/dump.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/refcount.hpp>
+#include <svm/base/retire_list.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/gpusvm/device_mapping.hpp>
@@ -18,6 +20,8 @@ template <svm_policies P>
 class notifier;
 template <explained_policies P>
 class gpusvm;
+template <explained_policies P>
+class new_ranges;
 
 /// What became of a range; sticky.
 enum class range_flag : std::uint32_t {
@@ -39,11 +43,11 @@ enum class range_flag : std::uint32_t {
 /// gpusvm's device itself, and `gpusvm::attach` adds others.
 /// \source struct drm_gpusvm_range
 template <svm_policies P>
-class range : public list_hook<range<P>> {
+class range : public list_hook<range<P>>, private retire_hook {
  public:
   /// \param env  of the gpusvm; outlives the range
   range(svm_environment<P>& env, notifier<P>& owner, va_range interval, bool migratable)
-      : owner_(owner), interval_(interval), migratable_(migratable), pages_(env) {
+      : retire_hook(&range::leave_index), owner_(owner), interval_(interval), migratable_(migratable), pages_(env) {
     owner_.get();
   }
 
@@ -76,10 +80,7 @@ class range : public list_hook<range<P>> {
   ///
   /// \pre no lock of rank notifier or later held
   void put() {
-    if (!references_.put()) return;
-    notifier<P>& owner = owner_;
-    owner.end_range(*this);
-    owner.put();
+    if (references_.put()) end();
   }
 
   /// The driver's own state; the library does not touch it.
@@ -88,10 +89,31 @@ class range : public list_hook<range<P>> {
  private:
   friend class notifier<P>;
   friend class gpusvm<P>;
+  friend class new_ranges<P>;
   template <svm_policies Q>
   friend class locked_range;
   template <page_wise_policies Q>
   friend class page_mapper;
+
+  [[gnu::noinline]] void end() {
+    notifier<P>& owner = owner_;
+    typename P::allocator& memory = owner.env().memory;
+    this->~range();
+    memory.deallocate(reinterpret_cast<std::byte*>(this), sizeof(range), alignof(range));
+    owner.put();
+  }
+  /// Drops the index's reference, once no reader without a lock can look at the range any more: `gpusvm::close` has not
+  /// ended yet.
+  static void leave_index(retire_hook& hook) noexcept {
+    range& r = static_cast<range&>(hook);
+    typename notifier<P>::spare_ranges& spare = r.owner_.spare_;
+    if (!r.references_.put()) return spare.uncharge();
+    notifier<P>& owner = r.owner_;
+    r.~range();
+    std::byte* const place = reinterpret_cast<std::byte*>(&r);
+    if (!spare.uncharge_and_keep(place)) owner.env().memory.deallocate(place, sizeof(range), alignof(range));
+    owner.put();
+  }
 
   void set(range_flag flag) { flags_.fetch_or(static_cast<std::uint32_t>(flag)); }
 
@@ -106,6 +128,7 @@ class range : public list_hook<range<P>> {
   intrusive_list<device_mapping<P>> others_;  // under the notifier's lock, exclusive to change
 };
 
+/// A counted reference on a range.
 template <svm_policies P>
 using range_ref = counted_ref<range<P>>;
 

@@ -247,7 +247,7 @@ class gpuvm {
     using address = gpu_va;
     static gpu_range interval_of(mapping const& m) { return m.range(); }
   };
-  static constexpr unsigned fanout = 32;
+  static constexpr unsigned fanout = 64;
   using index =
       interval_index<mapping_traits, typename Types::lock, typename Types::allocator, fanout, index_memory::last_leaf>;
 
@@ -257,7 +257,7 @@ class gpuvm {
 
   /// Calls the driver with a step for the operation, and looks what became of it.
   template <class Driver, class Operation>
-  [[nodiscard]] errc hand_out(Driver& driver, Operation const& operation, sm_result& done);
+  [[nodiscard]] errc hand_out(Driver& driver, Operation const& operation, bool map_follows, sm_result& done);
 
   /// Only a revert uses the number of a version again, and it restores that state.
   void changed() { version_ = ++newest_version_; }
@@ -268,10 +268,12 @@ class gpuvm {
 
   [[nodiscard]] errc remap_apart(remap_step<Types>& step, mapping* prev, mapping* next);
   [[nodiscard]] errc put_in_if_free(extent const& e, mapping& fresh);
+  /// Puts in what the index has just found no mapping in the way of.
+  void put_in_found(mapping& m);
   /// \pre nothing overlaps it
   void put_in(typename index::reserved_nodes& nodes, mapping& m);
   void split(typename index::reserved_nodes& nodes, remap_operation<Types> const& operation, mapping* prev,
-             mapping* next);
+             mapping* next, bool map_follows = false);
   /// Undoes `split`.
   void join(remap_operation<Types> const& operation);
 

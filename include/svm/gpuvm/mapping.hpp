@@ -16,6 +16,7 @@ class gpuvm;
 template <class Types>
 class gpuvm_bo;
 
+/// A run of GPU addresses.
 using gpu_range = interval<gpu_va>;
 
 /// What is noted on a mapping; the library only hands it on to the parts of a mapping that is split.
@@ -34,6 +35,7 @@ enum class mapping_flags : std::uint32_t {
 [[nodiscard]] constexpr mapping_flags operator~(mapping_flags a) {
   return static_cast<mapping_flags>(~static_cast<std::uint32_t>(a));
 }
+/// True when every flag that is asked for is in the set.
 [[nodiscard]] constexpr bool has_flags(mapping_flags set, mapping_flags asked) {
   return (set & asked) == asked;
 }

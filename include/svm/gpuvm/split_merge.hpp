@@ -29,8 +29,9 @@ template <class Types, class Take>
                              gpu_extent<Types> const* request, Take&& take) {
   gpu_extent<Types> const old = m.extent();
   std::uint64_t const old_last = old.last().value;
-  bool const keep = request != nullptr && old.object != nullptr && old.object == request->object &&
-                    old.offset - old.start.value == request->offset - request->start.value;
+  // Without a branch: whether they are the same cannot be foreseen.
+  bool const keep = request != nullptr && ((old.object != nullptr) & (old.object == request->object) &
+                                           (old.offset - old.start.value == request->offset - request->start.value));
   byte_count const prev{old.start.value < first ? first - old.start.value : 0};
   byte_count const next{old_last > last ? old_last - last : 0};
   if (prev.value == 0 && next.value == 0) return take(unmap_operation<Types>{.mapping = &m, .old = old, .keep = keep});

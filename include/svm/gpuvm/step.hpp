@@ -34,19 +34,24 @@ class gpuvm_step {
 
   enum class state : std::uint8_t { open, taken, put_off };
 
-  gpuvm_step(gpuvm<Types> const& space, Operation const& operation) : space_(space), operation_(operation) {}
+  gpuvm_step(gpuvm<Types> const& space, Operation const& operation, bool map_follows)
+      : space_(space), operation_(operation), map_follows_(map_follows) {}
 
   [[nodiscard]] bool is_open(gpuvm<Types> const& space) const { return state_ == state::open && &space_ == &space; }
 
   gpuvm<Types> const& space_;
   Operation const& operation_;
   state state_ = state::open;
+  bool map_follows_;  // the request maps what this step vacates
 };
 
+/// The step of `sm_map` that makes a mapping.
 template <class Types>
 using map_step = gpuvm_step<Types, map_operation<Types>>;
+/// The step that removes a mapping.
 template <class Types>
 using unmap_step = gpuvm_step<Types, unmap_operation<Types>>;
+/// The step that leaves the ends of a mapping.
 template <class Types>
 using remap_step = gpuvm_step<Types, remap_operation<Types>>;
 

@@ -22,6 +22,9 @@ namespace svm::inline v0 {
 /// fast.
 enum class chunk_sparse : bool { buckets, tables };
 
+/// How an insertion without a reservation of nodes ended.
+enum class chunk_insertion : std::uint8_t { done, overlaps, takes_nodes };
+
 /// The ordered set of objects that are chunks: their sizes are those of a `chunk_layout`, and each is aligned to its
 /// size. It answers as an `interval_index` does, by tables that an address is the way through.
 ///
@@ -59,11 +62,16 @@ class chunk_index {
   /// The memory of indexes of one layout, and the layout.
   class pool : public nodes_of {
    public:
-    pool(Allocator& memory, chunk_layout const& layout) : nodes_of(memory), layout_(layout) {}
+    /// \param readers  what `Sharing` keeps nodes back for
+    template <class... Readers>
+    pool(Allocator& memory, chunk_layout const& layout, Readers&... readers)
+        : nodes_of(memory), layout_(layout), limbo_(*this, readers...) {}
     [[nodiscard]] chunk_layout const& layout() const { return layout_; }
+    [[nodiscard]] auto& limbo() { return limbo_; }
 
    private:
     chunk_layout const layout_;
+    [[no_unique_address]] typename Sharing::template limbo<nodes_of, table, bucket> limbo_;
   };
 
   /// The most nodes that an insertion takes: five entries of a slot become a table, of which two slots may have two.
@@ -84,7 +92,11 @@ class chunk_index {
   [[nodiscard]] result<reserved_nodes> reserve() const { return reserve(pool_); }
   [[nodiscard]] static result<reserved_nodes> reserve(pool& nodes) { return nodes.reserve(room); }
   /// Makes a reservation that was used, or an empty one, good for one insertion again.
-  [[nodiscard]] errc replenish(reserved_nodes& nodes) const { return pool_.replenish(nodes, room); }
+  [[nodiscard]] errc replenish(reserved_nodes& nodes) const { return replenish(pool_, nodes); }
+  /// \param insertions  that it is to be good for
+  [[nodiscard]] static errc replenish(pool& from, reserved_nodes& nodes, std::size_t insertions = 1) {
+    return from.replenish(nodes, {{room.of[0] * insertions, room.of[1] * insertions}});
+  }
 
   /// Inserts an object, unless entries overlap it: then returns the lowest of those, and changes nothing.
   ///
@@ -92,36 +104,38 @@ class chunk_index {
   ///      user's lock is held exclusive
   /// \allocs none
   [[nodiscard]] entry* insert(reserved_nodes& nodes, entry& e) {
-    interval<address> const span = Traits::interval_of(e);
-    std::uint64_t const first = span.start().value;
-    std::uint64_t const reach = span.size().value - 1;
-    for (place p = way(first);;) {
-      chunk_slot const s = p.load();
-      if (s.is_table()) {
-        table& below = s.template table<table>();
-        std::uint64_t const part = pool_.layout().reach(s.shift());
-        if (((below.base ^ first) & ~(reach | part)) != 0) {
-          part_above(nodes, p, s, e);
-          break;
-        }
-        if (reach >= part) return order::lowest(s);
-        p = way(below, s.shift(), first);
-      } else if (reach >> p.shift != 0) {
-        if (entry* const other = first_overlap(span); other != nullptr) return other;
-        p.put(e, reach);
+    place p;
+    entry* other = nullptr;
+    switch (seek(e, p, other)) {
+      case room_at::none:
+        return other;
+      case room_at::slot:
+        p.put(e, Traits::interval_of(e).size().value - 1);
         break;
-      } else if (s.is_empty()) {
-        p.put(e, reach);
+      case room_at::entries:
+        join(nodes, p, p.load(), e);
         break;
-      } else {
-        if (entry* const other = beside(s, first, reach); other != nullptr) return other;
-        join(nodes, p, s, e);
+      case room_at::table:
+        part_above(nodes, p, p.load(), e);
         break;
-      }
     }
-    ++size_;
-    ++root_.changes;
+    added();
     return nullptr;
+  }
+  /// Inserts an object where that takes no node, as most often. Else nothing has changed.
+  ///
+  /// \pre as `insert`, without a reservation
+  [[nodiscard]] chunk_insertion insert_in_place(entry& e) {
+    place p;
+    entry* other = nullptr;
+    room_at const where = seek(e, p, other);
+    if (where == room_at::none) return chunk_insertion::overlaps;
+    if (where == room_at::slot)
+      p.put(e, Traits::interval_of(e).size().value - 1);
+    else if (where == room_at::table || !joins_bucket(p.load(), e))
+      return chunk_insertion::takes_nodes;
+    added();
+    return chunk_insertion::done;
   }
 
   /// Takes an object out.
@@ -143,7 +157,7 @@ class chunk_index {
       b.close(b.rank(first) - 1);
       if (b.at(1).is_empty()) {
         p.store(b.at(0));
-        Sharing::retire(pool_, b);
+        retire(b);
       }
     } else {
       SVM_ASSERT(s == chunk_slot::of_entry(e));
@@ -151,17 +165,18 @@ class chunk_index {
     }
     --size_;
     ++root_.changes;
+    watch_.changed();
     if (above.slots != nullptr) shrink(above);
   }
 
   /// The entry that contains an address, or null.
   [[nodiscard]] entry* find(address a) const { return find(a, pool_.layout()); }
   /// The same for who has the layout of the pool at hand, and need not wait for the memory that knows it.
-  [[nodiscard]] entry* find(address a, chunk_layout const& layout) const {
+  [[nodiscard]] [[gnu::always_inline]] entry* find(address a, chunk_layout const& layout) const {
     chunk_slot s = root_.all.at(decltype(root_.all)::number(a.value, layout.root_shift()));
     // Where a table is read is known before the word that leads to it, since branches tell which levels there are.
     std::span<std::uint8_t const> const levels = layout.levels();
-    for (std::size_t i = levels.size(); i > 0; --i)
+    for (std::size_t i = levels.size(); i > 0 && s.is_node(); --i)
       if (unsigned const shift = levels[i - 1]; s.is_table(shift))
         s = s.template table<table>().all.at(decltype(table::all)::number(a.value, shift));
     if (s.is_bucket()) {
@@ -172,6 +187,12 @@ class chunk_index {
     }
     entry* const e = s.template entry<entry>();
     return e != nullptr && Traits::interval_of(*e).contains(a) ? e : nullptr;
+  }
+  /// The same for who reads without the user's lock: an entry that was there during the call, or null, which is right
+  /// unless others changed the index meanwhile.
+  [[nodiscard]] entry* find_unlocked(address a, chunk_layout const& layout) const {
+    watch_.looked_at();
+    return find(a, layout);
   }
 
   /// The lowest entry that overlaps an interval, or null.
@@ -259,6 +280,43 @@ class chunk_index {
     return {t.all.slots, &t.used, decltype(t.all)::number(a, shift), shift};
   }
 
+  /// What is where an entry is to go: others that overlap it, a free slot, entries beside it, or a table that does not
+  /// span it.
+  enum class room_at : std::uint8_t { none, slot, entries, table };
+
+  /// Finds the place of a new entry; or in `other` the lowest that overlaps it.
+  [[nodiscard]] [[gnu::always_inline]] room_at seek(entry const& e, place& p, entry*& other) {
+    interval<address> const span = Traits::interval_of(e);
+    std::uint64_t const first = span.start().value;
+    std::uint64_t const reach = span.size().value - 1;
+    for (p = way(first);;) {
+      chunk_slot const s = p.load();
+      if (s.is_table()) {
+        table& below = s.template table<table>();
+        std::uint64_t const part = pool_.layout().reach(s.shift());
+        if (((below.base ^ first) & ~(reach | part)) != 0) return room_at::table;
+        if (reach >= part) {
+          other = order::lowest(s);
+          return room_at::none;
+        }
+        p = way(below, s.shift(), first);
+      } else if (reach >> p.shift != 0) {
+        other = first_overlap(span);
+        return other == nullptr ? room_at::slot : room_at::none;
+      } else if (s.is_empty()) {
+        return room_at::slot;
+      } else {
+        other = beside(s, first, reach);
+        return other == nullptr ? room_at::entries : room_at::none;
+      }
+    }
+  }
+  void added() {
+    ++size_;
+    ++root_.changes;
+    watch_.changed();
+  }
+
   // ---- Making and ending nodes.
 
   /// An empty table for two addresses that part.
@@ -299,6 +357,14 @@ class chunk_index {
     return last_of(*other) >= first && start_of(*other) <= first + reach ? other : nullptr;
   }
 
+  /// Puts an entry into a bucket that has a place left; false where `s` is none.
+  [[nodiscard]] static bool joins_bucket(chunk_slot s, entry& e) {
+    if (!s.is_bucket()) return false;
+    bucket& b = s.template bucket<bucket>();
+    if (!b.at(bucket::capacity - 1).is_empty()) return false;
+    b.open(b.rank(start_of(e)), start_of(e), chunk_slot::of_entry(e));
+    return true;
+  }
   /// Puts an entry beside the entry or the bucket `s` at `p`.
   void join(reserved_nodes& nodes, place const& p, chunk_slot s, entry& e) {
     if constexpr (Sparse == chunk_sparse::tables) {
@@ -313,10 +379,10 @@ class chunk_index {
       bucket& made = make_bucket(pool_.template take<bucket>(nodes), *s.template entry<entry>(), e);
       return p.store(chunk_slot::of_bucket(made));
     }
+    if (joins_bucket(s, e)) return;
     bucket& full = s.template bucket<bucket>();
     std::uint64_t const first = start_of(e);
     constexpr unsigned end = bucket::capacity - 1;
-    if (full.at(end).is_empty()) return full.open(full.rank(first), first, chunk_slot::of_entry(e));
     std::uint64_t const low = full.keys[0].load() < first ? full.keys[0].load() : first;
     std::uint64_t const high = full.keys[end].load() > first ? full.keys[end].load() : first;
     unsigned const shift = pool_.layout().parting(low, high);
@@ -324,7 +390,13 @@ class chunk_index {
     for (unsigned i = 0; i <= end; ++i) add(nodes, made, shift, *full.at(i).template entry<entry>());
     add(nodes, made, shift, e);
     p.store(chunk_slot::of_table(made, shift));
-    Sharing::retire(pool_, full);
+    retire(full);
+  }
+  /// Has no use any more for a node that nothing leads to.
+  template <class Node>
+  void retire(Node& node) {
+    watch_.changed();
+    Sharing::retire(pool_, node);
   }
   /// Adds an entry to a table of less than five.
   void add(reserved_nodes& nodes, table& t, unsigned shift, entry& e) {
@@ -353,7 +425,7 @@ class chunk_index {
       if (left.is_empty()) return;
     }
     p.store(left);
-    Sharing::retire(pool_, t);
+    retire(t);
   }
   /// A bucket of what the two or three slots of a table have. Nothing where that is more than three entries, or where
   /// memory is short: the table serves as well.
@@ -378,6 +450,7 @@ class chunk_index {
   detail::chunk_root<Sharing> root_;
   pool& pool_;
   std::size_t size_ = 0;
+  [[no_unique_address]] typename Sharing::watch watch_;
 };
 
 }  // namespace svm::inline v0

@@ -14,8 +14,13 @@ namespace svm::inline v0::detail {
 /// for an index whose readers have the user's lock.
 ///
 /// An index that is read without it has atomic words. It retires a node to a list, where the node stays until no reader
-/// can see it any more; the pool gets it from there.
+/// can see it any more; the pool gets it from there. See section_readers.hpp.
 struct readers_lock {
+  /// What says that somebody reads or changes an index, to who watches that.
+  struct watch {
+    void looked_at() const {}
+    void changed() const {}
+  };
   template <class T>
   class word {
    public:
@@ -26,6 +31,15 @@ struct readers_lock {
 
    private:
     T value_{};
+  };
+
+  /// Where the nodes of a pool wait.
+  template <class Pool, class... Nodes>
+  class limbo {
+   public:
+    template <class... Readers>
+    explicit limbo(Pool&, Readers&...) {}
+    bool flush() { return false; }
   };
 
   template <class Node, class Pool>
@@ -132,6 +146,12 @@ struct alignas(128) chunk_table {
   alignas(64) chunk_slots<Sharing, chunk_layout::table_bits> all;
 
   explicit chunk_table(std::uint64_t begin) : base(begin) {}
+
+  // The list of tables that wait for readers, who do not read the base.
+  void wait_before(chunk_table* next) { base = next == nullptr ? 0 : chunk_slot::of_table(*next, 0).word(); }
+  [[nodiscard]] chunk_table* waits_before() const {
+    return base == 0 ? nullptr : &chunk_slot{base}.template table<chunk_table>();
+  }
 };
 
 /// Two to four entries of one slot, sorted; an unused key is 2^64 - 1, and an unused entry 0.
@@ -154,6 +174,16 @@ struct alignas(64) chunk_bucket {
     return ((keys[0].load() <= a) + (keys[1].load() <= a)) + ((keys[2].load() <= a) + (keys[3].load() <= a));
   }
   [[nodiscard]] chunk_slot at(unsigned i) const { return chunk_slot{entries[i].load()}; }
+
+  // The list of buckets that wait for readers. A reader that takes the link for a key finds an entry of the bucket that is
+  // not the one it looks for, or none.
+  void wait_before(chunk_bucket* next) {
+    keys[0].store(next == nullptr ? UINT64_MAX : chunk_slot::of_bucket(*next).word());
+  }
+  [[nodiscard]] chunk_bucket* waits_before() const {
+    std::uint64_t const link = keys[0].load();
+    return link == UINT64_MAX ? nullptr : &chunk_slot{link}.template bucket<chunk_bucket>();
+  }
 
   /// \pre at <= count() < capacity
   void open(unsigned at, std::uint64_t key, chunk_slot entry) {

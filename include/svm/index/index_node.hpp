@@ -29,7 +29,9 @@ class index_value {
 /// Unused keys are 2^64 - 1, so that a search need not read `count`. Each function leaves them so.
 template <unsigned Fanout>
 struct alignas(64) index_node {
-  static_assert(Fanout >= 4 && Fanout <= 64 && Fanout % 4 == 0, "nodes are searched in groups of four keys");
+  /// Keys that are compared together: the more of them, the fewer groups.
+  static constexpr unsigned group = Fanout < 40 ? 4 : 8;
+  static_assert(Fanout >= 4 && Fanout <= 64 && Fanout % group == 0, "nodes are searched in groups of keys");
 
   std::uint64_t keys[Fanout];
   index_value values[Fanout];
@@ -41,46 +43,62 @@ struct alignas(64) index_node {
     for (std::uint64_t& key : keys) key = UINT64_MAX;
   }
 
-  /// The number of keys that are not above `a`: first whole groups of four, then inside a group, without a branch.
+  /// The number of keys that are not above `a`: first whole groups, then inside one, without a branch.
   [[nodiscard]] unsigned rank(std::uint64_t a) const {
     if (a == UINT64_MAX) [[unlikely]]
       return count;  // unused keys look the same
-    unsigned group = 0;
-    for (unsigned i = 3; i + 4 < Fanout; i += 4) group += keys[i] <= a;
-    std::uint64_t const* const four = &keys[4 * group];
-    return 4 * group + ((four[0] <= a) + (four[1] <= a)) + ((four[2] <= a) + (four[3] <= a));
+    unsigned before = 0;
+    for (unsigned i = group - 1; i + group < Fanout; i += group) before += keys[i] <= a;
+    std::uint64_t const* const in = &keys[group * before];
+    unsigned low = 0;
+    unsigned high = 0;
+    for (unsigned i = 0; i < group / 2; ++i) {
+      low += in[i] <= a;
+      high += in[group / 2 + i] <= a;
+    }
+    return group * before + low + high;
+  }
+
+  void put(unsigned at, std::uint64_t key, index_value value) {
+    keys[at] = key;
+    values[at] = value;
   }
 
   /// \pre at <= count < Fanout
   void open(unsigned at, std::uint64_t key, index_value value) {
-    for (unsigned i = count; i > at; --i) keys[i] = keys[i - 1];
-    for (unsigned i = count; i > at; --i) values[i] = values[i - 1];
-    keys[at] = key;
-    values[at] = value;
-    ++count;
+    open(at, 1);
+    put(at, key, value);
+  }
+  /// Makes room for `n` pairs, which the caller puts there.
+  ///
+  /// \pre at <= count, count + n <= Fanout
+  void open(unsigned at, unsigned n) {
+    shift(*this, at, count - at, at + n);
+    count += n;
   }
 
-  /// \pre at < count
-  void close(unsigned at) {
-    --count;
-    for (unsigned i = at; i < count; ++i) keys[i] = keys[i + 1];
-    for (unsigned i = at; i < count; ++i) values[i] = values[i + 1];
-    keys[count] = UINT64_MAX;
+  /// Takes out `n` pairs.
+  ///
+  /// \pre at + n <= count
+  void close(unsigned at, unsigned n = 1) {
+    count -= n;
+    shift(*this, at + n, count - at, at);
+    for (unsigned i = count; i < count + n; ++i) keys[i] = UINT64_MAX;
   }
 
   /// Moves `n` pairs, from pair `first` on, in front of pair `at` of `to`.
   ///
   /// \pre first + n <= count, at <= to.count, to.count + n <= Fanout
   void move(unsigned first, unsigned n, index_node& to, unsigned at) {
-    for (unsigned i = to.count; i > at; --i) to.keys[i - 1 + n] = to.keys[i - 1];
-    for (unsigned i = to.count; i > at; --i) to.values[i - 1 + n] = to.values[i - 1];
-    for (unsigned i = 0; i < n; ++i) to.keys[at + i] = keys[first + i];
-    for (unsigned i = 0; i < n; ++i) to.values[at + i] = values[first + i];
-    to.count += n;
-    count -= n;
-    for (unsigned i = first; i < count; ++i) keys[i] = keys[i + n];
-    for (unsigned i = first; i < count; ++i) values[i] = values[i + n];
-    for (unsigned i = count; i < count + n; ++i) keys[i] = UINT64_MAX;
+    to.open(at, n);
+    shift(to, first, n, at);
+    close(first, n);
+  }
+
+  /// Copies `n` pairs, from pair `first` on, to pair `at` of `to`, which may be this node.
+  void shift(index_node& to, unsigned first, unsigned n, unsigned at) const {
+    __builtin_memmove(&to.keys[at], &keys[first], n * sizeof(std::uint64_t));
+    __builtin_memmove(&to.values[at], &values[first], n * sizeof(index_value));
   }
 
   /// True when the keys in use rise and the others are 2^64 - 1.

@@ -30,6 +30,7 @@ class index_tree {
  public:
   using node = index_node<Fanout>;
   using reserved_nodes = typename Pool::reserved_nodes;
+  static constexpr unsigned fanout = Fanout;
 
   /// Two neighbours become one when they fill three quarters of a node at most; otherwise they share their pairs evenly.
   /// Either way leaves a distance to the next split and the next merge.
@@ -151,10 +152,23 @@ class index_tree {
     ++height_;
   }
 
-  /// Takes out the pair that `find` found.
-  void erase(path const& way) {
-    --size_;
-    way[0].where->close(way[0].at);
+  /// Inserts a pair behind where `locate` found that it belongs, with one more in between that the caller takes out or
+  /// gives a meaning.
+  ///
+  /// \pre the leaf has room for two
+  void insert_beyond(path const& way, std::uint64_t key, index_value value) {
+    node& leaf = *way[0].where;
+    unsigned const at = way[0].at;
+    leaf.open(at, 2);
+    leaf.put(at, key, value);
+    leaf.put(at + 1, key, value);
+    size_ += 2;
+  }
+
+  /// Takes out the pair that `find` found, and those behind it in its leaf.
+  void erase(path const& way, unsigned pairs = 1) {
+    size_ -= pairs;
+    way[0].where->close(way[0].at, pairs);
     for (unsigned level = 0; level + 1 < height_; ++level)
       if (way[level].where->count >= min_fill || !join(*way[level + 1].where, way[level + 1].at, level)) return;
     if (height_ > 1 && root_->count == 1) {

@@ -28,8 +28,9 @@ enum class index_memory : bool { none, last_leaf };
 /// Invariants: 1. the tree is sound (see `index_tree`). 2. a key of a leaf is the start of its entry. 3. an entry ends
 /// before the next one starts.
 ///
-/// Threads: `const` functions need the user's lock shared, and use nothing that is remembered; the others need it
-/// exclusive; `reserve` and `replenish` need none. No function but these two calls the allocator; nodes that an erasure
+/// Threads: `const` functions need the user's lock shared; the others need it exclusive; `reserve` and `replenish` need
+/// none. `const` functions use nothing that is remembered, but close what `erase_later` left open: only who holds the
+/// lock exclusive can meet that. No function but these two calls the allocator; nodes that an erasure
 /// frees stay in the pool until a reservation ends or the pool is trimmed.
 /// \complexity O(log size) for every function, unless it says otherwise
 template <interval_traits Traits, class LockPolicy, class Allocator, unsigned Fanout = 16,
@@ -62,7 +63,7 @@ class interval_index {
   }
 
   /// \pre `nodes` outlives the index
-  explicit interval_index(pool& nodes) : tree_(nodes) {}
+  explicit interval_index(pool& nodes) : tree_(nodes), finger_(tree_) {}
   /// \pre empty()
   ~interval_index() = default;
 
@@ -93,18 +94,18 @@ class interval_index {
   /// \pre entries <= 2; the count holds while the index has no change but these insertions and `replace`
   [[nodiscard]] std::size_t nodes_to_insert(address start, unsigned entries) const {
     if (empty()) return 1;
-    path way;
-    tree_.locate(start.value, way);
+    typename tree::path way;
+    settled().locate(start.value, way);
     return tree_.nodes_for(way, entries);
   }
   /// As `insert`, with the nodes that `nodes_to_insert` counted under the same hold of the lock.
   [[nodiscard]] entry* insert_counted(reserved_nodes& nodes, entry& e) {
     interval<address> const span = Traits::interval_of(e);
-    if (!empty()) {
+    if (tree_.size() != 0) {
       decltype(auto) way = begin_change();
-      place const above = way.seek(tree_, span.start().value);
-      if (entry* const other = object(lowest(above, span)); other != nullptr) return other;
-      insert_at(nodes, way, span.start().value, e);
+      way.seek(span.start().value);
+      if (entry* const other = object(lowest(way.here(), way.behind(), span)); other != nullptr) return other;
+      way.insert(nodes, span.start().value, detail::index_value{e});
     } else {
       tree_.plant(nodes, span.start().value, detail::index_value{e});
     }
@@ -115,10 +116,26 @@ class interval_index {
   void insert_apart(reserved_nodes& nodes, entry& e) {
     std::uint64_t const key = start_of(e);
     ++changes_;
-    if (empty()) return tree_.plant(nodes, key, detail::index_value{e});
+    if (tree_.size() == 0) return tree_.plant(nodes, key, detail::index_value{e});
     decltype(auto) way = begin_change();
-    way.seek(tree_, key);
-    insert_at(nodes, way, key, e);
+    way.seek(key);
+    way.insert(nodes, key, detail::index_value{e});
+  }
+  /// As `insert_apart`, for who inserts another in front of it next: until then the place stays open as after
+  /// `erase_later`.
+  void insert_beyond(reserved_nodes& nodes, entry& e) requires remembers {
+    std::uint64_t const key = start_of(e);
+    ++changes_;
+    if (tree_.size() == 0) return tree_.plant(nodes, key, detail::index_value{e});
+    finger_.seek(key);
+    finger_.insert_beyond(nodes, key, detail::index_value{e});
+  }
+  /// As `insert_apart`, where `first_overlap` has just found nothing in the interval of the entry.
+  void insert_found(reserved_nodes& nodes, entry& e) requires remembers {
+    std::uint64_t const key = start_of(e);
+    ++changes_;
+    if (tree_.size() == 0) return tree_.plant(nodes, key, detail::index_value{e});
+    finger_.insert(nodes, key, detail::index_value{e});
   }
 
   /// Puts an object in the place of another, which leaves the index.
@@ -128,10 +145,7 @@ class interval_index {
   /// \allocs none, and takes no node
   void replace(entry& old, entry& fresh) {
     decltype(auto) way = begin_change();
-    way.point_at(tree_, start_of(old), detail::index_value{old});
-    place const p = way.places()[0];
-    p.where->values[p.at] = detail::index_value{fresh};
-    if (start_of(fresh) != start_of(old)) tree_.rekey(way.places(), start_of(fresh));
+    way.replace(start_of(old), detail::index_value{old}, start_of(fresh), detail::index_value{fresh});
     ++changes_;
   }
 
@@ -141,12 +155,19 @@ class interval_index {
   /// \allocs none, and frees nothing: the pool keeps the nodes
   void erase(entry& e) {
     decltype(auto) way = begin_change();
-    way.point_at(tree_, start_of(e), detail::index_value{e});
-    bool const stays = way.places()[0].where->count > tree::min_fill;
-    tree_.erase(way.places());
-    if (!stays) way.forget();
+    way.erase(start_of(e), detail::index_value{e});
     ++changes_;
   }
+  /// As `erase`, for who takes out neighbours in a row, or inserts another there next. Its place stays open until a
+  /// change elsewhere, a `const` function or `settle` closes it.
+  ///
+  /// \pre as for `erase`; the user calls `settle` before another thread may look
+  void erase_later(entry& e) requires remembers {
+    finger_.erase_later(start_of(e), detail::index_value{e});
+    ++changes_;
+  }
+  /// Closes what `erase_later` and `insert_beyond` left open.
+  void settle() requires remembers { finger_.close_gap(); }
 
   /// Tells the index that the start of an object moved from `old_start` to where it is now.
   ///
@@ -156,14 +177,13 @@ class interval_index {
   /// \allocs none
   void rekey(entry& e, address old_start) {
     decltype(auto) way = begin_change();
-    way.point_at(tree_, old_start.value, detail::index_value{e});
-    tree_.rekey(way.places(), start_of(e));  // the leaf keeps its pairs, so what is remembered of it stays true
+    way.replace(old_start.value, detail::index_value{e}, start_of(e), detail::index_value{e});
   }
 
   /// The entry that contains an address, or null.
   [[nodiscard]] entry* find(address a) const {
     if (empty()) return nullptr;
-    entry* const below = object(tree::before(tree_.locate(a.value)));
+    entry* const below = object(tree::before(settled().locate(a.value)));
     return below != nullptr && Traits::interval_of(*below).contains(a) ? below : nullptr;
   }
 
@@ -179,24 +199,24 @@ class interval_index {
   };
   [[nodiscard]] neighbours around(address a) const {
     if (empty()) return {nullptr, nullptr};
-    place const behind = tree_.locate(a.value);
+    place const behind = settled().locate(a.value);
     return {object(tree::before(behind)), object(tree::at_or_after(behind))};
   }
 
   /// \complexity O(1)
-  [[nodiscard]] entry* first() const { return object(tree_.first()); }
+  [[nodiscard]] entry* first() const { return object(settled().first()); }
   /// \complexity O(1)
-  [[nodiscard]] entry* last() const { return object(tree_.last()); }
+  [[nodiscard]] entry* last() const { return object(settled().last()); }
 
   /// The entry behind `e`, or null at the end; other entries may come and go between two calls.
   ///
   /// \pre `e` is in the index
-  [[nodiscard]] entry* next(entry const& e) const { return object(tree::at_or_after(tree_.locate(start_of(e)))); }
+  [[nodiscard]] entry* next(entry const& e) const { return object(tree::at_or_after(settled().locate(start_of(e)))); }
   /// The entry before `e`, or null at the beginning.
   ///
   /// \pre `e` is in the index
   [[nodiscard]] entry* previous(entry const& e) const {
-    return object(tree::before(tree::before(tree_.locate(start_of(e)))));
+    return object(tree::before(tree::before(settled().locate(start_of(e)))));
   }
 
   /// Calls `function(entry&)` for every entry that overlaps an interval, in order.
@@ -224,7 +244,7 @@ class interval_index {
   /// Calls `function(entry&)` for every entry in order; see `for_each_overlap`.
   template <class Function>
   void for_each(Function&& function) const {
-    static_cast<void>(walk(*this, tree_.first(), UINT64_MAX, [&](entry& e) {
+    static_cast<void>(walk(*this, settled().first(), UINT64_MAX, [&](entry& e) {
       function(e);
       return errc::ok;
     }));
@@ -232,13 +252,18 @@ class interval_index {
 
   [[nodiscard]] bool empty() const { return size() == 0; }
   /// \complexity O(1)
-  [[nodiscard]] std::size_t size() const { return tree_.size(); }
+  [[nodiscard]] std::size_t size() const {
+    if constexpr (remembers)
+      return tree_.size() - finger_.gap();
+    else
+      return tree_.size();
+  }
 
   /// True when all invariants hold.
   ///
   /// \complexity O(size)
   [[nodiscard]] bool check() const {
-    if (!tree_.check()) return false;
+    if (!settled().check()) return false;
     place p = tree_.first();
     for (entry const* below = nullptr; p.where != nullptr; p = tree::at_or_after({p.where, p.at + 1})) {
       entry const* const e = object(p);
@@ -252,8 +277,9 @@ class interval_index {
  private:
   using tree = detail::index_tree<pool, Fanout>;
   using place = typename tree::place;
-  using path = typename tree::path;
-  struct nothing {};
+  struct nothing {
+    explicit nothing(tree&) {}
+  };
 
   [[nodiscard]] static std::uint64_t start_of(entry const& e) { return Traits::interval_of(e).start().value; }
   [[nodiscard]] static entry* object(place p) {
@@ -265,48 +291,64 @@ class interval_index {
     if constexpr (remembers)
       return (finger_);
     else
-      return detail::index_way<tree>{};
+      return detail::index_way<tree>{tree_};
   }
-  template <class Way>
-  void insert_at(reserved_nodes& nodes, Way& way, std::uint64_t key, entry& e) {
-    bool const fits = way.places()[0].where->count < Fanout;
-    tree_.insert(nodes, way.places(), key, detail::index_value{e});
-    if (!fits) way.forget();
+  /// The tree for a look-up. Something is open only between two changes, where this thread is alone with the index.
+  [[nodiscard]] tree const& settled() const {
+    if constexpr (remembers) finger_.close_gap();
+    return tree_;
   }
 
+  /// Where a key belongs: behind the last place that is not above it, and before the first above.
+  struct gap {
+    place here;
+    place behind;
+  };
   template <class Self>
-  [[nodiscard]] static place seek(Self& self, std::uint64_t key) {
-    if constexpr (remembers && !std::is_const_v<Self>)
-      return self.finger_.seek(self.tree_, key);
-    else
-      return self.tree_.locate(key);
+  [[nodiscard]] static gap seek(Self& self, std::uint64_t key) {
+    if constexpr (remembers && !std::is_const_v<Self>) {
+      self.finger_.seek(key);
+      return {self.finger_.here(), self.finger_.behind()};
+    } else {
+      place const p = self.settled().locate(key);
+      return {p, p};
+    }
   }
 
-  /// The place of the lowest entry that overlaps `span`, or no place; `above` is where its start was located.
-  [[nodiscard]] static place lowest(place above, interval<address> span) {
-    // Who works close to where he did most likely goes on to the next; fetching it now overlaps two cache misses.
-    if constexpr (remembers)
-      if (above.at < above.where->count) __builtin_prefetch(above.where->values[above.at].template as<entry>());
-    place const below = tree::before(above);
+  /// The place of the lowest entry that overlaps `span`, or no place; its start belongs between the two.
+  [[nodiscard]] static place lowest(place here, place above, interval<address> span) {
+    place const below = tree::before(here);
     if (below.where != nullptr && span.start() <= Traits::interval_of(*object(below)).last()) return below;
     place const behind = tree::at_or_after(above);
     return behind.where != nullptr && behind.where->keys[behind.at] <= span.last().value ? behind : place{};
   }
+  /// Fetches an entry that a walk meets soon, so that it waits for several at once.
+  static void fetch(place p, unsigned ahead) {
+    if (p.at + ahead < p.where->count) __builtin_prefetch(p.where->values[p.at + ahead].template as<entry>());
+  }
   template <class Self>
   [[nodiscard]] static entry* first_overlap(Self& self, interval<address> span) {
-    return self.empty() ? nullptr : object(lowest(seek(self, span.start().value), span));
+    if (self.empty()) return nullptr;
+    gap const at = seek(self, span.start().value);
+    return object(lowest(at.here, at.behind, span));
   }
 
   template <class Self, class Function>
   [[nodiscard]] static errc walk_overlap(Self& self, interval<address> span, Function& function) {
     if (self.empty()) return errc::ok;
-    return walk(self, lowest(seek(self, span.start().value), span), span.last().value, function);
+    gap const at = seek(self, span.start().value);
+    if constexpr (remembers && !std::is_const_v<Self>) {
+      fetch(at.behind, 0);
+      fetch(at.behind, 1);
+    }
+    return walk(self, lowest(at.here, at.behind, span), span.last().value, function);
   }
   /// Visits the entries from `p` to the last that starts at or before `last`.
   template <class Self, class Function>
   [[nodiscard]] static errc walk(Self& self, place p, std::uint64_t last, Function&& function) {
     while (p.where != nullptr && p.where->keys[p.at] <= last) {
       entry& e = *object(p);
+      if constexpr (remembers && !std::is_const_v<Self>) fetch(p, 2);
       std::uint64_t const end = Traits::interval_of(e).last().value;
       std::uint64_t const changes = self.changes_;
       if (errc const failed = function(e); failed != errc::ok) return failed;
@@ -316,14 +358,14 @@ class interval_index {
       else if (self.empty())
         break;
       else
-        p = tree::at_or_after(seek(self, end));
+        p = tree::at_or_after(seek(self, end).behind);
     }
     return errc::ok;
   }
 
   tree tree_;
   std::uint64_t changes_ = 0;  // insertions, erasures and replacements: they end the validity of a place
-  [[no_unique_address]] std::conditional_t<remembers, detail::index_finger<tree>, nothing> finger_;
+  [[no_unique_address]] mutable std::conditional_t<remembers, detail::index_finger<tree>, nothing> finger_;
 };
 
 }  // namespace svm::inline v0

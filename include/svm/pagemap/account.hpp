@@ -39,6 +39,7 @@ class device_account {
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
 };
 
+/// A counted reference on an account.
 template <migrating_policies P>
 using device_account_ref = counted_ref<device_account<P>>;
 

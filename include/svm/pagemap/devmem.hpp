@@ -2,14 +2,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
 #include <utility>
 
-#include <svm/base/construct.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/page_mask.hpp>
 #include <svm/base/refcount.hpp>
+#include <svm/base/retire_list.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/cancellation.hpp>
 #include <svm/concepts/policies.hpp>
@@ -78,22 +80,36 @@ class [[nodiscard]] device_allocation {
 /// One allocation of device memory and its pages, counted.
 ///
 /// References: the builder's, until it lets go; the zdd's, until no page is live (`detached`); and one of each thread
-/// that found the allocation in the migrator's list. Memory goes back to the pagemap when it detaches; the object
-/// itself with the last reference, so that a waiter may still ask `is_detached()`.
+/// that found the allocation in the migrator's list. Memory goes back to the pagemap when it detaches. The object itself
+/// goes after the last reference, so that a waiter may still ask `is_detached()`: when no reader of the migrator's domain
+/// can touch it any more.
 ///
 /// Invariants: 1. it stands in the migrator's list only while it is finished and not detached. 2. it is detached once.
 /// \source drm_pagemap.c, struct drm_pagemap_devmem; the memory is released before `detached` is announced
 template <migrating_policies P>
-class devmem : public list_hook<devmem<P>> {
+class devmem : public list_hook<devmem<P>>, private retire_hook {
  public:
   using page = typename P::mm::page;
 
-  devmem(migrator<P>& owner, device_allocation<P> allocation, byte_count size, bool piecewise)
-      : owner_(owner),
+  /// Makes one, with room for its pages in the same memory; null when there is none.
+  [[nodiscard]] static devmem* make(migrator<P>& owner, device_allocation<P> allocation, byte_count size,
+                                    bool piecewise) {
+    std::size_t const count = static_cast<std::size_t>(pages_in(size, P::mm::page_size).value);
+    std::byte* const place = owner.env().memory.allocate(bytes(count), alignment());
+    if (place == nullptr) return nullptr;
+    auto* const pages = reinterpret_cast<device_page<page>*>(place + pages_at());
+    for (std::size_t i = 0; i < count; ++i) ::new (&pages[i]) device_page<page>{};
+    return ::new (place) devmem(owner, std::move(allocation), size, piecewise, {pages, count});
+  }
+  /// \param room  for its pages; none has room for none
+  devmem(migrator<P>& owner, device_allocation<P> allocation, byte_count size, bool piecewise,
+         std::span<device_page<page>> room = {})
+      : retire_hook(&devmem::end),
+        owner_(owner),
         allocation_(std::move(allocation)),
         size_(size),
         piecewise_(piecewise),
-        pages_(owner.env().memory),
+        room_(room),
         zdd_(*this) {
     owner_.get();
     owner_.memory_taken();
@@ -104,14 +120,23 @@ class devmem : public list_hook<devmem<P>> {
     if (!is_detached()) give_back();
   }
 
+  /// Brings the object, and its first pages, into the cache.
+  void prefetch() const {
+    constexpr std::size_t line = 64;
+    auto const* const at = reinterpret_cast<std::byte const*>(this);
+    for (std::size_t i = 0; i <= pages_at(); i += line) __builtin_prefetch(at + i);
+  }
+
   /// How many references there are: see the class comment. Advisory.
   [[nodiscard]] std::uint32_t references() const { return references_.value(); }
   void get() { references_.get(); }
   [[nodiscard]] bool try_get() { return references_.try_get(); }
+  /// \pre no lock of rank leaf_allocator or later held
   void put() {
     if (!references_.put()) return;
     migrator<P>& owner = owner_;
-    detail::destroy(owner.env().memory, this);
+    if (!is_detached()) give_back();  // nobody but its builder had it
+    owner.readers().retire(*this);
     owner.put();
   }
 
@@ -122,7 +147,7 @@ class devmem : public list_hook<devmem<P>> {
   /// Held by an eviction of this allocation, for its whole time.
   [[nodiscard]] auto& eviction_lock() { return eviction_; }
   [[nodiscard]] zdd<P>& live_pages() { return zdd_; }
-  [[nodiscard]] std::span<device_page<page> const> pages() const { return {pages_.data(), pages_.size()}; }
+  [[nodiscard]] std::span<device_page<page> const> pages() const { return pages_; }
   /// Says that a device uses the memory now; see migrator_options. One load and one compare where nothing has changed.
   ///
   /// \pre a page of it is live and stays so: the lock of the notifier under which it is mapped is held
@@ -134,15 +159,11 @@ class devmem : public list_hook<devmem<P>> {
 
   /// Asks the pagemap for the pages.
   ///
-  /// \errors no_memory, or what the pagemap says; the object stays without pages
+  /// \errors what the pagemap says; the object stays without pages
   [[nodiscard]] errc populate() {
-    detail::scratch_array<device_page<page>, typename P::allocator> fetched{owner_.env().memory};
-    if (!fetched.reserve(pages_in(size_, P::mm::page_size).value)) return errc::no_memory;
-    if (errc const e = owner_.env().pagemap.pages(allocation_.memory(), std::span{fetched.data(), fetched.size()});
-        e != errc::ok)
-      return e;
-    pages_.swap(fetched);
-    return errc::ok;
+    errc const e = owner_.env().pagemap.pages(allocation_.memory(), room_);
+    if (e == errc::ok) pages_ = room_;
+    return e;
   }
 
   /// Waits until the memory reads as zero, where no copy does so.
@@ -155,6 +176,26 @@ class devmem : public list_hook<devmem<P>> {
   friend class zdd<P>;
   friend class migrator<P>;
 
+  static void end(retire_hook& hook) noexcept {
+    devmem& ended = static_cast<devmem&>(hook);
+    typename P::allocator& memory = ended.owner_.env().memory;
+    std::size_t const count = ended.room_.size();
+    for (device_page<page>& p : ended.room_) p.~device_page<page>();
+    ended.~devmem();
+    memory.deallocate(reinterpret_cast<std::byte*>(&ended), bytes(count), alignment());
+  }
+
+  // Where the pages lie in the memory of the object, and how large and how aligned that is.
+  [[nodiscard]] static constexpr std::size_t pages_at() {
+    constexpr std::size_t to = alignof(device_page<page>);
+    return (sizeof(devmem) + to - 1) / to * to;
+  }
+  [[nodiscard]] static constexpr std::size_t bytes(std::size_t count) {
+    return pages_at() + count * sizeof(device_page<page>);
+  }
+  [[nodiscard]] static constexpr std::size_t alignment() {
+    return alignof(devmem) > alignof(device_page<page>) ? alignof(devmem) : alignof(device_page<page>);
+  }
   /// Comes with the last put of a block, from any context.
   void page_freed([[maybe_unused]] page first, [[maybe_unused]] page_order order) {
     if constexpr (piecewise_pagemap<typename P::pagemap, page>)
@@ -164,19 +205,20 @@ class devmem : public list_hook<devmem<P>> {
   void detach() {
     owner_.unlist(*this);
     give_back();
-    detached_.store(1);
     put();  // the zdd's reference; may end the life of this object
   }
   void give_back() {
     allocation_.release();
     owner_.memory_returned();
+    detached_.store(1);
   }
 
   migrator<P>& owner_;
   device_allocation<P> allocation_;
   byte_count const size_;
   bool const piecewise_;
-  detail::scratch_array<device_page<page>, typename P::allocator> pages_;
+  std::span<device_page<page>> const room_;  // behind the object
+  std::span<device_page<page>> pages_;
   time_point timeslice_end_{};
   std::uint64_t serial_ = 0;  // under the migrator's list lock: the generation that it was made in; 0: not in the list
   std::uint64_t listed_ = 0;  // under that lock: the generation by which it stands where it does

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <svm/config.hpp>
-#include <svm/base/construct.hpp>
 #include <svm/base/intrusive_list.hpp>
 #include <svm/base/refcount.hpp>
 #include <svm/base/scope_guard.hpp>
@@ -67,13 +66,19 @@ class migrator {
   using devmem_ref = counted_ref<devmem<P>>;
 
   explicit migrator(environment<P> env, migrator_owner<P>* owner = nullptr, migrator_options const& options = {})
-      : env_(env), owner_(owner), options_(options) {}
+      : env_(env), owner_(owner), options_(options), kept_(env_.memory, taken_) {}
   migrator(migrator const&) = delete;
   migrator& operator=(migrator const&) = delete;
-  /// \pre no allocation is left
-  ~migrator() { SVM_ASSERT(references_.value() <= 1); }
+  /// \pre no allocation is left; no lock of the library held
+  ~migrator() {
+    readers_.synchronize();
+    SVM_ASSERT(references_.value() <= 1);
+  }
 
   [[nodiscard]] environment<P>& env() { return env_; }
+  /// What the bookkeeping of an allocation waits for when its memory has gone back: who is in a section may touch it.
+  [[nodiscard]] auto& readers() { return readers_; }
+  [[nodiscard]] detail::kept_arrays<P>& kept() { return kept_; }
 
   /// How many references there are: the owner's, one of each allocation, and one of each mapping of its memory. Advisory.
   [[nodiscard]] std::uint32_t references() const { return references_.value(); }
@@ -105,7 +110,7 @@ class migrator {
   ///         make room), busy (a page was swapped out, out of reach, or in this memory already, where the options do
   ///         not allow that), dma_map_failed, copy_failed: nothing moved and the allocation is released; busy
   ///         also when pages raced away in the final step: the others have moved
-  /// \allocs one devmem and four arrays of an element a page, released but for the devmem and its pages
+  /// \allocs one devmem with its pages; arrays of an element a page, released or kept for the next migration
   /// \complexity O(pages), and the evictions
   /// \source drm_pagemap_migrate_to_devmem(); raw pages are never decoded as anything else (erratum 3.2.1), what moved
   ///         is counted in base pages (3.2.2, 3.2.14), the allocation has one owner whatever fails (3.2.3)
@@ -135,7 +140,7 @@ class migrator {
   /// \errors as `evict`, and interrupted
   /// \source drm_gpusvm_range_evict(); walks no VMA, populates no hole and waits for no timeslice (erratum 3.1.10)
   [[nodiscard]] errc evict_span(mm& space, va_range span, evict_options const& options = {}) {
-    return svm::detail::evict_span(env_, space, span, options);
+    return svm::detail::evict_span(env_, kept_, space, span, options);
   }
 
   /// Evicts finished allocations in the order of the options until `size` bytes are available.
@@ -162,7 +167,7 @@ class migrator {
   ///         is intact in device memory, and calling again tries what is left. After ok all memory is back with the
   ///         pagemap, and none is taken any more
   /// \source the device's unbind in drm_pagemap: populate_mm is refused with -ENODEV, pages are drained
-  [[nodiscard]] errc unbind();
+  [[nodiscard, gnu::cold]] errc unbind();
   [[nodiscard]] bool is_bound() const { return unbound_.load() == 0; }
 
   /// Stamps an allocation with the generation of this moment; `devmem::touch` says when.
@@ -180,7 +185,9 @@ class migrator {
   void enlist(devmem<P>& allocation);
   void unlist(devmem<P>& allocation);
   void memory_taken() { taken_.fetch_add(1); }
-  void memory_returned() { taken_.fetch_sub(1); }
+  void memory_returned() {
+    if (taken_.fetch_sub(1) == 1) kept_.trim();
+  }
   /// A walk over the list that picks the allocations made up to now, beside any number of other walks. An allocation
   /// that is used between two picks may be picked twice; there are no more picks than allocations.
   struct victim_cursor {
@@ -202,6 +209,7 @@ class migrator {
   environment<P> env_;
   migrator_owner<P>* const owner_;
   migrator_options const options_;
+  detail::kept_arrays<P> kept_;
   typename P::lock::template mutex<lock_rank::leaf_device_memory> list_lock_;
   intrusive_list<devmem<P>> finished_ SVM_GUARDED_BY(list_lock_);  // ascending by `listed_`, then by `serial_`
   std::size_t finished_count_ SVM_GUARDED_BY(list_lock_) = 0;
@@ -209,8 +217,10 @@ class migrator {
   typename P::lock::template atomic<std::uint32_t> taken_{0};  // allocations that have device memory, or are about to
   typename P::lock::template atomic<std::uint32_t> unbound_{0};
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
+  typename P::lock::read_domain readers_;
 };
 
+/// A counted reference on a migrator.
 template <migrating_policies P>
 using migrator_ref = counted_ref<migrator<P>>;
 
@@ -241,6 +251,7 @@ auto migrator<P>::next_victim(victim_cursor& cursor) -> devmem_ref {
       --cursor.picks;
       cursor.listed = d->listed_;
       cursor.serial = d->serial_;
+      if (following != nullptr) following->prefetch();
       return devmem_ref::adopt(*d);
     }
     d = following;
@@ -336,8 +347,7 @@ auto migrator<P>::build(byte_count size, migrate_options<P> const& options) -> r
   if (!memory) return memory.error();
   uncharge.dismiss();  // the allocation does it from here on
   device_allocation<P> allocation{env_.pagemap, std::move(memory).value(), size, std::move(account)};
-  devmem<P>* const made =
-      detail::construct<devmem<P>>(env_.memory, *this, std::move(allocation), size, options.piecewise);
+  devmem<P>* const made = devmem<P>::make(*this, std::move(allocation), size, options.piecewise);
   if (made == nullptr) return errc::no_memory;
   made->get();  // the zdd's reference
   devmem_ref ref = devmem_ref::adopt(*made);
@@ -351,9 +361,10 @@ auto migrator<P>::build(byte_count size, migrate_options<P> const& options) -> r
 template <explained_migrating_policies P>
 cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> const& fault) {
   using action = cpu_fault_answer::action;
-  if (is_before(env_.clock.now(), allocation.timeslice_end())) return {action::wait, allocation.timeslice_end()};
+  time_point const kept_until = allocation.timeslice_end();
+  if (kept_until != time_point{} && is_before(env_.clock.now(), kept_until)) return {action::wait, kept_until};
 
-  detail::transfer<P> work{env_};
+  detail::transfer<P> work{env_, kept_};
   std::size_t faulting = 0;
   if (work.reserve(allocation.pages().size())) {
     for (std::size_t i = 0; device_page<page> const& p : allocation.pages()) {

@@ -32,16 +32,32 @@ class migrator_shrinker {
   /// Destroys at most `most` idle migrators; returns the number.
   ///
   /// \pre no lock of the library held
+  /// \complexity O(caches) for each
   std::size_t shrink(std::size_t most) {
-    exclusive_guard const guard{lock_};
     std::size_t ended = 0;
-    for (migrator_cache<P>* c = caches_.front(); c != nullptr && ended < most; c = caches_.next(*c))
-      ended += c->shrink() ? 1 : 0;
+    while (ended < most) {
+      auto const [parked, memory] = take_parked();
+      if (parked == nullptr) break;
+      detail::destroy(*memory, parked);  // which waits for readers, with no lock held
+      ++ended;
+    }
     return ended;
   }
 
  private:
   friend class migrator_cache<P>;
+
+  /// A migrator without users, and where its memory comes from: the cache that had it may end meanwhile.
+  struct idle_migrator {
+    migrator<P>* parked = nullptr;
+    typename P::allocator* memory = nullptr;
+  };
+  [[nodiscard]] idle_migrator take_parked() {
+    exclusive_guard const guard{lock_};
+    for (migrator_cache<P>* c = caches_.front(); c != nullptr; c = caches_.next(*c))
+      if (migrator<P>* const parked = c->take_parked()) return {parked, &c->env_.memory};
+    return {};
+  }
 
   void add(migrator_cache<P>& cache) {
     exclusive_guard const guard{lock_};
@@ -98,17 +114,11 @@ class migrator_cache final : public migrator_owner<P>, public list_hook<migrator
 
   /// Destroys the migrator if it has no user; true when it did.
   ///
-  /// \pre no lock of rank notifier or later held
+  /// \pre no lock of the library held
   [[nodiscard]] bool shrink() {
-    migrator<P>* parked = nullptr;
-    {
-      exclusive_guard const guard{lock_};
-      if (!parked_) return false;
-      parked_ = false;
-      parked = std::exchange(current_, nullptr);
-    }
-    detail::destroy(env_.memory, parked);
-    return true;
+    migrator<P>* const parked = take_parked();
+    if (parked != nullptr) detail::destroy(env_.memory, parked);
+    return parked != nullptr;
   }
 
   [[nodiscard]] bool is_parked() {
@@ -125,6 +135,13 @@ class migrator_cache final : public migrator_owner<P>, public list_hook<migrator
   }
 
  private:
+  friend class migrator_shrinker<P>;
+
+  [[nodiscard]] migrator<P>* take_parked() {
+    exclusive_guard const guard{lock_};
+    if (!std::exchange(parked_, false)) return nullptr;
+    return std::exchange(current_, nullptr);
+  }
   [[nodiscard]] migrator<P>* find() {
     exclusive_guard const guard{lock_};
     return current_ == nullptr ? nullptr : take_locked();

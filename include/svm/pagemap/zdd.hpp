@@ -35,10 +35,15 @@ class zdd final : public mappable_memory<typename P::mm::page, typename P::devic
   [[nodiscard]] devmem<P>& allocation() const { return allocation_; }
 
   /// Puts itself behind the block of 2^order pages from `fresh` on, which is free; the block is then locked, with one
-  /// reference.
+  /// reference. It is counted by `blocks_made`.
   void own_block(typename P::mm& mm, page fresh, page_order order) {
-    live_.get();
     mm.adopt_device_page(fresh, order, *this, coherent_pagemap<typename P::pagemap>);
+  }
+  /// Counts blocks that it was put behind: all at once, since each count is an atomic step.
+  ///
+  /// \pre it is being built, and none of the blocks was put since
+  void blocks_made(std::uint32_t count) {
+    if (count != 0) live_.get(count);
   }
 
   /// Ends the building; without a live page that detaches the allocation.

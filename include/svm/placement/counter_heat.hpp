@@ -8,6 +8,7 @@
 
 namespace svm::inline v0::placement {
 
+/// When a group of pages is hot, and when it is cold.
 struct heat_options {
   unsigned hot = defaults::hot_notifications;     ///< notifications in a row of periods that bring a group to the GPU
   unsigned penalty = defaults::pressure_penalty;  ///< under pressure it takes this many times as many

@@ -12,6 +12,7 @@ namespace svm::inline v0::placement {
 /// What goes first: memory without pages, then what was discarded, then the block that was served longest ago.
 enum class eviction_class : std::uint8_t { unused, discarded, used };
 
+/// Names the list that what can be evicted stands in.
 struct evictable_by_class;
 
 /// What one block has in a device's memory, as eviction sees it.

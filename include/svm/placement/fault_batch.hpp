@@ -12,6 +12,7 @@
 
 namespace svm::inline v0::placement {
 
+/// How far a batch reads into the ring.
 enum class fetch_mode : std::uint8_t {
   ready,  ///< stop at an entry that the GPU has not finished writing, unless it is the first
   all,    ///< wait for every entry up to PUT
@@ -22,6 +23,7 @@ enum class merging : std::uint8_t {
   one_microtlb,  ///< those of one uTLB: a cancel is told to it
   none,
 };
+/// How far a flush of the ring goes.
 enum class flush_mode : std::uint8_t {
   cached_put,  ///< up to the PUT that was read last
   update_put,  ///< up to what the device says now

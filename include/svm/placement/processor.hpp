@@ -20,7 +20,9 @@ struct processor {
   [[nodiscard]] constexpr bool is_gpu() const { return id != 0 && id < most; }
 };
 
+/// No processor.
 inline constexpr processor nobody{};
+/// The CPU.
 inline constexpr processor cpu{0};
 
 /// GPU number `n`, from 0.

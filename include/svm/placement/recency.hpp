@@ -8,6 +8,7 @@
 
 namespace svm::inline v0::placement {
 
+/// Names the list that is ordered by the last touch.
 struct aged_by_recency;
 
 /// Something that goes when it was touched longest ago: an allocation or a group of pages.

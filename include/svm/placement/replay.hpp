@@ -17,6 +17,7 @@ enum class replay_policy : std::uint8_t {
   once,         ///< when the run ends
 };
 
+/// What the driver of a GPU does next about faults that are to be replayed.
 enum class replay_step : std::uint8_t {
   none,
   replay,
@@ -24,6 +25,7 @@ enum class replay_step : std::uint8_t {
   flush_update,  ///< flush up to the device's PUT, replay, and wait for the replay
 };
 
+/// When faults are replayed, and when hardware stops to prefetch.
 struct replay_options {
   replay_policy policy = replay_policy::batch_flush;
   unsigned update_put_percent = defaults::update_put_percent;

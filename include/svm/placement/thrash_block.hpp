@@ -13,7 +13,9 @@
 namespace svm::inline v0::placement {
 
 class thrash_block;
+/// Names the list of the pins of an address space.
 struct pins_of_space;
+/// Names the list of the pins of a block.
 struct pins_of_block;
 
 /// A page that stays where it was pinned until a deadline; its memory is the user's.

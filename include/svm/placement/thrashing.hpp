@@ -52,6 +52,7 @@ struct thrash_question {
   processor preferred = nobody;
 };
 
+/// What to do with a page that moves to and fro.
 struct thrash_hint {
   enum class kind : std::uint8_t { none, throttle, pin };
 

@@ -54,8 +54,10 @@ enum class model_call : std::uint8_t {
   map,
   unmap,
 };
+/// How many there are.
 inline constexpr std::size_t model_calls = 42;
 
+/// The call's name, as the concept has it.
 [[nodiscard]] constexpr char const* name(model_call c) {
   constexpr char const* names[model_calls] = {"get_user",
                                               "put_user",

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -20,6 +19,7 @@ enum class mapping_state : std::uint8_t {
   migrating,  ///< a page that a migration took out
   swapped,    ///< a page that is not in memory
 };
+/// What a page table says of one page.
 template <class Page>
 struct page_mapping_view {
   mapping_state state = mapping_state::none;
@@ -235,7 +235,7 @@ class page_migration {
   template <class Source>
   [[nodiscard]] bool is_whole_locked(std::span<slot> slots, std::size_t i, page_order order, Source&& source)
       SVM_REQUIRES(machine_frames().lock());
-  [[nodiscard]] bool is_in_use_locked(page p) SVM_REQUIRES(machine_frames().lock());
+  [[nodiscard]] bool is_in_use_locked(std::span<slot const> block) SVM_REQUIRES(machine_frames().lock());
   [[nodiscard]] mapped_run next_run_locked(std::span<slot> slots, std::size_t i) SVM_REQUIRES(machine_frames().lock());
   void settle(std::span<slot> slots);
   void let_go_locked(std::span<slot> block, slot_state why, freed_list& freed) SVM_REQUIRES(machine_frames().lock());

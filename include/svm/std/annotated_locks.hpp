@@ -43,7 +43,8 @@ class SVM_CAPABILITY("mutex") annotated_shared_mutex {
   SharedMutex lock_;
 };
 
-/// `std::atomic` as the lock concept has it: sequentially consistent.
+/// `std::atomic` as the lock concept has it: sequentially consistent. The two weaker operations beside are for who has a
+/// reason at each use.
 template <class T>
 class std_atomic {
  public:
@@ -51,6 +52,8 @@ class std_atomic {
   constexpr explicit std_atomic(T value) : value_(value) {}
   [[nodiscard]] T load() const { return value_.load(); }
   void store(T value) { value_.store(value); }
+  [[nodiscard]] T load_acquire() const { return value_.load(std::memory_order_acquire); }
+  void store_release(T value) { value_.store(value, std::memory_order_release); }
   T exchange(T value) { return value_.exchange(value); }
   T fetch_add(T n) { return value_.fetch_add(n); }
   T fetch_sub(T n) { return value_.fetch_sub(n); }

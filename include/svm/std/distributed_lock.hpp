@@ -288,6 +288,7 @@ struct basic_distributed_lock {
   using read_domain = slot_read_domain<Platform>;
 };
 
+/// The lock for threads of the operating system.
 using distributed_lock = basic_distributed_lock<thread_platform>;
 static_assert(lock<distributed_lock>);
 

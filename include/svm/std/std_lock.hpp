@@ -26,6 +26,9 @@ struct std_lock {
   template <class T>
   using atomic = detail::std_atomic<T>;
 
+  /// Lets other threads run, in a loop that waits for them.
+  static void yield(char const*) noexcept { std::this_thread::yield(); }
+
   class event {
    public:
     template <class Mutex, class Ready>

@@ -36,10 +36,8 @@ struct thread_platform {
    public:
     using detail::std_atomic<T>::std_atomic;
 
-    // Weaker ones, for the locks alone: each use has its reason beside it.
+    // Weaker still, for the locks alone: each use has its reason beside it.
     [[nodiscard]] T load_relaxed() const { return this->value_.load(std::memory_order_relaxed); }
-    [[nodiscard]] T load_acquire() const { return this->value_.load(std::memory_order_acquire); }
-    void store_release(T value) { this->value_.store(value, std::memory_order_release); }
 
    private:
     friend thread_platform;

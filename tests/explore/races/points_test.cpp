@@ -50,26 +50,31 @@ struct call {
 constexpr auto never = migration_mode::never;
 constexpr auto gpu_writes = [](world& w) { static_cast<void>(w.gpu_write(page_at(0), 1)); };
 
-// Where a range is made, one of the points is the pool that its memory comes from; where one ends, three are the flag that
-// says that it was in use, its notifier, which knows whether the pool is there, and the pool. A mapping is made invalid by a look at
-// its flags and a store, and by the look alone where it is none.
+// A look without a lock is a section that is entered and left, the table of notifiers, that of ranges where a notifier is
+// there, and whether all is closed. A fault looks so at first: before it come the collector, the attributes, and the terms. A pass
+// reads these three again.
+// Where a range is made, one of the points is the pool that its memory comes from, which counts it; where one ends, it is retired,
+// its references are counted, and the pool gets its memory. So do notifiers and allocations retire, without a pool. A mapping
+// is made invalid by a look at its flags and a store, and by the look alone where it is none. One of device memory says what
+// may be touched without a lock, and takes it back: a store each.
+// Whether nodes of an index are to wait for readers is a word of the index: it is read after each insertion and erasure.
 constexpr call calls[] = {
     {"GPU access, mapped", faulted<never>, gpu_writes, 2},
     {"GPU access, mapped device memory", faulted<>, gpu_writes, 1},
     // The range is inserted, mapped and bound in one hold of its notifier's lock, and its own lock is not taken.
     {"svm_driver::fault", mapped<never>,
-     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 47},
-    // The collector, the attributes, the two locks on the way to the range, its flags, and the memory that it maps.
+     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 50},
+    // The look of a fault as above, the flags of the range, and the terms again.
     {"svm_driver::fault, served already", faulted<never>,
-     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 6},
+     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 10},
     {"svm_driver::fault, migrates", mapped<>,
-     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 123},
+     [](world& w) { static_cast<void>(w.driver.fault(page_at(0), svm::access_kind::write)); }, 127},
     {"svm_driver::fault, no VMA", mapped<>,
-     [](world& w) { static_cast<void>(w.driver.fault(page_at(7), svm::access_kind::write)); }, 7},
+     [](world& w) { static_cast<void>(w.driver.fault(page_at(7), svm::access_kind::write)); }, 13},
     {"svm_driver::prefetch to the device", mapped<>,
-     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::device)); }, 126},
+     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::device)); }, 127},
     {"svm_driver::prefetch to the system", faulted<>,
-     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::system)); }, 108},
+     [](world& w) { static_cast<void>(w.driver.prefetch(pages(0, range_pages), svm::prefetch_place::system)); }, 112},
     {"svm_driver::advise", mapped<>, [](world& w) { static_cast<void>(w.driver.advise(pages(0, range_pages), {})); },
      1},
     {"svm_driver::attributes_at", mapped<>, [](world& w) { static_cast<void>(w.driver.attributes_at(page_at(0))); }, 1},
@@ -79,14 +84,15 @@ constexpr call calls[] = {
     {"svm_driver::collect_garbage, nothing", mapped<>, [](world& w) { w.driver.collect_garbage(); }, 1},
     // Here and in what queues a range: the length of the queue is a word of its own, which is read before the lock is taken.
     {"svm_driver::collect_garbage, a range", without_memory_but_with_a_range,
-     [](world& w) { w.driver.collect_garbage(); }, 26},
-    {"svm_driver::close", faulted<never>, [](world& w) { w.driver.close(); }, 45},
-    {"svm_driver::close, device memory", faulted<>, [](world& w) { w.driver.close(); }, 44},
+     [](world& w) { w.driver.collect_garbage(); }, 27},
+    // Two of the points are those words again, at the end.
+    {"svm_driver::close", faulted<never>, [](world& w) { w.driver.close(); }, 50},
+    {"svm_driver::close, device memory", faulted<>, [](world& w) { w.driver.close(); }, 50},
     {"gpusvm::find, a range", faulted<never>, [](world& w) { static_cast<void>(w.driver.svm().find(page_at(0))); }, 4},
     {"gpusvm::find, none", mapped<>, [](world& w) { static_cast<void>(w.driver.svm().find(page_at(0))); }, 1},
     {"gpusvm::for_each_range", faulted<never>, [](world& w) { static_cast<void>(w.range_count()); }, 2},
     {"migrator::evict_all, nothing", mapped<>, [](world& w) { static_cast<void>(w.mover.evict_all()); }, 3},
-    {"migrator::evict_all, a block", faulted<>, [](world& w) { static_cast<void>(w.mover.evict_all()); }, 60},
+    {"migrator::evict_all, a block", faulted<>, [](world& w) { static_cast<void>(w.mover.evict_all()); }, 62},
     {"invalidation, a range", faulted<never>,
      [](world& w) {
        static_cast<void>(w.process.invalidate_only({pages(0, range_pages), svm::invalidation_cause::clear}));
@@ -108,7 +114,7 @@ constexpr call calls[] = {
      15 + 5},
     {"munmap, a range", faulted<never>, [](world& w) { w.unmap(pages(0, range_pages)); }, 21},
     {"CPU access", mapped<>, [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); }, 2},
-    {"CPU access, fault on device memory", faulted<>, [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); }, 58},
+    {"CPU access, fault on device memory", faulted<>, [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); }, 60},
 };
 
 }  // namespace

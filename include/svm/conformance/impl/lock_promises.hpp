@@ -4,6 +4,7 @@
 
 // What the checks of a lock have in common: its promises, and threads that try.
 
+#include <svm/conformance/impl/joined_thread.hpp>
 #include <svm/conformance/verdict.hpp>
 
 #include <svm/base/scope_guard.hpp>
@@ -103,7 +104,7 @@ enum class attempt : std::uint8_t { got, refused, stuck };
 template <class Try, class Unblock>
 [[nodiscard]] attempt elsewhere(Try&& try_it, Unblock&& unblock) {
   std::atomic<int> answer{-1};
-  std::jthread const other{[&] { answer = try_it() ? 1 : 0; }};
+  joined_thread const other{[&] { answer = try_it() ? 1 : 0; }};
   bool const came_back = soon([&] { return answer.load() >= 0; });
   if (!came_back) {
     unblock();

@@ -4,6 +4,7 @@
 
 // The checks of a lock's read domain. Each makes its objects before the domain: one that keeps what it should release ends first.
 
+#include <svm/conformance/impl/joined_thread.hpp>
 #include <svm/conformance/impl/lock_promises.hpp>
 
 namespace svm::inline v0::conformance::lock {
@@ -140,7 +141,7 @@ template <svm::lock L>
     }
     std::atomic<bool> waits{false};
     std::atomic<bool> returned{false};
-    std::jthread const leaves_late{[&] {
+    joined_thread const leaves_late{[&] {
       while (!waits) std::this_thread::yield();
       for (int i = 0; i < 100 && !returned; ++i) std::this_thread::yield();
       reader.let_go();
@@ -173,8 +174,8 @@ template <svm::lock L>
     }
   };
   {
-    std::jthread const one{relay, 0};
-    std::jthread const two{relay, 1};
+    joined_thread const one{relay, 0};
+    joined_thread const two{relay, 1};
     while (entered == 0) std::this_thread::yield();
     domain.retire(object);
     attempt const how = elsewhere(
@@ -208,8 +209,8 @@ template <svm::lock L>
     }
   };
   {
-    std::jthread const one{read};
-    std::jthread const two{read};
+    joined_thread const one{read};
+    joined_thread const two{read};
     for (std::uint64_t next = 1; next <= rounds; ++next) {
       retired_object& old = objects[current.exchange(next)];
       domain.retire(old);

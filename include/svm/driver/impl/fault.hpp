@@ -20,7 +20,7 @@ namespace detail {
 
 /// Runs the passes for one address; `mapped_span` becomes the range's span.
 template <svm_policies P>
-errc driver_base<P>::handle(access_request request, va_range& mapped_span) {
+errc driver_base<P>::handle(access_request request, va_range& mapped_span, typename gpusvm<P>::sighting seen) {
   prefetch_place const asked = request.where;
   errc used_up = errc::ok;  // what the last pass ended with, unless only a wait follows it
   for (detail::page_wait patience{svm_.env().clock};;) {
@@ -29,7 +29,7 @@ errc driver_base<P>::handle(access_request request, va_range& mapped_span) {
       svm_.env().observer.record(
           {event_kind::gpu_fault_retry, aligned_block(request.at, P::mm::page_size), {}, used_up});
     used_up = errc::ok;
-    pass_result const ended = run_pass(request, asked, mapped_span);
+    pass_result const ended = run_pass(request, asked, mapped_span, std::exchange(seen, {}));
     if (!ended.try_again) return ended.error;
     if (ended.error == errc::in_use && patience.wait()) continue;
     used_up = ended.error;
@@ -37,12 +37,84 @@ errc driver_base<P>::handle(access_request request, va_range& mapped_span) {
   }
 }
 
+/// True when an access is allowed already; then the device memory that it uses was told.
+///
+/// \pre in a read section in which the range was found
+template <svm_policies P>
+[[gnu::always_inline]] inline bool driver_base<P>::is_hit(range<P> const& r, access_kind want) const {
+  using mapping = device_mapping<P>;
+  std::uint32_t const flags = r.mapping().flags();  // where a hit is linearized
+  bool const is_allowed = mapping::allows(flags, want) && (want != access_kind::atomic || mapping::is_own(flags));
+  return is_allowed && svm_.touch_in_section(r, flags);
+}
+
+template <svm_policies P>
+[[gnu::always_inline]] inline errc driver_base<P>::serve(cpu_va at, access_kind want, cancellation const* cancel) {
+  // Before the attributes are looked at.
+  std::uint32_t const terms = terms_.load();
+  bool const is_refused = options_.read_only && want != access_kind::read;
+  if (!collector_.is_idle() || attributes_.is_any() || is_refused || is_cancelled(cancel))
+    return serve_by_passes(at, want, cancel, {});
+  auto section = svm_.enter_section();
+  typename gpusvm<P>::glimpse const seen = svm_.glance(at);
+  if (seen.known == nullptr || !is_hit(*seen.known, want)) return serve_missed(at, want, cancel, terms, seen, section);
+  svm_.leave_section(section);
+  if (!svm_.is_closed() && told_again(terms).error == errc::ok) return errc::ok;
+  return serve_by_passes(at, want, cancel, {});
+}
+
+/// Serves a fault that is no hit: makes and binds a range where there is none and its memory stays where it is, or leaves all
+/// to passes. Out of line, so that a hit does not pay for it.
+template <svm_policies P>
+[[gnu::noinline]] errc driver_base<P>::serve_missed(cpu_va at, access_kind want, cancellation const* cancel,
+                                                    std::uint32_t terms, typename gpusvm<P>::glimpse const& seen,
+                                                    typename gpusvm<P>::section& in) {
+  typename gpusvm<P>::sighting found = svm_.keep(seen, in);
+  if (!found.is_fresh || !found.around || !binds_at_first(want))
+    return serve_by_passes(at, want, cancel, std::move(found));
+  errc const e = svm_.bind_new(at, *found.around, {.want = want},
+                               {.pages = {.read_only = options_.read_only, .allow_mixed = options_.mixed}},
+                               [this, terms] { return told_again(terms).error == errc::ok; });
+  // What may pass by itself, or needs more than that a range is made, is for passes: they find what there is now.
+  if (detail::may_pass(e) || detail::is_for_get_pages(e) || e == errc::dma_map_failed)
+    return serve_by_passes(at, want, cancel, {});
+  return e;
+}
+
+template <svm_policies P>
+[[gnu::noinline]] errc driver_base<P>::serve_by_passes(cpu_va at, access_kind want, cancellation const* cancel,
+                                                       typename gpusvm<P>::sighting seen) {
+  if (options_.read_only && want != access_kind::read) return errc::read_only;
+  va_range mapped_span = aligned_block(at, P::mm::page_size);
+  return handle({at, want, prefetch_place::as_fault, true, cancel, {{}, mapped_span}}, mapped_span, std::move(seen));
+}
+
+/// True when no fault for this access moves the memory of a new range.
+template <svm_policies P>
+bool driver_base<P>::binds_at_first(access_kind want) const {
+  bool const moves = migrating_policies<P> && options_.migrate != migration_mode::never;
+  bool const has_account = options_.limits.device_memory != byte_count{UINT64_MAX};  // which is opened before
+  return !moves && !has_account && options_.migrate != migration_mode::required && want != access_kind::atomic;
+}
+
+/// Whether what was found under `terms` still counts.
+///
+/// A hit asks after it has read the range's word: who finds no change was served before any. So no access is served after
+/// one was refused for the same reason.
+template <svm_policies P>
+auto driver_base<P>::told_again(std::uint32_t terms) const -> pass_result {
+  std::uint32_t const now = terms_.load();
+  if ((now & suspended) != 0) return {errc::retry, false};
+  return now == terms ? pass_result{errc::ok, false} : pass_result{errc::retry, true};
+}
+
 /// One pass: collects garbage, then finds or makes the range and serves it; holds no lock when it returns.
 template <svm_policies P>
-auto driver_base<P>::run_pass(access_request& request, prefetch_place asked, va_range& mapped_span) -> pass_result {
+auto driver_base<P>::run_pass(access_request& request, prefetch_place asked, va_range& mapped_span,
+                              typename gpusvm<P>::sighting seen) -> pass_result {
   collector_.run();
   if (!svm_.shape().window().contains(request.at)) return {errc::outside_window, false};
-  std::uint32_t const advised = advised_.load();
+  std::uint32_t const terms = terms_.load();
   request.advice = attributes_.at(request.at, svm_.shape().window());
   if (request.want == access_kind::atomic && request.advice.attributes.atomic == atomic_mode::cpu)
     return {errc::no_atomics, false};
@@ -50,23 +122,23 @@ auto driver_base<P>::run_pass(access_request& request, prefetch_place asked, va_
   bool const stays = asked == prefetch_place::as_fault && request.want != access_kind::atomic &&
                      request.advice.attributes.preferred == preferred_place::system;
   request.where = stays ? prefetch_place::system : asked;
-  typename gpusvm<P>::sighting seen;
-  errc const looked = svm_.look(request.at, seen, [&](range<P> const& r) {
-    if (!is_served(request, r)) return false;
-    mapped_span = r.interval();
-    return true;
-  });
-  if (looked == errc::exists) return {errc::ok, false};
-  if (looked != errc::ok) return {looked, false};
-  result<lookup<P>> found = look_up(request, advised, std::move(seen));
+  if (!seen.is_fresh) {
+    errc const looked = svm_.look(request.at, seen, [&](range<P> const& r, std::uint32_t flags) {
+      if (!is_served(request, r, flags)) return false;
+      mapped_span = r.interval();
+      return true;
+    });
+    if (looked == errc::exists) return told_again(terms);
+    if (looked != errc::ok) return {looked, false};
+  }
+  result<lookup<P>> found = look_up(request, terms, std::move(seen));
   if (!found) return {found.error(), false};  // the memory is not there, or not for this access
   bool const read_only = options_.read_only || !found->vma.writable;
   mapped_span = found->range->interval();
   if (found->is_settled && found->bound == errc::ok) return {errc::ok, false};
   locked_range<P> held = svm_.lock_range(std::move(found->range));
-  // Read under the range lock: suspend() and advise() set their flag before they take it.
-  if (suspended_.load() != 0) return {errc::retry, false};
-  if (advised_.load() != advised) return {errc::retry, true};
+  // Read under the range lock: suspend() and advise() say so before they take it.
+  if (pass_result const still = told_again(terms); still.error != errc::ok) return still;
   if (held->has(range_flag::unmapped)) {
     // The collector has the range in its queue. Doing its work here costs one pass; waiting for it would cost many.
     collector_.collect(std::move(held));
@@ -80,9 +152,9 @@ auto driver_base<P>::run_pass(access_request& request, prefetch_place asked, va_
 /// bound where it is made.
 ///
 /// \param seen     what is around the address
-/// \param advised  how often the attributes had changed before those of the request were read
+/// \param terms    those from before the attributes of the request were read
 template <svm_policies P>
-auto driver_base<P>::look_up(access_request const& request, std::uint32_t advised, typename gpusvm<P>::sighting seen)
+auto driver_base<P>::look_up(access_request const& request, std::uint32_t terms, typename gpusvm<P>::sighting seen)
     -> result<lookup<P>> {
   bool const devmem_possible = migrating_policies<P> && options_.migrate != migration_mode::never;
   bool const required = requires_device(request);
@@ -95,8 +167,8 @@ auto driver_base<P>::look_up(access_request const& request, std::uint32_t advise
   };
   detail::retry_budget budget{svm_.env().clock};
   while (true) {
-    // In the same order as for a range that is held: suspend() and advise() set their flag before they look for ranges.
-    auto const may_bind = [this, advised] { return suspended_.load() == 0 && advised_.load() == advised; };
+    // In the same order as for a range that is held: suspend() and advise() say so before they look for ranges.
+    auto const may_bind = [this, terms] { return told_again(terms).error == errc::ok; };
     result<lookup<P>> found = request.where == prefetch_place::as_fault && !required
                                   ? svm_.find_or_bind(request.at, std::exchange(seen, {}), options, how, may_bind)
                                   : svm_.find_or_insert(request.at, options, std::exchange(seen, {}));
@@ -171,9 +243,9 @@ bool driver_base<P>::is_placed(access_request const& request, range<P> const& r,
 /// True when the device may do what is asked already, by a mapping that serves whoever may write.
 ///
 /// The VMA need not be asked: a mapping is bound as long as no event has come over its range.
+/// \param flags  the word of the range's mapping
 template <svm_policies P>
-bool driver_base<P>::is_served(access_request const& request, range<P> const& r) const {
-  std::uint32_t const flags = r.mapping().flags();
+bool driver_base<P>::is_served(access_request const& request, range<P> const& r, std::uint32_t flags) const {
   return device_mapping<P>::is_bound(flags, permitted(request)) &&
          device_mapping<P>::satisfies(flags, acceptable_pages(request, options_.read_only)) &&
          is_placed(request, r, flags);
@@ -248,7 +320,7 @@ errc driver_base<P>::advise(va_range span, span_attributes attributes) {
   bool changed = false;
   if (errc const e = attributes_.set(span, attributes, &changed); e != errc::ok) return e;
   if (!changed) return errc::ok;
-  advised_.fetch_add(1);
+  terms_.fetch_add(one_advice);
   unmap_all(span);
   return errc::ok;
 }

@@ -163,7 +163,7 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
   if (driver_.options().read_only && head.want != access_kind::read) return refuse(errc::read_only);
   mm_user const user{space().mm};
   if (!user.alive()) return refuse(errc::mm_gone);
-  std::uint32_t const advised = driver_.advised_.load();
+  std::uint32_t const terms = driver_.terms_.load();
   advised_span const advice = driver_.attributes_.at(head.at, window);
   if (head.want == access_kind::atomic && advice.attributes.atomic == atomic_mode::cpu) return refuse(errc::no_atomics);
   result<vma_info> const vma = [&] {
@@ -184,7 +184,7 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
             .within = around.intersection(vma->extent).intersection(window).intersection(advice.within),
             .vma = *vma,
             .attributes = advice.attributes,
-            .advised = advised,
+            .terms = terms,
             .actor = head.requester,
             .cancel = cancel};
   for (; first < which.size() && s.within.contains(batch[which[first]].at); ++first) {

@@ -124,8 +124,7 @@ errc block_service<P>::move_and_map(service& s) {
     piece const part{pages_of(interval)};
     {
       locked_range<P> held = driver_.svm().lock_range(std::move(found->range));
-      if (driver_.is_suspended()) return errc::retry;
-      if (driver_.advised_.load() != s.advised) return errc::retry;
+      if (errc const e = driver_.told_again(s.terms).error; e != errc::ok) return e;
       if (held->has(range_flag::unmapped)) {
         driver_.collector().collect(std::move(held));
         return errc::unmapped;

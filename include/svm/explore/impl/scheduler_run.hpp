@@ -214,7 +214,7 @@ inline void scheduler::start_step(std::size_t next) {
   if (!draining_) {
     choices_.push_back(static_cast<std::uint8_t>(next));
     steps_.push_back({t.next, static_cast<std::uint8_t>(next), t.operation});
-    hash_ = fold(fold(hash_, t.next.what.hash + (next << 32)), t.next.which.id);
+    hash_ = fold(fold(hash_, t.next.what.hash + (std::uint64_t{next} << 32)), t.next.which.id);
   }
   if (t.waits_for.spinning) {
     t.looked_at = 0;

@@ -16,7 +16,7 @@ void gpusvm<P>::dump(Out&& out) {
   shared_guard const guard{lock_};
   line.text("gpusvm ").span(shape_.window()).text(", chunks");
   for (byte_count const size : shape_.chunks()) line.text(" ").hex(size.value);
-  if (closed_) line.text(", closed");
+  if (is_closed()) line.text(", closed");
   line.text(", notifiers of ").hex(shape_.notifier_size().value).text(": ").decimal(notifiers_.size()).end();
   notifiers_.for_each([&](notifier<P>& n) { n.dump(out); });
 }

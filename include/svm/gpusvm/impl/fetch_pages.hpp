@@ -35,6 +35,7 @@ void drop_mapping(device_mapping<P>& mapping, va_range span) {
 template <svm_policies P>
 [[nodiscard]] bool is_all_present(walked_runs<typename P::mm, typename P::allocator>& found) {
   if (!found.walk().is_complete()) return false;
+  if (found.walk().is_uniform()) return found.all().front().place != page_place::absent;
   for (page_run<typename P::mm::page> const& r : found.all())
     if (r.place == page_place::absent) return false;
   return true;
@@ -54,7 +55,7 @@ template <svm_policies P, class Ended>
   if (to.env().mm.read_retry(at.watched, sequence)) return errc::retry;
   if (!is_all_present<P>(found)) return errc::stale;
   drop_mapping(to, at.span);  // a mapping that is there did not serve
-  if (errc const e = to.map(found.all(), options, space); e != errc::ok) return e;
+  if (errc const e = to.map(found.all(), options, space, found.walk().is_uniform()); e != errc::ok) return e;
   to.note_fetched();
   to.touch_locked(at.lock);
   return errc::ok;

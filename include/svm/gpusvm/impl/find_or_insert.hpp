@@ -25,9 +25,7 @@ template <explained_policies P>
 auto gpusvm<P>::find_or_insert(cpu_va fault, lookup_options const& options, sighting seen) -> result<lookup<P>> {
   return find_or_make(fault, std::move(seen), options,
                       [this](candidate& home, lookup<P>& made, std::uint64_t sequence) {
-                        insertion_room room;
-                        if (errc const e = make_room(home, room); e != errc::ok) return e;
-                        return insert(home, room, *made.range, sequence, [] {});
+                        return insert(home, *made.range, sequence, [] {});
                       });
 }
 
@@ -38,32 +36,75 @@ auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& 
   bool tried = false;      // who was disturbed once inserts the range as it is
   bool disturbed = false;  // when all was ready: as a bind that an event came before
   return find_or_make(fault, std::move(seen), options, [&](candidate& home, lookup<P>& made, std::uint64_t sequence) {
-    insertion_room room;
-    if (errc const e = make_room(home, room); e != errc::ok) return e;
     range<P>& r = *made.range;
     if (r.is_migratable() || std::exchange(tried, true)) {
       made.is_settled = disturbed;
       made.bound = errc::retry;
-      return insert(home, room, r, sequence, [] {});
+      return insert(home, r, sequence, [] {});
     }
     bind_options binds = how();
     binds.pages.read_only = binds.pages.read_only || !made.vma.writable;
-    detail::walked_runs<typename P::mm, typename P::allocator> found{env_.memory, r.interval()};
-    typename device_mapping<P>::resources space{env_};
-    made.bound = prepare_first(home, r, sequence, binds.pages, found, space);
-    bool const is_ready = made.bound == errc::ok;
-    settle_events(env_.mm);
-    made.is_settled = !is_ready && !detail::is_for_get_pages(made.bound);
-    errc const e = insert(home, room, r, sequence, [&] {
-      home->lock_.assert_held_shared();
-      if (!is_ready || !may_bind()) return;
-      made.bound = r.pages_.map(found.all(), binds.pages, space);
-      made.is_settled = !detail::is_for_get_pages(made.bound);
-      if (made.bound == errc::ok) r.pages_.commit_locked(home->lock_, r.interval(), binds.permitted);
-    });
-    disturbed = is_ready && e == errc::retry;
+    first_bind outcome;
+    errc const e = insert_bound(*home, r, sequence, binds, may_bind, outcome,
+                                [&](auto const& then) { return insert(home, r, sequence, then); });
+    made.bound = outcome.bound;
+    made.is_settled = outcome.is_settled();
+    disturbed = outcome.is_ready && e == errc::retry;
     return e == errc::retry ? errc::stale : e;
   });
+}
+
+template <explained_policies P>
+template <class MayBind>
+errc gpusvm<P>::bind_new(cpu_va fault, notifier<P>& around, lookup_options const& options, bind_options const& binds,
+                         MayBind const& may_bind) {
+  if (!shape_.window().contains(fault)) return errc::outside_window;
+  mm_user const user{env_.mm};
+  if (!user.alive()) return errc::mm_gone;
+  std::uint64_t const sequence = env_.mm.read_begin(around.registration_);
+  result<plan> const found = make_plan(around, false, fault, options);
+  if (!found) return found.error();
+  result<range<P>*> const made = make_range(around, found->chunk, false);
+  if (!made) return made.error();
+  scope_guard uncharge{[this] { spare_.uncharge(); }};
+  range_ref<P> const ref = range_ref<P>::adopt(**made);
+  bind_options how = binds;
+  how.pages.read_only = how.pages.read_only || !found->vma.writable;
+  first_bind outcome;
+  errc const e = insert_bound(around, **made, sequence, how, may_bind, outcome,
+                              [&](auto const& then) { return insert(around, **made, sequence, then); });
+  if (e != errc::ok) return e;
+  uncharge.dismiss();  // until it is removed
+  range_nodes_.limbo().flush();
+  env_.observer.record({event_kind::range_created, found->chunk});
+  return outcome.bound;
+}
+
+/// Inserts a new range by `insert(then)`, where `then` maps and binds it.
+///
+/// \errors those of `insert`
+template <explained_policies P>
+template <class MayBind, class Insert>
+errc gpusvm<P>::insert_bound(notifier<P>& home, range<P>& made, std::uint64_t sequence, bind_options const& binds,
+                             MayBind const& may_bind, first_bind& outcome, Insert const& insert) {
+  detail::walked_runs<typename P::mm, typename P::allocator> found{env_.memory, made.interval()};
+  typename device_mapping<P>::resources space{env_};
+  outcome.bound = prepare_first(home, made, sequence, binds.pages, found, space);
+  outcome.is_ready = outcome.bound == errc::ok;
+  settle_events(env_.mm);
+  return insert([&] {
+    home.lock_.assert_held_shared();
+    if (!outcome.is_ready) return;
+    outcome.bound =
+        may_bind() ? made.pages_.map(found.all(), binds.pages, space, found.walk().is_uniform()) : errc::retry;
+    if (outcome.bound == errc::ok) made.pages_.commit_locked(home.lock_, made.interval(), binds.permitted);
+  });
+}
+
+/// True when `get_pages` and `bind` could do no more than what was tried.
+template <explained_policies P>
+bool gpusvm<P>::first_bind::is_settled() const {
+  return bound == errc::ok || !detail::is_for_get_pages(bound);
 }
 
 /// Finds what binding a new range takes, while nobody knows of the range.
@@ -71,17 +112,17 @@ auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& 
 /// \pre    takes mm (shared)
 /// \errors retry: an event came, or a page is absent; those of fault_in and of device::prepare; no_memory
 template <explained_policies P>
-errc gpusvm<P>::prepare_first(candidate& home, range<P>& made, std::uint64_t sequence, page_options const& wanted,
+errc gpusvm<P>::prepare_first(notifier<P>& home, range<P>& made, std::uint64_t sequence, page_options const& wanted,
                               detail::walked_runs<typename P::mm, typename P::allocator>& found,
                               typename device_mapping<P>::resources& space) {
   errc e = detail::walk_span<P>(env_.mm,
                                 {.span = made.interval(),
                                  .want = wanted.read_only ? access_kind::read : access_kind::write,
                                  .owner = wanted.owner == nullptr ? env_.own : *wanted.owner,
-                                 .registration = home->registration_,
+                                 .registration = home.registration_,
                                  .sequence = sequence},
                                 found);
-  if (e == errc::ok && (!detail::is_all_present<P>(found) || env_.mm.read_retry(home->registration_, sequence)))
+  if (e == errc::ok && (!detail::is_all_present<P>(found) || env_.mm.read_retry(home.registration_, sequence)))
     return errc::retry;
   if (e == errc::ok) e = space.reserve(found.all(), wanted.allow_mixed);
   if (e == errc::ok) e = env_.device.prepare(made.interval());
@@ -103,7 +144,8 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
   for (detail::retry_budget budget{env_.clock};;) {
     if (is_cancelled(options.cancel)) return errc::interrupted;
     if (!seen.is_fresh)
-      if (errc const e = look(fault, seen, [](range<P> const&) { return false; }); e != errc::ok) return e;
+      if (errc const e = look(fault, seen, [](range<P> const&, std::uint32_t) { return false; }); e != errc::ok)
+        return e;
     seen.is_fresh = false;
     if (seen.known) return known_range(std::move(seen.known), fault, options);
     result<candidate> home =
@@ -112,17 +154,17 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
     // Read before the VMA is looked up: an unmap that comes later changes the sequence, so the insertion below finds
     // out.
     std::uint64_t const sequence = env_.mm.read_begin((*home)->registration_);
-    result<plan> const found = make_plan(*home, fault, options);
+    result<plan> const found = make_plan(**home, home->is_fresh(), fault, options);
     if (!found) return found.error();
-    if (!range_quota_.charge(1)) return errc::quota_exceeded;
-    scope_guard uncharge{[this] { range_quota_.uncharge(1); }};
     bool const migratable = options.devmem_possible && found->vma.migratable;
-    range<P>* const made = make_range(**home, found->chunk, migratable);
-    if (made == nullptr) return errc::no_memory;
-    lookup<P> fresh{range_ref<P>::adopt(*made), lookup<P>::kind::inserted, found->vma};
+    result<range<P>*> const made = make_range(**home, found->chunk, migratable);
+    if (!made) return made.error();
+    scope_guard uncharge{[this] { spare_.uncharge(); }};
+    lookup<P> fresh{range_ref<P>::adopt(**made), lookup<P>::kind::inserted, found->vma};
     errc const e = insert_made(*home, fresh, sequence);
     if (e == errc::ok) {
       uncharge.dismiss();  // until it is removed
+      range_nodes_.limbo().flush();
       env_.observer.record({event_kind::range_created, found->chunk});
       return result<lookup<P>>{std::move(fresh)};
     }
@@ -134,25 +176,60 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
 }
 
 template <explained_policies P>
+[[gnu::always_inline]] inline typename gpusvm<P>::glimpse gpusvm<P>::glance(cpu_va a) const
+    SVM_NO_THREAD_SAFETY_ANALYSIS {
+  notifier<P>* const n = notifiers_.find_unlocked(a, notifier_nodes_.layout());
+  return {n, n == nullptr ? nullptr : n->ranges_.find_unlocked(a, range_nodes_.layout())};
+}
+
+template <explained_policies P>
+void gpusvm<P>::glance(cpu_va a, glimpse& seen) const SVM_NO_THREAD_SAFETY_ANALYSIS {
+  if (seen.known != nullptr && seen.known->interval().contains(a)) return;
+  if (seen.around == nullptr || !seen.around->interval().contains(a))
+    seen.around = notifiers_.find_unlocked(a, notifier_nodes_.layout());
+  seen.known = seen.around == nullptr ? nullptr : seen.around->ranges_.find_unlocked(a, range_nodes_.layout());
+}
+
+template <explained_policies P>
+auto gpusvm<P>::keep(glimpse const& seen, section& in) -> sighting {
+  sighting kept;
+  if (seen.known != nullptr)
+    kept.known = range_ref<P>::share(*seen.known);
+  else if (seen.around != nullptr)
+    kept.around = notifier_ref<P>::share(*seen.around);
+  readers_.leave(in);
+  kept.is_fresh = !is_closed();
+  return kept;
+}
+
+template <explained_policies P>
 template <class Served>
 errc gpusvm<P>::look(cpu_va fault, sighting& found, Served const& served) {
-  found.is_fresh = true;
-  settle_events(env_.mm);
-  shared_guard const guard{lock_};
-  if (closed_) return errc::gone;
-  notifier<P>* const n = notifiers_.find(fault);
-  if (n == nullptr) return errc::ok;
-  shared_guard const range_guard{n->lock_};
-  range<P>* const r = n->ranges_.find(fault, range_nodes_.layout());
-  if (r == nullptr) {
-    found.around = notifier_ref<P>::share(*n);
-  } else if (served(std::as_const(*r))) {
-    r->pages_.touch_locked(n->lock_);
-    return errc::exists;
-  } else {
-    found.known = range_ref<P>::share(*r);
+  section in = enter_section();
+  glimpse const seen = glance(fault);
+  bool is_hit = false;
+  if (seen.known != nullptr) {
+    std::uint32_t const flags = seen.known->pages_.flags();
+    is_hit = served(std::as_const(*seen.known), flags);
+    if (is_hit && touch_in_section(*seen.known, flags)) {
+      leave_section(in);
+      return is_closed() ? errc::gone : errc::exists;
+    }
   }
-  return errc::ok;
+  found = keep(seen, in);
+  if (!found.is_fresh) return errc::gone;
+  return is_hit && touch_if_served(*found.known, served) ? errc::exists : errc::ok;
+}
+
+/// Tells the device memory of a range that it is used, if the range still serves.
+template <explained_policies P>
+template <class Served>
+bool gpusvm<P>::touch_if_served(range<P>& r, Served const& served) {
+  notifier<P>& home = r.owner();
+  shared_guard const guard{home.lock_};
+  if (!served(std::as_const(r), r.pages_.flags())) return false;
+  r.pages_.touch_locked(home.lock_);
+  return true;
 }
 
 /// What is to be said of a range that is there.
@@ -198,16 +275,18 @@ result<vma_info> gpusvm<P>::permitted_vma(cpu_va fault, lookup_options const& op
 
 /// Looks at the VMA and at what is there, and chooses the chunk.
 template <explained_policies P>
-auto gpusvm<P>::make_plan(candidate& home, cpu_va fault, lookup_options const& options) -> result<plan> {
+auto gpusvm<P>::make_plan(notifier<P>& home, bool is_fresh, cpu_va fault, lookup_options const& options)
+    -> result<plan> {
   shared_guard const map_guard{env_.mm.map_lock()};
   result<vma_info> const vma = permitted_vma(fault, options);
   if (!vma) return vma.error();
-  va_range const window = options.within == nullptr ? shape_.window() : shape_.window().intersection(*options.within);
-  va_range const bounds = vma->extent.intersection(home->interval()).intersection(window);
-  va_range const chunk = detail::choose_chunk(shape_.chunks(), fault, bounds, [&](va_range chosen) {
-    if (!home.is_fresh()) {
-      shared_guard const guard{home->lock_};
-      if (home->ranges_.first_overlap(chosen) != nullptr) return false;
+  // A chunk that holds the address lies inside the notifier, which is aligned and no smaller than any.
+  va_range const chunk = detail::choose_chunk(shape_.chunks(), fault, vma->extent, [&](va_range chosen) {
+    if (!shape_.window().contains(chosen)) return false;
+    if (options.within != nullptr && !options.within->contains(chosen)) return false;
+    if (!is_fresh) {
+      shared_guard const guard{home.lock_};
+      if (home.ranges_.first_overlap(chosen) != nullptr) return false;
     }
     return chosen.size() > options.check_pages_threshold || all_present_locked(chosen);
   });
@@ -225,58 +304,72 @@ bool gpusvm<P>::all_present_locked(va_range span) {
   return all;
 }
 
-/// Takes what an insertion needs, before any lock of it is taken.
-///
-/// \errors no_memory
-template <explained_policies P>
-errc gpusvm<P>::make_room(candidate const& home, insertion_room& room) {
-  auto for_range = range_index::reserve(range_nodes_);
-  if (!for_range) return for_range.error();
-  room.for_range = std::move(*for_range);
-  if (!home.is_fresh()) return errc::ok;
-  auto for_notifier = notifier_index::reserve(notifier_nodes_);
-  if (!for_notifier) return for_notifier.error();
-  room.for_notifier = std::move(*for_notifier);
-  return errc::ok;
-}
-
 /// Puts a new range into its notifier, and a new notifier into the index, if nothing has changed since `sequence`.
 ///
 /// \param then  called in the same hold of the notifier's lock, when the range is in
-/// \errors retry: an event, another range or another notifier came first; gone
+/// \errors retry: an event, another range or another notifier came first; gone; no_memory
 template <explained_policies P>
 template <class Then>
-errc gpusvm<P>::insert(candidate& home, insertion_room& room, range<P>& made, std::uint64_t sequence,
-                       Then const& then) {
-  if (!home.is_fresh()) {
-    exclusive_guard const guard{home->lock_};
-    if (home->retired_) return errc::retry;
-    if (errc const e = insert_locked(*home, room.for_range, made, sequence); e != errc::ok) return e;
-    then();
-    return errc::ok;
+errc gpusvm<P>::insert(candidate& home, range<P>& made, std::uint64_t sequence, Then const& then) {
+  return home.is_fresh() ? insert_first(home, made, sequence, then) : insert(*home, made, sequence, then);
+}
+
+/// The same where the notifier is in the index. Nodes are reserved where it turns out that they are needed.
+template <explained_policies P>
+template <class Then>
+errc gpusvm<P>::insert(notifier<P>& home, range<P>& made, std::uint64_t sequence, Then const& then) {
+  typename range_index::reserved_nodes nodes;
+  typename range_index::reserved_nodes* room = nullptr;
+  while (true) {
+    {
+      exclusive_guard const guard{home.lock_};
+      if (home.retired_) return errc::retry;
+      errc const e = insert_locked(home, room, made, sequence);
+      if (e == errc::ok) then();
+      if (e != errc::no_memory) return e;
+    }
+    if (errc const e = range_index::replenish(range_nodes_, nodes); e != errc::ok) return e;
+    room = &nodes;
   }
+}
+
+/// The same for the first range of a notifier that is not in the index yet.
+template <explained_policies P>
+template <class Then>
+errc gpusvm<P>::insert_first(candidate& home, range<P>& made, std::uint64_t sequence, Then const& then) {
+  auto nodes = notifier_index::reserve(notifier_nodes_);
+  if (!nodes) return nodes.error();
   {
     exclusive_guard const index_guard{lock_};
-    if (closed_) return errc::gone;
+    if (closed_.load() != 0) return errc::gone;
     exclusive_guard const guard{home->lock_};
     if (notifiers_.first_overlap(home->interval()) != nullptr) return errc::retry;
-    if (errc const e = insert_locked(*home, room.for_range, made, sequence); e != errc::ok) return e;
-    [[maybe_unused]] notifier<P>* const in_the_way = notifiers_.insert(room.for_notifier, *home);
+    // It is alone, so that it takes no node.
+    if (errc const e = insert_locked(*home, nullptr, made, sequence); e != errc::ok) return e;
+    [[maybe_unused]] notifier<P>* const in_the_way = notifiers_.insert(*nodes, *home);
     SVM_ASSERT(in_the_way == nullptr);
     home->get();
     home.published();
     then();
   }
+  notifier_nodes_.limbo().flush();
   env_.observer.record({event_kind::notifier_created, home->interval()});
   return errc::ok;
 }
 
+/// \param room  nodes; null: none
+/// \errors retry; no_memory: it takes nodes
 template <explained_policies P>
-errc gpusvm<P>::insert_locked(notifier<P>& home, typename range_index::reserved_nodes& room, range<P>& made,
+errc gpusvm<P>::insert_locked(notifier<P>& home, typename range_index::reserved_nodes* room, range<P>& made,
                               std::uint64_t sequence) {
   home.lock_.assert_held();
   if (env_.mm.read_retry(home.registration_, sequence)) return errc::retry;
-  if (home.ranges_.insert(room, made) != nullptr) return errc::retry;
+  if (room == nullptr) {
+    chunk_insertion const how = home.ranges_.insert_in_place(made);
+    if (how != chunk_insertion::done) return how == chunk_insertion::overlaps ? errc::retry : errc::no_memory;
+  } else if (home.ranges_.insert(*room, made) != nullptr) {
+    return errc::retry;
+  }
   made.get();
   return errc::ok;
 }

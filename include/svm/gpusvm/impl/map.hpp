@@ -60,20 +60,31 @@ errc device_mapping<P>::map_run(run const& found, resources& space) {
       if (errc const e = env_.device.link_iova(iova_base_, iova_linked_, found.page, found.pages(), direction_);
           e != errc::ok)
         return e;
-      add_system_block(iova_base_ + iova_linked_, found.count);
+      fill_system_block(blocks_.add(), iova_base_ + iova_linked_, found.count);
       iova_linked_ += found.pages() * P::mm::page_size;
       return errc::ok;
     }
   }
   result<dma_addr> const mapped = env_.device.dma_map(found.page, found.pages(), direction_);
   if (!mapped) return mapped.error();
-  add_system_block(*mapped, found.count);
+  fill_system_block(blocks_.add(), *mapped, found.count);
   return errc::ok;
 }
 
+/// Maps runs of system memory, each by itself.
 template <svm_policies P>
-void device_mapping<P>::add_system_block(dma_addr at, std::uint32_t count) {
-  device_address& block = blocks_.add();
+errc device_mapping<P>::map_system_runs(std::span<run const> found) {
+  return blocks_.add_each(found, [&](run const& r, device_address& block) {
+    result<dma_addr> const mapped = env_.device.dma_map(r.page, r.pages(), direction_);
+    if (!mapped) return mapped.error();
+    fill_system_block(block, *mapped, r.count);
+    return errc::ok;
+  });
+}
+
+/// Field by field: see address_blocks::add.
+template <svm_policies P>
+void device_mapping<P>::fill_system_block(device_address& block, dma_addr at, std::uint32_t count) const {
   block.address = at;
   block.path = interconnect::system;
   block.direction = direction_;
@@ -97,29 +108,36 @@ void device_mapping<P>::unmap_blocks() {
 }
 
 template <svm_policies P>
-errc device_mapping<P>::map(std::span<run const> found, page_options const& wanted, resources& space) {
+errc device_mapping<P>::map(std::span<run const> found, page_options const& wanted, resources& space, bool uniform) {
   SVM_ASSERT(!has(page_flag::mapped));
   std::uint32_t flags = 0;
-  if (errc const e = classify(found, wanted, flags); e != errc::ok) return e;
+  if (errc const e = classify(uniform ? found.first(1) : found, wanted, flags); e != errc::ok) return e;
 
   direction_ = wanted.read_only ? dma_direction::to_device : dma_direction::bidirectional;
   if ((flags & detail::bit(page_flag::system)) == 0) space.release_iova();
   iova_base_ = space.base_;
   iova_size_ = std::exchange(space.size_, {});  // goes with the blocks, whatever happens
-  blocks_.swap(space.blocks_);
+  bool const takes_room = found.size() > 1 || blocks_.has_array();  // for one there is room without
+  if (takes_room) blocks_.swap(space.blocks_);
   if (space.further_ != nullptr) space.further_->count = 0;
   scope_guard undo{[&] {
     unmap_blocks();
-    blocks_.swap(space.blocks_);
+    if (takes_room) blocks_.swap(space.blocks_);
     forget_memory();
   }};
-  for (run const& r : found)
-    if (errc const e = map_run(r, space); e != errc::ok) return e;
+  if (uniform && found.front().place == page_place::system && iova_size_ == byte_count{}) {
+    if (errc const e = map_system_runs(found); e != errc::ok) return e;
+  } else {
+    for (run const& r : found)
+      if (errc const e = map_run(r, space); e != errc::ok) return e;
+  }
   if constexpr (iova_device<typename P::device, page>)
     if (iova_linked_ != byte_count{})
       if (errc const e = env_.device.sync_iova(iova_base_, iova_linked_); e != errc::ok) return e;
   undo.dismiss();
   if (space.further_ != nullptr) std::swap(further_, space.further_);
+  bool const is_one = further_ == nullptr || further_->count == 0;
+  if (memory_ != nullptr && is_one && (flags & detail::bit(page_flag::peer)) == 0) touchable_.store(memory_);
   flags_.store(flags);
   return errc::ok;
 }

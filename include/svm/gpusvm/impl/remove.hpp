@@ -19,7 +19,7 @@ void gpusvm<P>::remove(locked_range<P> held) {
 /// Unmaps a range and takes it out of its notifier's index; `last` becomes true when that leaves none in it.
 template <explained_policies P>
 void gpusvm<P>::take_out(locked_range<P> held, bool& last) {
-  range_ref<P> indexed;  // the index's reference, dropped when no lock is held any more
+  range<P>* indexed = nullptr;  // with the index's reference
   {
     locked_range<P> const work{std::move(held)};
     notifier<P>& home = work->owner();
@@ -30,11 +30,12 @@ void gpusvm<P>::take_out(locked_range<P> held, bool& last) {
     }
     home.ranges_.erase(*work);
     work->set(range_flag::removed);
-    indexed = range_ref<P>::adopt(*work);
+    indexed = &*work;
     last = home.ranges_.empty();
   }
-  range_quota_.uncharge(1);
   env_.observer.record({event_kind::range_removed, indexed->interval()});
+  readers_.retire(*indexed);
+  range_nodes_.limbo().flush();
 }
 
 /// Takes a notifier without ranges out of the index, and out of the mm.
@@ -50,16 +51,31 @@ void gpusvm<P>::drop_if_empty(notifier<P>& n) {
   // With no lock held: this waits for callbacks that run. A new notifier may overlap this one meanwhile.
   env_.mm.unregister_notifier(n.registration_);
   env_.observer.record({event_kind::notifier_removed, n.interval()});
-  n.put();
+  readers_.retire(n);
+  notifier_nodes_.limbo().flush();
+}
+
+/// Frees what waits for readers.
+///
+/// \pre no lock of the library held
+template <explained_policies P>
+void gpusvm<P>::end_sections() {
+  bool more = true;
+  for (int round = 0; more && round < 2; ++round) {  // nodes that came while others waited
+    readers_.synchronize();
+    more = range_nodes_.limbo().flush();
+    more = notifier_nodes_.limbo().flush() || more;
+  }
 }
 
 template <explained_policies P>
 void gpusvm<P>::close() {
   {
     exclusive_guard const guard{lock_};
-    closed_ = true;
+    closed_.store(1);
   }
   scope_guard const trim{[this] {
+    end_sections();
     spare_.trim();
     range_nodes_.trim();
     notifier_nodes_.trim();

@@ -64,19 +64,13 @@ void gpusvm<P>::split(locked_range<P> held) {
 /// \errors no_memory, quota_exceeded; retry: an event came since `sequence`, or another range was there first
 template <explained_policies P>
 errc gpusvm<P>::insert_rest(notifier<P>& home, va_range chunk, bool migratable, std::uint64_t sequence) {
-  if (!range_quota_.charge(1)) return errc::quota_exceeded;
-  scope_guard uncharge{[this] { range_quota_.uncharge(1); }};
-  range<P>* const made = make_range(home, chunk, migratable);
-  if (made == nullptr) return errc::no_memory;
-  range_ref<P> const ref = range_ref<P>::adopt(*made);
-  auto room = range_index::reserve(range_nodes_);
-  if (!room) return room.error();
-  {
-    exclusive_guard const guard{home.lock_};
-    if (home.retired_) return errc::retry;
-    if (errc const e = insert_locked(home, *room, *made, sequence); e != errc::ok) return e;
-  }
+  result<range<P>*> const made = make_range(home, chunk, migratable);
+  if (!made) return made.error();
+  scope_guard uncharge{[this] { spare_.uncharge(); }};
+  range_ref<P> const ref = range_ref<P>::adopt(**made);
+  if (errc const e = insert(home, **made, sequence, [] {}); e != errc::ok) return e;
   uncharge.dismiss();
+  range_nodes_.limbo().flush();
   env_.observer.record({event_kind::range_created, chunk});
   return errc::ok;
 }

@@ -14,7 +14,7 @@ inline errc gpuvm<Types>::insert(mapping& m) {
   if (errc const e = check_request(m.extent()); e != errc::ok) return e;
   if (errc const e = provide_nodes(nodes_per_request); e != errc::ok) return e;
   if (index_.first_overlap(m.range()) != nullptr) return errc::exists;
-  put_in(nodes_, m);
+  put_in_found(m);
   return errc::ok;
 }
 
@@ -53,7 +53,11 @@ inline errc gpuvm<Types>::map(map_step<Types>& step, mapping& fresh) {
 template <class Types>
 inline void gpuvm<Types>::unmap(unmap_step<Types>& step) {
   SVM_ASSERT(step.is_open(*this));
-  remove(*step->mapping);
+  mapping& m = *step->mapping;
+  SVM_ASSERT(m.inserted_);
+  index_.erase_later(m);
+  m.inserted_ = false;
+  changed();
   step.state_ = unmap_step<Types>::state::taken;
 }
 
@@ -75,7 +79,7 @@ template <class Types>
 [[gnu::noinline]] errc gpuvm<Types>::remap_apart(remap_step<Types>& step, mapping* prev, mapping* next) {
   if (prev != nullptr && next != nullptr)
     if (errc const e = provide_nodes(nodes_per_insert); e != errc::ok) return e;
-  split(nodes_, *step, prev, next);
+  split(nodes_, *step, prev, next, step.map_follows_);
   step.state_ = remap_step<Types>::state::taken;
   return errc::ok;
 }
@@ -85,8 +89,15 @@ inline errc gpuvm<Types>::put_in_if_free(extent const& e, mapping& fresh) {
   if (index_.first_overlap(e.range()) != nullptr) return errc::exists;
   if (errc const bad = provide_nodes(nodes_per_insert); bad != errc::ok) return bad;
   fresh.set_extent(e);
-  put_in(nodes_, fresh);
+  put_in_found(fresh);
   return errc::ok;
+}
+
+template <class Types>
+inline void gpuvm<Types>::put_in_found(mapping& m) {
+  index_.insert_found(nodes_, m);
+  m.inserted_ = true;
+  changed();
 }
 
 template <class Types>
@@ -98,25 +109,31 @@ inline void gpuvm<Types>::put_in(typename index::reserved_nodes& nodes, mapping&
 
 template <class Types>
 inline void gpuvm<Types>::split(typename index::reserved_nodes& nodes, remap_operation<Types> const& operation,
-                                mapping* prev, mapping* next) {
+                                mapping* prev, mapping* next, bool map_follows) {
   SVM_ASSERT((prev != nullptr) == operation.has_prev() && (next != nullptr) == operation.has_next());
   SVM_ASSERT(prev != next);
   changed();
   mapping& old = *operation.mapping;
   mapping& stays = prev != nullptr ? *prev : *next;  // takes the old one's place in the index
-  stays.change_extent(prev != nullptr ? operation.prev_extent() : operation.next_extent());
   if (&stays != &old) {
     SVM_ASSERT(!stays.inserted_);
+    stays.change_extent(prev != nullptr ? operation.prev_extent() : operation.next_extent());
     index_.replace(old, stays);
     old.inserted_ = false;
     stays.inserted_ = true;
   } else if (prev == nullptr) {
+    stays.change_extent(operation.next_extent());
     index_.rekey(stays, operation.old.start);
+  } else {
+    stays.size_ = operation.prev_size;
   }
-  if (prev != nullptr && next != nullptr) {
-    next->set_extent(operation.next_extent());
-    put_in(nodes, *next);
-  }
+  if (prev == nullptr || next == nullptr) return;
+  next->set_extent(operation.next_extent());
+  if (map_follows)
+    index_.insert_beyond(nodes, *next);
+  else
+    index_.insert_apart(nodes, *next);
+  next->inserted_ = true;
 }
 
 template <class Types>

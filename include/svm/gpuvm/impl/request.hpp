@@ -12,8 +12,9 @@ namespace svm::inline v0 {
 // Inlined, so that a step need not exist where its driver is seen through.
 template <class Types>
 template <class Driver, class Operation>
-[[gnu::always_inline]] inline errc gpuvm<Types>::hand_out(Driver& driver, Operation const& operation, sm_result& done) {
-  gpuvm_step<Types, Operation> step{*this, operation};
+[[gnu::always_inline]] inline errc gpuvm<Types>::hand_out(Driver& driver, Operation const& operation, bool map_follows,
+                                                          sm_result& done) {
+  gpuvm_step<Types, Operation> step{*this, operation, map_follows};
   errc e;
   if constexpr (std::same_as<Operation, map_operation<Types>>)
     e = driver.map(step);
@@ -39,8 +40,9 @@ inline sm_result gpuvm<Types>::sm_map(Driver& driver, extent const& request) {
   sm_result done{check_request(request)};
   if (done.error_ == errc::ok) done.error_ = provide_nodes(nodes_per_request);
   if (done.error_ == errc::ok)
-    done.error_ = detail::split_merge<Types>(index_, request,
-                                             [&](auto const& operation) { return hand_out(driver, operation, done); });
+    done.error_ = detail::split_merge<Types>(
+        index_, request, [&](auto const& operation) { return hand_out(driver, operation, true, done); });
+  index_.settle();
   return done;
 }
 
@@ -54,9 +56,10 @@ inline sm_result gpuvm<Types>::sm_unmap(Driver& driver, gpu_va start, byte_count
   sm_result done{layout_.check(start, size)};
   if (done.error_ == errc::ok) done.error_ = provide_nodes(nodes_per_request);
   if (done.error_ == errc::ok)
-    done.error_ = detail::vacate<Types>(index_, start.value, extent{start, size}.last().value,
-                                        static_cast<extent const*>(nullptr),
-                                        [&](auto const& operation) { return hand_out(driver, operation, done); });
+    done.error_ = detail::vacate<Types>(
+        index_, start.value, extent{start, size}.last().value, static_cast<extent const*>(nullptr),
+        [&](auto const& operation) { return hand_out(driver, operation, false, done); });
+  index_.settle();
   return done;
 }
 

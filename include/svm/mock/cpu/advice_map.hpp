@@ -3,11 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
-#include <vector>
 
 #include <svm/base/interval.hpp>
 #include <svm/mock/cpu/span_map.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -36,10 +35,14 @@ class advice_map {
   }
   /// What was said about `from` holds for the `size` bytes from `to` on too.
   void copy(cpu_va from, byte_count size, cpu_va to) {
-    std::vector<std::pair<va_range, page_advice>> said;
-    for_each({from, size}, [&](va_range piece, page_advice const& a) { said.emplace_back(piece, a); });
-    for (auto const& s : said)
-      change({to + (s.first.start() - from), s.first.size()}, [&s](page_advice& now) { now = s.second; });
+    struct advice_of {
+      va_range piece;
+      page_advice what;
+    };
+    plain_list<advice_of> said;
+    for_each({from, size}, [&](va_range piece, page_advice const& a) { said.push_back({piece, a}); });
+    for (advice_of const& s : said)
+      change({to + (s.piece.start() - from), s.piece.size()}, [&s](page_advice& now) { now = s.what; });
   }
   /// Calls `visit(va_range, page_advice const&)` for each maximal piece of the span, ascending.
   template <class Visit>

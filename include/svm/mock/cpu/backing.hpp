@@ -2,15 +2,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstdint>
+#include <atomic>
 #include <cstddef>
-#include <map>
-#include <memory>
-#include <vector>
+#include <cstdint>
 
+#include <svm/base/refcount.hpp>
 #include <svm/base/units.hpp>
 #include <svm/mock/cpu/frame.hpp>
 #include <svm/mock/cpu/span_map.hpp>
+#include <svm/mock/machine/number_map.hpp>
+#include <svm/mock/machine/owned.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -18,9 +19,17 @@ namespace svm::inline v0::mock {
 ///
 /// Offsets are of bytes in the file. Guarded by the page-table lock.
 struct backing {
-  std::map<std::uint64_t, page> cache;  ///< each with a reference
-  std::uint64_t end = UINT64_MAX;       ///< where it was truncated: nothing is there from here on
-  std::map<std::uint64_t, std::unique_ptr<std::byte[]>> registers;  ///< of a device: memory without page frames
+  /// A new one, which goes with its last mapping.
+  [[nodiscard]] static counted_ref<backing> make() { return counted_ref<backing>::adopt(*new backing); }
+  void get() { ++references_; }
+  void put() {
+    if (--references_ == 0) delete this;
+  }
+
+  std::uint64_t const number = next_number();    ///< no other one's
+  number_map<page> cache;                        ///< each with a reference
+  std::uint64_t end = UINT64_MAX;                ///< where it was truncated: nothing is there from here on
+  number_map<owned_array<std::byte>> registers;  ///< of a device: memory without page frames
 
   /// A part of it was mapped once more.
   void map(std::uint64_t offset, byte_count size) {
@@ -37,7 +46,16 @@ struct backing {
     return size.value > UINT64_MAX - offset ? UINT64_MAX : offset + size.value;
   }
 
+  [[nodiscard]] static std::uint64_t next_number() {
+    constinit static std::atomic<std::uint64_t> last{0};
+    return ++last;
+  }
+
+  std::atomic<std::uint32_t> references_{1};
   span_map<std::uint32_t> mappings_;  // how many show a byte
 };
+
+/// A counted reference on a backing.
+using backing_ref = counted_ref<backing>;
 
 }  // namespace svm::inline v0::mock

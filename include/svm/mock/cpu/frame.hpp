@@ -5,17 +5,20 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include <svm/base/units.hpp>
 #include <svm/concepts/lock.hpp>
 #include <svm/concepts/upcalls.hpp>
 #include <svm/mock/cpu/page_content.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 
 namespace svm::inline v0::mock {
 
+/// The page size of the usual machine.
 inline constexpr byte_count page_size{4096};
+/// The same as a number.
 inline constexpr std::size_t page_bytes = page_size.value;
+/// The size of a huge page, on every machine.
 inline constexpr byte_count huge_page_size{2 << 20};
 
 template <lock Lock, std::size_t PageBytes>
@@ -33,6 +36,7 @@ struct page {
   return p.frame + static_cast<std::uint32_t>(n);
 }
 
+/// What a frame is used for.
 enum class frame_kind : std::uint8_t { free, ram, zero, device };
 
 /// One place where a CPU page table maps a page.
@@ -59,7 +63,7 @@ struct frame {
   bool coherent = false;      ///< device memory that the CPU reaches in place
   page_owner owner = nobody;  ///< whose device memory it is
   device_page_owner<page>* owner_object = nullptr;
-  std::vector<mapping_site<Lock, PageBytes>> mappings;  ///< where page tables map it; a migration keeps them
+  plain_list<mapping_site<Lock, PageBytes>> mappings;  ///< where page tables map it; a migration keeps them
   page_content<PageBytes> content;
 
   // Of a head only.
@@ -79,8 +83,10 @@ struct freed_block {
   page first;
   page_order order;
 };
-using freed_list = std::vector<freed_block>;
+/// Blocks that somebody has to be told of.
+using freed_list = plain_list<freed_block>;
 
+/// Tells the owner of each block that it is free.
 inline void tell(freed_list const& freed) {
   for (freed_block const& block : freed) block.owner->page_freed(block.first, block.order);
 }

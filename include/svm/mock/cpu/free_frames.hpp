@@ -5,12 +5,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include <svm/base/units.hpp>
+#include <svm/mock/machine/owned.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -33,7 +33,8 @@ class free_frames {
         joins_(joins),
         next_(first),
         top_(end),
-        blocks_((end - first + block_frames - 1) / block_frames) {}
+        count_((end - first + block_frames - 1) / block_frames),
+        blocks_(new owned<block>[count_]) {}
 
   [[nodiscard]] std::optional<std::uint32_t> take() {
     if (head_ != none) {
@@ -48,7 +49,7 @@ class free_frames {
   }
 
   /// The first of 2^order frames that lie together, aligned to their number.
-  [[nodiscard]] std::optional<std::uint32_t> take(page_order order) {
+  [[nodiscard, gnu::cold]] std::optional<std::uint32_t> take(page_order order) {
     if (order.value == 0) return take();
     auto const count = static_cast<std::uint32_t>(order.pages().value);
     if (top_ - next_ >= count) {
@@ -59,7 +60,7 @@ class free_frames {
         return first;
       }
     }
-    for (std::size_t b = 0; b < blocks_.size(); ++b) {
+    for (std::size_t b = 0; b < count_; ++b) {
       if (!blocks_[b] || blocks_[b]->free < count) continue;
       std::uint32_t const start = first_ + static_cast<std::uint32_t>(b) * block_frames;
       for (std::uint32_t at = start; at < start + block_frames; at += count) {
@@ -93,8 +94,8 @@ class free_frames {
   };
 
   [[nodiscard]] block& block_of(std::uint32_t number) {
-    std::unique_ptr<block>& b = blocks_[(number - first_) / block_frames];
-    if (!b) b = std::make_unique<block>();
+    owned<block>& b = blocks_[(number - first_) / block_frames];
+    if (!b) b = owned<block>{new block};
     return *b;
   }
   [[nodiscard]] link_entry& entry(std::uint32_t number) {
@@ -108,9 +109,11 @@ class free_frames {
     ++block_of(number).free;
   }
   /// Frees the frames that were passed over; false when there are none.
-  [[nodiscard]] bool link_passed_over() {
+  [[nodiscard, gnu::cold]] bool link_passed_over() {
+    bool const any = !passed_over_.empty();
     for (std::uint32_t const number : passed_over_) link(number);
-    return !std::exchange(passed_over_, {}).empty();
+    passed_over_.clear();
+    return any;
   }
   void unlink(std::uint32_t number) {
     link_entry& e = entry(number);
@@ -124,9 +127,10 @@ class free_frames {
   bool const joins_;
   std::uint32_t next_;  // from here to top_ nothing was ever used
   std::uint32_t top_;
-  std::uint32_t head_ = none;               // the newest
-  std::vector<std::uint32_t> passed_over_;  // never used, and in no list
-  std::vector<std::unique_ptr<block>> blocks_;
+  std::uint32_t head_ = none;              // the newest
+  plain_list<std::uint32_t> passed_over_;  // never used, and in no list
+  std::uint32_t const count_;
+  owned_array<owned<block>> blocks_;
 };
 
 }  // namespace svm::inline v0::mock

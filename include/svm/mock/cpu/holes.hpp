@@ -2,18 +2,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <iterator>
-#include <map>
 #include <optional>
 
 #include <svm/base/augmented_tree.hpp>
 #include <svm/base/interval.hpp>
 #include <svm/mock/cpu/frame.hpp>
+#include <svm/mock/machine/number_map.hpp>
 
 namespace svm::inline v0::mock {
 
+/// Where the addresses of a process end.
 inline constexpr std::uint64_t user_end = std::uint64_t{1} << 47;
 
 /// True when a span lies below the end of user addresses.
@@ -37,9 +36,9 @@ class holes {
   /// A VMA comes to a span of user addresses where nothing is.
   ///
   /// \complexity O(log n)
-  void fill(va_range span) {
+  [[gnu::cold]] void fill(va_range span) {
     std::uint64_t const start = span.start().value;
-    auto const around = std::prev(map_.upper_bound(start));
+    auto const around = map_.before(map_.upper_bound(start));
     std::uint64_t const hole_start = around->first;
     std::uint64_t const hole_end = around->second.end;
     drop(around);
@@ -49,12 +48,12 @@ class holes {
   /// The VMA of a span is gone.
   ///
   /// \complexity O(log n)
-  void clear(va_range span) {
+  [[gnu::cold]] void clear(va_range span) {
     std::uint64_t start = span.start().value;
     std::uint64_t end = span.last().value + 1;
     auto const next = map_.upper_bound(start);
     if (next != map_.begin())
-      if (auto const before = std::prev(next); before->second.end == start) {
+      if (auto const before = map_.before(next); before->second.end == start) {
         start = before->first;
         drop(before);
       }
@@ -68,7 +67,7 @@ class holes {
   /// The lowest address from 4 GiB on, 2 MiB-aligned, for `size` bytes with 2 MiB of nothing on both sides.
   ///
   /// \complexity O(log n)
-  [[nodiscard]] std::optional<cpu_va> lowest(byte_count size) const {
+  [[nodiscard, gnu::cold]] std::optional<cpu_va> lowest(byte_count size) const {
     hole const* const found = tree_.first_reaching(size.value);
     if (found == nullptr) return std::nullopt;
     return cpu_va{found->usable_start()};
@@ -83,7 +82,8 @@ class holes {
 
     [[nodiscard]] std::uint64_t usable_start() const {
       std::uint64_t const mask = huge_page_size.value - 1;
-      return std::max(first, (start + gap + mask) & ~mask);
+      std::uint64_t const aligned = (start + gap + mask) & ~mask;
+      return aligned < first ? first : aligned;
     }
     [[nodiscard]] std::uint64_t usable_end() const {
       if (end == user_end) return end;
@@ -97,9 +97,9 @@ class holes {
     std::uint64_t const start;
     std::uint64_t const end;
   };
-  using map_type = std::map<std::uint64_t, hole>;
+  using map_type = number_map<hole>;
 
-  void add(std::uint64_t start, std::uint64_t end) { tree_.insert(map_.try_emplace(start, start, end).first->second); }
+  void add(std::uint64_t start, std::uint64_t end) { tree_.insert(map_.emplace(start, start, end).first->second); }
   void drop(map_type::iterator h) {
     tree_.erase(h->second);
     map_.erase(h);

@@ -4,11 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include <svm/mock/machine/failure.hpp>
 #include <svm/mock/cpu/holes.hpp>
 #include <svm/mock/cpu/physical_memory.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 #include <svm/mock/machine/report.hpp>
 #include <svm/mock/machine/steps.hpp>
 #include <svm/mock/cpu/swap_device.hpp>
@@ -40,10 +40,10 @@ struct kernel {
   failure_plan& failures;
   report& broken;
   steps& hooks;
-  bool thp = false;                                          ///< huge pages for anonymous memory without advice
-  swap_device<PageBytes> swap{};                             ///< under the page-table lock
-  std::vector<address_space<Lock, PageBytes>*> processes{};  ///< under the page-table lock; forks come later
-  std::uint64_t last_space_id = 0;                           ///< under the page-table lock
+  bool thp = false;                                         ///< huge pages for anonymous memory without advice
+  swap_device<PageBytes> swap{};                            ///< under the page-table lock
+  plain_list<address_space<Lock, PageBytes>*> processes{};  ///< under the page-table lock; forks come later
+  std::uint64_t last_space_id = 0;                          ///< under the page-table lock
 };
 
 }  // namespace svm::inline v0::mock

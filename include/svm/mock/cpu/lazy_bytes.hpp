@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdlib>
-#include <memory>
+#include <utility>
 
 namespace svm::inline v0::mock {
 
@@ -19,16 +19,18 @@ class lazy_bytes {
   explicit lazy_bytes(std::size_t size) : bytes_(static_cast<std::byte*>(std::calloc(size, 1))) {
     if (bytes_ == nullptr) std::abort();  // the host is out of memory
   }
+  lazy_bytes(lazy_bytes&& other) noexcept : bytes_(std::exchange(other.bytes_, nullptr)) {}
+  lazy_bytes& operator=(lazy_bytes other) noexcept {
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  ~lazy_bytes() { std::free(bytes_); }
 
   /// The first of them; null where there are none.
-  [[nodiscard]] std::byte* get() const { return bytes_.get(); }
+  [[nodiscard]] std::byte* get() const { return bytes_; }
 
  private:
-  struct release {
-    void operator()(std::byte* bytes) const { std::free(bytes); }
-  };
-
-  std::unique_ptr<std::byte, release> bytes_;
+  std::byte* bytes_ = nullptr;
 };
 
 }  // namespace svm::inline v0::mock

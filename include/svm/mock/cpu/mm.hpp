@@ -7,7 +7,6 @@
 #include <optional>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include <svm/concepts/mm.hpp>
 #include <svm/mock/cpu/advice_map.hpp>
@@ -41,16 +40,16 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   using frames_type = physical_memory<Lock, PageBytes>;
   using site = mapping_site<Lock, PageBytes>;
 
-  explicit address_space(kernel<Lock, PageBytes>& shared);
+  [[gnu::cold]] explicit address_space(kernel<Lock, PageBytes>& shared);
   /// A copy of `parent`, as fork makes it; it has exited at once (`users() == 0`) when memory was short.
   ///
   /// \pre `parent` has not exited
-  address_space(kernel<Lock, PageBytes>& shared, address_space& parent);
+  [[gnu::cold]] address_space(kernel<Lock, PageBytes>& shared, address_space& parent);
   address_space(address_space const&) = delete;
   address_space& operator=(address_space const&) = delete;
   ~address_space() {
     exclusive_guard const guard{frames_.lock()};
-    std::erase(kernel_.processes, this);
+    kernel_.processes.remove(this);
   }
 
   // What the library asks for (concepts/mm.hpp).
@@ -98,12 +97,12 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
     sys error;
     cpu_va at{};
   };
-  [[nodiscard]] mapped mmap(byte_count size, protection, mapping_kind, std::optional<cpu_va> at);
+  [[nodiscard, gnu::cold]] mapped mmap(byte_count size, protection, mapping_kind, std::optional<cpu_va> at);
   /// Maps the file or shared memory behind `other` once more, from a byte offset in it.
   [[nodiscard]] mapped mmap_same(cpu_va other, std::uint64_t offset, byte_count size, protection,
                                  std::optional<cpu_va> at);
-  [[nodiscard]] sys munmap(cpu_va a, byte_count size);
-  [[nodiscard]] sys mprotect(cpu_va a, byte_count size, protection);
+  [[nodiscard, gnu::cold]] sys munmap(cpu_va a, byte_count size);
+  [[nodiscard, gnu::cold]] sys mprotect(cpu_va a, byte_count size, protection);
   /// \errors einval, enomem, efault (the old span lies not in one VMA), eexist (`to` is occupied)
   [[nodiscard]] mapped mremap(cpu_va a, byte_count old_size, byte_count new_size, bool dont_unmap,
                               std::optional<cpu_va> to);
@@ -205,7 +204,7 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   };
   // impl/fault.hpp
   [[nodiscard]] presence make_present(vma const& v, cpu_va a, access_kind want, page_owner owner);
-  [[nodiscard]] presence bring_back(vma const& v, cpu_va a, pte seen);
+  [[nodiscard, gnu::cold]] presence bring_back(vma const& v, cpu_va a, pte seen);
   [[nodiscard]] bool is_satisfied(cpu_va a, access_kind want, page_owner owner);
   [[nodiscard]] bool is_satisfied_locked(pte const& e, access_kind want, page_owner owner)
       SVM_REQUIRES_SHARED(frames_.lock());
@@ -216,38 +215,38 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   // impl/fill.hpp
   [[nodiscard]] presence fill_hole(vma const& v, cpu_va a, access_kind want);
   [[nodiscard]] presence fill_small(vma const& v, cpu_va a, access_kind want);
-  [[nodiscard]] bool fill_huge(cpu_va a, access_kind want);
-  [[nodiscard]] presence fill_reserved(cpu_va a);
-  [[nodiscard]] presence break_sharing(vma const& v, cpu_va a, pte seen);
-  [[nodiscard]] presence copy_block(cpu_va a, std::vector<page> const& fresh);
-  [[nodiscard]] result<page> cached_page(vma const& v, cpu_va a);
+  [[nodiscard, gnu::cold]] bool fill_huge(cpu_va a, access_kind want);
+  [[nodiscard, gnu::cold]] presence fill_reserved(cpu_va a);
+  [[nodiscard, gnu::cold]] presence break_sharing(vma const& v, cpu_va a, pte seen);
+  [[nodiscard, gnu::cold]] presence copy_block(cpu_va a, plain_list<page> const& fresh);
+  [[nodiscard, gnu::cold]] result<page> cached_page(vma const& v, cpu_va a);
   [[nodiscard]] bool install_if_none(cpu_va a, pte e);
   [[nodiscard]] bool is_exclusive_locked(page p) SVM_REQUIRES_SHARED(frames_.lock());
   [[nodiscard]] bool uses_huge_pages(vma const& v, cpu_va a) const;
   template <class Test>
   [[nodiscard]] bool all_of_block_locked(cpu_va a, Test&& test) SVM_REQUIRES_SHARED(frames_.lock());
-  void map_block_locked(cpu_va start, std::span<page const> pages, freed_list& freed) SVM_REQUIRES(frames_.lock());
+  void map_block_locked(cpu_va start, plain_list<page> const& pages, freed_list& freed) SVM_REQUIRES(frames_.lock());
   // impl/syscalls.hpp
   void drop_entry_locked(cpu_va a, pte& e, freed_list& freed) SVM_REQUIRES(frames_.lock());
   void zap_locked(va_range span, freed_list& freed) SVM_REQUIRES(frames_.lock());
-  void drop_cache_locked(vma const& piece, freed_list& freed) SVM_REQUIRES(frames_.lock());
-  void unmap(va_range span, invalidation_cause cause);
+  [[gnu::cold]] void drop_cache_locked(vma const& piece, freed_list& freed) SVM_REQUIRES(frames_.lock());
+  [[gnu::cold]] void unmap(va_range span, invalidation_cause cause);
   template <class Visit>
   [[nodiscard]] bool for_each_piece(va_range span, Visit&& visit);
   [[nodiscard]] bool cuts_huge_page(va_range span) const;
-  [[nodiscard]] mapped insert(vma v, std::optional<cpu_va> at);
-  void run_exit();
+  [[nodiscard, gnu::cold]] mapped insert(vma v, std::optional<cpu_va> at);
+  [[gnu::cold]] void run_exit();
   // impl/advice.hpp, impl/remap.hpp, impl/fork.hpp, impl/file.hpp, impl/swap.hpp
   [[nodiscard]] sys collapse(va_range block);
   [[nodiscard]] std::optional<sys> grow_or_shrink(vma const& source, byte_count new_size);
   void move_to(vma const& source, byte_count new_size, cpu_va to, bool dont_unmap);
   [[nodiscard]] errc copy_from(address_space& parent);
-  [[nodiscard]] std::size_t copy_entries_locked(address_space& parent, vma const& v, std::vector<page>& spare)
+  [[nodiscard]] std::size_t copy_entries_locked(address_space& parent, vma const& v, plain_list<page>& spare)
       SVM_REQUIRES(frames_.lock());
   [[nodiscard]] bool is_pinned_locked(vma const& v, cpu_va a) SVM_REQUIRES_SHARED(frames_.lock());
-  [[nodiscard]] presence swap_in(cpu_va a, pte seen);
+  [[nodiscard, gnu::cold]] presence swap_in(cpu_va a, pte seen);
   template <class Visit>
-  void for_each_view(std::shared_ptr<backing> const& object, std::uint64_t first, std::uint64_t end, Visit&& visit);
+  void for_each_view(backing_ref const& object, std::uint64_t first, std::uint64_t end, Visit&& visit);
   // impl/migrate.hpp: the hooks of page_migration
   [[nodiscard]] frames_type& frames() { return frames_; }
   template <class Change>
@@ -264,7 +263,7 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   void take_out_locked(cpu_va a) { table_.at(a).what = pte::state::migrating; }
   [[nodiscard]] bool put_back_locked(cpu_va a, page from, page to);
   [[nodiscard]] bool fill_hole_locked(cpu_va a, page to);
-  void withdraw(std::span<slot> slots);
+  [[gnu::cold]] void withdraw(std::span<slot> slots);
   /// What an entry that maps a page is: the CPU reaches it, or faults.
   [[nodiscard]] pte::state mapped_state_locked(page p) const SVM_REQUIRES_SHARED(frames_.lock()) {
     return !frames_.is_device(p) || frames_.of(p).coherent ? pte::state::present : pte::state::device;

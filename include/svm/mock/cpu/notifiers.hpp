@@ -2,12 +2,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include <svm/mock/machine/failure.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 #include <svm/mock/machine/rank_checked.hpp>
 #include <svm/mock/machine/report.hpp>
 #include <svm/mock/machine/steps.hpp>
@@ -60,7 +59,9 @@ class notifiers {
   ///
   /// \pre nobody else runs
   [[nodiscard]] bool is_open_over(va_range span) const {
-    return std::ranges::any_of(open_, [&](va_range const& open) { return open.overlaps(span); });
+    for (va_range const& open : open_)
+      if (open.overlaps(span)) return true;
+    return false;
   }
   /// True when the counter is odd only while a section is open, and as many are open as it counts (O-22).
   ///
@@ -91,7 +92,7 @@ class notifiers {
     void told() { home.steps_.at(step::told); }
     void begun_locked(invalidation const& event) { home.open_.push_back(event.span); }
     void ended_locked(invalidation const& event) {
-      home.open_.erase(std::ranges::find(home.open_, event.span));
+      home.open_.remove(event.span);
       home.told_.note(event.span);
     }
   };
@@ -111,7 +112,7 @@ class notifiers {
   steps& steps_;
   list list_;
   // Under the lock of the list.
-  std::vector<va_range> open_;  // sections, each with the span of its event
+  plain_list<va_range> open_;  // sections, each with the span of its event
   touched told_;
 };
 

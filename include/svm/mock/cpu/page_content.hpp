@@ -7,7 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
+
+#include <svm/mock/machine/stream_copy.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -27,20 +28,31 @@ class page_content {
 
   /// Without bytes until `make()`.
   page_content() = default;
+  page_content(page_content const&) = delete;
+  page_content& operator=(page_content const&) = delete;
+  ~page_content() { drop(); }
 
   [[nodiscard]] bool is_made() const { return bytes_ != nullptr; }
-  void make() { bytes_ = {std::make_unique<std::byte[]>(PageBytes).release(), {true}}; }
+  void make() {
+    drop();
+    bytes_ = new std::byte[PageBytes]{};
+    owns_ = true;
+  }
   /// In bytes that somebody else keeps, and that are zero: they are not touched before somebody writes.
-  void make(std::byte* kept) { bytes_ = {kept, {false}}; }
+  void make(std::byte* kept) {
+    drop();
+    bytes_ = kept;
+    owns_ = false;
+  }
 
   // All that follows needs the bytes.
 
   /// The bytes, to read only.
-  [[nodiscard]] std::byte* bytes() const { return bytes_.get(); }
+  [[nodiscard]] std::byte* bytes() const { return bytes_; }
   /// The bytes from `offset` on, of which `size` may be written until the next `clear` or `copy`.
   [[nodiscard]] std::byte* writable(std::size_t offset, std::size_t size) {
     if (size != 0) mark(lines(offset, size));
-    return bytes_.get() + offset;
+    return bytes_ + offset;
   }
   /// The bytes, to write any of them until the next `clear` or `copy`.
   [[nodiscard]] std::byte* writable() { return writable(0, PageBytes); }
@@ -55,25 +67,24 @@ class page_content {
   /// Takes over what another page holds.
   ///
   /// \pre nobody else writes this page
-  void copy(page_content const& from) {
+  void copy(page_content const& from, copy_way way = copy_way::cached) {
     std::uint64_t const theirs = from.marked();
     zero(marked() & ~theirs);
     marked_.store(theirs, std::memory_order_relaxed);
-    take(from, theirs);
+    take(from, theirs, way);
   }
   /// Takes over what another page holds, while others may write this one: no mark goes, which could be theirs.
   void sync(page_content const& from) {
     std::uint64_t const theirs = from.marked();
     zero(marked() & ~theirs);
     mark(theirs);
-    take(from, theirs);
+    take(from, theirs, copy_way::cached);
   }
   /// Fills all bytes with one value.
   void fill(int value) { std::memset(writable(), value, PageBytes); }
   /// Fills what may not be zero with one value.
   void spoil(int value) {
-    for_each_run(marked(),
-                 [&](std::size_t offset, std::size_t size) { std::memset(bytes_.get() + offset, value, size); });
+    for_each_run(marked(), [&](std::size_t offset, std::size_t size) { std::memset(bytes_ + offset, value, size); });
   }
 
   /// True when the invariant holds.
@@ -86,13 +97,9 @@ class page_content {
   [[nodiscard]] int marked_lines() const { return std::popcount(marked()); }
 
  private:
-  struct end_of_bytes {
-    bool own = false;
-    void operator()(std::byte* bytes) const {
-      if (own) delete[] bytes;
-    }
-  };
-
+  void drop() {
+    if (owns_) delete[] bytes_;
+  }
   /// The lines of a span that is not empty.
   [[nodiscard]] static constexpr std::uint64_t lines(std::size_t offset, std::size_t size) {
     return UINT64_MAX >> (63 - (offset + size - 1) / line_bytes) & UINT64_MAX << offset / line_bytes;
@@ -112,16 +119,17 @@ class page_content {
     }
   }
   void zero(std::uint64_t bits) {
-    for_each_run(bits, [&](std::size_t offset, std::size_t size) { std::memset(bytes_.get() + offset, 0, size); });
+    for_each_run(bits, [&](std::size_t offset, std::size_t size) { std::memset(bytes_ + offset, 0, size); });
   }
-  void take(page_content const& from, std::uint64_t bits) {
+  void take(page_content const& from, std::uint64_t bits, copy_way way) {
     for_each_run(bits, [&](std::size_t offset, std::size_t size) {
-      std::memcpy(bytes_.get() + offset, from.bytes_.get() + offset, size);
+      copy_bytes(bytes_ + offset, from.bytes_ + offset, size, way);
     });
   }
 
   std::atomic<std::uint64_t> marked_{0};
-  std::unique_ptr<std::byte[], end_of_bytes> bytes_;
+  std::byte* bytes_ = nullptr;
+  bool owns_ = false;
 };
 
 }  // namespace svm::inline v0::mock

@@ -5,11 +5,10 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <memory>
 
 #include <svm/base/interval.hpp>
 #include <svm/mock/cpu/frame.hpp>
+#include <svm/mock/machine/number_map.hpp>
 #include <svm/mock/machine/touched.hpp>
 
 namespace svm::inline v0::mock {
@@ -45,14 +44,12 @@ class page_table {
   /// The entry of a page, which may be none.
   [[nodiscard]] pte get(cpu_va a) const {
     auto const block = blocks_.find(block_of(a));
-    return block == blocks_.end() ? pte{} : (*block->second)[index_of(a)];
+    return block == blocks_.end() ? pte{} : block->second[index_of(a)];
   }
   /// The entry of a page, to be changed.
-  [[nodiscard]] pte& at(cpu_va a) {
+  [[nodiscard, gnu::noinline]] pte& at(cpu_va a) {
     changed_.note(aligned_block(a, byte_count{PageBytes}));
-    auto& block = blocks_[block_of(a)];
-    if (!block) block = std::make_unique<block_type>();
-    return (*block)[index_of(a)];
+    return blocks_[block_of(a)][index_of(a)];
   }
   /// Calls `visit(cpu_va, pte const&)` for each entry in `span` that is not none, ascending.
   template <class Visit>
@@ -88,13 +85,13 @@ class page_table {
     for (auto block = blocks_.lower_bound(block_of(span.start())); block != blocks_.end() && block->first <= last_block;
          ++block)
       for (std::uint64_t i = 0; i < block_pages; ++i)
-        if (pte& e = (*block->second)[i]; !e.is_none())
+        if (pte& e = block->second[i]; !e.is_none())
           if (cpu_va const a{(block->first * block_pages + i) * PageBytes}; span.contains(a) && !visit(a, e)) return;
   }
   [[nodiscard]] static std::uint64_t block_of(cpu_va a) { return a.value / PageBytes / block_pages; }
   [[nodiscard]] static std::uint64_t index_of(cpu_va a) { return a.value / PageBytes % block_pages; }
 
-  std::map<std::uint64_t, std::unique_ptr<block_type>> blocks_;
+  number_map<block_type> blocks_;
   touched changed_;
 };
 

@@ -2,13 +2,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <memory>
-#include <vector>
 
 #include <svm/base/result.hpp>
 #include <svm/base/scope_guard.hpp>
@@ -20,6 +17,8 @@
 #include <svm/mock/cpu/free_frames.hpp>
 #include <svm/mock/cpu/lazy_bytes.hpp>
 #include <svm/mock/gpu/links.hpp>
+#include <svm/mock/machine/owned.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 #include <svm/mock/machine/report.hpp>
 #include <svm/mock/machine/touched.hpp>
 
@@ -44,16 +43,17 @@ class physical_memory {
 
   /// \param vram         the memory of each GPU
   /// \param joins_pages  system pages that are taken one after the other lie together
-  physical_memory(byte_count ram, byte_count vram, failure_plan& failures, report& broken, unsigned gpus = 1,
-                  bool joins_pages = true)
+  [[gnu::cold]] physical_memory(byte_count ram, byte_count vram, failure_plan& failures, report& broken,
+                                unsigned gpus = 1, bool joins_pages = true)
       : failures_(failures),
         report_(broken),
         links_(gpus),
         free_(block_frames, block_frames + frames_of(ram), joins_pages),
         first_device_frame_(round_up(block_frames + frames_of(ram))),
-        gpu_frames_(std::max(block_frames, round_up(frames_of(vram)))),
+        gpu_frames_(vram.value == 0 ? block_frames : round_up(frames_of(vram))),
         live_(gpus),
-        groups_((first_device_frame_ + std::size_t{gpu_frames_} * gpus) >> group_shift) {
+        count_((first_device_frame_ + std::size_t{gpu_frames_} * gpus) >> group_shift),
+        groups_(new group[count_]) {
     frame_type& zero = at(zero_frame);
     zero.kind = frame_kind::zero;
     zero.references = 1;
@@ -66,10 +66,10 @@ class physical_memory {
 
   /// The frame with a number, made when it is first asked for; under `lock()` for system memory, under the lock of the
   /// device's memory for the rest.
-  [[nodiscard]] frame_type& at(std::uint32_t number) {
+  [[nodiscard, gnu::noinline]] frame_type& at(std::uint32_t number) {
     group& g = groups_[number >> group_shift];
     if (!g.frames) {
-      g.frames = std::make_unique_for_overwrite<frame_type[]>(group_frames);  // a frame sets each of its members
+      g.frames = owned_array<frame_type>{new frame_type[group_frames]};
       if (is_far(number)) g.bytes = lazy_bytes{group_frames * PageBytes};
     }
     std::uint32_t const i = number & (group_frames - 1);
@@ -84,22 +84,26 @@ class physical_memory {
   [[nodiscard]] frame_type& head(page p) { return of({p.frame - of(p).tail, 0}); }
   /// The first page of that block.
   [[nodiscard]] page first_of(page p) { return handle(p.frame - of(p).tail); }
-  [[nodiscard]] bool is_alive(page p) {
+  [[nodiscard]] bool is_alive(page p) { return find_alive(p) != nullptr; }
+  /// The frame of a page that is alive, or null. Inlined, since each access of a GPU asks.
+  [[nodiscard, gnu::always_inline]] frame_type* find_alive(page p) {
     looks_at<Lock>("frame", p.frame);
-    return p.frame != 0 && of(p).generation.load() == p.generation;
+    if (p.frame == 0) return nullptr;
+    frame_type& f = of(p);
+    return f.generation.load() == p.generation ? &f : nullptr;
   }
   /// \pre the frame was made
   [[nodiscard]] page handle(std::uint32_t number) { return {number, of({number, 0}).generation.load()}; }
   /// The page of a frame that a device names, or no page.
   [[nodiscard]] page peek(std::uint64_t number) {
-    if (number == 0 || number >> group_shift >= groups_.size() || !groups_[number >> group_shift].frames) return {};
+    if (number == 0 || number >> group_shift >= count_ || !groups_[number >> group_shift].frames) return {};
     if (!of({static_cast<std::uint32_t>(number), 0}).content.is_made()) return {};
     return handle(static_cast<std::uint32_t>(number));
   }
   /// Gives frames that nobody has a live page of one generation, so that they can be a run.
   void even_out(std::span<std::uint32_t const> numbers) {
     std::uint32_t newest = 0;
-    for (std::uint32_t const n : numbers) newest = std::max(newest, at(n).generation.load());
+    for (std::uint32_t const n : numbers) newest = newer(newest, at(n));
     for (std::uint32_t const n : numbers) at(n).generation.store(newest);
   }
   /// The page `n` places behind `first`.
@@ -113,12 +117,14 @@ class physical_memory {
     return first_device_frame_ + gpu * gpu_frames_;
   }
   /// The step of this moment may write it, or only reads it.
-  [[nodiscard]] page_content<PageBytes>& content(page p, bool may_write = true) {
+  [[nodiscard]] page_content<PageBytes>& content(page p, bool may_write = true) { return content(of(p), p, may_write); }
+  /// The same of a page whose frame is at hand.
+  [[nodiscard]] page_content<PageBytes>& content(frame_type& f, page p, bool may_write) {
     if (may_write)
       changes<Lock>("bytes", p.frame);
     else
       looks_at<Lock>("bytes", p.frame);
-    return of(p).content;
+    return f.content;
   }
   /// The same as bytes, all of which may be written.
   [[nodiscard]] std::byte* bytes(page p, bool may_write = true) {
@@ -140,7 +146,7 @@ class physical_memory {
   /// As many system pages as a huge page has, in one block where that is possible; each block has one reference.
   ///
   /// \errors no_ram: nothing was taken
-  [[nodiscard]] errc allocate_huge(std::vector<page>& out) {
+  [[nodiscard]] errc allocate_huge(plain_list<page>& out) {
     if (failures_.strikes(failure::ram)) return errc::no_ram;
     if (result<page> const whole = take(max_order)) {
       for (std::uint64_t i = 0; i < max_order.pages().value; ++i) out.push_back(after(*whole, i));
@@ -175,7 +181,9 @@ class physical_memory {
   [[nodiscard]] bool is_faulting_locked(page p) SVM_REQUIRES_SHARED(lock_) { return head(p).faulting; }
   template <class Test>
   [[nodiscard]] bool any_mapping_locked(page p, Test&& test) SVM_REQUIRES_SHARED(lock_) {
-    return std::ranges::any_of(of(p).mappings, test);
+    for (site const& where : of(p).mappings)
+      if (test(where)) return true;
+    return false;
   }
   /// Locks a block for a migration, which takes a reference; then gives both up.
   void hold_locked(page p) SVM_REQUIRES(lock_) {
@@ -190,7 +198,8 @@ class physical_memory {
   }
   template <class Restores>
   void move_mappings_locked(page from, page to, Restores&& restores, freed_list& freed) SVM_REQUIRES(lock_) {
-    for (site const& where : std::vector<site>{of(from).mappings}) {
+    plain_list<site> const all = of(from).mappings;  // which the moves change
+    for (site const& where : all) {
       if (!restores(where)) {
         report_.violation("O-11", "an entry of a page under migration names another one");
         continue;
@@ -222,14 +231,10 @@ class physical_memory {
   }
   /// An entry of a page table maps a page no longer; its reference goes.
   void unmap_locked(page p, site where, freed_list& freed) SVM_REQUIRES(lock_) {
-    auto& mappings = of(p).mappings;
-    auto const found = std::ranges::find(mappings, where);
-    if (found == mappings.end()) {
-      report_.violation("O-11", "an entry is dropped that the page does not know");
-    } else {
-      mappings.erase(found);
+    if (of(p).mappings.remove(where))
       --head(p).mapped;
-    }
+    else
+      report_.violation("O-11", "an entry is dropped that the page does not know");
     put_locked(p, freed);
   }
   /// The page cache has a page from now on; it takes over a reference that the caller has.
@@ -241,11 +246,15 @@ class physical_memory {
   }
   /// An entry moved within or between page tables.
   void move_locked(page p, site from, site to) SVM_REQUIRES(lock_) {
-    if (auto const found = std::ranges::find(of(p).mappings, from); found != of(p).mappings.end()) *found = to;
+    for (site& where : of(p).mappings)
+      if (where == from) {
+        where = to;
+        return;
+      }
   }
   /// Makes a block single pages: each has the references of its own entries, and one of each of the `holders`, all of
   /// whom mean every page; the lock holds for each. False, and nothing happened, when somebody else holds the block.
-  bool split_locked(page p, std::uint32_t holders, freed_list& freed) SVM_REQUIRES(lock_);
+  [[gnu::cold]] bool split_locked(page p, std::uint32_t holders, freed_list& freed) SVM_REQUIRES(lock_);
   /// Splits a block of which some pages are mapped nowhere, so that these are freed; not while somebody works on it.
   void trim_locked(page p, freed_list& freed) SVM_REQUIRES(lock_);
   /// Makes one block of free device frames.
@@ -255,7 +264,7 @@ class physical_memory {
   [[nodiscard]] touched& changed_frames() { return changed_frames_; }
 
   /// Loses the content of every device page of a GPU.
-  void lose(unsigned gpu) {
+  [[gnu::cold]] void lose(unsigned gpu) {
     exclusive_guard const guard{lock_};
     for (std::uint32_t n = first_device_frame(gpu); n < first_device_frame(gpu + 1); ++n)
       if (page const p = peek(n); p.frame != 0 && of(p).kind == frame_kind::device) {
@@ -285,7 +294,7 @@ class physical_memory {
  private:
   struct group {
     lazy_bytes bytes;  ///< of all its frames, or none
-    std::unique_ptr<frame_type[]> frames;
+    owned_array<frame_type> frames;
   };
 
   static constexpr std::uint32_t block_frames = 512;
@@ -293,6 +302,10 @@ class physical_memory {
   static constexpr std::uint32_t group_frames = 1u << group_shift;
   static constexpr std::uint32_t zero_frame = 1;  // 0 is no frame
 
+  [[nodiscard]] static std::uint32_t newer(std::uint32_t generation, frame_type const& f) {
+    std::uint32_t const other = f.generation.load();
+    return other > generation ? other : generation;
+  }
   [[nodiscard]] static std::uint32_t frames_of(byte_count size) {
     return static_cast<std::uint32_t>(pages_in(size, page_size).value);
   }
@@ -316,8 +329,9 @@ class physical_memory {
   free_frames free_;
   std::uint32_t const first_device_frame_;  // each kind begins a block of frames of its own
   std::uint32_t const gpu_frames_;
-  std::vector<std::uint64_t> live_;  // device pages, by GPU
-  std::vector<group> groups_;
+  plain_list<std::uint64_t> live_;  // device pages, by GPU
+  std::size_t const count_;         // of groups
+  owned_array<group> groups_;
   std::uint64_t ram_used_ = 0;
   touched changed_frames_;
 };

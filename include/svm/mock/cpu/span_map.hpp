@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <iterator>
-#include <map>
+
+#include <svm/mock/machine/number_map.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -16,7 +16,7 @@ class span_map {
  public:
   [[nodiscard]] Value at(std::uint64_t n) const {
     auto const next = pieces_.upper_bound(n);
-    return next == pieces_.begin() ? Value{} : std::prev(next)->second;
+    return next == pieces_.begin() ? Value{} : pieces_.before(next)->second;
   }
   /// The first number behind `n` with another value than `n` has; `end` when that comes first.
   [[nodiscard]] std::uint64_t next_change(std::uint64_t n, std::uint64_t end) const {
@@ -30,7 +30,7 @@ class span_map {
   void change(std::uint64_t start, std::uint64_t end, Change&& change) {
     auto piece = cut(start);
     auto const behind = cut(end);
-    Value before = piece == pieces_.begin() ? Value{} : std::prev(piece)->second;
+    Value before = piece == pieces_.begin() ? Value{} : pieces_.before(piece)->second;
     for (bool inside = true; inside;) {
       inside = piece != behind;
       if (inside) change(piece->second);
@@ -46,7 +46,7 @@ class span_map {
  private:
   auto cut(std::uint64_t n) { return pieces_.emplace(n, at(n)).first; }
 
-  std::map<std::uint64_t, Value> pieces_;  // by start; each ends where the next begins
+  number_map<Value> pieces_;  // by start; each ends where the next begins
 };
 
 }  // namespace svm::inline v0::mock

@@ -4,9 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 
 #include <svm/mock/cpu/page_content.hpp>
+#include <svm/mock/machine/number_map.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -24,10 +24,11 @@ class swap_device {
     s.content.copy(from);
     return next_++;
   }
-  void read(std::uint32_t number, page_content<PageBytes>& to) const { to.copy(slots_.at(number).content); }
-  void get(std::uint32_t number) { ++slots_.at(number).references; }
+  void read(std::uint32_t number, page_content<PageBytes>& to) const { to.copy(slots_.find(number)->second.content); }
+  void get(std::uint32_t number) { ++slots_.find(number)->second.references; }
   void put(std::uint32_t number) {
-    if (--slots_.at(number).references == 0) slots_.erase(number);
+    auto const found = slots_.find(number);
+    if (--found->second.references == 0) slots_.erase(found);
   }
   [[nodiscard]] std::uint32_t references(std::uint32_t number) const {
     auto const found = slots_.find(number);
@@ -40,7 +41,7 @@ class swap_device {
     std::uint32_t references = 0;
     page_content<PageBytes> content;
   };
-  std::map<std::uint32_t, slot> slots_;
+  number_map<slot> slots_;
   std::uint32_t next_ = 1;
 };
 

@@ -3,20 +3,20 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <memory>
 #include <optional>
-#include <set>
 #include <string_view>
 #include <utility>
 
 #include <svm/base/interval.hpp>
 #include <svm/mock/cpu/backing.hpp>
 #include <svm/mock/cpu/holes.hpp>
+#include <svm/mock/machine/number_map.hpp>
 
 namespace svm::inline v0::mock {
 
+/// What a process may do with a mapping.
 enum class protection : std::uint8_t { none, read, read_write };
+/// What stands behind a mapping.
 enum class mapping_kind : std::uint8_t {
   anon,
   file,  ///< private
@@ -25,6 +25,7 @@ enum class mapping_kind : std::uint8_t {
   io,       ///< a device's registers: page tables name them, and they have no page frames
 };
 
+/// The protection in a word, as svmsh has it.
 [[nodiscard]] constexpr std::string_view name(protection p) {
   return p == protection::none ? "none" : p == protection::read ? "r" : "rw";
 }
@@ -49,8 +50,8 @@ struct vma {
   va_range extent;
   protection allowed;
   mapping_kind kind;
-  std::shared_ptr<backing> object;  ///< null for anonymous memory
-  std::uint64_t offset = 0;         ///< of its start in the object
+  backing_ref object;        ///< null for anonymous memory
+  std::uint64_t offset = 0;  ///< of its start in the object
 
   [[nodiscard]] bool readable() const { return allowed != protection::none; }
   [[nodiscard]] bool writable() const { return allowed == protection::read_write; }
@@ -69,7 +70,7 @@ struct vma {
   }
   /// True when it and `next`, which begins at its end, are one: two mmaps join only where they are anonymous.
   [[nodiscard]] bool joins(vma const& next) const {
-    if (allowed != next.allowed || kind != next.kind || object != next.object) return false;
+    if (allowed != next.allowed || kind != next.kind || object.get() != next.object.get()) return false;
     return !object || offset + extent.size().value == next.offset;
   }
 };
@@ -80,14 +81,14 @@ struct vma {
 /// are holes. 4. the start of each VMA with an object stands beside it in `views_`.
 class vma_table {
  public:
-  using map_type = std::map<std::uint64_t, vma>;
+  using map_type = number_map<vma>;
 
   [[nodiscard]] map_type const& all() const { return map_; }
 
   [[nodiscard]] vma const* find(cpu_va a) const {
     auto const next = map_.upper_bound(a.value);
     if (next == map_.begin()) return nullptr;
-    vma const& before = std::prev(next)->second;
+    vma const& before = map_.before(next)->second;
     return before.extent.contains(a) ? &before : nullptr;
   }
   /// The first VMA that meets `span`.
@@ -102,16 +103,17 @@ class vma_table {
   /// Calls `visit(vma const&)` for each VMA of an object, ascending.
   template <class Visit>
   void for_each_view(backing const& object, Visit&& visit) const {
-    for (auto v = views_.lower_bound({&object, 0}); v != views_.end() && v->first == &object; ++v)
-      visit(map_.find(v->second)->second);
+    auto const views = views_.find(object.number);
+    if (views == views_.end()) return;
+    for (auto const& view : views->second) visit(map_.find(view.first)->second);
   }
 
   /// Puts a VMA where nothing is, and joins it with its neighbours.
-  void insert(vma v) {
+  [[gnu::cold]] void insert(vma v) {
     holes_.fill(v.extent);
     auto const at = add(std::move(v));
     join(at);
-    if (at != map_.begin()) join(std::prev(at));
+    if (at != map_.begin()) join(map_.before(at));
   }
 
   /// Cuts `span` out and calls `visit(vma const&)` with each piece that was there, ascending.
@@ -133,29 +135,30 @@ class vma_table {
          ++at)
       at->second.allowed = allowed;
     auto at = map_.upper_bound(span.start().value);
-    for (int before = 0; before < 2 && at != map_.begin(); ++before) --at;
+    for (int before = 0; before < 2 && at != map_.begin(); ++before) at = map_.before(at);
     while (at != map_.end() && at->second.extent.start() <= span.last())
       if (!join(at)) ++at;
   }
 
  private:
   /// Makes the ends of `span` fall between VMAs.
-  void split(va_range span) {
+  [[gnu::cold]] void split(va_range span) {
     split_at(span.start());
     if (!span.reaches_top()) split_at(span.last() + byte_count{1});
   }
-  void split_at(cpu_va a) {
+  [[gnu::cold]] void split_at(cpu_va a) {
     auto const next = map_.upper_bound(a.value);
     if (next == map_.begin()) return;
-    vma& before = std::prev(next)->second;
+    vma& before = map_.before(next)->second;
     if (before.extent.start() == a || !before.extent.contains(a)) return;
     vma tail = before.piece(*va_range::from_bounds(a, before.extent.last()));
     before.extent = {before.extent.start(), a - before.extent.start()};
     add(std::move(tail));
   }
   /// Joins a VMA with the next one; false when they are two.
-  bool join(map_type::iterator at) {
-    auto const next = std::next(at);
+  [[gnu::cold]] bool join(map_type::iterator at) {
+    auto next = at;
+    ++next;
     if (next == map_.end() || at->second.extent.reaches_top()) return false;
     if (at->second.extent.last() + byte_count{1} != next->second.extent.start()) return false;
     if (!at->second.joins(next->second)) return false;
@@ -164,19 +167,23 @@ class vma_table {
     return true;
   }
 
-  map_type::iterator add(vma v) {
+  [[gnu::cold]] map_type::iterator add(vma v) {
     std::uint64_t const start = v.extent.start().value;
-    if (v.object) views_.emplace(v.object.get(), start);
+    if (v.object) views_[v.object->number].emplace(start);
     return map_.emplace(start, std::move(v)).first;
   }
-  map_type::iterator drop(map_type::iterator at) {
-    views_.erase({at->second.object.get(), at->first});
+  [[gnu::cold]] map_type::iterator drop(map_type::iterator at) {
+    if (backing const* const object = at->second.object.get()) {
+      auto const views = views_.find(object->number);
+      views->second.erase(at->first);
+      if (views->second.empty()) views_.erase(views);
+    }
     return map_.erase(at);
   }
 
   map_type map_;
   holes holes_;
-  std::set<std::pair<backing const*, std::uint64_t>> views_;
+  number_map<number_set> views_;  // by the number of the object
 };
 
 }  // namespace svm::inline v0::mock

@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
-#include <set>
-#include <vector>
 
 #include <svm/base/units.hpp>
+#include <svm/mock/machine/number_map.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -17,8 +17,7 @@ namespace svm::inline v0::mock {
 /// Invariants: 1. the blocks are disjoint. 2. no two free halves of one block stand beside each other.
 class device_blocks {
  public:
-  device_blocks(std::uint32_t first, std::uint64_t count, page_order largest)
-      : largest_(largest.value), free_(largest_ + 1u) {
+  [[gnu::cold]] device_blocks(std::uint32_t first, std::uint64_t count, page_order largest) : largest_(largest.value) {
     for (std::uint64_t at = 0; at < count;) {
       unsigned const order = fitting(first + at, count - at);
       give(first + static_cast<std::uint32_t>(at), order);
@@ -31,7 +30,7 @@ class device_blocks {
   /// Takes `count` frames, in as large blocks as there are.
   ///
   /// \pre count <= free()
-  void take(std::uint64_t count, std::vector<std::uint32_t>& out) {
+  [[gnu::cold]] void take(std::uint64_t count, plain_list<std::uint32_t>& out) {
     while (count != 0) {
       unsigned order = fitting(0, count);
       unsigned from = order;
@@ -41,7 +40,7 @@ class device_blocks {
         while (free_[from].empty()) --from;
         order = from;
       }
-      std::uint32_t const start = *free_[from].begin();
+      auto const start = static_cast<std::uint32_t>(free_[from].begin()->first);
       free_[from].erase(free_[from].begin());
       pages_ -= std::uint64_t{1} << from;
       while (from > order) {
@@ -60,16 +59,17 @@ class device_blocks {
   [[nodiscard]] unsigned fitting(std::uint64_t number, std::uint64_t count) const {
     unsigned const by_size = static_cast<unsigned>(std::bit_width(count)) - 1;
     unsigned const aligned = number == 0 ? largest_ : static_cast<unsigned>(std::countr_zero(number));
-    return std::min({largest_, by_size, aligned});
+    unsigned const fits = by_size < aligned ? by_size : aligned;
+    return fits < largest_ ? fits : largest_;
   }
   void give(std::uint32_t start, unsigned order) {
     pages_ += std::uint64_t{1} << order;
-    while (order < largest_ && free_[order].erase(start ^ (1u << order)) != 0) start &= ~(1u << order++);
-    free_[order].insert(start);
+    while (order < largest_ && free_[order].erase(start ^ (1u << order))) start &= ~(1u << order++);
+    free_[order].emplace(start);
   }
 
   unsigned const largest_;
-  std::vector<std::set<std::uint32_t>> free_;  // by order; the lowest goes first
+  std::array<number_set, 32> free_;  // by order; the lowest goes first
   std::uint64_t pages_ = 0;
 };
 

@@ -2,12 +2,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <iterator>
 #include <span>
 #include <utility>
-#include <vector>
+
+#include <svm/mock/machine/plain_list.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -28,25 +27,21 @@ class frame_runs {
   frame_runs() = default;
   /// The frames of an allocation, in the order of their places.
   explicit frame_runs(std::span<std::uint32_t const> frames) {
-    std::vector<run> found;
+    run last;
     for (std::uint32_t place = 0; std::uint32_t const n : frames) {
-      run& last = found.empty() ? only_ : found.back();
-      if (last.count == 0) {
-        last = {n, 1, 0};
-      } else if (n == last.first + last.count) {
-        ++last.count;
-      } else {
-        if (found.empty()) found.push_back(only_);
-        found.push_back({n, 1, place});
-      }
+      if (last.count != 0 && n != last.first + last.count) add(std::exchange(last, {n, 0, place}));
+      if (last.count == 0) last.first = n;
+      ++last.count;
       ++place;
     }
-    std::ranges::sort(found, {}, &run::first);
-    several_ = std::move(found);
+    if (several_.empty())
+      only_ = last;
+    else
+      add(last);
   }
 
   [[nodiscard]] std::span<run const> all() const {
-    return several_.empty() ? std::span<run const>{&only_, 1} : std::span<run const>{several_};
+    return several_.empty() ? std::span<run const>{&only_, 1} : std::span<run const>{several_.data(), several_.size()};
   }
   [[nodiscard]] std::uint64_t count() const {
     std::uint64_t n = 0;
@@ -64,23 +59,37 @@ class frame_runs {
   /// \complexity O(log n) at an end of a run, O(n) inside of one
   [[nodiscard]] bool remove(std::uint32_t number) {
     if (several_.empty()) several_.push_back(only_);
-    auto const next = std::ranges::upper_bound(several_, number, {}, &run::first);
-    if (next == several_.begin()) return false;
-    run& r = *std::prev(next);
+    std::size_t const next = behind(number);
+    if (next == 0) return false;
+    run& r = several_[next - 1];
     std::uint32_t const before = number - r.first;
     if (before >= r.count) return false;
-    run const behind{number + 1, r.count - before - 1, r.place + before + 1};
+    run const rest{number + 1, r.count - before - 1, r.place + before + 1};
     r.count = before;
     if (before == 0)
-      r = behind;
-    else if (behind.count != 0)
-      several_.insert(next, behind);
+      r = rest;
+    else if (rest.count != 0)
+      several_.insert(next, rest);
     return true;
   }
 
  private:
-  run only_;                  // while there are not several
-  std::vector<run> several_;  // all of them
+  /// The place of the first run that begins behind a frame.
+  [[nodiscard]] std::size_t behind(std::uint32_t number) const {
+    std::size_t low = 0;
+    for (std::size_t high = several_.size(); low != high;) {
+      std::size_t const middle = (low + high) / 2;
+      if (several_[middle].first <= number)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    return low;
+  }
+  void add(run r) { several_.insert(behind(r.first), r); }
+
+  run only_;                 // while there are not several
+  plain_list<run> several_;  // all of them
 };
 
 }  // namespace svm::inline v0::mock

@@ -2,15 +2,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/device.hpp>
@@ -18,6 +15,8 @@
 #include <svm/mock/gpu/access_notices.hpp>
 #include <svm/mock/gpu/iommu.hpp>
 #include <svm/mock/cpu/physical_memory.hpp>
+#include <svm/mock/machine/number_map.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 #include <svm/mock/machine/steps.hpp>
 #include <svm/mock/machine/touched.hpp>
 #include <svm/mock/cpu/word_access.hpp>
@@ -45,7 +44,7 @@ class gpu {
 
   gpu(physical_memory<Lock, PageBytes>& frames, iommu<Lock, PageBytes>& dma, report& broken, steps& hooks,
       page_faults faults = page_faults::replayed)
-      : frames_(frames), iommu_(dma), report_(broken), steps_(hooks), faults_(faults) {}
+      : frames_(frames), iommu_(dma), report_(broken), steps_(hooks), faults_(faults), index_(dma.gpu()) {}
 
   // What the library asks for (concepts/device.hpp).
 
@@ -76,7 +75,8 @@ class gpu {
     if (iommu_.failures().strikes(failure::page_table)) return errc::no_memory;
     exclusive_guard const guard{lock_};
     changed_.note(span);
-    for (std::uint64_t b = number(span.start()) / block_pages; b <= number(span.last()) / block_pages; ++b) table_[b];
+    for (std::uint64_t b = number(span.start()) / block_pages; b <= number(span.last()) / block_pages; ++b)
+      table_.emplace(b);
     return errc::ok;
   }
 
@@ -106,11 +106,7 @@ class gpu {
   void finish_invalidate(va_range span) noexcept {
     exclusive_guard const guard{lock_};
     changed_.note(span);
-    auto const begun = std::ranges::find(begun_, span);
-    if (begun == begun_.end())
-      report_.violation("O-27", "a flush is waited for that was not begun");
-    else
-      begun_.erase(begun);
+    if (!begun_.remove(span)) report_.violation("O-27", "a flush is waited for that was not begun");
     flush_locked(span);
   }
 
@@ -144,8 +140,19 @@ class gpu {
   /// Who counts its accesses to memory that is elsewhere, or null; set it before other threads start.
   access_notices* notices = nullptr;
 
+  /// Fetches the bytes at `a` into the cache of the processor that simulates the GPU, if the TLB knows device memory
+  /// there. Nothing happens otherwise.
+  ///
+  /// \pre no other thread uses the GPU
+  void fetch(cpu_va a) {
+    std::uint64_t const n = number(a);
+    tlb_entry const& cached = tlb_[n % tlb_size];
+    if (cached.tag == n + 1 && cached.from.path != interconnect::system)
+      __builtin_prefetch(frames_.of(cached.from.direct).content.bytes() + a.value % PageBytes);
+  }
+
   /// Which GPU of the machine it is.
-  [[nodiscard]] unsigned index() const { return iommu_.gpu(); }
+  [[nodiscard]] unsigned index() const { return index_; }
   [[nodiscard]] std::uint64_t tlb_flushes() const { return tlb_flushes_; }
 
   // What the oracle and the tests look at.
@@ -170,14 +177,16 @@ class gpu {
   void for_each_stale(va_range span, Visit&& visit) {
     shared_guard const guard{lock_};
     std::uint64_t const first = number(span.start());
-    std::uint64_t const places = std::min<std::uint64_t>(number(span.last()) - first, tlb_size - 1) + 1;
+    std::uint64_t const places = tlb_places(number(span.last()) - first);
     for (std::uint64_t i = 0; i < places; ++i) {
       tlb_entry const& t = tlb_[(first + i) % tlb_size];
       if (t.tag == 0 || !span.contains(cpu_va{(t.tag - 1) * PageBytes})) continue;
       entry const* const e = find_present(t.tag - 1);
       if (e != nullptr && *e == t.from) continue;
       mapping const stale{cpu_va{(t.tag - 1) * PageBytes}, target_of(t.from), t.from.writable, t.from.path};
-      visit(stale, std::ranges::any_of(begun_, [&](va_range const& begun) { return begun.contains(stale.at); }));
+      bool is_begun = false;
+      for (va_range const& begun : begun_) is_begun = is_begun || begun.contains(stale.at);
+      visit(stale, is_begun);
     }
   }
   /// True when every TLB entry agrees with the page table (O-01).
@@ -228,6 +237,7 @@ class gpu {
     dma_addr address{};
     page direct{};  ///< of device memory, as it was when the entry was written
     interconnect path = interconnect::system;
+    unsigned home = 0;  ///< whose memory that is
     bool present = false;
     bool writable = false;
     bool atomic = false;
@@ -238,6 +248,13 @@ class gpu {
     entry from;
   };
 
+  struct zapped {
+    std::uint64_t number;  ///< of the page in the address space
+    page target;
+  };
+
+  /// In how many places of the TLB an entry of `more + 1` pages may be.
+  [[nodiscard]] static std::uint64_t tlb_places(std::uint64_t more) { return more < tlb_size ? more + 1 : tlb_size; }
   [[nodiscard]] static std::uint64_t number(cpu_va a) { return a.value / PageBytes; }
 
   [[nodiscard]] entry* find_entry(std::uint64_t n) {
@@ -255,8 +272,8 @@ class gpu {
     std::uint64_t const last = number(span.last());
     for (auto b = table_.lower_bound(first / block_pages); b != table_.end() && b->first <= last / block_pages; ++b) {
       std::uint64_t const start = b->first * block_pages;
-      std::uint64_t const end = std::min(start + block_pages - 1, last);
-      for (std::uint64_t n = std::max(start, first); n <= end; ++n) visit(n, b->second[n - start]);
+      for (std::uint64_t i = start < first ? first - start : 0; i < block_pages && start + i <= last; ++i)
+        visit(start + i, b->second[i]);
     }
   }
 
@@ -267,8 +284,15 @@ class gpu {
       return;
     }
     clear_entry(*e);
-    *e = {address, {}, path, true, how != mapping_access::read_only, how == mapping_access::read_write};
-    if (path != interconnect::system) e->direct = frames_.peek(address.value / PageBytes);
+    *e = {.address = address,
+          .path = path,
+          .present = true,
+          .writable = how != mapping_access::read_only,
+          .atomic = how == mapping_access::read_write};
+    if (path != interconnect::system) {
+      e->direct = frames_.peek(address.value / PageBytes);
+      e->home = frames_.gpu_of(e->direct);
+    }
     page const target = target_of(*e);
     if (!frames_.is_alive(target)) {
       report_.violation("O-01", "a bind to a page that is not alive");
@@ -296,19 +320,23 @@ class gpu {
       if (!std::exchange(e.present, false)) return;
       if (faults_ == page_faults::fatal && queues_run_)
         report_.violation("O-52", "a mapping goes while the queues run that may use it");
-      if (page const target = target_of(e); target.frame != 0) flushing_.emplace_back(n, target);
+      if (page const target = target_of(e); target.frame != 0) flushing_.push_back({n, target});
     });
   }
   void flush_locked(va_range span) SVM_REQUIRES(lock_) {
     auto const is_inside = [&](std::uint64_t n) { return span.contains(cpu_va{n * PageBytes}); };
-    std::erase_if(flushing_, [&](auto const& zapped) {
-      if (!is_inside(zapped.first)) return false;
-      changes<Lock>("frame", zapped.second.frame);
-      frames_.of(zapped.second).gpu_maps.fetch_sub(1);
-      return true;
-    });
+    std::size_t kept = 0;
+    for (zapped const& z : flushing_) {
+      if (is_inside(z.number)) {
+        changes<Lock>("frame", z.target.frame);
+        frames_.of(z.target).gpu_maps.fetch_sub(1);
+      } else {
+        flushing_[kept++] = z;
+      }
+    }
+    flushing_.resize(kept);
     std::uint64_t const first = number(span.start());
-    std::uint64_t const places = std::min<std::uint64_t>(number(span.last()) - first + 1, tlb_size);
+    std::uint64_t const places = tlb_places(number(span.last()) - first);
     for (std::uint64_t i = 0; i < places; ++i)
       if (tlb_entry& t = tlb_[(first + i) % tlb_size]; t.tag != 0 && is_inside(t.tag - 1)) t = {};
     ++tlb_flushes_;
@@ -320,7 +348,8 @@ class gpu {
 
   /// Lets `move` have `size` bytes at `a`; false for a fault. Only a miss of the TLB keeps other accesses out.
   template <class Move>
-  [[nodiscard]] bool access_memory(cpu_va a, access_kind want, std::size_t size, bool* waits, Move&& move) {
+  [[nodiscard, gnu::always_inline]] bool access_memory(cpu_va a, access_kind want, std::size_t size, bool* waits,
+                                                       Move&& move) {
     std::uint64_t const n = number(a);
     {
       shared_guard const guard{lock_};
@@ -329,6 +358,13 @@ class gpu {
         return move_through(cached.from, a, want, size, move);
       if (find_present(n) == nullptr) return false;
     }
+    return fill_and_access(a, want, size, waits, move);
+  }
+  /// The same behind a miss. Out of line, so that a hit is what is inlined.
+  template <class Move>
+  [[nodiscard, gnu::noinline]] bool fill_and_access(cpu_va a, access_kind want, std::size_t size, bool* waits,
+                                                    Move& move) {
+    std::uint64_t const n = number(a);
     exclusive_guard const guard{lock_};
     if (!may_access(waits)) return false;
     entry const* const e = find_present(n);
@@ -346,7 +382,8 @@ class gpu {
     return false;
   }
   template <class Move>
-  [[nodiscard]] bool move_through(entry const& e, cpu_va a, access_kind want, std::size_t size, Move&& move) {
+  [[nodiscard, gnu::always_inline]] bool move_through(entry const& e, cpu_va a, access_kind want, std::size_t size,
+                                                      Move&& move) {
     page_content<PageBytes>* const content = translate(e, want);
     if (content == nullptr) return false;
     if (notices != nullptr && e.path != interconnect::local) notices->count(a);
@@ -356,20 +393,23 @@ class gpu {
   }
 
   /// The content of the page behind an entry, or null for a fault.
-  [[nodiscard]] page_content<PageBytes>* translate(entry const& e, access_kind want) {
+  [[nodiscard, gnu::always_inline]] page_content<PageBytes>* translate(entry const& e, access_kind want) {
     if (want != access_kind::read && !e.writable) return nullptr;
     if (want == access_kind::atomic && (!e.atomic || e.path != interconnect::local)) return nullptr;
     if (e.path == interconnect::system) {
       auto const there = iommu_.reach(e.address, want != access_kind::read);
       return check_alive(there.target) ? there.content : nullptr;
     }
-    if (!check_alive(e.direct)) return nullptr;
-    unsigned const home = frames_.gpu_of(e.direct);
-    if ((e.path == interconnect::local) != (home == index()) || !frames_.links().reach(index(), home)) {
+    auto* const frame = frames_.find_alive(e.direct);
+    if (frame == nullptr) {
+      static_cast<void>(check_alive(e.direct));
+      return nullptr;
+    }
+    if ((e.path == interconnect::local) != (e.home == index_) || !frames_.links().reach(index_, e.home)) {
       report_.violation("O-10", "a device access to another GPU's memory that does not reach it");
       return nullptr;
     }
-    return &frames_.content(e.direct, want != access_kind::read);
+    return &frames_.content(*frame, e.direct, want != access_kind::read);
   }
   [[nodiscard]] bool check_alive(page target) {
     if (frames_.is_alive(target)) return true;
@@ -382,13 +422,14 @@ class gpu {
   report& report_;
   steps& steps_;
   page_faults const faults_;
+  unsigned const index_;
   bool queues_run_ = true;
   typename Lock::template shared_mutex<lock_rank::device> lock_;
-  std::map<std::uint64_t, std::array<entry, block_pages>> table_;
+  number_map<std::array<entry, block_pages>> table_;
   std::array<tlb_entry, tlb_size> tlb_{};
   tlb_entry planted_{};
-  std::vector<va_range> begun_;                           // invalidations that are not finished
-  std::vector<std::pair<std::uint64_t, page>> flushing_;  // page numbers and pages of entries that are zapped
+  plain_list<va_range> begun_;   // invalidations that are not finished
+  plain_list<zapped> flushing_;  // of entries that are zapped
   std::atomic<std::uint64_t> tlb_flushes_{0};
   touched changed_;
 };

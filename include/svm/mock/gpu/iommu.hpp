@@ -4,14 +4,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
-#include <memory>
-#include <vector>
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/device.hpp>
 #include <svm/mock/machine/failure.hpp>
 #include <svm/mock/cpu/physical_memory.hpp>
+#include <svm/mock/machine/number_map.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -67,7 +66,7 @@ class iommu {
   // Addresses that are set aside.
 
   /// \errors unsupported, dma_map_failed
-  [[nodiscard]] result<dma_addr> reserve(byte_count size) {
+  [[nodiscard, gnu::cold]] result<dma_addr> reserve(byte_count size) {
     if (mode_ != iommu_mode::reserved) return errc::unsupported;
     if (failures_.strikes(failure::iova)) return errc::dma_map_failed;
     exclusive_guard const guard{lock_};
@@ -77,7 +76,8 @@ class iommu {
     ++reservations_;
     return dma_addr{base_ + slot * PageBytes};
   }
-  [[nodiscard]] errc link(dma_addr base, byte_count offset, page p, page_count count, dma_direction direction) {
+  [[nodiscard, gnu::cold]] errc link(dma_addr base, byte_count offset, page p, page_count count,
+                                     dma_direction direction) {
     if (failures_.strikes(failure::dma_map)) return errc::dma_map_failed;
     exclusive_guard const guard{lock_};
     std::uint64_t const slot = slot_of(base + offset);
@@ -89,13 +89,13 @@ class iommu {
     enter_locked(slot, p, count, direction);
     return errc::ok;
   }
-  [[nodiscard]] errc sync(dma_addr base, byte_count size) {
+  [[nodiscard, gnu::cold]] errc sync(dma_addr base, byte_count size) {
     if (failures_.strikes(failure::iova)) return errc::dma_map_failed;
     exclusive_guard const guard{lock_};
     for (std::uint64_t i = 0; i < pages_in(size, page_size).value; ++i) entries_[slot_of(base) + i].synced = true;
     return errc::ok;
   }
-  void release(dma_addr base, byte_count size, byte_count linked, dma_direction direction) {
+  [[gnu::cold]] void release(dma_addr base, byte_count size, byte_count linked, dma_direction direction) {
     exclusive_guard const guard{lock_};
     std::uint64_t const first = slot_of(base);
     std::uint64_t const count = pages_in(size, page_size).value;
@@ -130,7 +130,9 @@ class iommu {
     shared_guard const guard{lock_};
     entry const* const e = find_allowed_locked(address, to_memory);
     if (e == nullptr) return {};
-    return {e->target, e->shadow ? e->shadow.get() : &memory_.content(e->target, to_memory)};
+    if (auto const shadow = shadows_.find(slot_of(address)); shadow != shadows_.end())
+      return {e->target, &shadow->second};
+    return {e->target, &memory_.content(e->target, to_memory)};
   }
   [[nodiscard]] page resolve(dma_addr address, bool to_memory) { return reach(address, to_memory).target; }
   /// The page behind a DMA address, or none; reports nothing.
@@ -170,7 +172,6 @@ class iommu {
     bool first = false;     ///< a block begins here
     bool reserved = false;  ///< set aside
     bool synced = false;    ///< reachable
-    std::unique_ptr<page_content<PageBytes>> shadow;
   };
 
   [[nodiscard]] std::uint64_t slot_of(dma_addr address) const { return (address.value - base_) / PageBytes; }
@@ -192,7 +193,7 @@ class iommu {
   }
 
   [[nodiscard]] std::uint64_t take_locked(std::uint64_t count) SVM_REQUIRES(lock_) {
-    std::vector<std::uint64_t>& same_size = free_[count];
+    plain_list<std::uint64_t>& same_size = free_[count];
     if (same_size.empty()) {
       entries_.resize(entries_.size() + count);
       return entries_.size() - count;
@@ -212,9 +213,9 @@ class iommu {
       e.live = true;
       e.first = i == 0;
       if (mode_ == iommu_mode::bounce) {
-        e.shadow = std::make_unique<page_content<PageBytes>>();
-        e.shadow->make();
-        e.shadow->copy(memory_.content(e.target));
+        auto& shadow = shadows_[slot + i];
+        shadow.make();
+        shadow.copy(memory_.content(e.target));
       }
       changes<Lock>("frame", e.target.frame);
       changed_frames_.note(e.target.frame, e.target.frame);
@@ -234,16 +235,18 @@ class iommu {
       changed_frames_.note(e.target.frame, e.target.frame);
       used = used || (f.gpu_maps.load() != 0 && f.dma_maps.load() == 1);
       f.dma_maps.fetch_sub(1);
-      if (e.shadow && direction != dma_direction::to_device && memory_.is_alive(e.target))
-        memory_.content(e.target).sync(*e.shadow);
-      e.shadow.reset();
+      if (auto const shadow = shadows_.find(slot + i); shadow != shadows_.end()) {
+        if (direction != dma_direction::to_device && memory_.is_alive(e.target))
+          memory_.content(e.target).sync(shadow->second);
+        shadows_.erase(shadow);
+      }
       e.live = e.first = false;
       if (!e.reserved) e.synced = false;
     }
     if (used) report_.violation("O-27", "a page is unmapped from the IOMMU while a GPU page table has it");
     --live_;
   }
-  void sync_shadow(dma_addr address, page_count count, bool to_device) {
+  [[gnu::cold]] void sync_shadow(dma_addr address, page_count count, bool to_device) {
     exclusive_guard const guard{lock_};
     if (count.value == 0) report_.violation("O-07", "a run of no pages is synced");
     for (std::uint64_t i = 0; i < count.value; ++i) {
@@ -252,9 +255,10 @@ class iommu {
         report_.violation("O-07", "a DMA address that is not mapped is synced");
         return;
       }
-      if (!e->shadow) continue;
+      auto const shadow = shadows_.find(slot_of(address) + i);
+      if (shadow == shadows_.end()) continue;
       auto& memory = memory_.content(e->target);
-      to_device ? e->shadow->sync(memory) : memory.sync(*e->shadow);
+      to_device ? shadow->second.sync(memory) : memory.sync(shadow->second);
     }
   }
 
@@ -264,8 +268,9 @@ class iommu {
   unsigned const gpu_;
   iommu_mode const mode_;
   typename Lock::template shared_mutex<lock_rank::leaf_iommu> lock_;
-  std::vector<entry> entries_;
-  std::map<std::uint64_t, std::vector<std::uint64_t>> free_;  // by size; newest last: reused first
+  plain_list<entry> entries_;
+  number_map<page_content<PageBytes>> shadows_;  // of entries, by slot
+  number_map<plain_list<std::uint64_t>> free_;   // by size; newest last: reused first
   std::uint64_t base_ = 0;
   std::uint64_t live_ = 0;
   std::uint64_t reservations_ = 0;

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <memory>
+
+#include <svm/mock/machine/owned.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -14,26 +14,26 @@ class links {
  public:
   explicit links(unsigned gpus)
       : gpus_(gpus),
-        down_(std::make_unique<std::atomic<bool>[]>(std::size_t{gpus} * gpus)),
-        unplugged_(std::make_unique<std::atomic<bool>[]>(gpus)) {}
+        down_(new std::atomic<bool>[std::size_t{gpus} * gpus] {}),
+        unplugged_(new std::atomic<bool>[gpus] {}) {}
 
   [[nodiscard]] unsigned gpus() const { return gpus_; }
   void set_up(unsigned a, unsigned b, bool up) { down_[between(a, b)] = !up; }
   void unplug(unsigned gpu) { unplugged_[gpu] = true; }
   [[nodiscard]] bool is_unplugged(unsigned gpu) const { return unplugged_[gpu]; }
   /// True when an access of one GPU to the other's memory gets through.
-  [[nodiscard]] bool reach(unsigned a, unsigned b) const {
-    return !unplugged_[a] && !unplugged_[b] && (a == b || !down_[between(a, b)]);
+  [[nodiscard, gnu::always_inline]] bool reach(unsigned a, unsigned b) const {
+    return !unplugged_[a] && (a == b || (!unplugged_[b] && !down_[between(a, b)]));
   }
 
  private:
   [[nodiscard]] std::size_t between(unsigned a, unsigned b) const {
-    return std::size_t{std::min(a, b)} * gpus_ + std::max(a, b);
+    return a < b ? std::size_t{a} * gpus_ + b : std::size_t{b} * gpus_ + a;
   }
 
   unsigned const gpus_;
-  std::unique_ptr<std::atomic<bool>[]> down_;
-  std::unique_ptr<std::atomic<bool>[]> unplugged_;
+  owned_array<std::atomic<bool>> down_;
+  owned_array<std::atomic<bool>> unplugged_;
 };
 
 }  // namespace svm::inline v0::mock

@@ -2,16 +2,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstdint>
-#include <iterator>
-#include <map>
-#include <numeric>
-#include <set>
 #include <utility>
-#include <vector>
 
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/pagemap.hpp>
@@ -20,6 +14,8 @@
 #include <svm/mock/gpu/gpu.hpp>
 #include <svm/mock/gpu/iommu.hpp>
 #include <svm/mock/cpu/physical_memory.hpp>
+#include <svm/mock/machine/number_map.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 #include <svm/mock/machine/random.hpp>
 #include <svm/mock/machine/steps.hpp>
 
@@ -70,15 +66,16 @@ class vram {
     std::uint32_t const id = next_id_++;
     taken_.clear();
     free_.take(count, taken_);
-    frames_.even_out(taken_);
-    allocations_.emplace_hint(allocations_.end(), id, frame_runs{taken_});
+    std::span<std::uint32_t const> const taken{taken_.data(), taken_.size()};
+    frames_.even_out(taken);
+    allocations_.emplace(id, taken);
     for (std::uint32_t const n : taken_) {
       if (auto& content = frames_.at(n).content; engine_.late)
         content.fill(frames_.garbage);
       else
         content.clear();
     }
-    if (engine_.late) unclear_.insert(id);
+    if (engine_.late) unclear_.emplace(id);
     return memory{id};
   }
 
@@ -90,9 +87,11 @@ class vram {
     for (frame_runs::run const& r : found->second.all())
       for (std::uint32_t i = 0; i < r.count; ++i) {
         std::uint32_t const n = r.first + i;
-        unsigned const order = std::min({static_cast<unsigned>(std::countr_zero(n)),
-                                         static_cast<unsigned>(std::bit_width(r.count - i)) - 1u,
-                                         unsigned{physical_memory<Lock, PageBytes>::max_order.value}});
+        auto const aligned = static_cast<unsigned>(std::countr_zero(n));
+        auto const left = static_cast<unsigned>(std::bit_width(r.count - i)) - 1u;
+        unsigned order = physical_memory<Lock, PageBytes>::max_order.value;
+        if (aligned < order) order = aligned;
+        if (left < order) order = left;
         out[r.place + i] = {frames_.handle(n), {static_cast<std::uint8_t>(order)}};
       }
     return errc::ok;
@@ -110,7 +109,7 @@ class vram {
     unclear_.erase(m.id);
   }
   /// Gives a block of an allocation back before the rest.
-  void release_pages(memory& m, page first, page_order order) noexcept {
+  [[gnu::cold]] void release_pages(memory& m, page first, page_order order) noexcept {
     exclusive_guard const guard{lock_};
     auto const found = allocations_.find(m.id);
     for (std::uint64_t i = 0; i < order.pages().value; ++i) {
@@ -124,12 +123,12 @@ class vram {
   }
 
   /// Returns once an allocation is clear.
-  [[nodiscard]] errc wait_cleared(memory& m) noexcept {
+  [[nodiscard, gnu::cold]] errc wait_cleared(memory& m) noexcept {
     if (is_gone()) return errc::device_gone;
     steps_.at(step::clearing);
     if (failures_.strikes(failure::clear)) return errc::copy_failed;
     exclusive_guard const guard{lock_};
-    if (unclear_.erase(m.id) != 0) clear_locked(allocations_[m.id]);
+    if (unclear_.erase(m.id)) clear_locked(allocations_[m.id]);
     return errc::ok;
   }
 
@@ -208,7 +207,10 @@ class vram {
     frames.for_each([this](std::uint32_t n) { frames_.at(n).content.clear(); });
   }
   [[nodiscard]] errc copy(std::span<copy_block<page> const> job, bool to_device);
-  [[nodiscard]] errc copy_page(device_address const& remote, std::uint64_t i, page local, bool to_device);
+  [[nodiscard]] errc copy_page(device_address const& remote, std::uint64_t i, page local, bool to_device, copy_way way);
+
+  /// Jobs from here on go past the caches: smaller ones are read again before they leave them.
+  static constexpr byte_count streamed_from{64 << 10};
 
   byte_count const capacity_;
   page_owner const owner_;
@@ -221,9 +223,9 @@ class vram {
   typename Lock::template mutex<lock_rank::leaf_device_memory> lock_;
   random draw_;  // under lock_
   device_blocks free_;
-  std::vector<std::uint32_t> taken_;                 // by the allocation that is being made
-  std::map<std::uint32_t, frame_runs> allocations_;  // by number, which is the order of making
-  std::set<std::uint32_t> unclear_;                  // numbers of those that read as garbage still
+  plain_list<std::uint32_t> taken_;     // by the allocation that is being made
+  number_map<frame_runs> allocations_;  // by number, which is the order of making
+  number_set unclear_;                  // numbers of those that read as garbage still
   std::uint32_t next_id_ = 1;
   std::atomic<std::uint64_t> peer_maps_{0};
   std::atomic<std::uint64_t> copied_{0};
@@ -235,29 +237,32 @@ errc vram<Lock, PageBytes, Coherent>::copy(std::span<copy_block<page> const> job
   if (is_gone()) return errc::device_gone;
   if (job.empty()) report_.violation("O-13", "an empty copy job is submitted");
   if (failures_.strikes(failure::copy)) return errc::copy_failed;
-  std::vector<std::size_t> order(job.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
+  plain_list<std::size_t> order;
+  for (std::size_t b = 0; b < job.size(); ++b) order.push_back(b);
   if (engine_.late) {
     exclusive_guard const guard{lock_};
-    for (std::uint32_t const id : unclear_) clear_locked(allocations_[id]);
+    for (auto const& unclear : unclear_) clear_locked(allocations_[unclear.first]);
     unclear_.clear();
     for (std::size_t n = order.size(); n > 1; --n) std::swap(order[n - 1], order[draw_.below(n)]);
   }
-  for (std::size_t const b : order)
-    for (std::uint64_t i = 0; i < job[b].remote.count; ++i)
-      if (errc const e = copy_page(job[b].remote, i, i == 0 ? job[b].local : frames_.after(job[b].local, i), to_device);
-          e != errc::ok)
-        return e;
-  std::uint64_t moved = 0;
-  for (copy_block<page> const& block : job) moved += block.remote.count;
-  copied_ += moved * PageBytes;
-  return errc::ok;
+  byte_count size{};
+  for (copy_block<page> const& b : job) size += b.remote.pages() * page_size;
+  copy_way const way = size < streamed_from ? copy_way::cached : copy_way::streamed;
+  errc e = errc::ok;
+  for (std::size_t b = 0; b < order.size() && e == errc::ok; ++b) {
+    copy_block<page> const& block = job[order[b]];
+    for (std::uint64_t i = 0; i < block.remote.count && e == errc::ok; ++i)
+      e = copy_page(block.remote, i, i == 0 ? block.local : frames_.after(block.local, i), to_device, way);
+  }
+  finish_streaming();
+  if (e == errc::ok) copied_ += size.value;
+  return e;
 }
 
 /// Moves the `i`-th page of a block.
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 errc vram<Lock, PageBytes, Coherent>::copy_page(device_address const& remote, std::uint64_t i, page local,
-                                                bool to_device) {
+                                                bool to_device, copy_way way) {
   visible_step<Lock>("copy a page");
   dma_addr const address = remote.address + page_size * i;
   bool const by_dma = remote.path == interconnect::system;
@@ -279,7 +284,7 @@ errc vram<Lock, PageBytes, Coherent>::copy_page(device_address const& remote, st
   if (frames_.is_lost(source)) return errc::copy_failed;
   auto& here = frames_.content(local);
   auto& there = by_dma ? *by_bus.content : frames_.content(other);
-  to_device ? here.copy(there) : there.copy(here);
+  to_device ? here.copy(there, way) : there.copy(here, way);
   return errc::ok;
 }
 

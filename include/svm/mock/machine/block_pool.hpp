@@ -4,10 +4,11 @@
 
 #include <array>
 #include <cstddef>
-#include <mutex>
 #include <new>
 #include <utility>
 
+#include <svm/base/scope_guard.hpp>
+#include <svm/mock/machine/brief_lock.hpp>
 #include <svm/std/heap.hpp>
 
 namespace svm::inline v0::mock {
@@ -31,7 +32,7 @@ class block_pool {
   /// \errors null: no memory
   [[nodiscard]] std::byte* allocate(std::size_t size, std::size_t alignment) {
     if (!is_small(size, alignment)) return heap{}.allocate(size, alignment);
-    std::scoped_lock const guard{mutex_};
+    exclusive_guard const guard{mutex_};
     size_class& c = classes_[class_of(size)];
     if (c.freed != nullptr) return reinterpret_cast<std::byte*>(std::exchange(c.freed, c.freed->next));
     std::size_t const rounded = (class_of(size) + 1) * step;
@@ -40,7 +41,7 @@ class block_pool {
   }
   void deallocate(std::byte* block, std::size_t size, std::size_t alignment) {
     if (!is_small(size, alignment)) return heap{}.deallocate(block, size, alignment);
-    std::scoped_lock const guard{mutex_};
+    exclusive_guard const guard{mutex_};
     size_class& c = classes_[class_of(size)];
     c.freed = ::new (block) freed_block{c.freed};
   }
@@ -94,7 +95,7 @@ class block_pool {
     return true;
   }
 
-  std::mutex mutex_;
+  brief_lock mutex_;
   slab* slabs_ = nullptr;
   std::array<size_class, largest / step> classes_{};
 };

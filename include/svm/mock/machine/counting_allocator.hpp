@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <string>
 
 #include <svm/concepts/allocator.hpp>
 #include <svm/mock/machine/block_pool.hpp>

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <thread>
 
 namespace svm::inline v0::mock {
 
@@ -30,10 +29,7 @@ void changes(char const* kind, std::uint64_t number) {
 /// Ends a round of a loop that goes on until others have changed something.
 template <class Lock>
 void lets_others_go([[maybe_unused]] char const* where) noexcept {
-  if constexpr (requires { Lock::yield(where); })
-    Lock::yield(where);
-  else if constexpr (Lock::is_concurrent)
-    std::this_thread::yield();
+  if constexpr (requires { Lock::yield(where); }) Lock::yield(where);
 }
 
 }  // namespace svm::inline v0::mock

@@ -6,7 +6,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+
+#include <svm/mock/machine/callback.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -25,6 +26,7 @@ enum class failure : std::uint8_t {
   device_map,  ///< a mapping of device memory for a device
   iova,        ///< DMA addresses that are set aside, or made reachable
 };
+/// How many there are.
 inline constexpr std::size_t failure_kinds = 12;
 
 /// Failure on demand: one failure is armed at a time, and every operation that could fail is counted.
@@ -43,7 +45,7 @@ class failure_plan {
   [[nodiscard]] bool is_armed() const { return remaining_ != 0; }
 
   /// To be asked by each operation once, before it does anything.
-  [[nodiscard]] bool strikes(failure kind) {
+  [[nodiscard, gnu::noinline]] bool strikes(failure kind) {
     ++calls_[static_cast<std::size_t>(kind)];
     if (kind_ != kind) return false;
     std::uint64_t left = remaining_;
@@ -67,7 +69,7 @@ class failure_plan {
 
   /// Called with each failure that is about to happen, in the context of the operation that fails. Set it before other
   /// threads start.
-  std::function<void(failure)> listener;
+  callback<failure> listener;
 
  private:
   std::atomic<failure> kind_{failure::alloc};

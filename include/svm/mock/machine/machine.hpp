@@ -4,8 +4,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <deque>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,8 +18,10 @@
 #include <svm/mock/machine/machine_options.hpp>
 #include <svm/mock/cpu/mm.hpp>
 #include <svm/mock/machine/rank_checked.hpp>
+#include <svm/mock/machine/plain_list.hpp>
 #include <svm/mock/machine/report.hpp>
 #include <svm/mock/machine/statistics.hpp>
+#include <svm/mock/machine/steady_list.hpp>
 #include <svm/mock/machine/steps.hpp>
 #include <svm/mock/machine/virtual_clock.hpp>
 #include <svm/mock/gpu/vram.hpp>
@@ -51,7 +51,7 @@ struct machine_policies : default_policies {
 /// The parts of the machine that need no other but the failures and the report; they outlive all that follows.
 template <lock Lock, std::size_t PageBytes>
 struct machine_base {
-  explicit machine_base(machine_options const& options)
+  [[gnu::cold]] explicit machine_base(machine_options const& options)
       : memory(failures, broken, &Lock::held),
         frames(options.ram, options.vram, failures, broken, options.gpus, options.joins_pages),
         shared{frames, clock, failures, broken, hooks, options.thp} {
@@ -95,7 +95,7 @@ class machine : public machine_base<Lock, PageBytes> {
 
   /// One GPU: what all processes share of it.
   struct card {
-    card(machine& home, unsigned number)
+    [[gnu::cold]] card(machine& home, unsigned number)
         : dma(home.frames, home.failures, home.broken, number, home.options_.iommu),
           memory(home.options_.vram,
                  page_owner{home.options_.linked ? gpu_owner.group : gpu_owner.group + number, number}, home.frames,
@@ -116,7 +116,7 @@ class machine : public machine_base<Lock, PageBytes> {
   struct task;
   /// One process on one GPU.
   struct view {
-    view(machine& home, task& owner, card& c)
+    [[gnu::cold]] view(machine& home, task& owner, card& c)
         : view(home, c, {owner.process, device, c.memory, home.memory, home.clock, home.stats}) {}
 
     /// The driver that the GPU has.
@@ -131,7 +131,7 @@ class machine : public machine_base<Lock, PageBytes> {
     std::optional<queue_driver<policies_type>> queues;   ///< where faults are fatal
 
    private:
-    view(machine& home, card& c, environment<policies_type> const& env)
+    [[gnu::cold]] view(machine& home, card& c, environment<policies_type> const& env)
         : device(home.frames, c.dma, home.broken, home.hooks, home.options_.faults),
           driver(c.mover, env, home.shape_, home.options_.driver) {
       if (home.options_.faults == page_faults::fatal) queues.emplace(c.mover, env, home.shape_, home.options_.driver);
@@ -144,26 +144,27 @@ class machine : public machine_base<Lock, PageBytes> {
   };
   /// One process.
   struct task {
-    explicit task(machine& home) : process(home.shared) {}
-    task(machine& home, task& parent) : process(home.shared, parent.process) {}
+    [[gnu::cold]] explicit task(machine& home) : process(home.shared) {}
+    [[gnu::cold]] task(machine& home, task& parent) : process(home.shared, parent.process) {}
 
     address_space_type process;
-    std::vector<std::unique_ptr<view>> views;  ///< one a GPU
-    std::uint64_t other_notifiers = 0;         ///< registrations that a test has beside those of the drivers
-    std::vector<va_range> buffers;             ///< what GPUs map for a test, which no range does
-    std::uint32_t other_users = 0;             ///< user references that a test has beside the process itself
+    plain_list<view*> views;            ///< one a GPU
+    std::uint64_t other_notifiers = 0;  ///< registrations that a test has beside those of the drivers
+    plain_list<va_range> buffers;       ///< what GPUs map for a test, which no range does
+    std::uint32_t other_users = 0;      ///< user references that a test has beside the process itself
   };
 
  private:
   machine_options const options_;
   gpusvm_layout const shape_;
-  std::deque<task> tasks_;
-  std::deque<card> cards_;
-  task& first_;  // by reference, since a fork of another thread may be growing the list
+  steady_list<task> tasks_;
+  steady_list<card> cards_;
+  steady_list<view> views_;  // which end before the processes and the GPUs
+  task& first_;              // by reference, since a fork of another thread may be growing the list
 
  public:
   /// \pre `options` would pass `gpusvm_layout::make`; `create` checks
-  machine(machine_options const& options, gpusvm_layout const& shape)
+  [[gnu::cold]] machine(machine_options const& options, gpusvm_layout const& shape)
       : parts(options),
         options_(options),
         shape_(shape),
@@ -178,10 +179,7 @@ class machine : public machine_base<Lock, PageBytes> {
   machine(machine const&) = delete;
   machine& operator=(machine const&) = delete;
   /// Ends the drivers and the processes, so that no page outlives what stands behind it.
-  ~machine() {
-    shut_down();
-    for (task& t : tasks_) t.views.clear();
-  }
+  [[gnu::cold]] ~machine() { shut_down(); }
 
   /// Checks the configuration before anything exists.
   ///
@@ -193,7 +191,7 @@ class machine : public machine_base<Lock, PageBytes> {
   [[nodiscard]] std::size_t gpus() const { return cards_.size(); }
   [[nodiscard]] card& gpu_card(std::size_t n) { return cards_[n]; }
   /// All processes, exited or not, in the order of their birth.
-  [[nodiscard]] std::deque<task>& tasks() { return tasks_; }
+  [[nodiscard]] steady_list<task>& tasks() { return tasks_; }
   [[nodiscard]] task& first() { return first_; }
 
   /// The allocation that holds a page of device memory, of whichever GPU; nothing when the page is none, or not alive.
@@ -212,7 +210,7 @@ class machine : public machine_base<Lock, PageBytes> {
   // still, and fail where nothing is mapped.
 
   /// A copy of a process; it has exited already when there was not enough memory.
-  task& fork(task& parent) {
+  [[gnu::cold]] task& fork(task& parent) {
     task& child = tasks_.emplace_back(*this, parent);
     add_views(child);
     return child;
@@ -225,10 +223,10 @@ class machine : public machine_base<Lock, PageBytes> {
   /// \errors those of svm_driver::fault; device_gone; busy when an event took the mapping away each time. Where faults
   ///         are fatal: no_access (nothing is mapped for it), read_only (the driver's), those of queue_driver::restore
   [[nodiscard]] errc gpu_load(task& t, std::size_t n, cpu_va a, std::span<std::byte> into) {
-    return serve(t, n, a, access_kind::read, [&](gpu_type& g, bool* waits) { return g.load(a, into, waits); });
+    return serve(t, n, a, access_kind::read, [=](gpu_type& g, bool* waits) { return g.load(a, into, waits); });
   }
   [[nodiscard]] errc gpu_store(task& t, std::size_t n, cpu_va a, std::span<std::byte const> from) {
-    return serve(t, n, a, access_kind::write, [&](gpu_type& g, bool* waits) { return g.store(a, from, waits); });
+    return serve(t, n, a, access_kind::write, [=](gpu_type& g, bool* waits) { return g.store(a, from, waits); });
   }
   [[nodiscard]] errc gpu_atomic_add(task& t, std::size_t n, cpu_va a, std::uint64_t value, std::uint64_t& old) {
     return serve(t, n, a, access_kind::atomic,
@@ -238,21 +236,21 @@ class machine : public machine_base<Lock, PageBytes> {
   [[nodiscard]] errc gpu_store(cpu_va a, std::span<std::byte const> from) { return gpu_store(first(), 0, a, from); }
 
   /// A GPU hangs and starts anew: its mappings go, and what is in its memory is lost.
-  void reset(std::size_t n) {
+  [[gnu::cold]] void reset(std::size_t n) {
     for (task& t : tasks_) t.views[n]->in_charge().reset();
     lose(n);
   }
   /// A GPU is taken away in order: its drivers end, and what is in its memory comes back.
   ///
   /// \errors those of migrator::unbind: it stays, without drivers, and its memory is intact; the call may be repeated
-  [[nodiscard]] errc unplug(std::size_t n) {
+  [[nodiscard, gnu::cold]] errc unplug(std::size_t n) {
     for (task& t : tasks_) t.views[n]->in_charge().close();
     if (errc const e = cards_[n].mover.unbind(); e != errc::ok) return e;
     cards_[n].memory.unplug();
     return errc::ok;
   }
   /// A GPU is torn out: what an orderly unplug could not bring back is lost.
-  void tear_out(std::size_t n) {
+  [[gnu::cold]] void tear_out(std::size_t n) {
     if (unplug(n) == errc::ok) return;
     cards_[n].memory.unplug();
     lose(n);
@@ -295,22 +293,22 @@ class machine : public machine_base<Lock, PageBytes> {
   svm_driver<policies_type>& driver;
 
  private:
-  void lose(std::size_t n) {
+  [[gnu::cold]] void lose(std::size_t n) {
     frames.lose(static_cast<unsigned>(n));
     for (task& t : tasks_) t.process.drop_lost();
   }
-  card& add_cards() {
+  [[gnu::cold]] card& add_cards() {
     for (unsigned n = 0; n < options_.gpus; ++n) {
       cards_.emplace_back(*this, n);
       for (unsigned other = 0; other < n; ++other) frames.links().set_up(n, other, options_.linked);
     }
     return cards_.front();
   }
-  view& add_views(task& t) {
-    for (card& c : cards_) t.views.push_back(std::make_unique<view>(*this, t, c));
-    return *t.views.front();
+  [[gnu::cold]] view& add_views(task& t) {
+    for (card& c : cards_) t.views.push_back(&views_.emplace_back(*this, t, c));
+    return *t.views[0];
   }
-  void shut_down() {
+  [[gnu::cold]] void shut_down() {
     failures.disarm();
     hooks.hook = nullptr;
     for (task& t : tasks_)
@@ -320,24 +318,32 @@ class machine : public machine_base<Lock, PageBytes> {
       }
     for (task& t : tasks_) exit(t);
   }
+  // Inlined with the access, whose span would else be read from memory right after its halves were written there.
   template <class Access>
-  [[nodiscard]] errc serve(task& t, std::size_t n, cpu_va a, access_kind want, Access&& access_memory) {
-    constexpr int tries = 64;
+  [[nodiscard, gnu::always_inline]] errc serve(task& t, std::size_t n, cpu_va a, access_kind want,
+                                               Access&& access_memory) {
     view& v = *t.views[n];
     if (v.queues) return wait_and_access(v, n, a, want, access_memory);
-    for (int i = 0; i < tries; ++i) {
+    if (frames.links().is_unplugged(static_cast<unsigned>(n))) return errc::device_gone;
+    return access_memory(v.device, nullptr) ? errc::ok : fault_and_access(v, n, a, want, access_memory);
+  }
+  /// Lets the driver serve an access that faulted, and tries again, as often as it takes.
+  template <class Access>
+  [[nodiscard, gnu::noinline]] errc fault_and_access(view& v, std::size_t n, cpu_va a, access_kind want,
+                                                     Access& access_memory) {
+    constexpr int tries = 64;
+    for (int i = 1;; ++i) {
+      if (errc const e = serve_fault(v, a, want); e != errc::ok) return e;
+      if (i == tries) return errc::busy;
       if (i > 1) lets_others_go<Lock>("retry of an access");
       if (frames.links().is_unplugged(static_cast<unsigned>(n))) return errc::device_gone;
       if (access_memory(v.device, nullptr)) return errc::ok;
-      if (errc const e = serve_fault(v, a, want); e != errc::ok) return e;
     }
-    return errc::busy;
   }
   /// One fault; while it is throttled nobody else runs, so that the clock moves to the end of the throttle.
   [[nodiscard]] errc serve_fault(view& v, cpu_va a, access_kind want) {
-    constexpr int tries = 1024;
     if (!v.blocks) return v.driver.fault(a, want);
-    for (int i = 0; i < tries; ++i) {
+    for (int tries = 1024; tries != 0; --tries) {
       block_fault f{.at = a, .want = want};
       errc const e = v.blocks->serve({&f, 1});
       if (!f.is_throttled) return e;
@@ -347,7 +353,8 @@ class machine : public machine_base<Lock, PageBytes> {
   }
   /// An access by a queue, which the driver's worker lets run before, where it stands still or would fault.
   template <class Access>
-  [[nodiscard]] errc wait_and_access(view& v, std::size_t n, cpu_va a, access_kind want, Access& access_memory) {
+  [[nodiscard, gnu::noinline]] errc wait_and_access(view& v, std::size_t n, cpu_va a, access_kind want,
+                                                    Access& access_memory) {
     constexpr int tries = 64;
     if (options_.driver.read_only && want != access_kind::read) return errc::read_only;
     errc restored = errc::ok;

@@ -4,7 +4,7 @@
 
 #include <array>
 #include <cstddef>
-#include <string>
+#include <string_view>
 #include <type_traits>
 
 #include <svm/concepts/lock.hpp>
@@ -25,31 +25,22 @@ class held_locks {
   };
 
   /// Before a lock that may wait is taken: every rank that is held must be lower.
-  void check_order(lock_rank rank, void const* lock) const {
-    if (in_section_)
-      lock_report().violation("O-36",
-                              std::string{"the "} + lock_rank_name(rank) + " lock is waited for in a read section");
-    for (std::size_t i = 0; i < depth_; ++i) {
-      if (stack_[i].lock == lock)
-        complain(rank, "taken twice by one thread");
-      else if (stack_[i].rank >= rank)
-        complain(rank, std::string{"taken while the "} + lock_rank_name(stack_[i].rank) + " lock is held");
-    }
+  [[gnu::always_inline]] void check_order(lock_rank rank, void const* lock) const {
+    if (depth_ != 0 || in_section_) compare(rank, lock);
   }
   void push(entry e) {
     if (depth_ < stack_.size()) stack_[depth_] = e;
     ++depth_;
   }
-  void pop(lock_rank rank, void const* lock, bool shared) {
-    for (std::size_t i = depth_; i-- > 0;)
-      if (stack_[i].lock == lock && stack_[i].shared == shared) {
-        for (std::size_t k = i + 1; k < depth_; ++k) stack_[k - 1] = stack_[k];
-        --depth_;
-        return;
-      }
-    complain(rank, "given up without being held so");
+  /// Most often the lock that was taken last is given up first.
+  [[gnu::always_inline]] void pop(lock_rank rank, void const* lock, bool shared) {
+    if (depth_ != 0 && depth_ <= stack_.size() && stack_[depth_ - 1].lock == lock &&
+        stack_[depth_ - 1].shared == shared)
+      --depth_;
+    else
+      take_out(rank, lock, shared);
   }
-  [[nodiscard]] bool holds(void const* lock, bool exclusive) const {
+  [[nodiscard, gnu::noinline]] bool holds(void const* lock, bool exclusive) const {
     for (std::size_t i = 0; i < depth_; ++i)
       if (stack_[i].lock == lock && !(exclusive && stack_[i].shared)) return true;
     return false;
@@ -83,18 +74,37 @@ class held_locks {
   }
   /// Before something that is not done in a section.
   void check_outside(char const* what) const {
-    if (in_section_) lock_report().violation("O-36", std::string{what} + " in a read section");
+    if (in_section_) lock_report().violation("O-36", {what, " in a read section"});
   }
   /// Before something in which objects may be released, which takes locks from `leaf_allocator` on.
   void check_may_release(char const* what) const {
     if (holds_rank_from(lock_rank::leaf_allocator))
-      lock_report().violation("O-36", std::string{what} + " with a lock held that a release may take");
+      lock_report().violation("O-36", {what, " with a lock held that a release may take"});
   }
 
  private:
-  // Out of line, since every lock would carry it along.
-  [[gnu::noinline, gnu::cold]] static void complain(lock_rank rank, std::string const& what) {
-    lock_report().violation("O-36", std::string{"the "} + lock_rank_name(rank) + " lock is " + what);
+  // Out of line, since every lock would carry them along.
+  [[gnu::noinline]] void compare(lock_rank rank, void const* lock) const {
+    if (in_section_) complain(rank, "waited for in a read section");
+    for (std::size_t i = 0; i < depth_; ++i) {
+      if (stack_[i].lock == lock)
+        complain(rank, "taken twice by one thread");
+      else if (stack_[i].rank >= rank)
+        complain(rank, "taken while the ", lock_rank_name(stack_[i].rank), " lock is held");
+    }
+  }
+  [[gnu::noinline]] void take_out(lock_rank rank, void const* lock, bool shared) {
+    for (std::size_t i = depth_; i-- > 0;)
+      if (stack_[i].lock == lock && stack_[i].shared == shared) {
+        for (std::size_t k = i + 1; k < depth_; ++k) stack_[k - 1] = stack_[k];
+        --depth_;
+        return;
+      }
+    complain(rank, "given up without being held so");
+  }
+  [[gnu::noinline, gnu::cold]] static void complain(lock_rank rank, std::string_view what, std::string_view other = "",
+                                                    std::string_view rest = "") {
+    lock_report().violation("O-36", {"the ", lock_rank_name(rank), " lock is ", what, other, rest});
   }
 
   std::array<entry, 32> stack_{};
@@ -102,9 +112,16 @@ class held_locks {
   bool in_section_ = false;
 };
 
+/// Out of line, since every lock would carry it along.
+[[gnu::noinline, gnu::cold]] inline void report_not_held(lock_rank rank) {
+  lock_report().violation("O-37", {lock_rank_name(rank), " not held"});
+}
+
+/// What this thread holds.
 inline thread_local held_locks this_thread_locks;
 /// What lets attempts of this thread to lock fail, or nothing: locks are made without arguments.
 inline thread_local failure_plan* this_thread_attempts = nullptr;
+/// True when an attempt to lock is this thread's turn to fail.
 [[nodiscard]] inline bool attempt_fails() {
   return this_thread_attempts != nullptr && this_thread_attempts->strikes(failure::lock);
 }
@@ -127,27 +144,27 @@ struct rank_checked : Base {
   template <class Inner, lock_rank Rank>
   class SVM_CAPABILITY("mutex") checked {
    public:
-    void lock() SVM_ACQUIRE() {
+    [[gnu::noinline]] void lock() SVM_ACQUIRE() {
       held().check_order(Rank, this);
       inner_.lock();
       held().push({Rank, false, this});
     }
-    void unlock() SVM_RELEASE() {
+    [[gnu::noinline]] void unlock() SVM_RELEASE() {
       held().pop(Rank, this, false);
       inner_.unlock();
     }
-    [[nodiscard]] bool try_lock() SVM_TRY_ACQUIRE(true) {
+    [[nodiscard, gnu::noinline]] bool try_lock() SVM_TRY_ACQUIRE(true) {
       if (attempt_fails() || (!is_concurrent && held().holds(this, false))) return false;
       if (!inner_.try_lock()) return false;
       held().push({Rank, false, this});
       return true;
     }
-    void lock_shared() SVM_ACQUIRE_SHARED() {
+    [[gnu::always_inline]] void lock_shared() SVM_ACQUIRE_SHARED() {
       held().check_order(Rank, this);
       inner_.lock_shared();
       held().push({Rank, true, this});
     }
-    void unlock_shared() SVM_RELEASE_SHARED() {
+    [[gnu::always_inline]] void unlock_shared() SVM_RELEASE_SHARED() {
       held().pop(Rank, this, true);
       inner_.unlock_shared();
     }
@@ -157,11 +174,11 @@ struct rank_checked : Base {
       held().push({Rank, true, this});
       return true;
     }
-    void assert_held() SVM_ASSERT_CAPABILITY(this) {
-      if (!held().holds(this, true)) lock_report().violation("O-37", std::string{lock_rank_name(Rank)} + " not held");
+    [[gnu::noinline]] void assert_held() SVM_ASSERT_CAPABILITY(this) {
+      if (!held().holds(this, true)) report_not_held(Rank);
     }
-    void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {
-      if (!held().holds(this, false)) lock_report().violation("O-37", std::string{lock_rank_name(Rank)} + " not held");
+    [[gnu::noinline]] void assert_held_shared() SVM_THREAD_ANNOTATION(assert_shared_capability(this)) {
+      if (!held().holds(this, false)) report_not_held(Rank);
     }
 
    private:

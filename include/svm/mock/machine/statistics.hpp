@@ -6,9 +6,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 
 #include <svm/concepts/observer.hpp>
+#include <svm/mock/machine/callback.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -30,7 +30,7 @@ class statistics {
   [[nodiscard]] std::uint64_t copied(migration_cause cause) const { return copied_[static_cast<std::size_t>(cause)]; }
 
   /// Called with every event, in the context of the event: see the promises of `observer`.
-  std::function<void(event const&)> listener;
+  callback<event const&> listener;
 
  private:
   static constexpr std::size_t kinds = static_cast<std::size_t>(event_kind::copied) + 1;

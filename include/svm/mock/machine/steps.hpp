@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <utility>
+
+#include <svm/mock/machine/callback.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -31,7 +31,7 @@ enum class step : std::uint8_t {
 class steps {
  public:
   /// Set it before other threads start.
-  std::function<void(step)> hook;
+  callback<step> hook;
 
   void at(step s) {
     thread_local bool inside = false;

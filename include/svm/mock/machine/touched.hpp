@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -23,7 +22,7 @@ class touched {
     std::uint64_t last;
   };
 
-  void note(std::uint64_t first, std::uint64_t last) {
+  [[gnu::noinline]] void note(std::uint64_t first, std::uint64_t last) {
     for (std::size_t i = size_; i-- > 0;)
       if (touches(runs_[i], {first, last})) return reach(runs_[i], {first, last});
     if (size_ == capacity)
@@ -56,7 +55,8 @@ class touched {
     return (a.first <= b.last || a.first - 1 == b.last) && (b.first <= a.last || b.first - 1 == a.last);
   }
   static void reach(run& grown, run other) {
-    grown = {std::min(grown.first, other.first), std::max(grown.last, other.last)};
+    if (other.first < grown.first) grown.first = other.first;
+    if (other.last > grown.last) grown.last = other.last;
   }
 
   std::array<run, capacity> runs_;

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
-#include <svm/base/construct.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/concepts/walked_runs.hpp>
@@ -62,14 +62,19 @@ class migration_to_system {
     move_outcome outcome{};
     for (slot const& s : work_.slots()) {
       outcome.in_use = outcome.in_use || s.is_in_use();
-      if (s.has_page() && zdd<P>::of(s.owner_object) == nullptr) outcome.foreign += page_count{1};
+      if (!s.has_page()) continue;
+      if (device_of(s) == nullptr)
+        outcome.foreign += page_count{1};
+      else
+        left_ += page_count{1};
     }
     while (migrator<P>* const device = next_device()) {
-      if (outcome.error = gather(*device); outcome.error != errc::ok) return outcome;
       environment<P>& env = device->env();
       time_point const began = moment_for(env.observer, env.clock);
-      if (!work_.job().empty())
-        if (outcome.error = env.pagemap.copy_to_system(work_.job()); outcome.error != errc::ok) return outcome;
+      outcome.error = find_destinations(*device);
+      if (outcome.error == errc::ok) outcome.error = gather(*device);
+      if (outcome.error == errc::ok && !work_.job().empty()) outcome.error = env.pagemap.copy_to_system(work_.job());
+      if (outcome.error != errc::ok) return outcome;
       byte_count const copied = found_ * P::mm::page_size;  // what the mm moves by itself is told of here too
       env.observer.record({.kind = event_kind::copied,
                            .span = about_,
@@ -87,15 +92,20 @@ class migration_to_system {
   }
 
  private:
-  [[nodiscard]] static migrator<P>* device_of(slot const& s) {
+  /// The device whose page was collected; null when none was, or one of another driver.
+  [[nodiscard]] migrator<P>* device_of(slot const& s) {
     if (!s.has_page()) return nullptr;
-    zdd<P>* const behind = zdd<P>::of(s.owner_object);
-    return behind == nullptr ? nullptr : &behind->allocation().owner();
+    if (s.owner_object != seen_) {  // mostly all pages are of one allocation
+      seen_ = s.owner_object;
+      zdd<P>* const behind = zdd<P>::of(seen_);
+      device_of_seen_ = behind == nullptr ? nullptr : &behind->allocation().owner();
+    }
+    return device_of_seen_;
   }
 
   /// The device of the first page that has no destination yet.
-  [[nodiscard]] migrator<P>* next_device() const {
-    if (short_) return nullptr;
+  [[nodiscard]] migrator<P>* next_device() {
+    if (short_ || found_ == left_) return nullptr;
     for (std::size_t i = 0; i < work_.slots().size(); i += pages_moved_with(work_.slots()[i]))
       if (slot const& s = work_.slots()[i]; s.destination == page{})
         if (migrator<P>* const device = device_of(s)) return device;
@@ -107,21 +117,61 @@ class migration_to_system {
     return s.destination == page{} ? 1 : s.destination_order.pages().value;
   }
 
-  /// Finds destinations for the pages of one device, the faulting one first, and gathers the copy job.
-  [[nodiscard]] errc gather(migrator<P>& device) {
-    work_.start_job(device.env().device);
-    for (std::size_t i = 0; i < work_.slots().size(); ++i)
-      if (work_.slots()[i].source == faulting_ && device_of(work_.slots()[i]) == &device)
-        if (errc const e = find_destination(block_start(i), i); e != errc::ok) return e;
-    for (std::size_t i = 0; i < work_.slots().size(); i += pages_moved_with(work_.slots()[i])) {
-      if (work_.slots()[i].destination != page{} || device_of(work_.slots()[i]) != &device) continue;
-      if (errc const e = find_destination(i, i); e != errc::ok) {
-        bool const enough = when_short_ == shortage::move_what_fits && found_ != page_count{};
-        short_ = true;
-        return enough ? errc::ok : e;
+  /// True when there is something to move, so that running short is no error.
+  [[nodiscard]] bool is_enough() {
+    short_ = true;
+    return when_short_ == shortage::move_what_fits && found_ != page_count{};
+  }
+
+  /// Finds destinations for the pages of one device, the faulting one first.
+  [[nodiscard]] errc find_destinations(migrator<P>& device) {
+    std::span<slot> const slots = work_.slots();
+    for (std::size_t i = 0; faulting_ != page{} && i < slots.size(); ++i)
+      if (slots[i].source == faulting_ && device_of(slots[i]) == &device) {
+        first_ = block_start(i);
+        if (errc const e = find_destination(first_, i); e != errc::ok) return e;
+        if (slots[first_].destination == page{}) first_ = i;
       }
+    for (std::size_t i = 0; i < slots.size(); i += pages_moved_with(slots[i])) {
+      if (slots[i].destination != page{} || device_of(slots[i]) != &device) continue;
+      if (errc const e = find_destination(i, i); e != errc::ok) return is_enough() ? errc::ok : e;
     }
     return errc::ok;
+  }
+
+  /// Gathers the copy job of one device, the faulting page first.
+  [[nodiscard]] errc gather(migrator<P>& device) {
+    std::span<slot> const slots = work_.slots();
+    work_.start_job(device.env().device);
+    if (first_ < slots.size() && device_of(slots[first_]) == &device)
+      if (errc const e = add(first_, slots[first_].destination_order.pages()); e != errc::ok) return e;
+    for (std::size_t i = 0; i < slots.size();) {
+      bool const moves = slots[i].destination != page{} && i != first_ && device_of(slots[i]) == &device;
+      page_count const count = moves ? work_.run_at(i, i < first_ && first_ < slots.size() ? first_ : slots.size())
+                                     : page_count{pages_moved_with(slots[i])};
+      if (moves)
+        if (errc const e = add(i, count); e != errc::ok) {
+          forget_from(i, device);
+          return is_enough() ? errc::ok : e;
+        }
+      i += static_cast<std::size_t>(count.value);
+    }
+    return errc::ok;
+  }
+  [[nodiscard]] errc add(std::size_t i, page_count count) {
+    slot const& s = work_.slots()[i];
+    if (s.state == slot_state::moved) return errc::ok;
+    return work_.add_system(s.destination, s.source, count, dma_direction::from_device);
+  }
+  /// Lets go of the destinations that are not in the job: those of a device from slot `begin` on.
+  void forget_from(std::size_t begin, migrator<P> const& device) {
+    for (std::size_t i = begin; i < work_.slots().size(); ++i) {
+      slot& s = work_.slots()[i];
+      if (s.destination == page{} || i == first_ || s.state == slot_state::moved || device_of(s) != &device) continue;
+      found_ = found_ - s.destination_order.pages();
+      mm_.discard_page(std::exchange(s.destination, page{}));
+      s.destination_order = {};
+    }
   }
 
   [[nodiscard]] std::size_t block_start(std::size_t i) const {
@@ -150,13 +200,6 @@ class migration_to_system {
   [[nodiscard]] errc find_page(slot& s, page_order order) {
     result<page> const system = mm_.allocate_page(order);
     if (!system) return system.error();
-    errc const e = s.state == slot_state::moved
-                       ? errc::ok
-                       : work_.add_system(*system, s.source, order, dma_direction::from_device);
-    if (e != errc::ok) {
-      mm_.discard_page(*system);
-      return e;
-    }
     s.destination = *system;
     s.destination_order = order;
     found_ += order.pages();
@@ -177,8 +220,12 @@ class migration_to_system {
   shortage when_short_;
   va_range about_;
   move_reason reason_;
-  page_count found_{};  // destinations
-  bool short_ = false;  // no system page is left
+  device_page_owner<page>* seen_ = nullptr;
+  migrator<P>* device_of_seen_ = nullptr;
+  page_count left_{};             // pages that should move
+  page_count found_{};            // destinations
+  std::size_t first_ = SIZE_MAX;  // the slot where what the faulting page moves with begins
+  bool short_ = false;            // no system page is left
 };
 
 /// Why a pass left pages where they were.
@@ -197,7 +244,7 @@ template <migrating_policies P>
   byte_count bytes{};
   page_count moved{};
   for (int attempt = 0; attempt < eviction_attempts && !allocation.is_detached(); ++attempt) {
-    transfer<P> work{owner.env()};
+    transfer<P> work{owner.env(), owner.kept()};
     if (!work.reserve(allocation.pages().size())) {
       last = errc::no_memory;
       break;
@@ -215,7 +262,8 @@ template <migrating_policies P>
 
 /// \see migrator::evict_span
 template <migrating_policies P>
-[[nodiscard]] errc evict_span(environment<P>& env, typename P::mm& mm, va_range span, evict_options const& options) {
+[[nodiscard]] errc evict_span(environment<P>& env, kept_arrays<P>& kept, typename P::mm& mm, va_range span,
+                              evict_options const& options) {
   using run = page_run<typename P::mm::page>;
   // Calls `visit(page)` for each page of the runs that is to leave.
   auto const for_each_asked = [&options](std::span<run const> runs, auto&& visit) {
@@ -253,7 +301,7 @@ template <migrating_policies P>
     if (devices == foreign) last = errc::ok;
     if (devices == foreign || attempt == eviction_attempts) return end(last);
 
-    transfer<P> work{env};
+    transfer<P> work{env, kept};
     if (!work.reserve(devices.value)) return end(errc::no_memory);
     for_each_asked(found.all(),
                    [&, i = std::size_t{0}](typename P::mm::page p) mutable { work.slots()[i++].source = p; });

@@ -13,7 +13,7 @@ template <explained_migrating_policies P>
 class migrator<P>::migration_to_device {
  public:
   migration_to_device(migrator& to, mm& space, va_range span, migrate_options<P> const& options)
-      : to_(to), env_(to.env_), space_(space), span_(span), options_(options), work_(env_) {}
+      : to_(to), env_(to.env_), space_(space), span_(span), options_(options), work_(env_, to.kept_) {}
 
   [[nodiscard]] errc run() {
     page_count const wanted = count_wanted();
@@ -82,7 +82,7 @@ class migrator<P>::migration_to_device {
     if (errc const e = take(session, allocation); e != errc::ok) return e;
     if (errc const e = copy(allocation); e != errc::ok) return e;
 
-    allocation.start_timeslice(env_.clock.now() + options_.timeslice);
+    if (options_.timeslice != duration{}) allocation.start_timeslice(env_.clock.now() + options_.timeslice);
     space_.install(session);
     for (slot const& s : work_.slots())
       if (!s.is_collected() && s.state != slot_state::outside) return errc::busy;
@@ -162,6 +162,8 @@ class migrator<P>::migration_to_device {
   }
   [[nodiscard]] errc assign_places_ahead(devmem<P>& allocation, std::size_t begin, std::size_t end, std::size_t& next) {
     auto const is_outside = [this](std::size_t i) { return work_.slots()[i].state == slot_state::outside; };
+    std::uint32_t made = 0;
+    scope_guard const counted{[&] { allocation.live_pages().blocks_made(made); }};
     while (begin < end) {
       if (is_outside(begin)) {
         ++begin;
@@ -179,6 +181,7 @@ class migrator<P>::migration_to_device {
       };
       while (!fits()) --order.value;
       allocation.live_pages().own_block(space_, places[0].page, order);
+      ++made;
       work_.slots()[begin].destination = places[0].page;
       work_.slots()[begin].destination_order = order;
       next += order.pages().value;
@@ -195,6 +198,8 @@ class migrator<P>::migration_to_device {
   /// Gives every page that moves a place in the allocation; a block stays whole where the allocation has one so large.
   [[nodiscard]] errc assign_places(devmem<P>& allocation) {
     std::span<device_page<page> const> const places = allocation.pages();
+    std::uint32_t made = 0;
+    scope_guard const counted{[&] { allocation.live_pages().blocks_made(made); }};
     std::size_t next = 0;
     for (std::size_t i = 0; i < work_.slots().size();) {
       slot& s = work_.slots()[i];
@@ -206,6 +211,7 @@ class migrator<P>::migration_to_device {
       bool const whole = !s.follows && s.order <= places[next].order;
       page_order const order = whole ? s.order : page_order{};
       allocation.live_pages().own_block(space_, places[next].page, order);
+      ++made;
       s.destination = places[next].page;
       s.destination_order = order;
       next += order.pages().value;
@@ -218,7 +224,7 @@ class migrator<P>::migration_to_device {
   [[nodiscard]] errc copy(devmem<P>& allocation) {
     bool copied = false;
     work_.start_job(env_.device);
-    if (errc const e = for_each_block([&](slot const& s, page_order order) { return pull(s, order); }); e != errc::ok)
+    if (errc const e = for_each_move([&](slot const& s, page_count count) { return pull(s, count); }); e != errc::ok)
       return e;
     if (collects_into_destination<mm> || !work_.job().empty()) {
       time_point const began = detail::moment_for(env_.observer, env_.clock);
@@ -228,9 +234,9 @@ class migrator<P>::migration_to_device {
       record_copied(began, [this](slot const& s) { return !pushes(s); });
     }
     work_.unmap_all();
-    while (migrator* const from = next_pusher()) {
+    while (migrator* const from = options_.source_copies ? next_pusher() : nullptr) {
       work_.start_job(from->env_.device);
-      if (errc const e = for_each_block([&](slot const& s, page_order order) { return push(*from, s, order); });
+      if (errc const e = for_each_move([&](slot const& s, page_count count) { return push(*from, s, count); });
           e != errc::ok)
         return e;
       last_pusher_ = from;
@@ -272,42 +278,38 @@ class migrator<P>::migration_to_device {
     record(along, migration_cause::prefetch);
   }
 
-  /// Calls `visit(slot, order)` for each block that has bytes to copy, as it lies on both sides.
+  /// Calls `visit(slot, pages)` for each run that has bytes to move.
   template <class Visit>
-  [[nodiscard]] errc for_each_block(Visit&& visit) {
-    for (std::size_t i = 0; i < work_.slots().size();) {
+  [[nodiscard]] errc for_each_move(Visit&& visit) {
+    std::size_t const end = work_.slots().size();
+    for (std::size_t i = 0; i < end;) {
       slot const& s = work_.slots()[i];
-      page_order const order = s.destination_order;
-      if (s.destination != page{} && s.has_page())
-        if (errc const e = visit(s, order); e != errc::ok) return e;
-      i += order.pages().value;
+      bool const moves = s.destination != page{} && s.has_page();
+      page_count const count = moves ? work_.run_at(i, end) : s.destination_order.pages();
+      if (moves)
+        if (errc const e = visit(s, count); e != errc::ok) return e;
+      i += static_cast<std::size_t>(count.value);
     }
     return errc::ok;
   }
 
-  [[nodiscard]] errc pull(slot const& s, page_order order) {
+  [[nodiscard]] errc pull(slot const& s, page_count count) {
     zdd<P> const* const from = behind(s);
-    if (from == nullptr) {
-      errc const e = s.state == slot_state::moved
-                         ? errc::ok
-                         : work_.add_system(s.source, s.destination, order, dma_direction::to_device);
-      if (e == errc::ok) system_bytes_ += order.pages() * mm::page_size;
-      return e;
-    }
     if (pushes(s)) return errc::ok;
-    peer_bytes_ += order.pages() * mm::page_size;
+    (from == nullptr ? system_bytes_ : peer_bytes_) += count * mm::page_size;
     if (s.state == slot_state::moved) return errc::ok;
-    return work_.add_device(from->allocation().owner().env_.pagemap, s.source, s.destination, order,
+    if (from == nullptr) return work_.add_system(s.source, s.destination, count, dma_direction::to_device);
+    return work_.add_device(from->allocation().owner().env_.pagemap, s.source, s.destination, count,
                             dma_direction::to_device);
   }
-  [[nodiscard]] errc push(migrator& from, slot const& s, page_order order) {
+  [[nodiscard]] errc push(migrator& from, slot const& s, page_count count) {
     if (!pushes(s) || &behind(s)->allocation().owner() != &from) return errc::ok;
-    peer_bytes_ += order.pages() * mm::page_size;
-    return work_.add_device(env_.pagemap, s.destination, s.source, order, dma_direction::from_device);
+    peer_bytes_ += count * mm::page_size;
+    return work_.add_device(env_.pagemap, s.destination, s.source, count, dma_direction::from_device);
   }
   [[nodiscard]] bool pushes(slot const& s) const {
     zdd<P> const* const from = behind(s);
-    return options_.source_copies && s.state != slot_state::moved && from != nullptr &&
+    return options_.source_copies && s.state == slot_state::collected && from != nullptr &&
            &from->allocation().owner() != &to_;
   }
   /// The peer with the lowest member number above the last one's; so each is met once.

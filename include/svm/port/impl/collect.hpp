@@ -152,9 +152,11 @@ std::size_t page_migration<Self, Frames, PageLock>::pick_one_locked(std::span<sl
 }
 
 template <class Self, class Frames, class PageLock>
-bool page_migration<Self, Frames, PageLock>::is_in_use_locked(page p) {
-  return machine_frames().any_mapping_locked(
-      p, [](auto const& m) { return m.space->view_locked(m.at).state != mapping_state::migrating; });
+bool page_migration<Self, Frames, PageLock>::is_in_use_locked(std::span<slot const> block) {
+  auto const is_mapped = [](auto const& m) { return m.space->view_locked(m.at).state != mapping_state::migrating; };
+  for (slot const& s : block)
+    if (machine_frames().any_mapping_locked(s.source, is_mapped)) return true;
+  return false;
 }
 
 /// A mapping of the page of slot `i` that is in use, with those of the next slots that lie behind it.
@@ -220,13 +222,9 @@ void page_migration<Self, Frames, PageLock>::settle(std::span<slot> slots) {
     for (std::size_t i = 0; i < slots.size(); ++i) {
       if (slots[i].state != slot_state::collected || slots[i].follows) continue;
       std::span<slot> const block = slots.subspan(i, slots[i].order.pages().value);
-      auto const is_in_use = [&](slot const& s) {
-        machine_frames().lock().assert_held();
-        return is_in_use_locked(s.source);
-      };
       if (!machine_frames().is_mapped_locked(slots[i].source))
         let_go_locked(block, slot_state::raced, freed);  // an unmap came first
-      else if (std::ranges::any_of(block, is_in_use))
+      else if (is_in_use_locked(block))
         let_go_locked(block, slot_state::pinned, freed);  // its mappings came faster than they could be followed
     }
   }

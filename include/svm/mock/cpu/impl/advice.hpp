@@ -94,7 +94,7 @@ sys address_space<Lock, PageBytes>::collapse(va_range block) {
       frames_.put_locked(*huge, freed);
       return;
     }
-    std::vector<page> pages;
+    plain_list<page> pages;
     for (std::uint64_t i = 0; i < huge_pages; ++i) {
       pages.push_back(frames_.after(*huge, i));
       pte const e = table_.get(start + page_size * i);

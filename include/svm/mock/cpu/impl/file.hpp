@@ -2,9 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstring>
-#include <memory>
 
 #include <svm/mock/cpu/mm.hpp>
 
@@ -28,8 +26,8 @@ auto address_space<Lock, PageBytes>::mmap_same(cpu_va other, std::uint64_t offse
 /// two offsets; the process' map lock is held exclusive.
 template <lock Lock, std::size_t PageBytes>
 template <class Visit>
-void address_space<Lock, PageBytes>::for_each_view(std::shared_ptr<backing> const& object, std::uint64_t first,
-                                                   std::uint64_t end, Visit&& visit) {
+void address_space<Lock, PageBytes>::for_each_view(backing_ref const& object, std::uint64_t first, std::uint64_t end,
+                                                   Visit&& visit) {
   for (std::size_t i = 0;; ++i) {
     address_space* space = nullptr;
     {
@@ -42,15 +40,15 @@ void address_space<Lock, PageBytes>::for_each_view(std::shared_ptr<backing> cons
       if (v.offset >= end || v.offset_of(v.extent.last()) < first) return;
       cpu_va const from = v.offset >= first ? v.extent.start() : v.extent.start() + byte_count{first - v.offset};
       std::uint64_t const room = end - v.offset_of(from);
-      byte_count const size{std::min(room, v.extent.last().value - from.value + 1)};
-      visit(*space, v.piece({from, size}));
+      std::uint64_t const left = v.extent.last().value - from.value + 1;
+      visit(*space, v.piece({from, byte_count{left < room ? left : room}}));
     });
   }
 }
 
 template <lock Lock, std::size_t PageBytes>
 sys address_space<Lock, PageBytes>::truncate(cpu_va a, std::uint64_t end) {
-  std::shared_ptr<backing> object;
+  backing_ref object;
   {
     shared_guard const map_guard{map_lock_};
     vma const* const v = vmas_.find(a);
@@ -82,7 +80,7 @@ sys address_space<Lock, PageBytes>::truncate(cpu_va a, std::uint64_t end) {
 template <lock Lock, std::size_t PageBytes>
 sys address_space<Lock, PageBytes>::punch_hole(cpu_va a, byte_count size) {
   if (!is_page_aligned(a, size)) return sys::einval;
-  std::shared_ptr<backing> object;
+  backing_ref object;
   std::uint64_t first = 0;
   {
     shared_guard const map_guard{map_lock_};
@@ -120,8 +118,8 @@ template <class Move>
 void address_space<Lock, PageBytes>::access_registers(vma const& v, cpu_va a, Move&& move) {
   exclusive_guard const guard{frames_.lock()};
   auto& bytes = v.object->registers[v.offset_of(a.align_down(page_size))];
-  if (!bytes) bytes = std::make_unique<std::byte[]>(PageBytes);
-  move(bytes.get() + a.value % PageBytes);
+  if (!bytes) bytes = owned_array<std::byte>{new std::byte[PageBytes]{}};
+  move(&bytes[a.value % PageBytes]);
 }
 
 }  // namespace svm::inline v0::mock

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
-
 #include <svm/mock/cpu/mm.hpp>
 
 // address_space: first touches, small and huge, and first writes to what is shared.
@@ -33,7 +31,7 @@ bool address_space<Lock, PageBytes>::all_of_block_locked(cpu_va a, Test&& test) 
 
 /// Points 2 MiB of entries at pages that the caller has a reference on for each block, and drops these references.
 template <lock Lock, std::size_t PageBytes>
-void address_space<Lock, PageBytes>::map_block_locked(cpu_va start, std::span<page const> pages, freed_list& freed) {
+void address_space<Lock, PageBytes>::map_block_locked(cpu_va start, plain_list<page> const& pages, freed_list& freed) {
   for (std::size_t i = 0; i < pages.size(); ++i) {
     ++frames_.head(pages[i]).references;
     table_.at(start + page_size * i) = {pages[i], pte::state::present, true};
@@ -76,7 +74,7 @@ bool address_space<Lock, PageBytes>::fill_huge(cpu_va a, access_kind want) {
   }
   result<page> const fresh = frames_.allocate_ram(max_order);
   if (!fresh) return false;
-  std::vector<page> pages;
+  plain_list<page> pages;
   for (std::uint64_t i = 0; i < huge_pages; ++i) {
     pages.push_back(frames_.after(*fresh, i));
     frames_.clear(pages.back());
@@ -94,7 +92,7 @@ bool address_space<Lock, PageBytes>::fill_huge(cpu_va a, access_kind want) {
 /// First touch of a reserved huge page.
 template <lock Lock, std::size_t PageBytes>
 auto address_space<Lock, PageBytes>::fill_reserved(cpu_va a) -> presence {
-  std::vector<page> fresh;
+  plain_list<page> fresh;
   if (errc const e = frames_.allocate_huge(fresh); e != errc::ok) return {e};
   for (page const p : fresh) frames_.clear(p);
   freed_list freed;
@@ -189,7 +187,7 @@ bool address_space<Lock, PageBytes>::is_exclusive_locked(page p) {
 
 /// Replaces 2 MiB of present entries by copies of what they show, if nothing changes meanwhile.
 template <lock Lock, std::size_t PageBytes>
-auto address_space<Lock, PageBytes>::copy_block(cpu_va a, std::vector<page> const& fresh) -> presence {
+auto address_space<Lock, PageBytes>::copy_block(cpu_va a, plain_list<page> const& fresh) -> presence {
   va_range const block = aligned_block(a, huge_page_size);
   freed_list freed;
   notifiers_.invalidate({block, invalidation_cause::clear}, [&] {
@@ -232,7 +230,7 @@ auto address_space<Lock, PageBytes>::break_sharing(vma const& v, cpu_va a, pte s
                  return e.what == pte::state::present && frames_.is_zero(e.target);
                });
   }
-  std::vector<page> block;
+  plain_list<page> block;
   if (v.kind == mapping_kind::hugetlb) {
     errc const e = frames_.allocate_huge(block);
     return e == errc::ok ? copy_block(a, block) : presence{e};

@@ -15,7 +15,7 @@ result<page> physical_memory<Lock, PageBytes>::take(page_order order) {
   if (!first) return errc::no_ram;
   std::uint32_t newest = 0;  // of the generations, so that the block is a run
   for (std::uint64_t i = 0; i < order.pages().value; ++i)
-    newest = std::max(newest, at(*first + static_cast<std::uint32_t>(i)).generation.load());
+    newest = newer(newest, at(*first + static_cast<std::uint32_t>(i)));
   for (std::uint64_t i = 0; i < order.pages().value; ++i) {
     frame_type& f = at(*first + static_cast<std::uint32_t>(i));
     f.generation.store(newest);

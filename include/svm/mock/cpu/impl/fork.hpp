@@ -47,7 +47,7 @@ errc address_space<Lock, PageBytes>::copy_from(address_space& parent) {
   for (auto const& [start, whole] : parent.vmas_.all()) {
     vma const& v = whole;
     if (!v.is_private()) continue;  // finds its pages in the cache
-    std::vector<page> spare;
+    plain_list<page> spare;
     std::size_t missing = 0;
     do {
       for (std::size_t i = 0; i < missing; ++i) {
@@ -78,7 +78,7 @@ errc address_space<Lock, PageBytes>::copy_from(address_space& parent) {
 /// Returns how many spare pages it lacked.
 template <lock Lock, std::size_t PageBytes>
 std::size_t address_space<Lock, PageBytes>::copy_entries_locked(address_space& parent, vma const& v,
-                                                                std::vector<page>& spare) {
+                                                                plain_list<page>& spare) {
   std::size_t missing = 0;
   parent.table_.change_each(v.extent, [&](cpu_va a, pte& e) {
     frames_.lock().assert_held();

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <optional>
-#include <vector>
 
 #include <svm/mock/cpu/mm.hpp>
 
@@ -17,7 +16,7 @@ void address_space<Lock, PageBytes>::drop_lost() {
     return e.has_page() && e.what != pte::state::migrating && frames_.of(e.target).lost;
   };
   shared_guard const map_guard{map_lock_};
-  std::vector<va_range> runs;
+  plain_list<va_range> runs;
   {
     exclusive_guard const guard{frames_.lock()};
     table_.for_each({cpu_va{}, byte_count{user_end}}, [&](cpu_va a, pte const& e) {

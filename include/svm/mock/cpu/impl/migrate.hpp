@@ -2,9 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
-#include <tuple>
-
 #include <svm/mock/cpu/mm.hpp>
 
 // address_space: what a migration finds in the page tables, and does there.
@@ -68,7 +65,7 @@ void address_space<Lock, PageBytes>::withdraw(std::span<slot> slots) {
     page target;
   };
   for (int round = 0; round < rounds; ++round) {
-    std::vector<todo> all;
+    plain_list<todo> all;  // by process, then by address
     page_owner owner = nobody;
     {
       exclusive_guard const guard{frames_.lock()};
@@ -77,14 +74,18 @@ void address_space<Lock, PageBytes>::withdraw(std::span<slot> slots) {
         owner = frames_.of(s.source).owner;
         for (site const& where : frames_.of(s.source).mappings) {
           if (where.space->table_.get(where.at).what == pte::state::migrating) continue;
-          auto const known = std::ranges::find(kernel_.processes, where.space);
-          all.push_back({where.space, static_cast<std::size_t>(known - kernel_.processes.begin()), where.at, s.source});
+          std::size_t process = 0;
+          while (kernel_.processes[process] != where.space) ++process;
+          std::size_t place = all.size();  // mostly: slots ascend
+          while (place != 0 &&
+                 (all[place - 1].process != process ? all[place - 1].process > process : all[place - 1].at > where.at))
+            --place;
+          all.insert(place, {where.space, process, where.at, s.source});
         }
       }
     }
     if (all.empty()) break;
     steps_.at(step::withdrawing);
-    std::ranges::sort(all, {}, [](todo const& t) { return std::tuple{t.process, t.at}; });
     for (std::size_t i = 0; i < all.size();) {
       std::size_t end = i + 1;
       while (end < all.size() && all[end].space == all[i].space && all[end].at == all[end - 1].at + page_size) ++end;

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <utility>
 
 #include <svm/mock/cpu/mm.hpp>
@@ -58,7 +57,7 @@ std::optional<sys> address_space<Lock, PageBytes>::grow_or_shrink(vma const& sou
 template <lock Lock, std::size_t PageBytes>
 void address_space<Lock, PageBytes>::move_to(vma const& source, byte_count new_size, cpu_va to, bool dont_unmap) {
   va_range const old = source.extent;
-  va_range const kept{old.start(), std::min(old.size(), new_size)};
+  va_range const kept{old.start(), old.size() < new_size ? old.size() : new_size};
   vma moved = source;
   moved.extent = {to, new_size};
   // The VMA goes before the event; the new one comes when its entries are there.
@@ -66,8 +65,12 @@ void address_space<Lock, PageBytes>::move_to(vma const& source, byte_count new_s
   freed_list freed;
   notifiers_.invalidate({old, invalidation_cause::unmap}, [&] {
     exclusive_guard const guard{frames_.lock()};
-    std::vector<std::pair<cpu_va, pte>> entries;
-    table_.change_each(kept, [&](cpu_va at, pte& e) { entries.emplace_back(at, std::exchange(e, pte{})); });
+    struct moved_entry {
+      cpu_va at;
+      pte entry;
+    };
+    plain_list<moved_entry> entries;
+    table_.change_each(kept, [&](cpu_va at, pte& e) { entries.push_back({at, std::exchange(e, pte{})}); });
     for (auto const& [at, e] : entries) {
       cpu_va const there = to + (at - old.start());
       table_.at(there) = e;

@@ -33,7 +33,7 @@ bool address_space<Lock, PageBytes>::swap_out(cpu_va a) {
   std::optional<std::uint32_t> written;
   bool moved = true;
   for (int round = 0; moved && round < rounds; ++round) {
-    std::vector<site> sites;
+    plain_list<site> sites;
     {
       exclusive_guard const guard{frames_.lock()};
       sites = frames_.of(victim).mappings;

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
-
 #include <svm/mock/cpu/mm.hpp>
 
 // address_space: the system calls that make and end mappings and change their protection.
@@ -35,8 +33,7 @@ auto address_space<Lock, PageBytes>::mmap(byte_count size, protection allowed, m
   if (at && !at->is_aligned(unit)) return {sys::einval};
   if (!is_user_span(at.value_or(cpu_va{}), size)) return {sys::enomem};
   exclusive_guard const map_guard{map_lock_};
-  return insert({{cpu_va{}, size}, allowed, kind, kind == mapping_kind::anon ? nullptr : std::make_shared<backing>()},
-                at);
+  return insert({{cpu_va{}, size}, allowed, kind, kind == mapping_kind::anon ? backing_ref{} : backing::make()}, at);
 }
 
 /// Makes an entry none, and ends its reference.
@@ -52,7 +49,7 @@ void address_space<Lock, PageBytes>::drop_entry_locked(cpu_va a, pte& e, freed_l
 /// Drops every entry of a span; a huge page that is cut becomes small ones, of which those that are left stay.
 template <lock Lock, std::size_t PageBytes>
 void address_space<Lock, PageBytes>::zap_locked(va_range span, freed_list& freed) {
-  std::vector<page> cut;
+  plain_list<page> cut;
   table_.change_each(span, [&](cpu_va a, pte& e) {
     if (e.has_page() && frames_.is_alive(e.target) && frames_.head(e.target).order.value != 0)
       if (page const first = frames_.first_of(e.target); cut.empty() || cut.back() != first) cut.push_back(first);
@@ -93,14 +90,14 @@ bool address_space<Lock, PageBytes>::cuts_huge_page(va_range span) const {
 /// \pre the map lock is held exclusive
 template <lock Lock, std::size_t PageBytes>
 void address_space<Lock, PageBytes>::unmap(va_range span, invalidation_cause cause) {
-  std::vector<vma> pieces;
+  number_map<vma> pieces;  // by start
   freed_list freed;
-  vmas_.remove(span, [&](vma const& piece) { pieces.push_back(piece); });
+  vmas_.remove(span, [&](vma const& piece) { pieces.emplace(piece.extent.start().value, piece); });
   advice_.clear(span);
   notifiers_.invalidate({span, cause}, [&] {
     exclusive_guard const guard{frames_.lock()};
     zap_locked(span, freed);
-    for (vma const& piece : pieces) drop_cache_locked(piece, freed);
+    for (auto const& piece : pieces) drop_cache_locked(piece.second, freed);
   });
   tell(freed);
 }

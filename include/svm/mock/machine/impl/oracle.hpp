@@ -74,7 +74,7 @@ void machine<Lock, PageBytes, Coherent>::check_touched(moment when) {
   for (task& t : tasks_) {
     // After most steps there is nothing.
     if (t.process.changed().empty() && t.process.watchers().changed().empty() &&
-        std::ranges::all_of(t.views, [](auto const& v) { return v->device.changed().empty(); }))
+        std::all_of(t.views.begin(), t.views.end(), [](auto const& v) { return v->device.changed().empty(); }))
       continue;
     touched spans = t.process.changed();
     spans.note(t.process.watchers().changed());
@@ -120,6 +120,7 @@ std::vector<std::string> machine<Lock, PageBytes, Coherent>::audit() {
   hooks.hook = nullptr;
   check_quiet();
   shut_down();
+  for (card& c : cards_) c.mover.readers().synchronize();  // books of device memory that went after its driver
   auto const left = [&](std::string_view what, std::uint64_t count) {
     if (count != 0) broken.violation("O-48", std::string{what} + " left: " + std::to_string(count));
   };

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -61,7 +59,7 @@ void machine<Lock, PageBytes, Coherent>::check_device_memory(census& seen) {
   for (std::size_t n = 0; n < cards_.size(); ++n) {
     std::vector<std::uint32_t> taken;
     cards_[n].memory.for_each_page([&](page p) { taken.push_back(p.frame); });
-    std::ranges::sort(taken);
+    std::sort(taken.begin(), taken.end());
     std::uint64_t live = 0;
     std::vector<zdd<policies_type>*> behind;  // of each live block
     {
@@ -73,14 +71,14 @@ void machine<Lock, PageBytes, Coherent>::check_device_memory(census& seen) {
         if (auto* const owner = f.tail == 0 ? zdd<policies_type>::of(f.owner_object) : nullptr) behind.push_back(owner);
       }
     }
-    std::ranges::sort(behind, std::less{});
+    std::sort(behind.begin(), behind.end(), std::less{});
     for (auto block = behind.begin(); block != behind.end();) {
       auto const end = std::find_if(block, behind.end(), [&](auto* other) { return other != *block; });
       check_allocation(**block, static_cast<std::uint64_t>(end - block));
       ++seen.memory_holders[n];
       block = end;
     }
-    if (std::ranges::adjacent_find(taken) != taken.end())
+    if (std::adjacent_find(taken.begin(), taken.end()) != taken.end())
       broken.violation("O-33", "a page of device memory is in two allocations");
     if (page_size * taken.size() != cards_[n].memory.used())
       broken.violation("O-33", "the device memory in use is not the sum of the allocations");
@@ -93,7 +91,7 @@ void machine<Lock, PageBytes, Coherent>::check_device_memory(census& seen) {
 /// Calls `visit(number, count)` for each number that there is, and sorts them.
 template <class Visit>
 void for_each_count(std::vector<std::uint32_t>& numbers, Visit&& visit) {
-  std::ranges::sort(numbers);
+  std::sort(numbers.begin(), numbers.end());
   for (auto at = numbers.begin(); at != numbers.end();) {
     auto const end = std::upper_bound(at, numbers.end(), *at);
     visit(*at, static_cast<std::uint32_t>(end - at));
@@ -104,11 +102,11 @@ void for_each_count(std::vector<std::uint32_t>& numbers, Visit&& visit) {
 /// Adds what page caches have.
 template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::count_cached(census& seen) {
-  std::set<backing const*> objects;
+  number_set objects;
   for (task& t : tasks_) {
     seen.things += t.process.vmas().all().size();
     for (auto const& [start, v] : t.process.vmas().all())
-      if (v.object && objects.insert(v.object.get()).second)
+      if (v.object && objects.emplace(v.object->number).second)
         for (auto const& [at, p] : v.object->cache) {
           seen.users.references.push_back(p.frame);
           seen.users.cached.push_back(p.frame);
@@ -129,7 +127,7 @@ void machine<Lock, PageBytes, Coherent>::check_frames(census& seen) {
       broken.violation("O-11", "a page knows " + std::to_string(f.mappings.size()) + " entries, and " +
                                    std::to_string(count) + " map it");
   });
-  std::ranges::sort(users.cached);
+  std::sort(users.cached.begin(), users.cached.end());
   for_each_count(users.references, [&](std::uint32_t number, std::uint32_t count) {
     auto const& f = frames.at(number);
     if (f.kind == frame_kind::zero) return;
@@ -138,7 +136,7 @@ void machine<Lock, PageBytes, Coherent>::check_frames(census& seen) {
       broken.violation("O-31", "a page has " + std::to_string(f.references) + " references, and " +
                                    std::to_string(count + f.pins) + " users");
     auto const [first, end] = std::equal_range(users.cached.begin(), users.cached.end(), number);
-    if (f.cached != end - first)
+    if (f.cached != static_cast<std::uint64_t>(end - first))
       broken.violation("O-31", "the page cache has a page that does not know it, or the reverse");
   });
   std::uint64_t slots = 0;
@@ -156,7 +154,7 @@ template <lock Lock, std::size_t PageBytes, bool Coherent>
 void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& changed) {
   struct mapped_page {
     std::uint32_t dma_maps;
-    std::vector<mapping_site<Lock, PageBytes>> sites;
+    plain_list<mapping_site<Lock, PageBytes>> sites;
   };
   std::vector<mapped_page> mapped;
   std::vector<zdd<policies_type>*> behind;
@@ -205,7 +203,9 @@ void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& cha
       check_allocation(*owner, live);
     }
   }
-  if (has_other_mappings || std::ranges::any_of(cards_, [](card const& c) { return c.other_dma_blocks != 0; })) return;
+  if (has_other_mappings) return;
+  for (card const& c : cards_)
+    if (c.other_dma_blocks != 0) return;
   view const* looked_at = nullptr;  // where the last look into an index was, and what it found
   va_range around{cpu_va{}, byte_count{1}};
   bool is_mapped = false;
@@ -215,8 +215,8 @@ void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& cha
       for (task& t : tasks_) {
         if (&t.process != site.space) continue;
         for (auto const& v : t.views) {
-          if (looked_at != v.get() || !around.contains(site.at)) {
-            looked_at = v.get();
+          if (looked_at != v || !around.contains(site.at)) {
+            looked_at = v;
             around = {site.at, byte_count{1}};
             is_mapped = false;
             v->in_charge().svm().for_each_range(around, [&](range<policies_type> const& r) {

@@ -73,7 +73,9 @@ bool machine<Lock, PageBytes, Coherent>::is_at_rest(task& t) {
   if (!is_readable(frames.lock())) return false;
   for (auto const& v : t.views)
     if (!v->device.is_at_rest() || !is_readable(v->in_charge().svm().index_lock())) return false;
-  return std::ranges::all_of(cards_, [](card& c) { return c.dma.is_at_rest(); });
+  for (card& c : cards_)
+    if (!c.dma.is_at_rest()) return false;
+  return true;
 }
 
 template <lock Lock, std::size_t PageBytes, bool Coherent>
@@ -108,7 +110,8 @@ void machine<Lock, PageBytes, Coherent>::check_cpu_entries(task& t, va_range spa
     if (frames.is_device(e.target) ? f.owner_object == nullptr : e.what == pte::state::device)
       broken.violation("O-11", "nothing stands behind the device page at " + hex(at.value));
     if (f.kind == frame_kind::zero) return;
-    if (std::ranges::find(f.mappings, mapping_site<Lock, PageBytes>{&t.process, at}) == f.mappings.end())
+    if (std::find(f.mappings.begin(), f.mappings.end(), mapping_site<Lock, PageBytes>{&t.process, at}) ==
+        f.mappings.end())
       broken.violation("O-11", "a page does not know the entry that maps it at " + hex(at.value));
     if (e.writable && f.mappings.size() > 1 && vmas_stay)
       if (vma const* const v = t.process.vmas().find(at); v != nullptr && v->is_private())
@@ -144,7 +147,7 @@ void machine<Lock, PageBytes, Coherent>::check_gpu_entries(task& t, view& v, va_
     if (!frames.is_alive(m.target)) broken.violation("O-01", "the GPU maps a dead page at " + hex(m.at.value));
     while (around != seen.ranges.end() && around->span.last() < m.at) ++around;
     bool const in_range = around != seen.ranges.end() && around->span.contains(m.at) && around->may_have_entries;
-    if (!in_range && std::ranges::none_of(t.buffers, [&](va_range const& b) { return b.contains(m.at); }))
+    if (!in_range && std::none_of(t.buffers.begin(), t.buffers.end(), [&](va_range b) { return b.contains(m.at); }))
       broken.violation("O-20", "the GPU maps what no range has mapped, at " + hex(m.at.value));
     if (when == moment::step && t.process.watchers().is_open_over({m.at, page_size})) return;
     check_mapped_page(t, m, [&] {
@@ -244,7 +247,8 @@ void machine<Lock, PageBytes, Coherent>::check_range(range<policies_type> const&
     broken.violation("O-20", "the flags of a range contradict its blocks, at " + where());
   if (r.has(range_flag::unmapped) && is_mapped)
     broken.violation("O-08", "a range that was unmapped has pages, at " + where());
-  if (std::ranges::find(shape_.chunks(), r.interval().size()) == shape_.chunks().end() ||
+  auto const& chunks = shape_.chunks();
+  if (std::find(chunks.begin(), chunks.end(), r.interval().size()) == chunks.end() ||
       !r.interval().is_aligned(r.interval().size()) || !shape_.window().contains(r.interval()))
     broken.violation("O-18", "a range is no chunk of the window, at " + where());
   // Between two steps somebody may have taken it out of the queue, to remove it.
