@@ -52,24 +52,32 @@ class Filter:
             name = self.name if len(heading[1]) == 1 else f"{self.name}_{slug(heading[2])}"
             return f"{heading[1]} {heading[2].replace('`', '')} {{#{name}}}"
         # What Doxygen would take for its own words.
-        parts = _CODE.split(_LINK.sub(self.link, line))
+        parts = _CODE.split(line)
         for i in range(0, len(parts), 2):
             parts[i] = re.sub(r"(?<!\()@(?!ref )", r"\\@", parts[i])
             parts[i] = re.sub(r"(?<![\w(])#(?=\w)", r"\\#", parts[i])
         return "".join(parts)
 
+    def prose(self, lines: list[str]) -> list[str]:
+        """Lines that follow each other: a link may begin on one and end on the next."""
+        return [self.line(line) for line in _LINK.sub(self.link, "\n".join(lines)).split("\n")] if lines else []
+
     def run(self, text: str) -> str:
-        out, fence = [], False
+        out: list[str] = []
+        prose: list[str] = []
+        fence = False
         for line in text.splitlines():
+            if not fence and not line.startswith(("```", "    ")):
+                prose.append(line)
+                continue
+            out += self.prose(prose)
+            prose = []
             if line.startswith("```"):
                 fence = not fence
                 # Languages that Doxygen has no colours for.
-                out.append(line if line in ("```", "```cpp") else "```{.txt}")
-            elif fence or line.startswith("    "):
-                out.append(line)
-            else:
-                out.append(self.line(line))
-        return "\n".join(out) + "\n"
+                line = line if line in ("```", "```cpp") else "```{.txt}"
+            out.append(line)
+        return "\n".join(out + self.prose(prose)) + "\n"
 
 
 def main() -> int:

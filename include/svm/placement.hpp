@@ -7,6 +7,7 @@
 #include <svm/placement/access_counters.hpp>
 #include <svm/placement/adaptive_lapse.hpp>
 #include <svm/placement/block_faults.hpp>
+#include <svm/placement/block_stream.hpp>
 #include <svm/placement/block_tree.hpp>
 #include <svm/placement/constants.hpp>
 #include <svm/placement/counter_heat.hpp>

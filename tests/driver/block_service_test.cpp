@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <support/failures.hpp>
+#include <svm/mock/machine/random.hpp>
 
 using namespace support;
 
@@ -283,6 +284,48 @@ TEST_SUITE("driver/block_service") {
     CHECK(on_device(w, 1) == pages(0, 16));
     REQUIRE(serve(w, page_of(1, 16)) == errc::ok);
     CHECK(on_device(w, 1) == pages(0, 17));
+  }
+
+  TEST_CASE("PLC-18 a program that goes through its blocks in order faults on the first ones alone") {
+    for (bool const descending : {false, true}) {
+      auto const services = [&](bool stream) {
+        world w{by_pages(64 * MiB, [&](auto& o) { o.placement->stream = stream; })};
+        constexpr std::uint64_t blocks = 16;
+        w.map(blocks * block_bytes);
+        w.cpu_tag(base, blocks * block_bytes, 1);
+        for (std::uint64_t n = 0; n < blocks * 512; ++n) {
+          cpu_va const a = page_of(0, descending ? blocks * 512 - 1 - n : n);
+          REQUIRE(w.gpu_read(a).has_value());
+        }
+        CHECK(w.gpu_tags_until(base, blocks * block_bytes, 1) == blocks * block_bytes);
+        CHECK(w.complaint() == "");
+        return service_of(w).counts().fault_services;
+      };
+      CHECK(services(false) == 6 * 16);
+      CHECK(services(true) <= 6 * 6);
+    }
+  }
+
+  TEST_CASE("PLC-18 nothing is evicted for a block that nobody asked for") {
+    world w{by_pages(3 * block_bytes, [](auto& o) { o.placement->stream = true; })};
+    w.map(8 * block_bytes);
+    w.cpu_tag(base, 8 * block_bytes, 1);
+    for (std::uint64_t b = 0; b < 3; ++b) static_cast<void>(fill(w, b, false));
+    CHECK(copied(w, migration_cause::eviction) == 0);
+    CHECK(on_device(w, 3).none());
+  }
+
+  TEST_CASE("PLC-19 while memory is short less is prefetched, and so less moves in vain") {
+    auto const moved = [](bool gate) {
+      world w{by_pages(2 * block_bytes, [&](auto& o) { o.placement->gate = gate; })};
+      constexpr std::uint64_t blocks = 8;
+      w.map(blocks * block_bytes);
+      w.cpu_tag(base, blocks * block_bytes, 1);
+      svm::mock::random draw{7};
+      for (unsigned n = 0; n < 3000; ++n) REQUIRE(serve(w, page_of(draw.below(blocks), draw.below(512))) == errc::ok);
+      return w.stats.bytes(svm::event_kind::copied);
+    };
+    CHECK(moved(true) < moved(false));
   }
 
   TEST_CASE("PLC-11 a copy says why it was made, for which batch and for whom, and when") {

@@ -4,6 +4,8 @@
 // Every call of pagemap/, gpusvm/ and driver/ that may fail, in situations that lead it everywhere, with every kind of
 // failure at every step. tests/tools/failure_triples.py counts which ways into the library that covers.
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -37,6 +39,7 @@ constexpr situation to_serve[] = {
     {"in the system for good", stays_in_system, written},
     {"untouched, in the system for good", stays_in_system, untouched},
     {"mixed, in the system for good", stays_in_system, mixed},
+    {"in the system for good, beside a range", stays_in_system, with_range_beside},
     {"with addresses set aside", reserves_addresses, written},
     {"with an account", pays, written},
     {"with one range", one_range, written},
@@ -51,6 +54,14 @@ constexpr situation to_serve[] = {
     CHECK_FALSE(left->mapping().has(svm::page_flag::mapped));
   return e;
 }
+/// Two faults of one call; the first error of the two.
+[[nodiscard]] errc fault_together(stage& w) {
+  svm::fault_request const requests[] = {{page_at(5), svm::access_kind::write}, {page_at(3), svm::access_kind::read}};
+  errc results[] = {errc::lost, errc::lost};
+  std::size_t const served = w.driver.fault_batch(requests, results);
+  CHECK(served == static_cast<std::size_t>(std::ranges::count(results, errc::ok)));
+  return results[0] != errc::ok ? results[0] : results[1];
+}
 // One that fails leaves the range, unmapped. A fault that cannot migrate maps memory where it is. What a prefetch has
 // done before the failure stays. Of several errors on the way the last one counts.
 constexpr call serving[] = {
@@ -58,6 +69,7 @@ constexpr call serving[] = {
      placement, false, false},
     {"write fault", [](stage& w) { return fault_at(w, page_at(3), svm::access_kind::write); }, placement, ranges_made,
      placement, false, false},
+    {"two faults together", fault_together, placement | ranges_made, 0, placement, false, false},
     {"prefetch as a fault", [](stage& w) { return w.driver.prefetch(span(base, chunk), prefetch_place::as_fault); },
      placement | ranges_made, 0, placement, false, false},
     {"prefetch to the device", [](stage& w) { return w.driver.prefetch(span(base, chunk), prefetch_place::device); },

@@ -5,7 +5,7 @@
 
 The picture is what the README's first command draws, and small enough for a repository.
 
-C++ in a text below include/svm/ stands below a line `From [...](FILE):`, which check_pointers.py follows, or is a program
+C++ in any other text stands below a line `From [...](FILE):`, which check_pointers.py follows, or is a program
 that compiles.
 
     check_readme.py ROOT HELLO_FAULT_PROGRAM SVMSH COMPILER...
@@ -62,7 +62,8 @@ def main():
         "its output stands below it": blocks(readme, "text")[:1] == [output],
         "there are two commands": len(blocks(readme, "sh")) == 2,
     }
-    for path in sorted((root / "include").rglob("*.md")):
+    texts = (path for top in ("include", "examples", "benchmarks", "tests") for path in (root / top).rglob("*.md"))
+    for path in sorted(texts):
         for number, program in enumerate(own_programs(path.read_text(encoding="utf-8")), 1):
             checks[f"program {number} of {path.relative_to(root)} compiles"] = compiles(root, sys.argv[4:], program)
     for what, good in checks.items():

@@ -204,6 +204,7 @@ requires requires {
   M::collects_into_destination;
 }
 inline constexpr bool collects_into_destination<M> = M::collects_into_destination;
+/// Whether slots of a migration may be outside of it; only where an mm says so.
 template <class M>
 inline constexpr bool collects_masks = false;
 template <class M>

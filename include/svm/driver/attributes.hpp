@@ -183,7 +183,7 @@ class attribute_map {
   explicit attribute_map(svm_environment<P>& env) : env_(env), nodes_(env.memory), spans_(nodes_) {}
   attribute_map(attribute_map const&) = delete;
   attribute_map& operator=(attribute_map const&) = delete;
-  [[gnu::cold]] ~attribute_map() { clear(); }
+  ~attribute_map() { clear(); }
 
   /// What holds at `a`, and where around it inside `window` the same holds.
   ///
@@ -241,7 +241,7 @@ class attribute_map {
   ///
   /// \pre no lock of the library held
   /// \complexity O(spans * log spans)
-  [[gnu::cold]] void clear() {
+  void clear() {
     span_list old;
     {
       exclusive_guard const guard{lock_};

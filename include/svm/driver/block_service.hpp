@@ -144,6 +144,7 @@ class block_service final : private detail::fault_server {
   [[nodiscard]] errc serve_part(std::span<block_fault> batch, std::span<std::uint32_t const> which, std::size_t& first,
                                 first_look looked, cancellation const* cancel);
   [[nodiscard]] errc run(service& s, first_look looked) SVM_REQUIRES(lock_);
+  [[nodiscard]] bool bring(service const& cause, std::uint64_t number) SVM_REQUIRES(lock_);
   void decide(service& s) SVM_REQUIRES(lock_);
   void make_room(service& s, page_mask const& kept) SVM_REQUIRES(lock_);
   [[nodiscard]] errc reserve_unit() SVM_REQUIRES(lock_);

@@ -116,7 +116,7 @@ class driver_base : public invalidation_client<P> {
   /// Makes the GPU forget every mapping, after a reset that lost its page tables; the ranges stay.
   ///
   /// \pre no lock of the library held
-  [[gnu::cold]] void reset() { unmap_all(svm_.shape().window()); }
+  void reset() { unmap_all(svm_.shape().window()); }
   /// Makes the GPU forget every mapping and refuses faults with `retry` until `resume`.
   ///
   /// What is in device memory stays there; before the power goes off, evict it with `memory().evict_all()`.
@@ -143,7 +143,7 @@ class driver_base : public invalidation_client<P> {
   /// Removes everything; every later fault fails with `gone`.
   ///
   /// \pre no lock of the library held
-  [[gnu::cold]] virtual void close() {
+  virtual void close() {
     attributes_.clear();
     collector_.run();
     svm_.close();
@@ -153,14 +153,14 @@ class driver_base : public invalidation_client<P> {
  protected:
   /// \param from  the migrator of the GPU's memory; an environment for a GPU without
   /// \param env   the address space, and the GPU as it sees it
-  [[gnu::cold]] driver_base(typename detail::range_memory<P>::origin from, svm_environment<P> const& env,
-                            gpusvm_layout const& shape, driver_options const& options)
+  driver_base(typename detail::range_memory<P>::origin from, svm_environment<P> const& env, gpusvm_layout const& shape,
+              driver_options const& options)
       : options_(options),
         memory_(from, env.memory, options.limits.device_memory),
         svm_(env, shape, *this, {options.limits.ranges}, memory_.readers()),
         collector_(svm_, memory_, options.rest),
         attributes_(svm_.env()) {}
-  [[gnu::cold]] ~driver_base() = default;
+  ~driver_base() = default;
 
   /// What one fault or one range of a prefetch asks for.
   struct access_request {

@@ -23,7 +23,7 @@ class kept_spans {
   explicit kept_spans(typename P::allocator& memory) : memory_(memory), nodes_(memory), index_(nodes_) {}
   kept_spans(kept_spans const&) = delete;
   kept_spans& operator=(kept_spans const&) = delete;
-  [[gnu::cold]] ~kept_spans() { clear(); }
+  ~kept_spans() { clear(); }
 
   /// Adds a span; what is kept already stays so.
   ///

@@ -59,10 +59,10 @@ class queue_driver final : public driver_base<P> {
  public:
   /// \param from  the migrator of the GPU's memory; an environment for a GPU without
   /// \param env   the address space, and the GPU as it sees it
-  [[gnu::cold]] queue_driver(typename detail::range_memory<P>::origin from, svm_environment<P> const& env,
-                             gpusvm_layout const& shape, driver_options const& options)
+  queue_driver(typename detail::range_memory<P>::origin from, svm_environment<P> const& env, gpusvm_layout const& shape,
+               driver_options const& options)
       : driver_base<P>(from, env, shape, options), kept_(env.memory) {}
-  [[gnu::cold]] ~queue_driver() { close(); }
+  ~queue_driver() { close(); }
 
   /// Keeps a span of addresses mapped from the next restore on: the memory that is there, and what comes there.
   ///
@@ -104,7 +104,7 @@ class queue_driver final : public driver_base<P> {
     return stopped_;
   }
 
-  [[gnu::cold]] void close() override {
+  void close() override {
     close_gate();
     driver_base<P>::close();
     kept_.clear();
@@ -142,7 +142,7 @@ class queue_driver final : public driver_base<P> {
 
   void begin_unmapping() override;
   void end_unmapping() override;
-  [[gnu::cold]] void close_gate();
+  void close_gate();
   void stop_locked() SVM_REQUIRES(gate_);
   [[nodiscard]] std::uint64_t stops() {
     exclusive_guard const guard{gate_};

@@ -68,8 +68,8 @@ class gpusvm {
   /// \param env      the address space, and the device as it sees it
   /// \param readers  whose sections the device's own memory waits for, too; without it, a use of device memory is told
   ///                 with a notifier's lock held. It outlives the gpusvm
-  [[gnu::cold]] gpusvm(svm_environment<P> const& env, gpusvm_layout const& shape, invalidation_client<P>& client,
-                       gpusvm_limits const& limits = {}, read_domain* readers = nullptr)
+  gpusvm(svm_environment<P> const& env, gpusvm_layout const& shape, invalidation_client<P>& client,
+         gpusvm_limits const& limits = {}, read_domain* readers = nullptr)
       : env_(env),
         shape_(shape),
         client_(client),
@@ -82,7 +82,7 @@ class gpusvm {
   gpusvm(gpusvm const&) = delete;
   gpusvm& operator=(gpusvm const&) = delete;
   /// \pre no call is under way
-  [[gnu::cold]] ~gpusvm() { close(); }
+  ~gpusvm() { close(); }
 
   [[nodiscard]] gpusvm_layout const& shape() const { return shape_; }
   [[nodiscard]] svm_environment<P>& env() { return env_; }
@@ -316,7 +316,7 @@ class gpusvm {
   /// It waits for the read sections of now, and frees what waited for them.
   /// \pre no lock of the library held
   /// \source drm_gpusvm_fini(); reaches the top of the address space (3.1.18)
-  [[gnu::cold]] void close();
+  void close();
 
   /// The number of notifiers.
   ///
@@ -407,7 +407,8 @@ class gpusvm {
   [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reserved_nodes* room, range<P>& made,
                                    std::uint64_t sequence) SVM_REQUIRES(home.lock_);
   void unmap_locked(notifier<P>& home, range<P>& r) SVM_REQUIRES_SHARED(home.lock_);
-  [[nodiscard]] result<range<P>*> make_range(notifier<P>& home, va_range chunk, bool migratable) {
+  [[nodiscard]] [[gnu::always_inline]] result<range<P>*> make_range(notifier<P>& home, va_range chunk,
+                                                                    bool migratable) {
     result<std::byte*> const place = take_place();
     if (!place) return place.error();
     return ::new (*place) range<P>(home.env(), home, chunk, migratable);

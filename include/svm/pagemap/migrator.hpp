@@ -167,7 +167,7 @@ class migrator {
   ///         is intact in device memory, and calling again tries what is left. After ok all memory is back with the
   ///         pagemap, and none is taken any more
   /// \source the device's unbind in drm_pagemap: populate_mm is refused with -ENODEV, pages are drained
-  [[nodiscard, gnu::cold]] errc unbind();
+  [[nodiscard]] errc unbind();
   [[nodiscard]] bool is_bound() const { return unbound_.load() == 0; }
 
   /// Stamps an allocation with the generation of this moment; `devmem::touch` says when.

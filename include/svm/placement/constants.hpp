@@ -22,6 +22,13 @@ inline constexpr unsigned density_threshold = 51;        ///< percent, 0 to 100
 inline constexpr unsigned density_min_faults = 1;        ///< faults in a block before it prefetches, 1 to 20
 inline constexpr unsigned density_min_faults_most = 20;  ///< its bound
 
+// A stream across blocks.
+inline constexpr unsigned stream_blocks_most = 4;  ///< ours: 8 MiB ahead; after three blocks in order it is reached
+
+// Prefetch under pressure.
+inline constexpr unsigned gate_services = 64;   ///< ours: an eviction so many services ago is still pressure
+inline constexpr unsigned gate_threshold = 90;  ///< ours: percent; a node has to be nearly full then
+
 // Thrashing: UVM, uvm_perf_thrashing.c.
 inline constexpr unsigned thrashing_threshold = 3;       ///< events in a row that make a page a thrashing one, 1 to 7
 inline constexpr unsigned thrashing_threshold_most = 7;  ///< the count of events has three bits

@@ -22,7 +22,9 @@ enum class eviction_mode : std::uint8_t {
   uvm,      ///< all of a block, the one served longest ago; a block takes its whole size
   density,  ///< the group touched longest ago, and what the tree above it would no longer keep
 };
+/// Whether pages that move to and fro are held: not, as UVM does, or for a slice of time.
 enum class thrash_mode : std::uint8_t { off, on, slice };
+/// Whether access counters bring memory: not, as UVM does, or with a way back.
 enum class counter_mode : std::uint8_t { off, on, hysteresis };
 
 /// How the policies of UVM are put together, and which of those beyond UVM are switched on.

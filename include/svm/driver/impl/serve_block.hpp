@@ -39,8 +39,49 @@ errc block_service<P>::run(service& s, first_look looked) {
     ++b.services;
     counts_.pages_prefetched += (s.moved & s.along).count();
   }
-  policy_.served();
+  auto const next = policy_.served(b);
+  for (unsigned n = 1; e == errc::ok && n <= next.count; ++n)
+    if (!bring(s, next.from + static_cast<std::uint64_t>(next.step * static_cast<std::int64_t>(n)))) break;
   return e;
+}
+
+/// Brings a whole block ahead of its faults, as far as one mapping of the program reaches; false where it does not come: it
+/// is not worth a victim.
+template <page_wise_policies P>
+bool block_service<P>::bring(service const& cause, std::uint64_t number) {
+  cpu_va const at{number * block_size.value};
+  va_range const window = driver_.svm().shape().window();
+  if (number > UINT64_MAX / block_size.value || !window.contains(at)) return false;
+  advised_span const advice = driver_.attributes_.at(at, window);
+  result<vma_info> const vma = [&] {
+    shared_guard const map_guard{space().mm.map_lock()};
+    return space().mm.find_vma(at);
+  }();
+  if (!vma || !vma->migratable || !vma->readable || advice.attributes.preferred == preferred_place::system)
+    return false;
+  block* const b = blocks_.find_or_make(at);
+  if (b == nullptr) return false;
+  ++moment_;
+  service s{.of = *b,
+            .within = block_around(at).intersection(vma->extent).intersection(window).intersection(advice.within),
+            .vma = *vma,
+            .attributes = advice.attributes,
+            .terms = cause.terms,
+            .actor = cause.actor,
+            .cancel = cause.cancel};
+  b->where.window = pages_of(s.within);
+  s.seen = look(s.within);
+  policy_.eviction().found(*b, s.seen.here | (b->present - page_mask{b->where.window}), moment_);
+  s.along = page_mask{b->where.window};
+  s.missing = s.along - s.seen.here;
+  if (s.missing.none()) return true;
+  std::uint64_t const free = env().pagemap.available().value / P::mm::page_size.value;
+  std::uint64_t const capacity = env().pagemap.capacity().value / P::mm::page_size.value;
+  if (!policy_.eviction().has_room(*b, s.missing.count(), free, capacity)) return false;
+  bool const served = move_and_map(s) == errc::ok;
+  counts_.pages_prefetched += s.moved.count();
+  policy_.brought(*b);
+  return served;
 }
 
 /// Asks the policy what moves along, and cuts it to what the device's memory can hold.

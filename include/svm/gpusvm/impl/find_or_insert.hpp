@@ -112,9 +112,9 @@ bool gpusvm<P>::first_bind::is_settled() const {
 /// \pre    takes mm (shared)
 /// \errors retry: an event came, or a page is absent; those of fault_in and of device::prepare; no_memory
 template <explained_policies P>
-errc gpusvm<P>::prepare_first(notifier<P>& home, range<P>& made, std::uint64_t sequence, page_options const& wanted,
-                              detail::walked_runs<typename P::mm, typename P::allocator>& found,
-                              typename device_mapping<P>::resources& space) {
+[[gnu::always_inline]] inline errc gpusvm<P>::prepare_first(
+    notifier<P>& home, range<P>& made, std::uint64_t sequence, page_options const& wanted,
+    detail::walked_runs<typename P::mm, typename P::allocator>& found, typename device_mapping<P>::resources& space) {
   errc e = detail::walk_span<P>(env_.mm,
                                 {.span = made.interval(),
                                  .want = wanted.read_only ? access_kind::read : access_kind::write,
@@ -275,8 +275,8 @@ result<vma_info> gpusvm<P>::permitted_vma(cpu_va fault, lookup_options const& op
 
 /// Looks at the VMA and at what is there, and chooses the chunk.
 template <explained_policies P>
-auto gpusvm<P>::make_plan(notifier<P>& home, bool is_fresh, cpu_va fault, lookup_options const& options)
-    -> result<plan> {
+[[gnu::always_inline]] inline auto gpusvm<P>::make_plan(notifier<P>& home, bool is_fresh, cpu_va fault,
+                                                        lookup_options const& options) -> result<plan> {
   shared_guard const map_guard{env_.mm.map_lock()};
   result<vma_info> const vma = permitted_vma(fault, options);
   if (!vma) return vma.error();
@@ -317,7 +317,8 @@ errc gpusvm<P>::insert(candidate& home, range<P>& made, std::uint64_t sequence, 
 /// The same where the notifier is in the index. Nodes are reserved where it turns out that they are needed.
 template <explained_policies P>
 template <class Then>
-errc gpusvm<P>::insert(notifier<P>& home, range<P>& made, std::uint64_t sequence, Then const& then) {
+[[gnu::always_inline]] inline errc gpusvm<P>::insert(notifier<P>& home, range<P>& made, std::uint64_t sequence,
+                                                     Then const& then) {
   typename range_index::reserved_nodes nodes;
   typename range_index::reserved_nodes* room = nullptr;
   while (true) {
@@ -360,8 +361,9 @@ errc gpusvm<P>::insert_first(candidate& home, range<P>& made, std::uint64_t sequ
 /// \param room  nodes; null: none
 /// \errors retry; no_memory: it takes nodes
 template <explained_policies P>
-errc gpusvm<P>::insert_locked(notifier<P>& home, typename range_index::reserved_nodes* room, range<P>& made,
-                              std::uint64_t sequence) {
+[[gnu::always_inline]] inline errc gpusvm<P>::insert_locked(notifier<P>& home,
+                                                            typename range_index::reserved_nodes* room, range<P>& made,
+                                                            std::uint64_t sequence) {
   home.lock_.assert_held();
   if (env_.mm.read_retry(home.registration_, sequence)) return errc::retry;
   if (room == nullptr) {

@@ -40,11 +40,11 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   using frames_type = physical_memory<Lock, PageBytes>;
   using site = mapping_site<Lock, PageBytes>;
 
-  [[gnu::cold]] explicit address_space(kernel<Lock, PageBytes>& shared);
+  explicit address_space(kernel<Lock, PageBytes>& shared);
   /// A copy of `parent`, as fork makes it; it has exited at once (`users() == 0`) when memory was short.
   ///
   /// \pre `parent` has not exited
-  [[gnu::cold]] address_space(kernel<Lock, PageBytes>& shared, address_space& parent);
+  address_space(kernel<Lock, PageBytes>& shared, address_space& parent);
   address_space(address_space const&) = delete;
   address_space& operator=(address_space const&) = delete;
   ~address_space() {
@@ -97,12 +97,12 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
     sys error;
     cpu_va at{};
   };
-  [[nodiscard, gnu::cold]] mapped mmap(byte_count size, protection, mapping_kind, std::optional<cpu_va> at);
+  [[nodiscard]] mapped mmap(byte_count size, protection, mapping_kind, std::optional<cpu_va> at);
   /// Maps the file or shared memory behind `other` once more, from a byte offset in it.
   [[nodiscard]] mapped mmap_same(cpu_va other, std::uint64_t offset, byte_count size, protection,
                                  std::optional<cpu_va> at);
-  [[nodiscard, gnu::cold]] sys munmap(cpu_va a, byte_count size);
-  [[nodiscard, gnu::cold]] sys mprotect(cpu_va a, byte_count size, protection);
+  [[nodiscard]] sys munmap(cpu_va a, byte_count size);
+  [[nodiscard]] sys mprotect(cpu_va a, byte_count size, protection);
   /// \errors einval, enomem, efault (the old span lies not in one VMA), eexist (`to` is occupied)
   [[nodiscard]] mapped mremap(cpu_va a, byte_count old_size, byte_count new_size, bool dont_unmap,
                               std::optional<cpu_va> to);

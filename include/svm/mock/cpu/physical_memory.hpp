@@ -43,8 +43,8 @@ class physical_memory {
 
   /// \param vram         the memory of each GPU
   /// \param joins_pages  system pages that are taken one after the other lie together
-  [[gnu::cold]] physical_memory(byte_count ram, byte_count vram, failure_plan& failures, report& broken,
-                                unsigned gpus = 1, bool joins_pages = true)
+  physical_memory(byte_count ram, byte_count vram, failure_plan& failures, report& broken, unsigned gpus = 1,
+                  bool joins_pages = true)
       : failures_(failures),
         report_(broken),
         links_(gpus),
@@ -264,7 +264,7 @@ class physical_memory {
   [[nodiscard]] touched& changed_frames() { return changed_frames_; }
 
   /// Loses the content of every device page of a GPU.
-  [[gnu::cold]] void lose(unsigned gpu) {
+  void lose(unsigned gpu) {
     exclusive_guard const guard{lock_};
     for (std::uint32_t n = first_device_frame(gpu); n < first_device_frame(gpu + 1); ++n)
       if (page const p = peek(n); p.frame != 0 && of(p).kind == frame_kind::device) {

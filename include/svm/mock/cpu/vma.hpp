@@ -109,7 +109,7 @@ class vma_table {
   }
 
   /// Puts a VMA where nothing is, and joins it with its neighbours.
-  [[gnu::cold]] void insert(vma v) {
+  [[gnu::noinline]] void insert(vma v) {
     holes_.fill(v.extent);
     auto const at = add(std::move(v));
     join(at);

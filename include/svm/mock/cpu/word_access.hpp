@@ -12,6 +12,7 @@ namespace svm::inline v0::mock {
 // Words are moved whole, as memory does for aligned accesses: CPU and GPU may meet on one. Not by std::atomic_ref, which
 // libc++ has only since version 19.
 
+/// The word that begins at an aligned byte.
 [[nodiscard]] inline std::uint64_t* word_at(std::byte* at) {
   return reinterpret_cast<std::uint64_t*>(at);
 }

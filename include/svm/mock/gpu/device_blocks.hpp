@@ -17,7 +17,7 @@ namespace svm::inline v0::mock {
 /// Invariants: 1. the blocks are disjoint. 2. no two free halves of one block stand beside each other.
 class device_blocks {
  public:
-  [[gnu::cold]] device_blocks(std::uint32_t first, std::uint64_t count, page_order largest) : largest_(largest.value) {
+  device_blocks(std::uint32_t first, std::uint64_t count, page_order largest) : largest_(largest.value) {
     for (std::uint64_t at = 0; at < count;) {
       unsigned const order = fitting(first + at, count - at);
       give(first + static_cast<std::uint32_t>(at), order);
@@ -30,7 +30,7 @@ class device_blocks {
   /// Takes `count` frames, in as large blocks as there are.
   ///
   /// \pre count <= free()
-  [[gnu::cold]] void take(std::uint64_t count, plain_list<std::uint32_t>& out) {
+  void take(std::uint64_t count, plain_list<std::uint32_t>& out) {
     while (count != 0) {
       unsigned order = fitting(0, count);
       unsigned from = order;

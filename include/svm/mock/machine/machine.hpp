@@ -51,7 +51,7 @@ struct machine_policies : default_policies {
 /// The parts of the machine that need no other but the failures and the report; they outlive all that follows.
 template <lock Lock, std::size_t PageBytes>
 struct machine_base {
-  [[gnu::cold]] explicit machine_base(machine_options const& options)
+  explicit machine_base(machine_options const& options)
       : memory(failures, broken, &Lock::held),
         frames(options.ram, options.vram, failures, broken, options.gpus, options.joins_pages),
         shared{frames, clock, failures, broken, hooks, options.thp} {
@@ -95,7 +95,7 @@ class machine : public machine_base<Lock, PageBytes> {
 
   /// One GPU: what all processes share of it.
   struct card {
-    [[gnu::cold]] card(machine& home, unsigned number)
+    card(machine& home, unsigned number)
         : dma(home.frames, home.failures, home.broken, number, home.options_.iommu),
           memory(home.options_.vram,
                  page_owner{home.options_.linked ? gpu_owner.group : gpu_owner.group + number, number}, home.frames,
@@ -116,7 +116,7 @@ class machine : public machine_base<Lock, PageBytes> {
   struct task;
   /// One process on one GPU.
   struct view {
-    [[gnu::cold]] view(machine& home, task& owner, card& c)
+    view(machine& home, task& owner, card& c)
         : view(home, c, {owner.process, device, c.memory, home.memory, home.clock, home.stats}) {}
 
     /// The driver that the GPU has.
@@ -131,7 +131,7 @@ class machine : public machine_base<Lock, PageBytes> {
     std::optional<queue_driver<policies_type>> queues;   ///< where faults are fatal
 
    private:
-    [[gnu::cold]] view(machine& home, card& c, environment<policies_type> const& env)
+    view(machine& home, card& c, environment<policies_type> const& env)
         : device(home.frames, c.dma, home.broken, home.hooks, home.options_.faults),
           driver(c.mover, env, home.shape_, home.options_.driver) {
       if (home.options_.faults == page_faults::fatal) queues.emplace(c.mover, env, home.shape_, home.options_.driver);
@@ -144,8 +144,8 @@ class machine : public machine_base<Lock, PageBytes> {
   };
   /// One process.
   struct task {
-    [[gnu::cold]] explicit task(machine& home) : process(home.shared) {}
-    [[gnu::cold]] task(machine& home, task& parent) : process(home.shared, parent.process) {}
+    explicit task(machine& home) : process(home.shared) {}
+    task(machine& home, task& parent) : process(home.shared, parent.process) {}
 
     address_space_type process;
     plain_list<view*> views;            ///< one a GPU
@@ -164,7 +164,7 @@ class machine : public machine_base<Lock, PageBytes> {
 
  public:
   /// \pre `options` would pass `gpusvm_layout::make`; `create` checks
-  [[gnu::cold]] machine(machine_options const& options, gpusvm_layout const& shape)
+  [[gnu::noinline]] machine(machine_options const& options, gpusvm_layout const& shape)
       : parts(options),
         options_(options),
         shape_(shape),
@@ -179,7 +179,7 @@ class machine : public machine_base<Lock, PageBytes> {
   machine(machine const&) = delete;
   machine& operator=(machine const&) = delete;
   /// Ends the drivers and the processes, so that no page outlives what stands behind it.
-  [[gnu::cold]] ~machine() { shut_down(); }
+  [[gnu::noinline]] ~machine() { shut_down(); }
 
   /// Checks the configuration before anything exists.
   ///
@@ -210,7 +210,7 @@ class machine : public machine_base<Lock, PageBytes> {
   // still, and fail where nothing is mapped.
 
   /// A copy of a process; it has exited already when there was not enough memory.
-  [[gnu::cold]] task& fork(task& parent) {
+  task& fork(task& parent) {
     task& child = tasks_.emplace_back(*this, parent);
     add_views(child);
     return child;
@@ -236,21 +236,21 @@ class machine : public machine_base<Lock, PageBytes> {
   [[nodiscard]] errc gpu_store(cpu_va a, std::span<std::byte const> from) { return gpu_store(first(), 0, a, from); }
 
   /// A GPU hangs and starts anew: its mappings go, and what is in its memory is lost.
-  [[gnu::cold]] void reset(std::size_t n) {
+  void reset(std::size_t n) {
     for (task& t : tasks_) t.views[n]->in_charge().reset();
     lose(n);
   }
   /// A GPU is taken away in order: its drivers end, and what is in its memory comes back.
   ///
   /// \errors those of migrator::unbind: it stays, without drivers, and its memory is intact; the call may be repeated
-  [[nodiscard, gnu::cold]] errc unplug(std::size_t n) {
+  [[nodiscard]] errc unplug(std::size_t n) {
     for (task& t : tasks_) t.views[n]->in_charge().close();
     if (errc const e = cards_[n].mover.unbind(); e != errc::ok) return e;
     cards_[n].memory.unplug();
     return errc::ok;
   }
   /// A GPU is torn out: what an orderly unplug could not bring back is lost.
-  [[gnu::cold]] void tear_out(std::size_t n) {
+  void tear_out(std::size_t n) {
     if (unplug(n) == errc::ok) return;
     cards_[n].memory.unplug();
     lose(n);
@@ -293,22 +293,22 @@ class machine : public machine_base<Lock, PageBytes> {
   svm_driver<policies_type>& driver;
 
  private:
-  [[gnu::cold]] void lose(std::size_t n) {
+  void lose(std::size_t n) {
     frames.lose(static_cast<unsigned>(n));
     for (task& t : tasks_) t.process.drop_lost();
   }
-  [[gnu::cold]] card& add_cards() {
+  [[gnu::noinline]] card& add_cards() {
     for (unsigned n = 0; n < options_.gpus; ++n) {
       cards_.emplace_back(*this, n);
       for (unsigned other = 0; other < n; ++other) frames.links().set_up(n, other, options_.linked);
     }
     return cards_.front();
   }
-  [[gnu::cold]] view& add_views(task& t) {
+  [[gnu::noinline]] view& add_views(task& t) {
     for (card& c : cards_) t.views.push_back(&views_.emplace_back(*this, t, c));
     return *t.views[0];
   }
-  [[gnu::cold]] void shut_down() {
+  void shut_down() {
     failures.disarm();
     hooks.hook = nullptr;
     for (task& t : tasks_)

@@ -31,7 +31,7 @@ class steady_list {
   steady_list() = default;
   steady_list(steady_list const&) = delete;
   steady_list& operator=(steady_list const&) = delete;
-  [[gnu::cold]] ~steady_list() {
+  [[gnu::noinline]] ~steady_list() {
     for (T* const object : all_) delete object;
   }
 
