@@ -40,7 +40,7 @@ class engine_faults {
     std::erase_if(ring_, [&](fault const& f) { return f.context == channel; });
   }
   [[nodiscard]] bool has_ended(placement::fault_context const& channel) const {
-    return std::ranges::find(ended_, channel) != ended_.end();
+    return std::find(ended_.begin(), ended_.end(), channel) != ended_.end();
   }
 
  private:

@@ -45,7 +45,7 @@ class fault_unit {
 
   /// An access faulted; it waits from now on.
   reported stall(std::uint64_t id, fault const& what) {
-    bool const is_known = options_.merges && std::ranges::any_of(waiting_, [&](waiter const& w) {
+    bool const is_known = options_.merges && std::any_of(waiting_.begin(), waiting_.end(), [&](waiter const& w) {
                             return w.what.microtlb == what.microtlb && w.what.page == what.page &&
                                    w.what.context == what.context && w.what.access >= what.access;
                           });
