@@ -63,6 +63,8 @@ FORBIDDEN = {
     "typeid": r"\btypeid\b",
     "void*": r"\bvoid(\s+const)?\s*\*",
 }
+# What libc++ 14 has not got; `.ci/long portability` builds with it.
+TOO_NEW = re.compile(r"\bstd\s*::\s*(ranges\s*::|jthread\b|atomic_ref\b|make_unique_for_overwrite\b)")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(<([^>\n]*)>|"([^"\n]*)"|\S+)', re.MULTILINE)
 
@@ -106,6 +108,8 @@ def check_header(path: str, text: str) -> list[str]:
         for name, pattern in FORBIDDEN.items():
             for hit in re.finditer(pattern, bare):
                 found.append(f"{path}:{line_of(bare, hit.start())}: a core header may not say {name}")
+    for hit in TOO_NEW.finditer(code):
+        found.append(f"{path}:{line_of(code, hit.start())}: libc++ 14 lacks std::{hit[1]}")
     for hit in UNFINISHED.finditer(text):
         found.append(f"{path}:{line_of(text, hit.start())}: {hit[0]} is left open")
     return found
@@ -128,6 +132,8 @@ def _plant(layer_path: str, text: str) -> dict[str, str]:
 
 
 PLANTS = [
+    ("what libc++ 14 lacks", _plant("mock/a.hpp", "auto a = std::ranges::find(b, c);\n"), ["lacks std::ranges::"]),
+    ("what it lacks, in a comment", _plant("mock/a.hpp", "// std::jthread\n"), []),
     ("left layers are allowed", _plant("driver/a.hpp", "#include <svm/pagemap/b.hpp>\n#include <svm/base/c.hpp>\n"), []),
     ("base includes concepts", _plant("base/a.hpp", "\n#include <svm/concepts/lock.hpp>\n"), ["base/a.hpp:2: layer base"]),
     ("base includes index", _plant("base/a.hpp", "#include <svm/index/b.hpp>\n"), ["layer base"]),
