@@ -86,7 +86,20 @@ class hex_digits {
   std::uint64_t others_;  // not zero in the byte of what is no digit
 };
 
-/// Reads `ADDR,SIZE` and the end of the line from `at`, which some character that fits nowhere follows; the position
+/// Reads ` # WARP`; where it ends, or null when it is malformed.
+char const* parse_warp(char const* at, std::optional<std::uint32_t>& warp) {
+  if (at[1] != '#' || at[2] != ' ' || !is_decimal(at[3]) || (at[3] == '0' && is_decimal(at[4]))) return nullptr;
+  std::uint64_t number = 0;
+  for (at += 3; is_decimal(*at); ++at) {
+    number = number * 10 + static_cast<std::uint64_t>(*at - '0');
+    if (number > UINT32_MAX) return nullptr;
+  }
+  warp = static_cast<std::uint32_t>(number);
+  return at;
+}
+
+/// Reads `ADDR,SIZE`, a warp where there is one, and the end of the line from `at`, which some character that fits
+/// nowhere follows; the position
 /// of the newline, or null when the line is malformed.
 inline char const* parse_rest(char const* at, char const* end, trace_access& out) {
   hex_digits const first{at};
@@ -103,6 +116,7 @@ inline char const* parse_rest(char const* at, char const* end, trace_access& out
   }
   if (*at != ',') return nullptr;
   out.address = address;
+  out.warp.reset();
   out.size = static_cast<std::uint32_t>(at[1] - '0');
   if (out.size - 1 < 9 && at[2] == '\n') return at + 2;  // most lines
   ++at;
@@ -112,6 +126,8 @@ inline char const* parse_rest(char const* at, char const* end, trace_access& out
     size = size * 10 + static_cast<std::uint32_t>(*at - '0');
     if (size > lackey_reader::largest_access) return nullptr;
   }
+  if (*at == ' ') at = parse_warp(at, out.warp);
+  if (at == nullptr) return nullptr;
   if (*at == '\r' && at != end) ++at;
   if (*at != '\n') return nullptr;
   out.size = size;
@@ -131,6 +147,8 @@ std::string_view complaint(std::string_view rest) {
   if (!is_decimal(size.front())) return "the size is not a decimal number";
   if (std::ranges::all_of(size, is_decimal)) return "the size is out of range";
   if (size.front() == '0') return "the size begins with a zero";
+  if (size.find_first_not_of("0123456789") == size.find(" # "))
+    return "the warp is not a decimal number below 2^32, of a data access";
   return "something follows the size";
 }
 
@@ -162,7 +180,7 @@ std::size_t lackey_reader::take_ready(std::span<numbered_access> out) {
     bool const is_instruction = at[0] == 'I' && at[1] == ' ';
     if ((!is_instruction && (at[0] != ' ' || kind == no_kind)) || at[2] != ' ') break;
     char const* const newline = parse_rest(at + 3, end, next.access);
-    if (newline == nullptr) break;
+    if (newline == nullptr || (is_instruction && next.access.warp)) break;
     at = newline + 1;
     ++line;
     if (is_instruction) continue;
@@ -184,15 +202,33 @@ lackey_reader::status lackey_reader::next(trace_access& out) {
     std::uint8_t const kind = kind_of(at_[1]);
     if ((is_instruction ? at_[1] != ' ' : at_[0] != ' ' || kind == no_kind) || at_[2] != ' ') {
       if (is_cut_off_tag()) return refuse_line();
+      bool const begins_kernel = tells_kernels_ && line_piece().starts_with("== kernel");
       if (!skip_line()) return status::failed;
+      if (begins_kernel) return status::kernel;
       continue;
     }
     char const* const newline = parse_rest(at_ + 3, end_, out);
-    if (newline == nullptr) return refuse_line();
+    if (newline == nullptr || (is_instruction && out.warp)) return refuse_line();
     at_ = newline + (newline != end_ ? 1 : 0);
     if (is_instruction) continue;
     out.kind = static_cast<access_kind>(kind);
     return status::access;
+  }
+}
+
+std::optional<std::uint64_t> lackey_reader::read_footprint() {
+  constexpr std::string_view word = "== footprint ";
+  std::optional<std::uint64_t> blocks;
+  for (;;) {
+    if (static_cast<std::size_t>(end_ - at_) < lookahead && !ended_ && !fill()) return {};
+    if (at_ == end_ || is_of_trace()) return blocks;
+    std::string_view line = line_piece();
+    if (line.starts_with(word)) {
+      line.remove_prefix(word.size());
+      if (parsed<std::uint64_t> const number = parse_number(line)) blocks = *number;
+    }
+    ++line_;
+    if (!skip_line()) return {};
   }
 }
 
@@ -235,6 +271,20 @@ bool lackey_reader::skip_line() {
   }
 }
 
+/// True where the line is one that `next` does not skip.
+bool lackey_reader::is_of_trace() const {
+  bool const is_data = at_[0] == ' ' && (at_[1] == 'L' || at_[1] == 'S' || at_[1] == 'M');
+  return (at_[2] == ' ' && (is_data || (at_[0] == 'I' && at_[1] == ' '))) || is_cut_off_tag();
+}
+
+/// The line without its end, as far as it is in the lookahead.
+std::string_view lackey_reader::line_piece() const {
+  std::string_view line(at_, std::min(lookahead, static_cast<std::size_t>(end_ - at_)));
+  line = line.substr(0, line.find('\n'));
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
 /// True for a line that ends right behind the letter of a tag: what is left of a line of the trace.
 bool lackey_reader::is_cut_off_tag() const {
   if (at_[2] != '\n' && (at_[2] != '\r' || at_[3] != '\n')) return false;
@@ -242,9 +292,7 @@ bool lackey_reader::is_cut_off_tag() const {
 }
 
 lackey_reader::status lackey_reader::refuse_line() {
-  std::string_view line(at_, std::min(lookahead, static_cast<std::size_t>(end_ - at_)));
-  line = line.substr(0, line.find('\n'));
-  if (line.ends_with('\r')) line.remove_suffix(1);
+  std::string_view const line = line_piece();
   std::string_view const tag = line.substr(0, 3);
   error_ = quoted(line) + ": " + std::string(complaint(line.substr(tag.size()))) + ", expected '" + std::string(tag) +
            (tag.size() < 3 ? " " : "") + "ADDR,SIZE' with ADDR in hex, at most 16 digits, and SIZE from 1 to 4096";

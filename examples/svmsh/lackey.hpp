@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace svmsh {
 
@@ -18,6 +20,7 @@ struct trace_access {
   std::uint64_t address = 0;
   std::uint32_t size = 0;
   access_kind kind = access_kind::load;
+  std::optional<std::uint32_t> warp{};  ///< whose access it is, where the trace says so
 };
 
 /// An access, and the number of its line.
@@ -28,7 +31,7 @@ struct numbered_access {
 
 /// Reads a memory trace as `valgrind --tool=lackey --trace-mem=yes` writes it.
 ///
-/// A line is of the trace when it begins with `I  `, ` L `, ` S ` or ` M ` (or ends within these three characters,
+/// A data access may name its warp: ` L ADDR,SIZE # WARP`. A line is of the trace when it begins with `I  `, ` L `, ` S ` or ` M ` (or ends within these three characters,
 /// behind the letter); others are skipped, whatever they hold. Memory used does not depend on the length of a line.
 class lackey_reader {
  public:
@@ -38,6 +41,7 @@ class lackey_reader {
 
   enum class status {
     access,
+    kernel,  ///< a line that begins `== kernel`: what follows waits for what came before
     end,
     malformed,  ///< the line at `line_number()`; `error()` says why
     failed,     ///< the file cannot be read; `error()` says why
@@ -51,8 +55,17 @@ class lackey_reader {
   lackey_reader(lackey_reader const&) = delete;
   lackey_reader& operator=(lackey_reader const&) = delete;
 
-  /// The next data access; instruction lines are checked and skipped. To be called no more after anything but `access`.
+  /// The next data access; instruction lines are checked and skipped. To be called no more after anything but `access`
+  /// and `kernel`.
   [[nodiscard]] status next(trace_access& out);
+  /// From now on `next` stops at the beginning of kernels too.
+  void tell_kernels() { tells_kernels_ = true; }
+
+  /// The number of blocks of 2 MiB that the trace says it touches, in a line `== footprint BLOCKS` before the first line
+  /// of the trace, which is the next one now.
+  ///
+  /// \pre `next` was not called yet
+  [[nodiscard]] std::optional<std::uint64_t> read_footprint();
 
   /// The next data accesses as far as they are in memory and their lines are well-formed, so that nothing is waited for;
   /// how many they are. At 0 ask `next`.
@@ -69,7 +82,9 @@ class lackey_reader {
 
   [[nodiscard]] bool fill();
   [[nodiscard]] bool skip_line();
+  [[nodiscard]] bool is_of_trace() const;
   [[nodiscard]] bool is_cut_off_tag() const;
+  [[nodiscard]] std::string_view line_piece() const;
   [[nodiscard]] status refuse_line();
 
   std::string path_;
@@ -80,6 +95,7 @@ class lackey_reader {
   char const* at_;
   char const* end_;
   bool ended_ = false;
+  bool tells_kernels_ = false;
   std::uint64_t line_ = 0;
   std::uint64_t bytes_read_ = 0;
   std::string error_;

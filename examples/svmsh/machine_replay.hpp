@@ -22,14 +22,22 @@ class machine_replay final : public replay_engine {
  public:
   machine_replay(std::unique_ptr<shell_machine<PageBytes>> computer, replay_options const& options, complaint complain,
                  recording record)
-      : computer_(std::move(computer)), replayer_(*computer_, options, std::move(complain), record) {}
+      : computer_(std::move(computer)),
+        has_warps_(options.batch > 1),
+        replayer_(*computer_, options, std::move(complain), record) {}
 
   /// A virtual call for each access would cost as much as some accesses do.
   lackey_reader::status serve(lackey_reader& input) override {
+    if (has_warps_) input.tell_kernels();
     for (;;) {
       std::size_t count = input.take_ready(coming_);
       if (count == 0) {
-        if (lackey_reader::status const s = input.next(coming_[0].access); s != lackey_reader::status::access) return s;
+        lackey_reader::status const s = input.next(coming_[0].access);
+        if (s == lackey_reader::status::kernel) {
+          replayer_.drain();
+          continue;
+        }
+        if (s != lackey_reader::status::access) return s;
         coming_[0].line = input.line_number();
         count = 1;
       }
@@ -37,13 +45,24 @@ class machine_replay final : public replay_engine {
       for (std::size_t i = 0; i < count; ++i) replayer_.access(coming_[i].access, coming_[i].line);
     }
   }
+  faults64_reader::status serve(faults64_reader& input) override {
+    std::uint64_t address = 0;
+    for (;;) {
+      faults64_reader::status const s = input.next(address);
+      if (s != faults64_reader::status::fault) return s;
+      replayer_.fault(address, input.offset());
+    }
+  }
   void finish() override { replayer_.finish(); }
   replay_counts const& done() const override { return replayer_.done(); }
   std::vector<stat_line> statistics() override { return statistics_of<PageBytes>(*computer_); }
+  std::vector<stat_line> placement() override { return placement_of<PageBytes>(*computer_); }
+  std::uint64_t blocks() const override { return replayer_.blocks(); }
   std::vector<std::string> audit() override { return computer_->audit(); }
 
  private:
   std::unique_ptr<shell_machine<PageBytes>> computer_;
+  bool const has_warps_;
   replayer<PageBytes> replayer_;
   std::array<numbered_access, 16> coming_{};  // read ahead, so that what they need arrives at the same time
 };

@@ -143,11 +143,9 @@ class machine_system final : public system {
     std::vector<range_line> lines;
     for (std::size_t gpu = 0; gpu < computer_->gpus(); ++gpu)
       tasks_[who]->views[gpu]->in_charge().svm().for_each_range(everywhere, [&](auto const& r) {
-        auto const& pages = r.mapping();
-        bool const valid = pages.has(svm::page_flag::valid);
+        mapped_pages const now = look_at(r);
         lines.push_back({gpu, r.interval().start().value, r.interval().last().value,
-                         state_of(valid, pages.has(svm::page_flag::device), pages.has(svm::page_flag::system)),
-                         valid && pages.has(svm::page_flag::read_only), r.has(svm::range_flag::unmapped),
+                         state_of(now.valid, now.device, now.system), now.read_only, r.has(svm::range_flag::unmapped),
                          r.has(svm::range_flag::partial_unmap)});
       });
     return lines;

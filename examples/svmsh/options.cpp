@@ -3,6 +3,7 @@
 #include "options.hpp"
 
 #include "key_table.hpp"
+#include "placement_keys.hpp"
 
 #include <cstddef>
 #include <span>
@@ -76,8 +77,13 @@ constexpr key<machine_options> keys[] = {
      [](machine_options& o, setting const& s) { return set_switch(s, o.split); }},
     {{"gc=auto|manual", "collect after every command, or on demand", "auto"},
      [](machine_options& o, setting const& s) { return set_switch(s, o.gc_auto, "auto", "manual"); }},
-    {{"evict=oldest|touched", "what goes first: made, or used, longest ago", "oldest"},
-     [](machine_options& o, setting const& s) { return set_switch(s, o.evict_touched, "touched", "oldest"); }},
+    {{"evict=oldest|touched|uvm|density",
+      "what goes first: made, or used, longest ago; uvm, density: pages go, not ranges", "oldest"},
+     set_evict},
+    {{"prefetch=off|density[:PERCENT]|until-full", "what moves with a fault; +stream, +gate, +feedback: see replay",
+      "off"},
+     set_prefetch},
+    {{"thrash=off|on|slice", "what becomes of pages that go to and fro", "off"}, set_thrash},
     {{"thp=on|off", "whole 2M of anonymous memory at once", "off"},
      [](machine_options& o, setting const& s) { return set_switch(s, o.thp); }},
     {{"page=4K|16K|64K", "page size", "4K"}, [](machine_options& o, setting const& s) { return set_page(s, o.page); }},
@@ -116,6 +122,13 @@ std::optional<bad_input> assign(machine_options& to, std::string_view word) {
 
 std::vector<manual_row> machine_rows() {
   return rows_of(std::span<key<machine_options> const>(keys));
+}
+
+std::vector<std::uint64_t> chunk_sizes(machine_options const& options) {
+  if (!options.chunks.empty()) return options.chunks;
+  std::vector<std::uint64_t> chunks = {2ull << 20, 64ull << 10};
+  if (options.page != chunks.back()) chunks.push_back(options.page);
+  return chunks;
 }
 
 std::optional<bad_input> check(machine_options const& all) {

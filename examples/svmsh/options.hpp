@@ -6,6 +6,7 @@
 #include "system.hpp"
 #include "words.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,9 @@ bool is_option(std::string_view word);
 
 /// Sets one machine option from `KEY=VALUE`; what was set before is overwritten. On an error nothing changes.
 [[nodiscard]] std::optional<bad_input> assign(machine_options& to, std::string_view word);
+
+/// The sizes of ranges: what was set, or 2M, 64K and the page size.
+[[nodiscard]] std::vector<std::uint64_t> chunk_sizes(machine_options const& options);
 
 /// The machine options, for the manual.
 [[nodiscard]] std::vector<manual_row> machine_rows();

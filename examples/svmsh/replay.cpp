@@ -3,12 +3,16 @@
 #include "replay.hpp"
 
 #include "console.hpp"
+#include "faults64.hpp"
+#include "footprint.hpp"
 #include "input.hpp"
 #include "lackey.hpp"
+#include "options.hpp"
 #include "replay_arguments.hpp"
 #include "replay_engine.hpp"
 #include "replay_history.hpp"
 #include "replay_output.hpp"
+#include "replay_report.hpp"
 #include "replay_timeline.hpp"
 #include "svg_map.hpp"
 #include "words.hpp"
@@ -30,37 +34,6 @@ namespace svmsh {
 namespace {
 
 constexpr int good = 0, bad_result = 1, wrong_input = 2;
-
-/// `part` for each million of `whole`, with one decimal.
-std::string per_million(std::uint64_t part, std::uint64_t whole) {
-  char text[64];
-  double const value = whole == 0 ? 0.0 : static_cast<double>(part) * 1e6 / static_cast<double>(whole);
-  std::snprintf(text, sizeof text, "%.1f", value);
-  return text;
-}
-
-std::uint64_t value_of(std::vector<stat_line> const& statistics, std::string_view name) {
-  for (stat_line const& s : statistics)
-    if (s.name == name) return s.value;
-  return 0;
-}
-
-std::vector<report_line> make_report(replay_counts const& done, std::vector<stat_line> const& statistics) {
-  std::vector<report_line> report = {
-      {"accesses", std::to_string(done.accesses())},
-      {"loads", std::to_string(done.loads)},
-      {"stores", std::to_string(done.stores)},
-      {"distinct pages", std::to_string(done.distinct_pages)},
-  };
-  for (stat_line const& s : statistics)
-    if (s.exact) report.push_back({std::string(s.name), std::to_string(s.value)});
-  std::uint64_t const moved =
-      value_of(statistics, "bytes_to_vram") + value_of(statistics, "bytes_to_ram") + value_of(statistics, "bytes_peer");
-  report.push_back(
-      {"GPU faults per million accesses", per_million(value_of(statistics, "gpu_faults"), done.accesses())});
-  report.push_back({"bytes moved per million accesses", per_million(moved, done.accesses())});
-  return report;
-}
 
 void print(std::vector<report_line> const& report, console& out) {
   std::size_t name_width = 0, value_width = 0;
@@ -111,19 +84,45 @@ std::string unpacker(char const* file) {
   return {};
 }
 
-/// Replays every line; the exit status if that ended early.
-std::optional<int> replay_lines(char const* file, lackey_reader& input, replay_engine& replay, console& out) {
-  switch (replay.serve(input)) {
-    case lackey_reader::status::malformed:
-      out.complain(input.line_number(), input.error());
-      return wrong_input;
-    case lackey_reader::status::failed:
-      out.say(input.error());
-      return wrong_input;
-    case lackey_reader::status::access:
-    case lackey_reader::status::end:
-      break;
+/// Gives the machine as much memory as the blocks of the trace call for, where their number was asked for.
+std::optional<bad_input> fit_memory(replay_arguments& a, std::optional<std::uint64_t> blocks) {
+  // What nobody touches takes nothing, so that all but endless traces have room.
+  constexpr std::uint64_t plenty = std::uint64_t{64} << 30, most = std::uint64_t{1} << 40;
+  if (!a.replay.ram_given)
+    a.machine.ram = std::clamp(blocks.value_or(0), plenty / footprint_block, most / footprint_block) * footprint_block;
+  if (!a.replay.capacity_percent) return {};
+  std::string const word = "capacity=" + std::to_string(*a.replay.capacity_percent) + "%: ";
+  if (!blocks)
+    return bad_input{word +
+                     "the blocks of a pipe are not known, expected a file, or a line \"== footprint BLOCKS\" first"};
+  constexpr std::uint64_t whole = 100;
+  constexpr std::uint64_t most_blocks = std::uint64_t{1} << 26, most_percent = std::uint64_t{1} << 16;
+  if (*blocks > most_blocks || *a.replay.capacity_percent > most_percent)
+    return bad_input{word + "it is more than any machine has, expected less"};
+  std::uint64_t const bytes = *blocks * footprint_block * *a.replay.capacity_percent / whole;
+  a.machine.vram = bytes / a.machine.page * a.machine.page;
+  if (a.machine.vram == 0) return bad_input{word + "less than a page, expected more"};
+  return check(a.machine);
+}
+
+/// The exit status of a replay whose input ended early, with the reason told.
+template <class Reader>
+std::optional<int> judge_end(Reader& input, std::uint64_t place, typename Reader::status how, console& out) {
+  if (how == Reader::status::malformed) {
+    out.complain(place, input.error());
+    return wrong_input;
   }
+  if (how == Reader::status::failed) {
+    out.say(input.error());
+    return wrong_input;
+  }
+  return {};
+}
+
+/// Replays every line; the exit status if that ended early.
+std::optional<int> replay_all(char const* file, lackey_reader& input, replay_engine& replay, console& out) {
+  lackey_reader::status const how = replay.serve(input);
+  if (std::optional<int> const status = judge_end(input, input.line_number(), how, out)) return status;
   if (replay.done().accesses() != 0) return std::nullopt;
   std::string const program = unpacker(file);
   out.complain(program.empty()
@@ -131,40 +130,67 @@ std::optional<int> replay_lines(char const* file, lackey_reader& input, replay_e
                    : "no data access, the file is compressed, expected: " + program + " -dc FILE | svmsh replay -");
   return wrong_input;
 }
+/// Replays every fault.
+std::optional<int> replay_all(char const*, faults64_reader& input, replay_engine& replay, console& out) {
+  faults64_reader::status const how = replay.serve(input);
+  if (std::optional<int> const status = judge_end(input, input.offset(), how, out)) return status;
+  if (input.entries() != 0) return std::nullopt;
+  out.complain("at offset 0: no fault, expected addresses of pages, 64 bits each, little endian");
+  return wrong_input;
+}
 
-}  // namespace
+std::uint64_t place_in(lackey_reader const& input) {
+  return input.line_number();
+}
+std::uint64_t place_in(faults64_reader const& input) {
+  return input.entries();
+}
+std::optional<std::uint64_t> blocks_of(lackey_reader& input, char const* path) {
+  std::optional<std::uint64_t> const told = input.read_footprint();
+  return told ? told : count_lackey_blocks(path);
+}
+std::optional<std::uint64_t> blocks_of(faults64_reader&, char const* path) {
+  return count_fault_blocks(path);
+}
 
-int replay_main(std::span<char const* const> args) {
+/// Replays a trace that `Reader` reads; the exit status.
+template <class Reader>
+int replay_trace(replay_arguments a, console& out) {
   auto const begin = std::chrono::steady_clock::now();
-  parsed<replay_arguments> const a = parse_replay_arguments(args);
-  console out(a ? a->file : "-");
   auto const refuse = [&out](std::string_view why) {
     out.say(why);
     return wrong_input;
   };
-  if (!a) return refuse(a.error());
-  history past(a->machine.page);
+  input_length const length(a.file);
+  Reader* running = nullptr;
+  Reader input(a.file, [&] {
+    if (running != nullptr) out.progress(place_in(*running), length.share(running->bytes_read()));
+  });
+  running = &input;
+  std::optional<std::uint64_t> blocks;
+  if (a.replay.capacity_percent) {
+    if (!input.error().empty()) return refuse(input.error());
+    blocks = blocks_of(input, a.file);
+  }
+  if (std::optional<bad_input> const wrong = fit_memory(a, blocks)) return refuse(wrong->text);
+  history past(a.machine.page);
   timeline events;
   made_replay made = replay_engine::create(
-      a->machine, a->replay, [&out](std::uint64_t line, std::string const& text) { out.complain(line, text); },
-      {.map = a->map ? &past : nullptr, .events = a->timeline ? &events : nullptr});
+      a.machine, a.replay, [&out](std::uint64_t line, std::string const& text) { out.complain(line, text); },
+      {.map = a.map ? &past : nullptr, .events = a.timeline ? &events : nullptr});
   if (std::string const* const why = std::get_if<std::string>(&made)) return refuse(*why);
   replay_engine& replay = **std::get_if<std::unique_ptr<replay_engine>>(&made);
 
-  input_length const length(a->file);
-  lackey_reader* running = nullptr;
-  lackey_reader input(a->file, [&] {
-    if (running != nullptr) out.progress(running->line_number(), length.share(running->bytes_read()));
-  });
-  running = &input;
   if (!input.error().empty()) return refuse(input.error());
-  output_file map, trace_events;
-  if (a->map && !map.open(*a->map)) return refuse(map.error());
-  if (a->timeline && !trace_events.open(*a->timeline)) return refuse(trace_events.error());
+  output_file map, trace_events, json, csv;
+  if (a.map && !map.open(*a.map)) return refuse(map.error());
+  if (a.timeline && !trace_events.open(*a.timeline)) return refuse(trace_events.error());
+  if (a.json && !json.open(*a.json)) return refuse(json.error());
+  if (a.csv && !csv.open(*a.csv)) return refuse(csv.error());
 
-  if (std::optional<int> const status = replay_lines(a->file, input, replay, out)) return *status;
+  if (std::optional<int> const status = replay_all(a.file, input, replay, out)) return *status;
   replay.finish();
-  std::vector<report_line> const report = make_report(replay.done(), replay.statistics());
+  std::vector<report_line> const report = make_report(replay, a.replay);
   std::vector<std::string> const findings = replay.audit();
   std::chrono::duration<double> const elapsed = std::chrono::steady_clock::now() - begin;
 
@@ -177,12 +203,28 @@ int replay_main(std::span<char const* const> args) {
     out.say(to.error());
     written = false;
   };
-  if (a->map) write(map, draw_svg(past, {a->file, a->settings, report, a->title ? *a->title : std::string_view{}}));
-  if (a->timeline) write(trace_events, events.json(a->file, a->settings));
-  if (a->timeline && written) out.say(*a->timeline + " opens in ui.perfetto.dev and in chrome://tracing");
-  say_rate(replay.done().accesses(), input.line_number(), elapsed, out);
+  report_source const from{a.file, a.machine, a.replay};
+  if (a.map) write(map, draw_svg(past, {a.file, a.settings, report, a.title ? *a.title : std::string_view{}}));
+  if (a.timeline) write(trace_events, events.json(a.file, a.settings));
+  if (a.timeline && written) out.say(*a.timeline + " opens in ui.perfetto.dev and in chrome://tracing");
+  if (a.json) write(json, report_json(from, report));
+  if (a.csv) write(csv, report_csv(from, report));
+  say_rate(replay.done().accesses(), place_in(input), elapsed, out);
   out.flush();
   return replay.done().clean() && findings.empty() && written && !out.output_failed() ? good : bad_result;
+}
+
+}  // namespace
+
+int replay_main(std::span<char const* const> args) {
+  parsed<replay_arguments> const a = parse_replay_arguments(args);
+  console out(a ? a->file : "-");
+  if (!a) {
+    out.say(a.error());
+    return wrong_input;
+  }
+  return a->replay.format == trace_format::faults64 ? replay_trace<faults64_reader>(*a, out)
+                                                    : replay_trace<lackey_reader>(*a, out);
 }
 
 }  // namespace svmsh

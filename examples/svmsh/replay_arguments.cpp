@@ -4,6 +4,7 @@
 
 #include "key_table.hpp"
 #include "options.hpp"
+#include "placement_keys.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +41,12 @@ constexpr key<replay_options> keys[] = {
     {{"turns=N", "in turns of N accesses each, GPU first"}, set_turns},
     {{"prefill=on|off", "the CPU fills memory before its first access", "on"},
      [](replay_options& o, setting const& s) { return set_switch(s, o.prefill); }},
+    {{"format=auto|lackey|faults64", "faults64: addresses of pages that faulted; auto: of FILE.u64", "auto"},
+     set_format},
+    {{"batch=N", "GPU faults are served in batches of up to 4096", "1"}, set_batch},
+    {{"warps=N", "in batches: who makes accesses that name no warp", "1"}, set_warps},
+    {{"counters=off|on|hysteresis", "what counts of remote accesses bring", "off"}, set_counters},
+    {{"capacity=SIZE|PERCENT%", "device memory; of the 2M blocks that the trace touches"}, set_capacity},
 };
 
 /// An option that begins with `--` and takes a word: `NAME WORD` or `NAME=WORD`.
@@ -55,6 +62,8 @@ constexpr word_option word_options[] = {
     {{"--timeline FILE.json",
       "write what happened when, as trace events: they open in ui.perfetto.dev and chrome://tracing"},
      &replay_arguments::timeline},
+    {{"--json FILE.json", "write the report and the settings as JSON"}, &replay_arguments::json},
+    {{"--csv FILE.csv", "write them as CSV: a line of names, a line of values"}, &replay_arguments::csv},
 };
 
 /// Takes the option at `i` and its word, if it is one of the table.
@@ -87,7 +96,10 @@ error set_any(replay_arguments& a, std::string_view word) {
   if (auto const* const k = find_key(own, word)) return set_key(*k, a.replay, word);
   std::vector<manual_row> known = machine_rows();
   for (manual_row const& row : known)
-    if (row.name() == word.substr(0, word.find('='))) return assign(a.machine, word);
+    if (row.name() == word.substr(0, word.find('='))) {
+      note_machine_option(a.replay, row.name());
+      return assign(a.machine, word);
+    }
   for (manual_row const& row : replay_rows()) known.push_back(row);
   return unknown_key("option", word, known);
 }
@@ -114,6 +126,7 @@ parsed<replay_arguments> parse_replay_arguments(std::span<char const* const> arg
       file_given = true;
     }
   }
+  if (error e = settle(a.replay, a.machine, a.file)) return *e;
   if (error e = check(a.machine)) return *e;
   return a;
 }

@@ -17,7 +17,7 @@ namespace svmsh {
 /// What the command line of `svmsh replay` says.
 struct replay_arguments {
   char const* file = "-";
-  std::optional<std::string> map, timeline, title;
+  std::optional<std::string> map, timeline, title, json, csv;
   std::string settings;  ///< as they stand on the command line, for titles
   machine_options machine;
   replay_options replay;

@@ -11,7 +11,7 @@ namespace {
 constexpr unsigned whole = 255;
 
 unsigned share_of(place where, place of) {
-  return where == of ? whole : 0;
+  return where == of || (where == place::prefetched && of == place::device) ? whole : 0;
 }
 
 /// The cell of two neighbouring columns, either of which may have none: the page was then where it was `before`.
@@ -23,7 +23,8 @@ history_cell join(std::uint16_t column, history_cell const* first, history_cell 
     return static_cast<std::uint8_t>((a + b + 1) / 2);
   };
   history_cell both{column, share(&history_cell::on_system, place::system),
-                    share(&history_cell::on_device, place::device)};
+                    share(&history_cell::on_device, place::device),
+                    share(&history_cell::on_prefetched, place::prefetched)};
   both.after = second != nullptr ? second->after : between;
   for (history_cell const* const part : {first, second}) {
     if (part == nullptr) continue;
@@ -73,7 +74,8 @@ page_track* history::find_accessed(std::uint64_t first, std::uint64_t last) {
 void history::account(page_track& page) const {
   std::uint64_t const time = now_ - std::max(page.since, column_start_);
   if (page.now == place::system) page.on_system += time;
-  if (page.now == place::device) page.on_device += time;
+  if (page.now == place::device || page.now == place::prefetched) page.on_device += time;
+  if (page.now == place::prefetched) page.on_prefetched += time;
   page.since = now_;
 }
 
@@ -82,6 +84,7 @@ void history::place_at(page_track& page, place where) {
   activate(page);
   account(page);
   page.now = where;
+  page.came_along = page.came_along || where == place::prefetched;
 }
 
 void history::mark(incident what, std::uint64_t count, page_track* page) {
@@ -98,8 +101,8 @@ void history::end_column() {
   for (page_track* const page : active_) {
     account(*page);
     page->cells.push_back({static_cast<std::uint16_t>(column_), share(page->on_system), share(page->on_device),
-                           page->now, page->marks, page->recent});
-    page->on_system = page->on_device = 0;
+                           share(page->on_prefetched), page->now, page->marks, page->recent});
+    page->on_system = page->on_device = page->on_prefetched = 0;
     page->recent = 0;
     page->marks = 0;
     page->active = false;
@@ -129,7 +132,7 @@ std::vector<page_track const*> history::accessed_pages() const {
   std::vector<page_track const*> pages;
   for (auto const& [number, block] : blocks_)
     for (page_track const& page : block)
-      if (page.accesses != 0) pages.push_back(&page);
+      if (is_drawn(page)) pages.push_back(&page);
   return pages;
 }
 

@@ -11,7 +11,12 @@
 namespace svmsh {
 
 /// Where a page is.
-enum class place : std::uint8_t { absent, system, device };
+enum class place : std::uint8_t {
+  absent,
+  system,
+  device,
+  prefetched,  ///< in device memory, where it came along with a fault of another page
+};
 
 /// What a map of a replay marks.
 enum class incident : std::uint8_t { gpu_fault, to_device, cpu_fault, to_system, eviction };
@@ -22,8 +27,9 @@ struct history_cell {
   std::uint16_t column = 0;
   std::uint8_t on_system = 0;  ///< the share of the column's time, of 255
   std::uint8_t on_device = 0;
-  place after = place::absent;  ///< where the page stays until its next cell
-  std::uint8_t marks = 0;       ///< a bit for each incident
+  std::uint8_t on_prefetched = 0;  ///< of `on_device`
+  place after = place::absent;     ///< where the page stays until its next cell
+  std::uint8_t marks = 0;          ///< a bit for each incident
   std::uint32_t accesses = 0;
 };
 
@@ -35,11 +41,12 @@ struct page_track {
 
   // Of the column that is open.
   std::uint64_t since = 0;  // accounted for up to here
-  std::uint64_t on_system = 0, on_device = 0;
+  std::uint64_t on_system = 0, on_device = 0, on_prefetched = 0;
   std::uint32_t recent = 0;
   std::uint8_t marks = 0;
   place now = place::absent;
-  bool active = false;  // this column will have a cell
+  bool active = false;      // this column will have a cell
+  bool came_along = false;  // at any time
 };
 
 /// Where every page was during a replay, and what happened to it, for a picture.
@@ -87,10 +94,11 @@ class history {
   [[nodiscard]] std::vector<std::uint64_t> const& incidents(incident what) const {
     return incidents_[static_cast<std::size_t>(what)];
   }
-  /// The pages that were accessed, ascending.
+  /// The pages that were accessed or prefetched, ascending.
   [[nodiscard]] std::vector<page_track const*> accessed_pages() const;
 
  private:
+  [[nodiscard]] static bool is_drawn(page_track const& page) { return page.accesses != 0 || page.came_along; }
   void activate(page_track& page) {
     if (page.active) return;
     page.active = true;

@@ -21,16 +21,6 @@ constexpr std::array<track_text, incident_kinds> texts = {{{"GPU faults", "GPU f
                                                            {"to system memory", "migration to system memory"},
                                                            {"evictions", "eviction"}}};
 
-/// A JSON string; bytes that are not printable ASCII, of which nobody knows the encoding, become `?`.
-std::string json_text(std::string_view text) {
-  std::string out = "\"";
-  for (char const c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c >= 0x20 && c < 0x7f ? c : '?';
-  }
-  return out + "\"";
-}
-
 std::string metadata(std::string_view what, std::size_t thread, std::string_view name) {
   return "{\"ph\":\"M\",\"pid\":1,\"tid\":" + std::to_string(thread) + ",\"name\":" + json_text(what) +
          ",\"args\":{\"name\":" + json_text(name) + "}},\n";

@@ -21,8 +21,11 @@ replayer<PageBytes>::replayer(machine& computer, replay_options const& options, 
       complain_(std::move(complain)),
       record_(record),
       on_cpu_(options.start_on_cpu),
-      left_of_turn_(options.turns == 0 ? UINT64_MAX : options.turns) {
-  if (!record_.wanted()) return;
+      left_of_turn_(options.turns == 0 ? UINT64_MAX : options.turns),
+      follows_(options.follows_prefetch),
+      ticks_(task_.views[gpu]->blocks.has_value()),
+      batch_(options.batch > 1 ? std::make_unique<batch_of_faults>(faults_of_gpu_) : nullptr) {
+  if (!record_.wanted() && !follows_) return;
   constexpr std::size_t most_events = 8192;
   events_.reserve(most_events);
   computer_.stats.listener = [this](svm::event const& e) {
@@ -38,7 +41,7 @@ replayer<PageBytes>::replayer(machine& computer, replay_options const& options, 
 
 template <std::size_t PageBytes>
 replayer<PageBytes>::~replayer() {
-  if (record_.wanted()) computer_.stats.listener = {};
+  if (record_.wanted() || follows_) computer_.stats.listener = {};
 }
 
 /// First access to a page: its block is mapped, and it gets its flat copy.
@@ -49,10 +52,10 @@ auto replayer<PageBytes>::touch(trace_access const& whole, svm::access_kind want
   std::unique_ptr<page_copy>& copy = home->pages[number % block_pages];
   if (!copy) {
     copy = std::make_unique<page_copy>();
-    if (number % block_pages < home->filled)
-      fill_pattern(copy->bytes, number);
-    else
-      copy->bytes.fill(std::byte{});
+    if (number % block_pages < home->filled) {
+      static_cast<void>(copy->writable());
+      fill_pattern(*copy->own, number);
+    }
     copy->track = track_of(number);
     ++counts_.distinct_pages;
   }
@@ -127,9 +130,31 @@ void replayer<PageBytes>::pause() {
 
 template <std::size_t PageBytes>
 void replayer<PageBytes>::look_after_faults(std::uint64_t address) {
+  if (follows_) follow(std::array{address / page_bytes});
+  record_incidents(address / page_bytes);
+  check_after_faults();
+}
+/// The same for a batch, each fault of which is marked at its own page.
+template <std::size_t PageBytes>
+void replayer<PageBytes>::look_after_faults(std::span<svm::block_fault const> served) {
+  if (follows_) {
+    faulted_.clear();
+    for (svm::block_fault const& f : served) faulted_.push_back(f.at.value / page_bytes);
+    follow(faulted_);
+  }
+  if (record_.wanted()) {
+    set_time(counts_.accesses() - 1);
+    for (svm::block_fault const& f : served)
+      record(incident::gpu_fault, 1, f.at.value / page_bytes, track_of(f.at.value / page_bytes));
+    gpu_faults_recorded_ = computer_.stats.count(svm::event_kind::gpu_fault);
+  }
+  record_incidents(served.front().at.value / page_bytes);
+  check_after_faults();
+}
+template <std::size_t PageBytes>
+void replayer<PageBytes>::check_after_faults() {
   std::uint64_t const count = fault_count();
   faults_since_check_ += count - std::exchange(faults_seen_, count);
-  if (record_.wanted()) record_incidents(address / page_bytes);
   computer_.check_touched(svm::mock::moment::returned);
   tell_broken_rules();
   // A fault costs more than a look at a page, so that checks stay a small part of the run.
@@ -152,6 +177,11 @@ void replayer<PageBytes>::record(incident what, std::uint64_t count, std::uint64
 
 template <std::size_t PageBytes>
 void replayer<PageBytes>::record_incidents(std::uint64_t page) {
+  if (!record_.wanted()) {
+    events_.clear();
+    events_lost_ = false;
+    return;
+  }
   set_time(counts_.accesses() - 1);
   page_track* const here = track_of(page);
   std::uint64_t const gpu_faults = computer_.stats.count(svm::event_kind::gpu_fault);
@@ -205,9 +235,12 @@ void replayer<PageBytes>::sample_places(svm::va_range span) {
     page_track* const track = record_.map->find(page);
     if (track == nullptr) continue;
     auto const entry = task_.process.entry_at(address_of(page));
-    record_.map->place_at(*track, entry.what == svm::mock::pte::state::device ? place::device
-                                  : entry.is_none()                           ? place::absent
-                                                                              : place::system);
+    auto const b = follows_ ? blocks_.find(page / block_pages) : blocks_.end();
+    bool const along = b != blocks_.end() && b->second.along.test(static_cast<unsigned>(page % block_pages));
+    record_.map->place_at(*track, entry.what == svm::mock::pte::state::device
+                                      ? along ? place::prefetched : place::device
+                                  : entry.is_none() ? place::absent
+                                                    : place::system);
   }
 }
 
@@ -266,6 +299,9 @@ void replayer<PageBytes>::tell_wrong_load(std::uint64_t address, std::byte const
 
 template <std::size_t PageBytes>
 void replayer<PageBytes>::finish() {
+  drain();
+  serve_faults();
+  for (auto const& [number, b] : blocks_) counts_.prefetched_unused += unused_of(b, b.here);
   check_rules();
   set_time(counts_.accesses());
   sample_use();

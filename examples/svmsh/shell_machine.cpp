@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include "shell_machine.hpp"
 
+#include "options.hpp"
+
 namespace svmsh {
 
 namespace {
@@ -18,13 +20,6 @@ svm::migration_mode to_mock(machine_options::migrate_mode mode) {
   return svm::migration_mode::where_possible;
 }
 
-/// 2M, 64K and the page size, each once and none below the page.
-std::vector<std::uint64_t> usual_chunks(std::uint64_t page) {
-  std::vector<std::uint64_t> chunks = {2ull << 20, 64ull << 10};
-  if (page != chunks.back()) chunks.push_back(page);
-  return chunks;
-}
-
 }  // namespace
 
 svm::mock::machine_options to_mock(machine_options const& options, svm::va_range window) {
@@ -37,15 +32,16 @@ svm::mock::machine_options to_mock(machine_options const& options, svm::va_range
   to.thp = options.thp;
   to.seed = options.seed;
   to.chunks.clear();
-  for (std::uint64_t const size : options.chunks.empty() ? usual_chunks(options.page) : options.chunks)
-    to.chunks.push_back({size});
+  for (std::uint64_t const size : chunk_sizes(options)) to.chunks.push_back({size});
   to.faults = options.faults ? svm::mock::page_faults::replayed : svm::mock::page_faults::fatal;
   to.driver.migrate = to_mock(options.migrate);
   to.driver.check_pages_threshold = {options.check_pages};
   to.driver.timeslice = svm::milliseconds(options.timeslice_ms);
   to.driver.read_only = options.readonly;
   to.driver.rest = options.split ? svm::partial_unmap::split : svm::partial_unmap::evict;
-  if (options.evict_touched) to.eviction = {svm::eviction_order::touched, svm::touch_precision::exact};
+  if (options.placement.evict == svm::placement::eviction_mode::touched)
+    to.eviction = {svm::eviction_order::touched, svm::touch_precision::exact};
+  if (options.is_page_wise()) to.placement = options.placement;
   return to;
 }
 

@@ -101,7 +101,8 @@ auto map_layout::add_up(map_row const& row, std::size_t merge) const -> std::vec
     auto const idle_until = [&](std::size_t end) {
       for (; next < end; ++next) {
         columns[next / merge].on_system += where == place::system ? whole : 0;
-        columns[next / merge].on_device += where == place::device ? whole : 0;
+        columns[next / merge].on_device += where >= place::device ? whole : 0;
+        columns[next / merge].on_prefetched += where == place::prefetched ? whole : 0;
       }
     };
     for (history_cell const& cell : pages_[p]->cells) {
@@ -109,6 +110,7 @@ auto map_layout::add_up(map_row const& row, std::size_t merge) const -> std::vec
       sum& s = columns[next++ / merge];
       s.on_system += cell.on_system;
       s.on_device += cell.on_device;
+      s.on_prefetched += cell.on_prefetched;
       s.accesses += cell.accesses;
       where = cell.after;
     }
@@ -125,7 +127,8 @@ std::vector<cell_run> map_layout::runs(std::size_t row, std::size_t merge) const
     constexpr std::uint64_t clearly = 7;  // one place has seven times the share of the other
     if (s.on_system + s.on_device == 0) return s.accesses != 0 ? 0 : nothing;
     if (s.on_system >= clearly * s.on_device) return 0;
-    return s.on_device >= clearly * s.on_system ? 4 : 8;
+    if (s.on_device < clearly * s.on_system) return 8;
+    return 2 * s.on_prefetched > s.on_device ? 12 : 4;
   };
   auto const level = [&](sum const& s) -> std::size_t {
     return s.accesses == 0 ? 0 : s.accesses <= some_ * pages ? 1 : s.accesses <= many_ * pages ? 2 : 3;
@@ -160,6 +163,10 @@ std::vector<placed_mark> map_layout::marks(std::function<double(std::size_t)> co
         }
   }
   return found;
+}
+
+bool map_layout::shows_prefetched() const {
+  return std::ranges::any_of(pages_, [](page_track const* page) { return page->came_along; });
 }
 
 std::vector<std::uint64_t> map_layout::pages_in_use(std::size_t columns) const {

@@ -29,8 +29,9 @@ struct map_part {
   std::size_t first_row = 0, end_row = 0;
 };
 
-/// How a cell is drawn: 0 to 3 for system memory, from idle to busy, 4 to 7 for device memory, 8 to 11 for both.
-inline constexpr std::size_t cell_classes = 12;
+/// How a cell is drawn: 0 to 3 for system memory, from idle to busy, 4 to 7 for device memory, 8 to 11 for both,
+/// 12 to 15 for device memory that was prefetched.
+inline constexpr std::size_t cell_classes = 16;
 
 struct cell_run {
   std::size_t first, end;  // columns
@@ -64,12 +65,14 @@ class map_layout {
   [[nodiscard]] std::vector<cell_run> runs(std::size_t row, std::size_t merge) const;
   /// At most one mark of a kind in each square of `bin` pixels (0: all); `x` gives the place of a column.
   [[nodiscard]] std::vector<placed_mark> marks(std::function<double(std::size_t)> const& x, int bin) const;
+  /// True when some page was prefetched at some time.
+  [[nodiscard]] bool shows_prefetched() const;
   [[nodiscard]] std::vector<std::uint64_t> pages_in_use(std::size_t columns) const;
 
  private:
   /// One row in one column.
   struct sum {
-    std::uint64_t on_system = 0, on_device = 0, accesses = 0;
+    std::uint64_t on_system = 0, on_device = 0, on_prefetched = 0, accesses = 0;
   };
 
   void make_parts(std::uint64_t least_hole);

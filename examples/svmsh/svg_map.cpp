@@ -45,6 +45,13 @@ text{fill:#c6ccd4}.t{fill:#f2f4f7}.q{fill:#8d949e}.bg{fill:#14171b}.paper{fill:#
 .m0,.m2{fill:#14171b;stroke:#f2f4f7}.m1{fill:#ffb45e}.m3{fill:#7dbcff}.m4{stroke:#ff5c7f}}
 )";
 
+/// What a map with prefetched pages needs besides.
+constexpr char prefetched_style[] = R"(
+.c12{stroke:#d3ecd9;fill:#d3ecd9}.c13{stroke:#9fd3ad;fill:#9fd3ad}.c14{stroke:#4fa568;fill:#4fa568}.c15{stroke:#1b6b35;fill:#1b6b35}
+@media (prefers-color-scheme:dark){
+.c12{stroke:#1e3b28;fill:#1e3b28}.c13{stroke:#356e49;fill:#356e49}.c14{stroke:#63bd80;fill:#63bd80}.c15{stroke:#c9f2d5;fill:#c9f2d5}}
+)";
+
 /// The shapes of the marks, around the origin; a fault's is large enough to hold a migration's.
 constexpr char shapes[] =
     "<defs><circle id=\"m0\" class=\"m0\" r=\"5\"/><path id=\"m1\" class=\"m1\" d=\"M0-3.2 3 2.2H-3z\"/>"
@@ -97,9 +104,14 @@ void draw_head(svg_writer& out, map_caption const& caption, map_layout const& la
       layout.pages_per_row == 1 ? "a row is a page" : "a row is " + std::to_string(layout.pages_per_row) + " pages");
 }
 
-void draw_legend(svg_writer& out) {
-  constexpr int y = 86;
+void draw_legend(svg_writer& out, bool with_prefetched) {
+  constexpr int y = 86, second_row = 103;
   int x = 24;
+  if (with_prefetched) {
+    for (int level = 0; level < 4; ++level)
+      out.rect(x + level * 14, second_row - 10, 14, 12, "c" + std::to_string(12 + level));
+    out.text(x + 62, second_row, "", "device memory, prefetched");
+  }
   constexpr std::array<std::string_view, 3> places = {"system memory", "device memory", "both in turns"};
   for (int p = 0; p < 3; ++p) {
     for (int level = 0; level < 4; ++level)
@@ -331,14 +343,15 @@ std::string draw(history const& past, map_caption const& caption, map_layout con
   out.raw("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + std::to_string(page_width) + " " +
           std::to_string(height) + "\" width=\"" + std::to_string(page_width) + "\" height=\"" +
           std::to_string(height) + "\" role=\"img\">\n");
-  out.raw("<title>" + xml_text(title_of(caption)) + "</title>\n<style>" + std::string(style) + "</style>\n");
+  out.raw("<title>" + xml_text(title_of(caption)) + "</title>\n<style>" + std::string(style) +
+          (layout.shows_prefetched() ? prefetched_style : "") + "</style>\n");
   out.raw(shapes);
   out.raw("<clipPath id=\"plot\"><rect x=\"" + std::to_string(left) + "\" y=\"" + std::to_string(plot_top) +
           "\" width=\"" + std::to_string(right - left) + "\" height=\"" + std::to_string(layout.height) +
           "\"/></clipPath>\n");
   out.rect(0, 0, page_width, height, "bg");
   draw_head(out, caption, layout);
-  draw_legend(out);
+  draw_legend(out, layout.shows_prefetched());
   draw_frame(out, layout);
   draw_cells(out, layout, time, merge);
   draw_time(out, time, bottom, lanes_bottom);

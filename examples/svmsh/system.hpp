@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <svm/placement/uvm_options.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -27,13 +29,24 @@ struct machine_options {
   bool readonly = false;
   bool split = false;
   bool gc_auto = true;
-  bool evict_touched = false;  // makes room by the order of use, not of making
+  /// What moves, when, and what makes room.
+  svm::placement::uvm_options placement{.prefetch = svm::placement::prefetch_mode::off};
   bool faults = true;
   bool thp = false;
   std::uint64_t page = 4096;  // 4K, 16K or 64K
   std::uint64_t vm_start = 0;
   std::uint64_t vm_size = 1ull << 47;
+  bool serves_blocks = false;  // faults are served block by block, whatever is said of placement
   std::uint64_t seed = 1;
+
+  /// True when whole ranges alone cannot do what is asked.
+  [[nodiscard]] bool is_page_wise() const {
+    bool const whole = placement.prefetch == svm::placement::prefetch_mode::off &&
+                       placement.evict <= svm::placement::eviction_mode::touched &&
+                       placement.thrash == svm::placement::thrash_mode::off &&
+                       placement.counters == svm::placement::counter_mode::off;
+    return serves_blocks || !whole;
+  }
 };
 
 enum class protection { none, read, read_write };

@@ -142,4 +142,13 @@ std::string hex_end(std::uint64_t last) {
   return last == UINT64_MAX ? "0x10000000000000000" : hex(last + 1);
 }
 
+std::string json_text(std::string_view text) {
+  std::string out = "\"";
+  for (char const c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c >= 0x20 && c < 0x7f ? c : '?';
+  }
+  return out + "\"";
+}
+
 }  // namespace svmsh

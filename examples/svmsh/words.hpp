@@ -59,6 +59,9 @@ std::string quoted(std::string_view word);
 
 std::string hex(std::uint64_t value);
 
+/// A JSON string; bytes that are not printable ASCII, of which nobody knows the encoding, become `?`.
+std::string json_text(std::string_view text);
+
 /// The exclusive end of a span that includes `last`: hex, one above the largest number included.
 std::string hex_end(std::uint64_t last);
 

@@ -216,7 +216,7 @@ TEST_SUITE("driver/block_service") {
     CHECK(on_device(w, 0) == pages(16, 512));
     REQUIRE(serve(w, page_of(1, 0)) == errc::ok);
     CHECK(copied(w, migration_cause::eviction) == 0);
-    CHECK(copied(w, migration_cause::cpu_fault) == 16);
+    CHECK(copied(w, migration_cause::cpu_fault) + copied(w, migration_cause::prefetch) == 16 + 511 - 5 + 15);
     REQUIRE(serve(w, page_of(0, 3)) == errc::ok);
     CHECK(service_of(w).counts().refaults == 0);
     CHECK(copied(w, migration_cause::eviction) != 0);
@@ -284,6 +284,25 @@ TEST_SUITE("driver/block_service") {
     CHECK(on_device(w, 1) == pages(0, 16));
     REQUIRE(serve(w, page_of(1, 16)) == errc::ok);
     CHECK(on_device(w, 1) == pages(0, 17));
+  }
+
+  TEST_CASE("PLC-20 a CPU fault brings back its page and what density adds, of whichever allocations") {
+    world w{by_pages()};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(fill(w, 0, false).size() == 6);
+    std::uint64_t const in = copied(w, migration_cause::prefetch);
+    std::vector<unsigned> left;
+    for (unsigned page : {3u, 16u, 32u, 64u}) {
+      page_mask const before = on_device(w, 0);
+      CHECK(w.cpu_read(page_of(0, page)) == page + 1);
+      left.push_back((before - on_device(w, 0)).count());
+    }
+    CHECK(left == std::vector<unsigned>{16, 16, 32, 64});
+    CHECK(mapped(w, 0) == pages(128, 512));
+    CHECK(copied(w, migration_cause::cpu_fault) == 4);
+    CHECK(copied(w, migration_cause::prefetch) == in + 128 - 4);
+    CHECK(w.complaint() == "");
   }
 
   TEST_CASE("PLC-18 a program that goes through its blocks in order faults on the first ones alone") {

@@ -76,6 +76,8 @@ constexpr option_form options[] = {
     {"split", "on|off"},
     {"gc", "auto|manual"},
     {"thp", "on|off"},
+    {"thrash", "on|off|slice"},
+    {"evict", "oldest|touched|uvm|density"},
     {"faults", "on|off"},
     {"vm_start", ""},
     {"vm_size", ""},

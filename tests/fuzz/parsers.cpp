@@ -63,11 +63,12 @@ constexpr auto vrams = std::to_array<string_view>({"vram0", "vram1", "vram2", "v
 constexpr auto errors = std::to_array<string_view>({"EINVAL", "ENODATA", "SIGSEGV", "EXXX", "einval", "EOPNOTSUPP"});
 constexpr auto statistics = std::to_array<string_view>({"gpu_faults", "tlb_flushes", "vram_used", "gpu_fault"});
 constexpr auto keys = std::to_array<string_view>(
-    {"ram=", "vram=", "gpus=", "chunks=", "notifier=", "check_pages=", "migrate=", "timeslice=", "readonly=", "split=",
-     "gc=",  "thp=",  "page=", "faults=", "vm_start=", "vm_size=",     "seed=",    "speed=",     "=",         "ram"});
+    {"ram=",      "vram=",  "gpus=", "chunks=", "notifier=", "check_pages=", "migrate=",  "timeslice=",
+     "readonly=", "split=", "gc=",   "thp=",    "page=",     "faults=",      "vm_start=", "vm_size=",
+     "seed=",     "speed=", "=",     "ram",     "thrash=",   "evict="});
 constexpr auto values = std::to_array<string_view>(
-    {"on",        "off",    "only", "auto",       "manual",     "4K", "16K", "65536", "0",     "64",
-     "2M,64K,4K", "2M,,4K", "4K,",  "4294967296", "4294967297", "1T", "",    "0x",    "1025G", "4097"});
+    {"on",  "off",        "only",       "auto", "manual", "4K", "16K",   "65536", "0",     "64",  "2M,64K,4K", "2M,,4K",
+     "4K,", "4294967296", "4294967297", "1T",   "",       "0x", "1025G", "4097",  "slice", "uvm", "touched"});
 constexpr auto others = std::to_array<string_view>({"@c", "@d", "@", "->", "=", "[", "machine", "gpu", "show", "expect",
                                                     "at=A", "to=", "dontunmap", "rw", "#", "", "ranges", "none"});
 
@@ -236,7 +237,9 @@ constexpr auto trace_words = std::to_array<string_view>({"I  ",      " L ",
                                                          "\n",       "\n",
                                                          "\n",       "\n",
                                                          "\r\n",     "\r",
-                                                         "x",        " "});
+                                                         "x",        " ",
+                                                         " # 0",     " # 4294967295",
+                                                         " # 07",    " # 4294967296"});
 
 std::string trace_text(input& in) {
   std::string text;
@@ -258,6 +261,12 @@ std::string trace_text(input& in) {
 /// One line of a trace: `L 0x10 8`, nothing when it is to be skipped, and "malformed".
 std::string judge_trace_line(string_view line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
+  if (std::size_t const warp = line.find(" # "); warp != string_view::npos && line.size() > 3 && line[0] == ' ') {
+    string_view const name = line.substr(warp + 3);
+    bool const good = !name.empty() && name.size() <= 10 && name.find_first_not_of("0123456789") == string_view::npos &&
+                      (name.size() == 1 || name[0] != '0') && *grammar::number(name) <= UINT32_MAX;
+    if (good) line = line.substr(0, warp);
+  }
   if (line == "I " || line == " L" || line == " S" || line == " M") return "malformed";
   string_view const tag = line.substr(0, 3);
   if (tag != "I  " && tag != " L " && tag != " S " && tag != " M ") return "";

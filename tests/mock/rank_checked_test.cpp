@@ -382,7 +382,10 @@ TEST_SUITE("mock/rank_checked") {
       svm::exclusive_guard const guard{w.process.map_lock()};
       CHECK(w.fault(base) == errc::ok);
     }
-    CHECK(lock_complaints().starts_with("O-36: the vm lock is taken while the mm lock is held"));
+    // The walk of a new range comes first, and takes the map lock once more.
+    std::string const said = lock_complaints();
+    CHECK(said.find("O-36: the mm lock is taken twice by one thread") != std::string::npos);
+    CHECK(said.find("O-36: the vm lock is taken while the mm lock is held") != std::string::npos);
     CHECK(w.complaint() == "O-36: a notifier is registered under the map lock or a notifier lock");
   }
 }

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: MIT
 """A model of a whole replay of faults, in sets of page numbers: it shares nothing with the library.
 
-Usage: replay_model.py [--traces=N] PROGRAM [WORD...]
+Usage: replay_model.py [--traces=N] [--prefetch=MODE,MODE...] PROGRAM [WORD...]
 
 Runs `PROGRAM WORD... FILE KEY=VALUE...` on N random traces (3) for each combination of keys, and compares the lines of its
-report with what the model says. A difference prints the seed, the keys and both.
+report with what the model says. A difference prints the seed, the keys and both. A mode is off, density:PERCENT or until-full.
 """
 
 import random
@@ -139,7 +139,19 @@ def batches(addresses: list[int], size: int) -> list[list[int]]:
     return result
 
 
-def replay(addresses: list[int], threshold: int, order: str, size: int, capacity: int) -> dict[str, int]:
+def decide(device: Device, mode: str, block: int, faulted: set[int]) -> tuple[set[int], set[int]]:
+    """The pages that move because of faults, and those that come along."""
+    base = block * BLOCK
+    here = {p - base for p in device.of_block(block)}
+    if mode == "off":  # what is missing of the range, which is the block
+        return {base + p for p in range(BLOCK) if p not in here} | faulted, set()
+    if mode == "until-full" and device.left:
+        return faulted, set()
+    threshold = int(mode.partition(":")[2] or 51)
+    return faulted, {p + base for p in density(here, {p - base for p in faulted}, threshold)}
+
+
+def replay(addresses: list[int], mode: str, order: str, size: int, capacity: int) -> dict[str, int]:
     device = Device(capacity, order)
     count = dict.fromkeys(LINES, 0)
     moment = 0
@@ -156,9 +168,7 @@ def replay(addresses: list[int], threshold: int, order: str, size: int, capacity
                 device.touch(there, moment)
                 continue
             count["refaults"] += len(faulted & device.evicted)
-            base = block * BLOCK
-            local = density({p - base for p in device.of_block(block)}, {p - base for p in faulted}, threshold)
-            moved, added = cut(faulted, {p + base for p in local}, there, capacity)
+            moved, added = cut(*decide(device, mode, block, faulted), there, capacity)
             if not moved:
                 device.touch(there, moment)
                 continue
@@ -194,21 +204,24 @@ def random_trace(seed: int) -> list[int]:
 
 def main() -> int:
     traces = next((int(w[9:]) for w in sys.argv[1:] if w.startswith("--traces=")), 3)
-    command = [w for w in sys.argv[1:] if not w.startswith("--traces=")]
+    modes = next((w[11:] for w in sys.argv[1:] if w.startswith("--prefetch=")), "density:51,density:75,density:100,density:1")
+    command = [w for w in sys.argv[1:] if not w.startswith("--")]
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.u64"
-        keys = product((51, 75, 100, 1), ("oldest", "touched", "uvm", "density"), (1, 8, 256))
-        for n, (threshold, order, size) in enumerate(keys):
+        keys = product(modes.split(","), ("oldest", "touched", "uvm", "density"), (1, 8, 256))
+        for n, (mode, order, size) in enumerate(keys):
+            if mode == "off" and order == "density":
+                continue  # a range of which only a part may go: it is left open what of the rest the service keeps
             for seed in range(n * traces, (n + 1) * traces):
                 trace = random_trace(seed)
                 path.write_bytes(struct.pack(f"<{len(trace)}Q", *trace))
                 capacity = random.Random(-seed).randint(BLOCK, 4 * BLOCK) if seed % 4 else 8
-                words = [f"prefetch=density:{threshold}", f"evict={order}", f"batch={size}", f"capacity={4 * capacity}K"]
+                words = [f"prefetch={mode}", f"evict={order}", f"batch={size}", f"capacity={4 * capacity}K"]
                 said = subprocess.run([*command, path, *words], check=True, capture_output=True, text=True).stdout
                 report = dict(line.split()[:2] for line in said.splitlines() if len(line.split()) >= 2)
                 ours = {name: report.get(name) for name in LINES}
-                model = {name: str(value) for name, value in replay(trace, threshold, order, size, capacity).items()}
+                model = {name: str(value) for name, value in replay(trace, mode, order, size, capacity).items()}
                 passed += ours == model
                 if ours != model:
                     failed += 1

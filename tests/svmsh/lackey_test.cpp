@@ -52,7 +52,7 @@ std::string text_of(svmsh::trace_access const& a) {
   char text[64];
   std::snprintf(text, sizeof text, "%c %llx,%u", "LSM"[static_cast<int>(a.kind)],
                 static_cast<unsigned long long>(a.address), a.size);
-  return text;
+  return text + (a.warp ? " # " + std::to_string(*a.warp) : "");
 }
 
 reading read_file(char const* path, std::size_t block = lackey_reader::usual_block) {
@@ -186,6 +186,20 @@ TEST_SUITE("svmsh/lackey") {
         {"I  1000", "the size is missing"},
         {"I  zz,1", "not a hex number"},
         {"I  1000,5000", "out of range"},
+        {"I  1000,8 # 1", "the warp"},
+        {" L 1000,8 # ", "the warp"},
+        {" L 1000,8 # x", "the warp"},
+        {" L 1000,8 # -1", "the warp"},
+        {" L 1000,8 # 0x1", "the warp"},
+        {" L 1000,8 # 01", "the warp"},
+        {" L 1000,8 # 4294967296", "the warp"},
+        {" L 1000,8 # 99999999999999999999", "the warp"},
+        {" L 1000,8 # 1 ", "the warp"},
+        {" L 1000,8 #1", "something follows"},
+        {" L 1000,8# 1", "something follows"},
+        {" L 1000,8  # 1", "something follows"},
+        {" L 1000,8\t# 1", "something follows"},
+        {" L 1000,8 #", "something follows"},
     };
     for (auto const& c : cases) {
       for (std::string const end : {"\n", "", "\r\n", "\n L 5000,8\n"}) {
@@ -199,6 +213,45 @@ TEST_SUITE("svmsh/lackey") {
         CHECK(r.error.find('\n') == std::string::npos);
       }
     }
+  }
+
+  TEST_CASE("a data access may name its warp, a decimal below 2^32 behind blank, # and blank") {
+    reading const r = read(" L 1000,8 # 0\n S 2000,4 # 4294967295\r\n M 3000,1\n L 4000,8 # 17");
+    CHECK(r.accesses == list{"L 1000,8 # 0", "S 2000,4 # 4294967295", "M 3000,1", "L 4000,8 # 17"});
+    CHECK(r.end == status::end);
+  }
+
+  TEST_CASE("the beginnings of kernels are told where they are asked for, and are lines like others elsewhere") {
+    std::string_view const text = " L 1000,8\n== kernel axpy\n L 2000,8\n==kernel\n=== kernel\n== kernel";
+    CHECK(read(text).accesses == list{"L 1000,8", "L 2000,8"});
+    scratch_file const file(text);
+    lackey_reader input(file.path());
+    input.tell_kernels();
+    svmsh::trace_access a;
+    std::vector<status> seen;
+    do {
+      seen.push_back(input.next(a));
+    } while (seen.back() != status::end);
+    CHECK(seen == std::vector<status>{status::access, status::kernel, status::access, status::kernel, status::end});
+    CHECK(input.line_number() == 6);
+  }
+
+  TEST_CASE("a trace tells the blocks that it touches before its first line alone") {
+    auto const told = [](std::string_view content, std::size_t block = lackey_reader::usual_block) {
+      scratch_file const file(content);
+      lackey_reader input(file.path(), {}, block);
+      auto const blocks = input.read_footprint();
+      svmsh::trace_access a;
+      CHECK(input.next(a) == status::access);
+      CHECK(a.address == 0x1000);
+      return blocks;
+    };
+    CHECK(told("== footprint 17\n L 1000,8\n") == 17u);
+    CHECK(told("==1== x\n\n== footprint 17\r\nhello\n L 1000,8\n== footprint 3\n") == 17u);
+    CHECK(told(std::string(5000, 'x') + "\n== footprint 4\n L 1000,8\n", 128) == 4u);
+    CHECK_FALSE(told(" L 1000,8\n== footprint 17\n"));
+    CHECK_FALSE(told("I  2000,3\n== footprint 17\n L 1000,8\n"));
+    CHECK_FALSE(told("== footprint x\n== footprint -1\n==footprint 3\n== footprint\n L 1000,8\n"));
   }
 
   TEST_CASE("an address of any length is read, and each character in it is a digit or refused") {

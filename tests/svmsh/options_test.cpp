@@ -36,7 +36,8 @@ TEST_SUITE("svmsh/options") {
     CHECK_FALSE(o.readonly);
     CHECK_FALSE(o.split);
     CHECK(o.gc_auto);
-    CHECK_FALSE(o.evict_touched);
+    CHECK(o.placement.evict == svm::placement::eviction_mode::oldest);
+    CHECK_FALSE(o.is_page_wise());
     CHECK(o.faults);
     CHECK_FALSE(o.thp);
     CHECK(o.page == 4096);
@@ -66,7 +67,7 @@ TEST_SUITE("svmsh/options") {
     CHECK(o.readonly);
     CHECK(o.split);
     CHECK_FALSE(o.gc_auto);
-    CHECK(o.evict_touched);
+    CHECK(o.placement.evict == svm::placement::eviction_mode::touched);
     CHECK_FALSE(o.faults);
     CHECK(o.thp);
     CHECK(o.page == 65536);

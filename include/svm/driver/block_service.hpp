@@ -44,7 +44,7 @@ struct service_counts {
 /// Locks: `lock_` (service) is held for a service; it guards everything here.
 /// \source uvm_gpu_replayable_faults.c, uvm_va_block.c
 template <page_wise_policies P>
-class block_service final : private detail::fault_server {
+class block_service final : private detail::fault_server, private cpu_fault_planner<typename P::mm::page> {
  public:
   using policy = typename P::placement;
   using options = typename policy::options;
@@ -136,6 +136,9 @@ class block_service final : private detail::fault_server {
   errc serve_faults(std::span<block_fault> batch, cancellation const* cancel) noexcept override {
     return serve_all(batch, cancel);
   }
+  /// The migrator looks into one address space alone: the others' allocations come back whole.
+  [[nodiscard]] bool plans_cpu_faults() { return space().mm.id() == env().mm.id(); }
+  [[nodiscard]] bool plan(cpu_fault<typename P::mm::page> const& fault, cpu_fault_plan& out) noexcept override;
   errc serve_all(std::span<block_fault> batch, cancellation const* cancel);
   [[nodiscard]] errc serve_sorted(std::span<block_fault> batch, cancellation const* cancel);
   void serve_ordered(std::span<block_fault> batch, std::span<std::uint32_t const> order, cancellation const* cancel);
@@ -158,6 +161,7 @@ class block_service final : private detail::fault_server {
   [[nodiscard]] result<lookup<P>> find_range(service const& s, cpu_va at, access_kind want);
 
   [[nodiscard]] sight look(va_range span);
+  [[nodiscard]] sight look_with_map_lock(va_range span);
   [[nodiscard]] std::uint64_t count_resident(std::span<block_fault> batch, std::span<std::uint32_t const> which);
   [[nodiscard]] page_mask served_already(service const& s);
   [[nodiscard]] mapping_access access_of(service const& s) const;
@@ -180,6 +184,7 @@ class block_service final : private detail::fault_server {
   svm_driver<P>& driver_;
   page_mapper<P> mapper_;
   typename P::lock::template mutex<lock_rank::service> lock_;
+  options const how_;
   policy policy_ SVM_GUARDED_BY(lock_);
   detail::block_table<block, typename P::allocator> blocks_ SVM_GUARDED_BY(lock_);
   service_counts counts_ SVM_GUARDED_BY(lock_);

@@ -12,6 +12,7 @@
 #include <svm/base/refcount.hpp>
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/policies.hpp>
+#include <svm/pagemap/cpu_fault_planner.hpp>
 #include <svm/pagemap/devmem.hpp>
 #include <svm/pagemap/impl/evict.hpp>
 #include <svm/pagemap/page_wait.hpp>
@@ -122,6 +123,10 @@ class migrator {
   /// \pre the map lock is held shared by the fault; takes page locks
   /// \source drm_pagemap.c, __drm_pagemap_migrate_to_ram()
   [[nodiscard]] cpu_fault_answer bring_back(devmem<P>& allocation, cpu_fault<page> const& fault);
+  /// Has somebody else say what comes back with the page of a CPU fault, or nobody any more.
+  ///
+  /// \pre no CPU fault is under way
+  void set_planner(cpu_fault_planner<page>* planner) { planner_ = planner; }
 
   /// Brings all pages of an allocation back to system memory, wherever they are mapped; looks at no VMA and no mm.
   ///
@@ -205,9 +210,11 @@ class migrator {
 
   /// One migration: the parts of `migrate_to_device`.
   class migration_to_device;
+  [[nodiscard]] bool gather_planned(detail::transfer<P>& work, cpu_fault<page> const& fault, std::size_t& faulting);
 
   environment<P> env_;
   migrator_owner<P>* const owner_;
+  cpu_fault_planner<page>* planner_ = nullptr;
   migrator_options const options_;
   detail::kept_arrays<P> kept_;
   typename P::lock::template mutex<lock_rank::leaf_device_memory> list_lock_;
@@ -358,40 +365,7 @@ auto migrator<P>::build(byte_count size, migrate_options<P> const& options) -> r
   return ref;
 }
 
-template <explained_migrating_policies P>
-cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> const& fault) {
-  using action = cpu_fault_answer::action;
-  time_point const kept_until = allocation.timeslice_end();
-  if (kept_until != time_point{} && is_before(env_.clock.now(), kept_until)) return {action::wait, kept_until};
-
-  detail::transfer<P> work{env_, kept_};
-  std::size_t faulting = 0;
-  if (work.reserve(allocation.pages().size())) {
-    for (std::size_t i = 0; device_page<page> const& p : allocation.pages()) {
-      if (p.page == fault.page) faulting = i;
-      work.slots()[i++].source = p.page;
-    }
-  } else {
-    work.slots()[0].source = fault.page;
-  }
-  page_scope const within{fault.space, fault.vma};
-  va_range const where = aligned_block(fault.address, P::mm::page_size);
-  detail::move_outcome const outcome =
-      detail::migration_to_system<P>{
-          env_.mm, work, &within, fault.page, detail::shortage::move_what_fits, where, {migration_cause::cpu_fault}}
-          .run();
-  if (outcome.moved.value != 0) {
-    env_.observer.record({event_kind::migrated_to_system, where, outcome.bytes});
-    return {};
-  }
-  // The fault looks again for a page that went meanwhile, or that another thread moves, whatever became of its
-  // neighbours.
-  slot_state const state = work.slots()[faulting].state;
-  if (state == slot_state::locked) return {action::look_again, {}, errc::in_use};
-  if (!work.slots()[faulting].has_page() && state != slot_state::pinned) return {};
-  return {action::fail, {}, detail::why_left(outcome)};
-}
-
 }  // namespace svm::inline v0
 
+#include <svm/pagemap/impl/bring_back.hpp>
 #include <svm/pagemap/impl/migrate.hpp>

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <svm/placement/constants.hpp>
+#include <svm/placement/density.hpp>
 #include <svm/placement/processor.hpp>
 
 namespace svm::inline v0::placement {
@@ -38,6 +39,13 @@ struct uvm_options {
   thrash_mode thrash = thrash_mode::off;
   counter_mode counters = counter_mode::off;
   processor self = gpu(0);  ///< which processor the GPU is to the policies
+
+  /// Whether a CPU fault brings back its page and what density adds, instead of an allocation.
+  [[nodiscard]] constexpr bool comes_back_by_pages() const { return prefetch != prefetch_mode::off; }
+  /// The pages that come back with those that the CPU wants.
+  [[nodiscard]] constexpr page_mask comes_back(density_input const& in) const {
+    return density(in, threshold <= 100 ? threshold : defaults::density_threshold);
+  }
 };
 
 }  // namespace svm::inline v0::placement

@@ -135,7 +135,6 @@ TEST_SUITE("explore/races, hits") {
     });
     r.finally([](world& w) { must(w.range_count() == 0, "nothing is left"); });
     r.sample();
-    r.run(to_the_end());
   }
 
   TEST_CASE("hit / suspend: who was refused is served no more (RAC-31)") {

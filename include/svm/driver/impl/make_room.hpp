@@ -14,9 +14,15 @@ namespace svm::inline v0 {
 /// \allocs none
 template <page_wise_policies P>
 auto block_service<P>::look(va_range span) -> sight {
+  shared_guard const map_guard{space().mm.map_lock()};
+  return look_with_map_lock(span);
+}
+
+/// The same with the map lock held.
+template <page_wise_policies P>
+auto block_service<P>::look_with_map_lock(va_range span) -> sight {
   sight seen;
   unsigned at = number(span.start());
-  shared_guard const map_guard{space().mm.map_lock()};
   for_each_run(space().mm, span, [&](page_run<typename P::mm::page> const& r) {
     page_span const pages{at, at + r.count};
     at = pages.end;

@@ -10,17 +10,39 @@ namespace svm::inline v0 {
 
 template <page_wise_policies P>
 block_service<P>::block_service(svm_driver<P>& driver, options const& how)
-    : driver_(driver), mapper_(driver.svm().env()), policy_(how), blocks_(driver.svm().env().memory, block_size) {
+    : driver_(driver),
+      mapper_(driver.svm().env()),
+      how_(how),
+      policy_(how),
+      blocks_(driver.svm().env().memory, block_size) {
   driver_.set_server(this);
+  if (plans_cpu_faults()) driver_.memory().set_planner(this);
 }
 
 template <page_wise_policies P>
 block_service<P>::~block_service() {
   driver_.set_server(nullptr);
+  if (plans_cpu_faults()) driver_.memory().set_planner(nullptr);
   exclusive_guard const guard{lock_};
   auto& eviction = policy_.eviction();
   blocks_.for_each([&](block& b) { eviction.forget(b); });
   while (auto* const unit = eviction.take_spare()) detail::destroy(space().memory, unit);
+}
+
+/// What comes back with a page that the CPU wants: what the policy says with the CPU for the destination.
+template <page_wise_policies P>
+bool block_service<P>::plan(cpu_fault<typename P::mm::page> const& fault, cpu_fault_plan& out) noexcept {
+  if (!how_.comes_back_by_pages() || fault.space != space().mm.id()) return false;
+  out.window = block_around(fault.address).intersection(fault.vma);
+  sight const seen = look_with_map_lock(out.window);
+  unsigned const page = number(fault.address);
+  page_mask wanted =
+      how_.comes_back(placement::density_input{.resident = seen.system,
+                                               .faulted = page_mask{page_span{page, page + 1}},
+                                               .where = {.window = pages_of(out.window), .group_pages = group_pages}});
+  wanted.set(page);
+  out.pages = (wanted - seen.system).lowered(number(out.window.start()));
+  return true;
 }
 
 template <page_wise_policies P>

@@ -12,6 +12,7 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/device.hpp>
 #include <svm/concepts/mm.hpp>
+#include <svm/mock/gpu/access_notices.hpp>
 #include <svm/mock/gpu/iommu.hpp>
 #include <svm/mock/cpu/physical_memory.hpp>
 #include <svm/mock/machine/number_map.hpp>
@@ -135,6 +136,9 @@ class gpu {
     return access_memory(a, access_kind::atomic, sizeof value, waits,
                          [&](std::byte* to) { old = add_to_word(to, value); });
   }
+
+  /// Who counts its accesses to memory that is elsewhere, or null; set it before other threads start.
+  access_notices* notices = nullptr;
 
   /// Fetches the bytes at `a` into the cache of the processor that simulates the GPU, if the TLB knows device memory
   /// there. Nothing happens otherwise.
@@ -382,6 +386,7 @@ class gpu {
                                                       Move&& move) {
     page_content<PageBytes>* const content = translate(e, want);
     if (content == nullptr) return false;
+    if (notices != nullptr && e.path != interconnect::local) notices->count(a);
     std::size_t const offset = a.value % PageBytes;
     move(want == access_kind::read ? content->bytes() + offset : content->writable(offset, size));
     return true;

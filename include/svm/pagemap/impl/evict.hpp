@@ -55,7 +55,8 @@ class migration_to_system {
         about_(about),
         reason_(reason) {}
 
-  [[nodiscard]] move_outcome run() {
+  /// \param is_planned  what moves beside the faulting page moves along with it
+  [[nodiscard]] move_outcome run(bool is_planned = false) {
     typename P::mm::migration session{};  // finalizes, so whatever fails below leaves the pages in device memory
     scope_guard const unmap{[this] { work_.unmap_all(); }};  // before the session unlocks the pages
     mm_.collect_pages(session, work_.slots(), within_, faulting_);
@@ -76,12 +77,23 @@ class migration_to_system {
       if (outcome.error == errc::ok && !work_.job().empty()) outcome.error = env.pagemap.copy_to_system(work_.job());
       if (outcome.error != errc::ok) return outcome;
       byte_count const copied = found_ * P::mm::page_size;  // what the mm moves by itself is told of here too
-      env.observer.record({.kind = event_kind::copied,
-                           .span = about_,
-                           .bytes = {copied.value - outcome.bytes.value},
-                           .reason = reason_,
-                           .began = began,
-                           .ended = moment_for(env.observer, env.clock)});
+      byte_count fresh{copied.value - outcome.bytes.value};
+      time_point const ended = moment_for(env.observer, env.clock);
+      auto const record = [&](byte_count bytes, move_reason reason) {
+        env.observer.record({.kind = event_kind::copied,
+                             .span = about_,
+                             .bytes = bytes,
+                             .reason = reason,
+                             .began = began,
+                             .ended = ended});
+      };
+      bool const has_fault = first_ < work_.slots().size() && device_of(work_.slots()[first_]) == device;
+      if (is_planned && (!has_fault || fresh > P::mm::page_size)) {
+        byte_count const along{fresh.value - (has_fault ? P::mm::page_size.value : 0)};
+        record(along, {migration_cause::prefetch, reason_.batch, reason_.actor});
+        fresh = byte_count{fresh.value - along.value};
+      }
+      if (fresh != byte_count{}) record(fresh, reason_);
       outcome.bytes = copied;
       work_.unmap_all();
     }
