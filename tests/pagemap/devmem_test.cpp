@@ -38,7 +38,7 @@ struct watched_world : world {
   watched_world()
       : world(small_chunks()),
         counted({chunk}, gpu_owner, frames, dma, failures, broken, hooks),
-        watcher({process, device, counted, memory, clock, stats}) {
+        watcher({process, device, counted, memory, clock, told}) {
     map(chunk);
     cpu_tag(base, chunk, 1);
     before = pages_behind(*this, base, chunk);
@@ -52,6 +52,7 @@ struct watched_world : world {
   }
 
   watched_memory counted;
+  svm::mock::statistics told;  // of copies that no engine of the machine makes
   watched_migrator watcher;
   std::vector<svm::mock::page> before;
 };
