@@ -174,7 +174,7 @@ TEST_SUITE("driver/regression") {
     {
       auto held = s.svm.lock_range(found->range);
       CHECK_FALSE(held.mm_alive());
-      CHECK(s.range_memory.evict(held) == errc::mm_gone);
+      CHECK(s.range_memory.evict(held, svm::migration_cause::explicit_migration) == errc::mm_gone);
       CHECK(s.svm.get_pages(held, {}) == errc::mm_gone);
       CHECK(s.range_memory.migrate_to_device(held, {}) == errc::mm_gone);
       CHECK(s.svm.scan(held) != svm::residence::here);
@@ -185,7 +185,7 @@ TEST_SUITE("driver/regression") {
     s.mm.users = 1;
     {
       auto held = s.svm.lock_range(found->range);
-      CHECK(s.range_memory.evict(held) == errc::ok);
+      CHECK(s.range_memory.evict(held, svm::migration_cause::explicit_migration) == errc::ok);
     }
     CHECK(looks > before);
   }

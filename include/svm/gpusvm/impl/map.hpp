@@ -116,7 +116,7 @@ errc device_mapping<P>::map(std::span<run const> found, page_options const& want
   direction_ = wanted.read_only ? dma_direction::to_device : dma_direction::bidirectional;
   if ((flags & detail::bit(page_flag::system)) == 0) space.release_iova();
   iova_base_ = space.base_;
-  iova_size_ = std::exchange(space.size_, {});  // goes with the blocks, whatever happens
+  iova_size_ = std::exchange(space.size_, {});                      // goes with the blocks, whatever happens
   bool const takes_room = found.size() > 1 || blocks_.has_array();  // for one there is room without
   if (takes_room) blocks_.swap(space.blocks_);
   if (space.further_ != nullptr) space.further_->count = 0;
