@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The svm authors
 # SPDX-License-Identifier: MIT
-"""Holds how short an example is: a reader who wants one thing reads no more than this.
+"""Holds how short an example is, and a header: a reader who wants one thing reads no more than this.
 
 A line of code is neither blank nor comment alone, after clang-format. Usage: check_lines.py ROOT | --self-test
 """
@@ -17,6 +17,7 @@ MOST = {
     "examples/integrated_gpu.cpp": 110,
     "examples/minimal_backend.hpp": 250,
 }
+HEADER = 400  # lines, of whatever
 WIDTH = 120  # as .clang-format has it, so that no line holds two
 
 
@@ -35,6 +36,10 @@ def check(root: Path) -> list[str]:
             found.append(f"{name} has {len(lines)} lines of code, at most {most} are wanted")
         if any(len(line) > WIDTH for line in lines):
             found.append(f"{name} has a line of more than {WIDTH} characters")
+    for header in sorted((root / "include").rglob("*.hpp")):
+        length = header.read_text(encoding="utf-8").count("\n")
+        if length > HEADER:
+            found.append(f"{header.relative_to(root).as_posix()} has {length} lines, at most {HEADER} are wanted")
     return found
 
 
@@ -51,6 +56,8 @@ def _plants():
         ("a wide line", tree(gpuvm_alone="int a; " * 20), ["more than 120"]),
         ("a file that is gone", {name: text for name, text in tree().items() if "index_alone" not in name},
          ["index_alone.cpp is not there"]),
+        ("a header as long as may be", tree() | {"include/a.hpp": "\n" * HEADER}, []),
+        ("a header that is longer", tree() | {"include/a/b.hpp": "\n" * (HEADER + 1)}, ["include/a/b.hpp has 401 lines"]),
     ]  # fmt: skip
 
 

@@ -381,7 +381,6 @@ class attribute_map {
   }
 
   /// Ends spans that are in the index no more, or never were, and frees the nodes that it has no use for.
-  ///
   /// \pre no lock of the library held: unregistering waits for the events that run
   void end_all(span_list& spans) {
     while (attribute_span* const s = spans.pop_front()) {

@@ -23,22 +23,6 @@
 
 namespace svm::inline v0 {
 
-/// What one gpusvm may have, so that a hostile program on the GPU cannot exhaust the host.
-struct gpusvm_limits {
-  /// Those that were removed count until no fault can look at them any more; who meets the limit waits for that first.
-  std::uint64_t ranges = UINT64_MAX;
-};
-
-/// Where the memory of a range is now.
-enum class residence : std::uint8_t {
-  unpopulated,   ///< a page at least is absent
-  here,          ///< all of it in the memory of this device
-  other,         ///< all of it in the memory of one other device
-  system,        ///< all of it in system memory
-  mixed_device,  ///< in the memory of several devices
-  mixed,         ///< in system memory and in that of devices
-};
-
 /// One GPU's shared virtual memory: the ranges of an address space that it maps, and the notifiers that watch over
 /// them.
 ///
@@ -342,33 +326,8 @@ class gpusvm {
   using notifier_index = chunk_index<notifier_traits, typename P::lock, typename P::allocator, chunk_sparse::tables,
                                      detail::sections_of<typename P::lock>>;
 
-  /// A notifier that `find_or_insert` works with; one that is not in the index yet is unregistered again at the end.
-  class candidate {
-   public:
-    candidate(gpusvm& svm, notifier_ref<P> n, bool fresh) : svm_(svm), notifier_(std::move(n)), fresh_(fresh) {}
-    candidate(candidate&& other) noexcept
-        : svm_(other.svm_), notifier_(std::move(other.notifier_)), fresh_(std::exchange(other.fresh_, false)) {}
-    candidate& operator=(candidate&&) = delete;
-    ~candidate() {
-      if (fresh_) svm_.env_.mm.unregister_notifier(notifier_->registration_);
-    }
-    [[nodiscard]] bool is_fresh() const { return fresh_; }
-    void published() { fresh_ = false; }
-    notifier<P>* operator->() const { return notifier_.get(); }
-    notifier<P>& operator*() const { return *notifier_; }
-
-   private:
-    gpusvm& svm_;
-    notifier_ref<P> notifier_;
-    bool fresh_;
-  };
-
-  /// What one round of `find_or_insert` settled on, under the map lock.
-  struct plan {
-    vma_info vma;
-    va_range chunk;
-  };
-
+  class candidate;
+  struct plan;
   [[nodiscard]] static page_count pages_of(range<P> const& r) {
     return pages_in(r.interval().size(), P::mm::page_size);
   }
@@ -389,12 +348,7 @@ class gpusvm {
                                    page_options const& wanted,
                                    detail::walked_runs<typename P::mm, typename P::allocator>& found,
                                    typename device_mapping<P>::resources& space);
-  /// What became of a new range that was to be bound where it is inserted.
-  struct first_bind {
-    bool is_ready;  ///< all that it takes was there
-    errc bound;
-    [[nodiscard]] bool is_settled() const;
-  };
+  struct first_bind;
   template <class MayBind, class Insert>
   [[nodiscard]] errc insert_bound(notifier<P>& home, range<P>& made, std::uint64_t sequence, bind_options const& binds,
                                   MayBind const& may_bind, first_bind& outcome, Insert const& insert);
@@ -407,21 +361,10 @@ class gpusvm {
   [[nodiscard]] errc insert_locked(notifier<P>& home, typename range_index::reserved_nodes* room, range<P>& made,
                                    std::uint64_t sequence) SVM_REQUIRES(home.lock_);
   void unmap_locked(notifier<P>& home, range<P>& r) SVM_REQUIRES_SHARED(home.lock_);
-  [[nodiscard]] [[gnu::always_inline]] result<range<P>*> make_range(notifier<P>& home, va_range chunk,
-                                                                    bool migratable) {
-    result<std::byte*> const place = take_place();
-    if (!place) return place.error();
-    return ::new (*place) range<P>(home.env(), home, chunk, migratable);
-  }
+  [[nodiscard]] result<range<P>*> make_range(notifier<P>& home, va_range chunk, bool migratable);
   template <class Served>
   [[nodiscard]] bool touch_if_served(range<P>& r, Served const& served);
-  /// \pre no lock of the library held
-  [[nodiscard]] result<std::byte*> take_place() {
-    result<std::byte*> place = spare_.take();
-    if (place || place.error() != errc::quota_exceeded || readers_.retired() == 0) return place;
-    readers_.synchronize();
-    return spare_.take();
-  }
+  [[nodiscard]] result<std::byte*> take_place();
   void end_sections();
   void take_out(locked_range<P> held, bool& last);
   [[nodiscard]] errc insert_rest(notifier<P>& home, va_range chunk, bool migratable, std::uint64_t sequence);
@@ -446,6 +389,7 @@ class gpusvm {
 #include <svm/gpusvm/impl/dump.hpp>
 #include <svm/gpusvm/impl/find_or_insert.hpp>
 #include <svm/gpusvm/impl/get_pages.hpp>
+#include <svm/gpusvm/impl/look.hpp>
 #include <svm/gpusvm/impl/remove.hpp>
 #include <svm/gpusvm/impl/scan.hpp>
 #include <svm/gpusvm/impl/split.hpp>

@@ -47,4 +47,20 @@ struct bind_options {
   mapping_access permitted = mapping_access::read_write;
 };
 
+/// What one gpusvm may have, so that a hostile program on the GPU cannot exhaust the host.
+struct gpusvm_limits {
+  /// Those that were removed count until no fault can look at them any more; who meets the limit waits for that first.
+  std::uint64_t ranges = UINT64_MAX;
+};
+
+/// Where the memory of a range is now.
+enum class residence : std::uint8_t {
+  unpopulated,   ///< a page at least is absent
+  here,          ///< all of it in the memory of this device
+  other,         ///< all of it in the memory of one other device
+  system,        ///< all of it in system memory
+  mixed_device,  ///< in the memory of several devices
+  mixed,         ///< in system memory and in that of devices
+};
+
 }  // namespace svm::inline v0

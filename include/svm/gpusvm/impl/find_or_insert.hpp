@@ -2,6 +2,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
+
 #include <svm/concepts/page_walk.hpp>
 #include <svm/concepts/walked_runs.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
@@ -10,6 +15,60 @@
 // gpusvm::find_or_insert, find_or_bind and their steps.
 
 namespace svm::inline v0 {
+
+/// A notifier that `find_or_insert` works with; one that is not in the index yet is unregistered again at the end.
+template <explained_policies P>
+class gpusvm<P>::candidate {
+ public:
+  candidate(gpusvm& svm, notifier_ref<P> n, bool fresh) : svm_(svm), notifier_(std::move(n)), fresh_(fresh) {}
+  candidate(candidate&& other) noexcept
+      : svm_(other.svm_), notifier_(std::move(other.notifier_)), fresh_(std::exchange(other.fresh_, false)) {}
+  candidate& operator=(candidate&&) = delete;
+  ~candidate() {
+    if (fresh_) svm_.env_.mm.unregister_notifier(notifier_->registration_);
+  }
+  [[nodiscard]] bool is_fresh() const { return fresh_; }
+  void published() { fresh_ = false; }
+  notifier<P>* operator->() const { return notifier_.get(); }
+  notifier<P>& operator*() const { return *notifier_; }
+
+ private:
+  gpusvm& svm_;
+  notifier_ref<P> notifier_;
+  bool fresh_;
+};
+
+/// What one round of `find_or_insert` settled on, under the map lock.
+template <explained_policies P>
+struct gpusvm<P>::plan {
+  vma_info vma;
+  va_range chunk;
+};
+
+/// What became of a new range that was to be bound where it is inserted.
+template <explained_policies P>
+struct gpusvm<P>::first_bind {
+  bool is_ready;  ///< all that it takes was there
+  errc bound;
+  [[nodiscard]] bool is_settled() const;
+};
+
+template <explained_policies P>
+[[gnu::always_inline]] inline result<range<P>*> gpusvm<P>::make_range(notifier<P>& home, va_range chunk,
+                                                                      bool migratable) {
+  result<std::byte*> const place = take_place();
+  if (!place) return place.error();
+  return ::new (*place) range<P>(home.env(), home, chunk, migratable);
+}
+
+/// \pre no lock of the library held
+template <explained_policies P>
+result<std::byte*> gpusvm<P>::take_place() {
+  result<std::byte*> place = spare_.take();
+  if (place || place.error() != errc::quota_exceeded || readers_.retired() == 0) return place;
+  readers_.synchronize();
+  return spare_.take();
+}
 
 namespace detail {
 
@@ -173,63 +232,6 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
     env_.observer.record({event_kind::interfered_retry, found->chunk});
     if (!budget.after_event()) return errc::busy;
   }
-}
-
-template <explained_policies P>
-[[gnu::always_inline]] inline typename gpusvm<P>::glimpse gpusvm<P>::glance(cpu_va a) const
-    SVM_NO_THREAD_SAFETY_ANALYSIS {
-  notifier<P>* const n = notifiers_.find_unlocked(a, notifier_nodes_.layout());
-  return {n, n == nullptr ? nullptr : n->ranges_.find_unlocked(a, range_nodes_.layout())};
-}
-
-template <explained_policies P>
-void gpusvm<P>::glance(cpu_va a, glimpse& seen) const SVM_NO_THREAD_SAFETY_ANALYSIS {
-  if (seen.known != nullptr && seen.known->interval().contains(a)) return;
-  if (seen.around == nullptr || !seen.around->interval().contains(a))
-    seen.around = notifiers_.find_unlocked(a, notifier_nodes_.layout());
-  seen.known = seen.around == nullptr ? nullptr : seen.around->ranges_.find_unlocked(a, range_nodes_.layout());
-}
-
-template <explained_policies P>
-auto gpusvm<P>::keep(glimpse const& seen, section& in) -> sighting {
-  sighting kept;
-  if (seen.known != nullptr)
-    kept.known = range_ref<P>::share(*seen.known);
-  else if (seen.around != nullptr)
-    kept.around = notifier_ref<P>::share(*seen.around);
-  readers_.leave(in);
-  kept.is_fresh = !is_closed();
-  return kept;
-}
-
-template <explained_policies P>
-template <class Served>
-errc gpusvm<P>::look(cpu_va fault, sighting& found, Served const& served) {
-  section in = enter_section();
-  glimpse const seen = glance(fault);
-  bool is_hit = false;
-  if (seen.known != nullptr) {
-    std::uint32_t const flags = seen.known->pages_.flags();
-    is_hit = served(std::as_const(*seen.known), flags);
-    if (is_hit && touch_in_section(*seen.known, flags)) {
-      leave_section(in);
-      return is_closed() ? errc::gone : errc::exists;
-    }
-  }
-  found = keep(seen, in);
-  if (!found.is_fresh) return errc::gone;
-  return is_hit && touch_if_served(*found.known, served) ? errc::exists : errc::ok;
-}
-
-/// Tells the device memory of a range that it is used, if the range still serves.
-template <explained_policies P>
-template <class Served>
-bool gpusvm<P>::touch_if_served(range<P>& r, Served const& served) {
-  notifier<P>& home = r.owner();
-  shared_guard const guard{home.lock_};
-  if (!served(std::as_const(r), r.pages_.flags())) return false;
-  r.pages_.touch_locked(home.lock_);
-  return true;
 }
 
 /// What is to be said of a range that is there.

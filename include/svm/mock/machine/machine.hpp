@@ -11,11 +11,11 @@
 #include <svm/driver/block_service.hpp>
 #include <svm/driver/queue_driver.hpp>
 #include <svm/driver/svm_driver.hpp>
-#include <svm/mock/machine/counting_allocator.hpp>
 #include <svm/mock/machine/explored.hpp>
 #include <svm/mock/machine/failure.hpp>
 #include <svm/mock/gpu/gpu.hpp>
 #include <svm/mock/machine/machine_options.hpp>
+#include <svm/mock/machine/machine_policies.hpp>
 #include <svm/mock/cpu/mm.hpp>
 #include <svm/mock/machine/rank_checked.hpp>
 #include <svm/mock/machine/plain_list.hpp>
@@ -25,7 +25,6 @@
 #include <svm/mock/machine/steps.hpp>
 #include <svm/mock/machine/virtual_clock.hpp>
 #include <svm/mock/gpu/vram.hpp>
-#include <svm/placement/uvm_placement.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -33,19 +32,6 @@ namespace svm::inline v0::mock {
 enum class moment : std::uint8_t {
   step,      ///< calls on other threads, each between two of its steps
   returned,  ///< nothing: every call returned
-};
-
-/// The policies of the simulated machine; `Lock` is a `rank_checked` policy.
-template <lock Lock, std::size_t PageBytes = 4096, bool Coherent = false>
-struct machine_policies : default_policies {
-  using mm = address_space<Lock, PageBytes>;
-  using device = gpu<Lock, PageBytes>;
-  using pagemap = vram<Lock, PageBytes, Coherent>;
-  using lock = Lock;
-  using clock = virtual_clock;
-  using allocator = counting_allocator;
-  using observer = statistics;
-  using placement = svm::placement::uvm_placement;  // a view without options for it moves ranges whole
 };
 
 /// The parts of the machine that need no other but the failures and the report; they outlive all that follows.

@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <svm/gpusvm/gpusvm.hpp>
+
+#include <cstdint>
+#include <utility>
+
+// gpusvm::look and its steps: what a fault does without a lock.
+
+namespace svm::inline v0 {
+
+template <explained_policies P>
+[[gnu::always_inline]] inline typename gpusvm<P>::glimpse gpusvm<P>::glance(cpu_va a) const
+    SVM_NO_THREAD_SAFETY_ANALYSIS {
+  notifier<P>* const n = notifiers_.find_unlocked(a, notifier_nodes_.layout());
+  return {n, n == nullptr ? nullptr : n->ranges_.find_unlocked(a, range_nodes_.layout())};
+}
+
+template <explained_policies P>
+void gpusvm<P>::glance(cpu_va a, glimpse& seen) const SVM_NO_THREAD_SAFETY_ANALYSIS {
+  if (seen.known != nullptr && seen.known->interval().contains(a)) return;
+  if (seen.around == nullptr || !seen.around->interval().contains(a))
+    seen.around = notifiers_.find_unlocked(a, notifier_nodes_.layout());
+  seen.known = seen.around == nullptr ? nullptr : seen.around->ranges_.find_unlocked(a, range_nodes_.layout());
+}
+
+template <explained_policies P>
+auto gpusvm<P>::keep(glimpse const& seen, section& in) -> sighting {
+  sighting kept;
+  if (seen.known != nullptr)
+    kept.known = range_ref<P>::share(*seen.known);
+  else if (seen.around != nullptr)
+    kept.around = notifier_ref<P>::share(*seen.around);
+  readers_.leave(in);
+  kept.is_fresh = !is_closed();
+  return kept;
+}
+
+template <explained_policies P>
+template <class Served>
+errc gpusvm<P>::look(cpu_va fault, sighting& found, Served const& served) {
+  section in = enter_section();
+  glimpse const seen = glance(fault);
+  bool is_hit = false;
+  if (seen.known != nullptr) {
+    std::uint32_t const flags = seen.known->pages_.flags();
+    is_hit = served(std::as_const(*seen.known), flags);
+    if (is_hit && touch_in_section(*seen.known, flags)) {
+      leave_section(in);
+      return is_closed() ? errc::gone : errc::exists;
+    }
+  }
+  found = keep(seen, in);
+  if (!found.is_fresh) return errc::gone;
+  return is_hit && touch_if_served(*found.known, served) ? errc::exists : errc::ok;
+}
+
+/// Tells the device memory of a range that it is used, if the range still serves.
+template <explained_policies P>
+template <class Served>
+bool gpusvm<P>::touch_if_served(range<P>& r, Served const& served) {
+  notifier<P>& home = r.owner();
+  shared_guard const guard{home.lock_};
+  if (!served(std::as_const(r), r.pages_.flags())) return false;
+  r.pages_.touch_locked(home.lock_);
+  return true;
+}
+
+}  // namespace svm::inline v0
