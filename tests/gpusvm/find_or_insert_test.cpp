@@ -446,15 +446,15 @@ TEST_SUITE("gpusvm/find_or_insert") {
 
   TEST_CASE("what fails leaves at most the nodes of one insertion in each pool, however often; closing frees them") {
     constexpr std::uint64_t nodes = svm::notifier<policies>::range_index::nodes_per_insert;
-    constexpr std::uint64_t objects =
-        2;  // a notifier and a range come first; the index of ranges needs no node for one
+    // A notifier and a range come first; the index of ranges needs no node for one.
+    constexpr std::uint64_t objects = 2;
     for (std::uint64_t k = 1;; ++k) {
       CAPTURE(k);
       world w;
       w.map(128 * KiB);
       std::uint64_t const before = w.memory.live_blocks();
       bool failed = false;
-      for (bool const again : {false, true}) {
+      for (int tries = 0; tries < 2; ++tries) {
         w.failures.arm(failure::alloc, k);
         auto const found = look(w, base);
         w.failures.disarm();

@@ -234,6 +234,21 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
   }
 }
 
+template <explained_policies P>
+[[gnu::always_inline]] inline typename gpusvm<P>::glimpse gpusvm<P>::glance(cpu_va a) const
+    SVM_NO_THREAD_SAFETY_ANALYSIS {
+  notifier<P>* const n = notifiers_.find_unlocked(a, notifier_nodes_.layout());
+  return {n, n == nullptr ? nullptr : n->ranges_.find_unlocked(a, range_nodes_.layout())};
+}
+
+template <explained_policies P>
+void gpusvm<P>::glance(cpu_va a, glimpse& seen) const SVM_NO_THREAD_SAFETY_ANALYSIS {
+  if (seen.known != nullptr && seen.known->interval().contains(a)) return;
+  if (seen.around == nullptr || !seen.around->interval().contains(a))
+    seen.around = notifiers_.find_unlocked(a, notifier_nodes_.layout());
+  seen.known = seen.around == nullptr ? nullptr : seen.around->ranges_.find_unlocked(a, range_nodes_.layout());
+}
+
 /// What is to be said of a range that is there.
 template <explained_policies P>
 auto gpusvm<P>::known_range(range_ref<P> known, cpu_va fault, lookup_options const& options) -> result<lookup<P>> {

@@ -12,21 +12,6 @@
 namespace svm::inline v0 {
 
 template <explained_policies P>
-[[gnu::always_inline]] inline typename gpusvm<P>::glimpse gpusvm<P>::glance(cpu_va a) const
-    SVM_NO_THREAD_SAFETY_ANALYSIS {
-  notifier<P>* const n = notifiers_.find_unlocked(a, notifier_nodes_.layout());
-  return {n, n == nullptr ? nullptr : n->ranges_.find_unlocked(a, range_nodes_.layout())};
-}
-
-template <explained_policies P>
-void gpusvm<P>::glance(cpu_va a, glimpse& seen) const SVM_NO_THREAD_SAFETY_ANALYSIS {
-  if (seen.known != nullptr && seen.known->interval().contains(a)) return;
-  if (seen.around == nullptr || !seen.around->interval().contains(a))
-    seen.around = notifiers_.find_unlocked(a, notifier_nodes_.layout());
-  seen.known = seen.around == nullptr ? nullptr : seen.around->ranges_.find_unlocked(a, range_nodes_.layout());
-}
-
-template <explained_policies P>
 auto gpusvm<P>::keep(glimpse const& seen, section& in) -> sighting {
   sighting kept;
   if (seen.known != nullptr)
