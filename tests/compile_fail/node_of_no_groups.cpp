@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-// expect-error: nodes are searched in groups of four keys
+// expect-error: nodes are searched in groups of keys
 #include <svm/index/interval_index.hpp>
 #include <svm/std/heap.hpp>
 #include <svm/std/null_lock.hpp>

@@ -248,7 +248,7 @@ struct vm_state {
   }
   /// True when all that was allocated since is index nodes for later.
   [[nodiscard]] bool owes_only_nodes(vm_state const& o) const {
-    constexpr std::uint64_t node = sizeof(svm::detail::index_node<32>);
+    constexpr std::uint64_t node = sizeof(svm::detail::index_node<64>);
     return blocks >= o.blocks && bytes - o.bytes == (blocks - o.blocks) * node;
   }
   /// True when each unit leads where it did before, or nowhere, or where it leads when nothing fails.

@@ -153,6 +153,7 @@ TEST_SUITE("mock/oracle_frames") {
     CHECK(w.device_memory.copy_to_system({&job, 1}) == errc::ok);
     CHECK(said(w, "O-13") == 1);
     w.dma.unmap(job.remote.address, dma_direction::from_device);
+    w.gpu_card(0).other_copied = page_bytes;
     w.process.discard_page(p);
     CHECK(w.complaint() == "");
   }

@@ -118,6 +118,7 @@ TEST_SUITE("mock/machine, several GPUs") {
     w.frames.bytes(pages[1])[7] = std::byte{2};
     CHECK(w.gpu_card(1).memory.copy_to_system({&job, 1}) == errc::ok);  // a push
     CHECK(w.frames.bytes(pages[0])[7] == std::byte{2});
+    w.gpu_card(1).other_copied = 2 * page_bytes;
     CHECK(w.complaint() == "O-07: there are 1 mappings of peers' memory and 0 entries of ranges");
     w.frames.links().set_up(0, 1, false);
     CHECK(w.gpu_card(1).memory.copy_to_system({&job, 1}) == errc::copy_failed);

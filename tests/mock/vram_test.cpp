@@ -111,6 +111,7 @@ TEST_SUITE("mock/vram") {
     CHECK(w.device_memory.copy_to_system({&job, 1}) == errc::ok);
     CHECK(w.frames.bytes(here)[0] == std::byte{0x77});
     w.dma.unmap(a, svm::dma_direction::bidirectional);
+    w.gpu_card(0).other_copied = 2 * page_bytes;
     w.process.discard_page(here);
     w.device_memory.release(memory);
     CHECK(w.complaint() == "");
@@ -188,6 +189,7 @@ TEST_SUITE("mock/vram") {
     CHECK(w.device_memory.copy_to_device({&job, 1}) == errc::ok);
     CHECK(w.frames.bytes(w.frames.after(there, 3))[9] == std::byte{4});
     w.dma.unmap(a, svm::dma_direction::bidirectional, {4});
+    w.gpu_card(0).other_copied = 4 * page_bytes;
     w.process.discard_page(here);
     w.device_memory.release(memory);
     CHECK(w.complaint() == "");
@@ -209,6 +211,7 @@ TEST_SUITE("mock/vram") {
     CHECK(w.device_memory.copy_to_device({&job, 1}) == errc::ok);
     CHECK(w.frames.bytes(beside[0])[0] == std::byte{});
     w.dma.unmap(a, svm::dma_direction::to_device);
+    w.gpu_card(0).other_copied = page_bytes;
     w.process.discard_page(here);
     w.device_memory.release(memory);
     w.device_memory.release(other);

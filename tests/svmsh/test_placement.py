@@ -306,7 +306,8 @@ def warps():
     costs("a modify", replay(b" M 10000000,8\n", *keys), gpu_faults=1, batches=1, loads=1, stores=1)
     costs("two pages", replay(b" S 1000fffc,8 # 1\n L 1000fff8,16 # 2\n", *keys), gpu_faults=4, batches=2, duplicates=2)
     # Turns: the warps make their accesses before the CPU takes over.
-    costs("turns", replay(plain * 2, *keys, "turns=8", "warps=8"), batches=1, gpu_faults=8, bytes_cpu_fault=8 * 16 * PAGE)
+    costs("turns", replay(plain * 2, *keys, "turns=8", "warps=8"), batches=1, gpu_faults=8, bytes_cpu_fault=8 * PAGE,
+          bytes_prefetch=2 * 8 * 15 * PAGE)  # fmt: skip
     # At most 4096 accesses of warps that wait are kept.
     many = page[0] + b" # 0\n"
     most = many * 4096 + page[1] + b" # 1\n"

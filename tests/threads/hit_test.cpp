@@ -65,13 +65,13 @@ class stage : public svm::mock::machine<svm::mock::rank_checked<Lock>> {
         ++wrong;
     }
   }
-  /// Two threads fault while `act(round)` runs for some rounds.
+  /// Two threads fault while `act(round)` runs for some rounds, and until so many were served.
   template <class Act>
-  void disturb(int rounds, std::initializer_list<errc> refusals, Act const& act) {
+  void disturb(int rounds, std::initializer_list<errc> refusals, Act const& act, std::uint64_t least = 200) {
     std::atomic<bool> stop{false};
     std::thread first{[&] { fault_until(stop, 1, refusals); }};
     std::thread second{[&] { fault_until(stop, 2, refusals); }};
-    for (int i = 0; i < rounds || served.load() < 200; ++i) act(i);
+    for (int i = 0; i < rounds || served.load() < least; ++i) act(i);
     stop = true;
     first.join();
     second.join();
@@ -154,10 +154,11 @@ template <class Lock>
 void faults_beside_the_end() {
   stage<Lock> s{svm::migration_mode::never};
   for (std::uint64_t n = 0; n < pages; ++n) REQUIRE(s.driver.fault(page_at(n), svm::access_kind::write) == errc::ok);
-  s.disturb(1, met_the_end, [&](int) {
-    if (s.served.load() >= 100) s.driver.close();
-    std::this_thread::yield();
-  });
+  auto const close_soon = [&](int) {
+    while (s.served.load() < 100) std::this_thread::yield();
+    s.driver.close();
+  };
+  s.disturb(1, met_the_end, close_soon, 0);
   CHECK(s.driver.svm().notifier_count() == 0);
   s.finish();
 }

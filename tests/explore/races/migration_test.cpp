@@ -209,7 +209,7 @@ TEST_SUITE("explore/races, migration") {
         .does("unplug", [](world& w) { static_cast<void>(w.unplug(0)); })
         .does("the CPU reads", [](world& w) { static_cast<void>(w.cpu_read(page_at(0))); });
     r.sample();
-    r.run(to_the_end());
+    r.run(preempted(2));
   }
 
   TEST_CASE("peer unplug: who had the other's memory mapped has it no longer") {

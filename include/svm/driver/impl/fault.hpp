@@ -76,6 +76,8 @@ template <svm_policies P>
                                {.pages = {.read_only = options_.read_only, .allow_mixed = options_.mixed}},
                                [this, terms] { return told_again(terms).error == errc::ok; });
   // What may pass by itself, or needs more than that a range is made, is for passes: they find what there is now.
+  if (e == errc::dma_map_failed)
+    svm_.env().observer.record({event_kind::gpu_fault_retry, aligned_block(at, P::mm::page_size), {}, e});
   if (detail::may_pass(e) || detail::is_for_get_pages(e) || e == errc::dma_map_failed)
     return serve_by_passes(at, want, cancel, {});
   return e;

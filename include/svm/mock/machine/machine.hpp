@@ -97,6 +97,7 @@ class machine : public machine_base<Lock, PageBytes> {
     gpu_type engine;  ///< the device that copies
     migrator<policies_type> mover;
     std::uint64_t other_dma_blocks = 0;   ///< DMA mappings that a test has beside those of ranges
+    std::uint64_t other_copied = 0;       ///< bytes that a test had copied
     std::uint64_t other_peer_blocks = 0;  ///< and mappings of other GPUs' memory
   };
   struct task;

@@ -30,7 +30,7 @@ void machine<Lock, PageBytes, Coherent>::check_totals(census const& seen) {
           "O-29", "a migrator has " + std::to_string(held) + " references, and " + std::to_string(known) + " users");
   }
   std::uint64_t copied = 0;
-  for (card const& c : cards_) copied += c.memory.copied();
+  for (card const& c : cards_) copied += c.memory.copied() - c.other_copied;
   if (std::uint64_t const told = stats.bytes(event_kind::copied); told != copied)
     broken.violation("O-53", "the engines copied " + std::to_string(copied) + " bytes, and " + std::to_string(told) +
                                  " have a cause");
