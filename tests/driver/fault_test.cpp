@@ -338,7 +338,7 @@ TEST_SUITE("driver/fault") {
     };
     CHECK(w.fault(base) == errc::busy);
     CHECK(w.count(event_kind::gpu_fault_retry) == 0);
-    CHECK(w.count(event_kind::interfered_retry) == 16);
+    CHECK(w.count(event_kind::retry_after_event) == 16);
     w.hooks.hook = nullptr;
     CHECK(w.dma.live() == 0);
     CHECK(w.complaint() == "");

@@ -513,7 +513,7 @@ TEST_SUITE("driver/queue_driver") {
       w.keep_mapped(2 * chunk);
       REQUIRE(w.event(base, 2 * chunk));
       int left = s.events;
-      std::uint64_t const rounds = w.count(event_kind::interfered_retry);
+      std::uint64_t const rounds = w.count(event_kind::retry_after_event);
       w.hooks.hook = [&](step at_step) {
         if (at_step == step::preparing)
           as_another_thread([&] {
@@ -528,7 +528,7 @@ TEST_SUITE("driver/queue_driver") {
       CHECK(w.queues.restore() == errc::ok);
       w.hooks.hook = nullptr;
       CHECK(left == 0);
-      CHECK(w.count(event_kind::interfered_retry) > rounds);
+      CHECK(w.count(event_kind::retry_after_event) > rounds);
       CHECK(w.look(base) == w.sees(1));
       CHECK(w.look(at(chunk)) == w.sees(chunk_pages + 1));
       // No event moved anything, and so did no restore.
@@ -544,12 +544,12 @@ TEST_SUITE("driver/queue_driver") {
     REQUIRE(w.keep(base, chunk) == errc::ok);
     interfere(w, step::registering, [&] { REQUIRE(w.process.munmap(base, {chunk}) == sys::ok); });
     w.stats.listener = [&](svm::event const& e) {
-      if (e.kind == event_kind::interfered_retry) as_another_thread([&] { w.map(chunk); });
+      if (e.kind == event_kind::retry_after_event) as_another_thread([&] { w.map(chunk); });
     };
     CHECK(w.queues.restore() == errc::ok);
     w.stats.listener = nullptr;
     w.hooks.hook = nullptr;
-    CHECK(w.count(event_kind::interfered_retry) == 1);
+    CHECK(w.count(event_kind::retry_after_event) == 1);
     CHECK(w.look(base) == w.sees(0));
     CHECK(w.complaint() == "");
   }
@@ -559,7 +559,7 @@ TEST_SUITE("driver/queue_driver") {
     w.keep_mapped(2 * chunk);
     REQUIRE(w.event(base, 2 * chunk));
     std::uint64_t binds = 0;
-    std::uint64_t const before = w.count(event_kind::interfered_retry);
+    std::uint64_t const before = w.count(event_kind::retry_after_event);
     w.hooks.hook = [&](step s) {
       if (s != step::preparing) return;
       // Each bind costs the other range its mapping.
@@ -568,7 +568,7 @@ TEST_SUITE("driver/queue_driver") {
     };
     CHECK(w.queues.restore() == errc::busy);
     w.hooks.hook = nullptr;
-    CHECK(w.count(event_kind::interfered_retry) - before <=
+    CHECK(w.count(event_kind::retry_after_event) - before <=
           svm::detail::retry_budget<svm::mock::virtual_clock>::event_rounds);
     CHECK(binds >= 16);
     CHECK(w.look(base) == stands_still);

@@ -43,7 +43,7 @@ struct stormy_world : world {
     CHECK(gpu_tags_until(base, 4 * chunk, 1) == 4 * chunk);
     CHECK(complaint() == "");
   }
-  [[nodiscard]] std::uint64_t retries() const { return count(event_kind::interfered_retry); }
+  [[nodiscard]] std::uint64_t retries() const { return count(event_kind::retry_after_event); }
 };
 
 }  // namespace
@@ -160,7 +160,7 @@ TEST_SUITE("driver/storm") {
       stormy_world w;
       w.rage();
       CHECK(w.driver.prefetch(span(base, 4 * chunk), where) != errc::ok);
-      CHECK(w.count(event_kind::interfered_retry) <= 2 * passes * rounds);
+      CHECK(w.count(event_kind::retry_after_event) <= 2 * passes * rounds);
       w.calm();
     }
   }

@@ -267,7 +267,7 @@ TEST_SUITE("gpusvm/attach") {
       CHECK(s.mm.walks == 2);
       CHECK(s.device.live.size() == 2 * chunk_pages);
       CHECK(s.device.calls == (meets_range ? 3 : 2) * chunk_pages);
-      CHECK(s.stats.count(svm::event_kind::interfered_retry) == 1);
+      CHECK(s.stats.count(svm::event_kind::retry_after_event) == 1);
       s.svm.detach(held, other);
     }
   }

@@ -111,7 +111,7 @@ TEST_SUITE("gpusvm/fetch_pages") {
       };
       CHECK(s.svm.get_pages(held, {}) == errc::ok);
       s.memory.hook = nullptr;
-      CHECK(s.stats.count(svm::event_kind::interfered_retry) == 1);
+      CHECK(s.stats.count(svm::event_kind::retry_after_event) == 1);
       CHECK(s.device.live.size() == huge_pages);
       for (auto const& [address, m] : s.device.live) CHECK(m.page.number >= moved);
     }

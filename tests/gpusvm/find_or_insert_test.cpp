@@ -368,7 +368,7 @@ TEST_SUITE("gpusvm/find_or_insert") {
     CHECK(found->what == svm::lookup<script::policies>::kind::existing);
     CHECK(found->range.get() == first.get());
     CHECK(s.stats.count(svm::event_kind::range_created) == 2);
-    CHECK(s.stats.count(svm::event_kind::interfered_retry) == 1);
+    CHECK(s.stats.count(svm::event_kind::retry_after_event) == 1);
   }
 
   TEST_CASE("a storm of events that ends in time lets the insertion through, a longer one ends in busy (OOM-07)") {
@@ -385,7 +385,7 @@ TEST_SUITE("gpusvm/find_or_insert") {
         };
         auto const found = s.svm.find_or_insert(base, {});
         CHECK(found.error() == (events < rounds ? errc::ok : errc::busy));
-        CHECK(s.stats.count(svm::event_kind::interfered_retry) == static_cast<unsigned>(std::min(events, rounds)));
+        CHECK(s.stats.count(svm::event_kind::retry_after_event) == static_cast<unsigned>(std::min(events, rounds)));
         if (!found) CHECK(s.mm.registered.size() == (known_notifier ? 1 : 0));
         s.memory.hook = nullptr;
         CHECK(s.svm.find_or_insert(base, {}).has_value());

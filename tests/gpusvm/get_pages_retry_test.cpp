@@ -81,7 +81,7 @@ TEST_SUITE("gpusvm/get_pages") {
       };
       CHECK(get(w, base) == (events < rounds ? errc::ok : errc::busy));
       CHECK(w.failures.calls(failure::dma_map) == (events < rounds ? 16u : 0u));
-      CHECK(w.count(svm::event_kind::interfered_retry) == static_cast<unsigned>(std::min(events, rounds)));
+      CHECK(w.count(svm::event_kind::retry_after_event) == static_cast<unsigned>(std::min(events, rounds)));
       CHECK(w.complaint() == "");
     }
   }
@@ -109,7 +109,7 @@ TEST_SUITE("gpusvm/get_pages") {
     auto held = hold_at(s, base);
     CHECK(s.svm.get_pages(held, {}) == errc::busy);
     CHECK(s.mm.walks == 3);
-    CHECK(s.stats.count(svm::event_kind::undisturbed_retry) == 3);
+    CHECK(s.stats.count(svm::event_kind::unexplained_retry) == 3);
     CHECK(s.device.calls == 0);
     s.mm.walk = nullptr;
     CHECK(s.svm.get_pages(held, {}) == errc::ok);

@@ -86,7 +86,7 @@ TEST_SUITE("concepts/interval_notifier") {
     };
     CHECK(b.svm.get_pages(held, {}) == errc::ok);
     CHECK(b.mm.walks == 2);
-    CHECK(b.stats.count(svm::event_kind::interfered_retry) == 1);
+    CHECK(b.stats.count(svm::event_kind::retry_after_event) == 1);
     CHECK(b.device.calls == chunk_pages);  // nothing was mapped of the first walk
   }
 

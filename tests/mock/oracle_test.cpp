@@ -305,7 +305,7 @@ TEST_SUITE("mock/oracle") {
 
   TEST_CASE("O-41 a retry that no event explains") {
     world w;
-    w.stats.record({svm::event_kind::undisturbed_retry, span(base, chunk)});
+    w.stats.record({svm::event_kind::unexplained_retry, span(base, chunk)});
     CHECK(audit_says(w, "O-41: a retry that no event explains"));
   }
 }

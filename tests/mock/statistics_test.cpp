@@ -13,10 +13,10 @@ TEST_SUITE("mock/statistics") {
     svm::mock::statistics stats;
     stats.record({event_kind::evicted, span(base, chunk), {100}});
     stats.record({event_kind::evicted, span(base, chunk), {11}});
-    stats.record({event_kind::undisturbed_retry, span(base, chunk)});
+    stats.record({event_kind::unexplained_retry, span(base, chunk)});
     CHECK(stats.count(event_kind::evicted) == 2);
     CHECK(stats.bytes(event_kind::evicted) == 111);
-    CHECK(stats.count(event_kind::undisturbed_retry) == 1);
+    CHECK(stats.count(event_kind::unexplained_retry) == 1);
     CHECK(stats.count(event_kind::gpu_fault) == 0);
   }
 

@@ -158,7 +158,7 @@ TEST_SUITE("threads/svm_driver") {
     invalidator.join();
     w.hooks.hook = nullptr;
     std::uint64_t const retries =
-        w.stats.count(svm::event_kind::interfered_retry) + w.stats.count(svm::event_kind::gpu_fault_retry);
+        w.stats.count(svm::event_kind::retry_after_event) + w.stats.count(svm::event_kind::gpu_fault_retry);
     MESSAGE("retries taken: " << retries << ", faults that ran out of them: " << exhausted
                               << ", invalidations: " << w.stats.count(svm::event_kind::invalidated));
     CHECK(wrong == 0);

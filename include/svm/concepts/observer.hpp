@@ -29,8 +29,8 @@ enum class event_kind : std::uint8_t {
                        ///< of the allocation
   migration_failed,    ///< a try to move a span to device memory failed; error: why
   evicted,             ///< memory pressure picked an allocation; bytes: its size
-  interfered_retry,    ///< a bounded loop went round because of an interfering event; span: of the range or page
-  undisturbed_retry,   ///< a bounded loop went round without an interfering event, which should not happen
+  retry_after_event,   ///< a bounded loop went round because of an interfering event; span: of the range or page
+  unexplained_retry,   ///< a bounded loop went round without an interfering event, which should not happen
   copied,  ///< a copy job ended; bytes: what it copied for one cause, whatever became of the pages afterwards
 };
 

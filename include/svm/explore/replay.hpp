@@ -23,7 +23,7 @@ using schedule = std::vector<std::uint8_t>;
 
 /// What a replay string holds.
 ///
-///     svm1:transfer~1.0~2:0.2.0:pct3:17:0x4,1,0x12
+///     svm1:transfer~1.0~2:0.3.0:pct3:17:0x4,1,0x12
 ///          |       |  |   |     |    |  the thread of each step; 0x4 is four steps of thread 0
 ///          |       |  |   |     |    the seed that `explore::seed()` gives out
 ///          |       |  |   |     the strategy; a trailing + says that the end of a release was a step (see `releases`)

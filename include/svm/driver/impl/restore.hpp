@@ -101,7 +101,7 @@ errc queue_driver<P>::restore(cancellation const* cancel) {
     bool settled = true;
     if (errc const e = restore_round(first, cancel, settled); e != errc::ok) return e;
     if (settled && resume_after(round)) return errc::ok;
-    env.observer.record({event_kind::interfered_retry, this->svm().shape().window()});
+    env.observer.record({event_kind::retry_after_event, this->svm().shape().window()});
     if (!budget.after_event()) return errc::busy;
   }
 }

@@ -102,10 +102,10 @@ template <svm_policies P, class Ended, class Attempt>
     if (errc const e = ended(); e != errc::ok) return e;
     errc const e = attempt(sequence);
     if (e == errc::busy || e == errc::retry) {
-      env.observer.record({event_kind::interfered_retry, at.span});
+      env.observer.record({event_kind::retry_after_event, at.span});
       if (!budget.after_event()) return errc::busy;
     } else if (e == errc::stale) {  // fault_in promised pages that were not there, and no event came
-      env.observer.record({event_kind::undisturbed_retry, at.span});
+      env.observer.record({event_kind::unexplained_retry, at.span});
       if (!budget.unexplained()) return errc::busy;
     } else {
       return e;

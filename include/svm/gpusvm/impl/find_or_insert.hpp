@@ -229,7 +229,7 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
     }
     if (e == errc::stale) continue;
     if (e != errc::retry) return e;
-    env_.observer.record({event_kind::interfered_retry, found->chunk});
+    env_.observer.record({event_kind::retry_after_event, found->chunk});
     if (!budget.after_event()) return errc::busy;
   }
 }

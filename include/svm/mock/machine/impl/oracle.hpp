@@ -144,7 +144,7 @@ std::vector<std::string> machine<Lock, PageBytes, Coherent>::audit() {
   for (task& t : tasks_)
     for (auto const& v : t.views) accounts += v->in_charge().account() != nullptr ? 1 : 0;
   left("blocks of bookkeeping memory", memory.live_blocks() - accounts);
-  if (stats.count(undisturbed_retry) != 0) broken.violation("O-41", "a retry that no event explains");
+  if (stats.count(unexplained_retry) != 0) broken.violation("O-41", "a retry that no event explains");
   std::vector<std::string> lines = broken.take();
   for (std::string& line : lock_report().take()) lines.push_back(std::move(line));
   return lines;
