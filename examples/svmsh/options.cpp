@@ -83,7 +83,7 @@ constexpr key<machine_options> keys[] = {
     {{"prefetch=off|density[:PERCENT]|until-full", "what moves with a fault; +stream, +gate, +feedback: see replay",
       "off"},
      set_prefetch},
-    {{"thrash=off|on|slice", "what becomes of pages that go to and fro", "off"}, set_thrash},
+    {{"thrash=off|on|slice", "what becomes of pages that go to and fro; no effect yet", "off"}, set_thrash},
     {{"thp=on|off", "whole 2M of anonymous memory at once", "off"},
      [](machine_options& o, setting const& s) { return set_switch(s, o.thp); }},
     {{"page=4K|16K|64K", "page size", "4K"}, [](machine_options& o, setting const& s) { return set_page(s, o.page); }},

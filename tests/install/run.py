@@ -159,7 +159,7 @@ class Consumers:
         expect(run("pkg-config", "--modversion", "svm", **self.installed).strip() == self.version, "pkg-config names another version")
         tools = self.work / "bin"
         tools.mkdir()
-        compiler = [shutil.which(self.compiler[0]), *self.compiler[1:]]  # not by its name, which may be c++
+        compiler = [shutil.which(word) or word for word in self.compiler]  # not by a name, which may be c++
         (tools / "c++").write_text(f'#!/bin/sh\nexec {" ".join(compiler)} "$@"\n', encoding="utf-8")
         (tools / "c++").chmod(0o755)
         path = f"{tools}:{os.environ['PATH']}"
