@@ -42,7 +42,10 @@ class svm_driver final : public driver_base<P> {
   /// Has faults served by somebody else from now on, or again by this object; see block_service.
   ///
   /// \pre nobody faults meanwhile
-  void set_server(detail::fault_server* server) requires page_wise_policies<P> { slot_.server = server; }
+  void set_server(detail::fault_server* server) requires page_wise_policies<P> {
+    // clang++ 14 instantiates what is not to be called, where a class is instantiated by name.
+    if constexpr (page_wise_policies<P>) slot_.server = server;
+  }
 
   /// Serves many GPU faults: `results[i]` says how `requests[i]` ended, as `fault` says it.
   ///

@@ -62,7 +62,10 @@ class range : public list_hook<range<P>>, private retire_hook {
   /// The mapping of single pages, once the range was served page by page; else null.
   ///
   /// \pre the range's lock or its notifier's is held
-  [[nodiscard]] auto* partial() const requires page_wise_policies<P> { return partial_.mapping; }
+  [[nodiscard]] auto partial() const requires page_wise_policies<P> {
+    // clang++ 14 instantiates what is not to be called, where a class is instantiated by name.
+    if constexpr (page_wise_policies<P>) return partial_.mapping;
+  }
 
   /// Prints the span, the flags, and each mapping with its access and blocks, as part of what `gpusvm::dump` prints.
   ///
