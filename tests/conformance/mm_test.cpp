@@ -593,14 +593,10 @@ class bench_process {
   svm::cpu_va next_{wide::page_bytes * 16};
 };
 
-/// What two processes have in common; made before them.
-struct bench_memory {
-  flawed_memory memory;
-  explicit bench_memory(flaw f) : memory(f) {}
-};
+using bench_memory = wide::memory_bench<flawed_memory>;
 
 template <class Mm>
-class bench : private bench_memory, public bench_process<Mm> {
+class bench : public bench_memory, public bench_process<Mm> {
  public:
   using page = wide::page;
   using lock_type = wide::lock_policy;
@@ -613,26 +609,7 @@ class bench : private bench_memory, public bench_process<Mm> {
   bench_process<Mm>& other() { return other_; }
   std::size_t lock_complaints() { return complaints_ += svm::mock::lock_report().take().size(); }
 
-  bool is_live(page p) { return memory.is_live(p); }
-  std::uint64_t peek(page p) { return wide::first_word(memory.of(p).bytes.data()); }
-  void poke(page p, std::uint64_t value) { std::memcpy(memory.of(p).bytes.data(), &value, sizeof value); }
-  void set_locked(page p, bool locked) { memory.block(p).locked = locked; }
-  void set_pinned(page p, bool pinned) {
-    if (pinned)
-      ++memory.block(p).references;
-    else
-      memory.put(p);
-  }
-  std::vector<page> device_pages(std::size_t count) {
-    std::vector<page> pages;
-    for (std::size_t i = 0; i < count; ++i) pages.push_back(memory.add(1, true));
-    return pages;
-  }
-  std::vector<page> stranger_pages(std::size_t count) { return device_pages(count); }
   svm::page_owner stranger_owner() { return other_owner; }
-  page coherent_page() { return memory.add(1, true); }
-  page device_block(svm::page_order order) { return memory.add(order.pages().value, true); }
-  page nth(page first, std::size_t i) { return wide::nth(first, i); }
   svm::page_owner owner() { return gpu_owner; }
 
  private:

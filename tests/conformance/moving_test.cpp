@@ -127,36 +127,15 @@ class bench_process {
   svm::cpu_va next_{wide::page_bytes * 16};
 };
 
-struct bench_memory {
-  wide::memory memory;
-};
-class bench : private bench_memory, public bench_process {
+using bench_memory = wide::memory_bench<wide::memory>;
+class bench : public bench_memory, public bench_process {
  public:
   using page = wide::page;
 
   explicit bench(flaw f) : bench_process(memory, f), other_(memory, f) {}
 
   bench_process& other() { return other_; }
-  bool is_live(page p) { return memory.is_live(p); }
-  std::uint64_t peek(page p) { return wide::first_word(memory.of(p).bytes.data()); }
-  void poke(page p, std::uint64_t value) { std::memcpy(memory.of(p).bytes.data(), &value, sizeof value); }
-  void set_locked(page p, bool locked) { memory.block(p).locked = locked; }
-  void set_pinned(page p, bool pinned) {
-    if (pinned)
-      ++memory.block(p).references;
-    else
-      memory.put(p);
-  }
-  std::vector<page> device_pages(std::size_t count) {
-    std::vector<page> pages;
-    for (std::size_t i = 0; i < count; ++i) pages.push_back(memory.add(1, true));
-    return pages;
-  }
-  std::vector<page> stranger_pages(std::size_t count) { return device_pages(count); }
   svm::page_owner stranger_owner() { return other_owner; }
-  page coherent_page() { return memory.add(1, true); }
-  page device_block(svm::page_order order) { return memory.add(order.pages().value, true); }
-  page nth(page first, std::size_t i) { return wide::nth(first, i); }
   svm::page_owner owner() { return gpu_owner; }
 
  private:

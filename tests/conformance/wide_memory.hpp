@@ -147,4 +147,33 @@ class memory {
   std::uint64_t spaces_ = 0;
 };
 
+/// What a bench tells of pages, and does to them, where several processes share the memory; made before them.
+template <class Memory>
+struct memory_bench {
+  template <class... How>
+  explicit memory_bench(How const&... how) : memory(how...) {}
+
+  bool is_live(page p) { return memory.is_live(p); }
+  std::uint64_t peek(page p) { return first_word(memory.of(p).bytes.data()); }
+  void poke(page p, std::uint64_t value) { std::memcpy(memory.of(p).bytes.data(), &value, sizeof value); }
+  void set_locked(page p, bool locked) { memory.block(p).locked = locked; }
+  void set_pinned(page p, bool pinned) {
+    if (pinned)
+      ++memory.block(p).references;
+    else
+      memory.put(p);
+  }
+  std::vector<page> device_pages(std::size_t count) {
+    std::vector<page> pages;
+    for (std::size_t i = 0; i < count; ++i) pages.push_back(memory.add(1, true));
+    return pages;
+  }
+  std::vector<page> stranger_pages(std::size_t count) { return device_pages(count); }
+  page coherent_page() { return memory.add(1, true); }
+  page device_block(svm::page_order order) { return memory.add(order.pages().value, true); }
+  page nth(page first, std::size_t i) { return wide::nth(first, i); }
+
+  Memory memory;
+};
+
 }  // namespace wide

@@ -5,17 +5,19 @@
 // same.
 //
 //     driver_replay FILE prefetch=density:51 evict=uvm batch=256 capacity=4096K
+#include <placement/fault_file.hpp>
 #include <support/machine.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <fstream>
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
 
+using fault_file::faults_of;
+using fault_file::print;
 using support::machine;
 using svm::block_fault;
 using svm::byte_count;
@@ -29,21 +31,6 @@ namespace {
 
 constexpr std::uint64_t block_bytes = 2 << 20;
 constexpr std::uint64_t page_bytes = 4096;
-
-std::vector<std::uint64_t> faults_of(char const* path) {
-  std::ifstream file(path, std::ios::binary);
-  std::vector<std::uint64_t> all;
-  for (unsigned char bytes[8]; file.read(reinterpret_cast<char*>(bytes), 8);) {
-    std::uint64_t a = 0;
-    for (unsigned i = 0; i < 8; ++i) a |= std::uint64_t{bytes[i]} << 8 * i;
-    all.push_back(a);
-  }
-  return all;
-}
-
-void print(char const* name, std::uint64_t value) {
-  std::printf("%s %llu\n", name, static_cast<unsigned long long>(value));
-}
 
 struct settings {
   svm::mock::machine_options machine;

@@ -5,32 +5,14 @@
 //
 //     placement_replay FILE prefetch=density:51 evict=uvm batch=256 capacity=4096K
 #include <cstdint>
-#include <cstdio>
-#include <fstream>
 #include <map>
 #include <string>
-#include <vector>
 
+#include "placement/fault_file.hpp"
 #include "placement/replay_loop.hpp"
 
-namespace {
-
-std::vector<std::uint64_t> faults_of(char const* path) {
-  std::ifstream file(path, std::ios::binary);
-  std::vector<std::uint64_t> all;
-  for (unsigned char bytes[8]; file.read(reinterpret_cast<char*>(bytes), 8);) {
-    std::uint64_t a = 0;
-    for (unsigned i = 0; i < 8; ++i) a |= std::uint64_t{bytes[i]} << 8 * i;
-    all.push_back(a);
-  }
-  return all;
-}
-
-void print(char const* name, std::uint64_t value) {
-  std::printf("%s %llu\n", name, static_cast<unsigned long long>(value));
-}
-
-}  // namespace
+using fault_file::faults_of;
+using fault_file::print;
 
 int main(int argc, char** argv) {
   if (argc < 2) return 2;

@@ -97,7 +97,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
     page_mask evicted{};  ///< pages whose last way out of the device's memory was an eviction
     std::uint64_t services = 0;
   };
-  /// Where the pages of a block are; also what the order of faults is told by.
+  /// Where the pages of a block are. The order of faults is chosen by it too.
   struct sight {
     page_mask here{};     ///< in this device's memory
     page_mask present{};  ///< somewhere

@@ -83,7 +83,7 @@ template <svm::lock L>
   return v.result();
 }
 
-/// Promises 18, 19, 21, 23 and 25: what a reader may look at stays, and who retires it does not wait.
+/// Promises 18, 19, 21, 23 and 25: what a reader may look at stays. The thread that retires it does not wait.
 template <svm::lock L>
 [[nodiscard]] broken_promises readers_hold_objects_back() {
   verdict v{promises};

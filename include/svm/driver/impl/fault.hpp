@@ -18,11 +18,13 @@ namespace detail {
 
 }  // namespace detail
 
-/// Runs the passes for one address; `mapped_span` becomes the range's span.
+/// Runs the passes for one address; `mapped_span` becomes the range's span. A try that came before them and failed with
+/// `used_up` counts as one for the observer.
 template <svm_policies P>
-errc driver_base<P>::handle(access_request request, va_range& mapped_span, typename gpusvm<P>::sighting seen) {
+errc driver_base<P>::handle(access_request request, va_range& mapped_span, typename gpusvm<P>::sighting seen,
+                            errc used_up) {
   prefetch_place const asked = request.where;
-  errc used_up = errc::ok;  // what the last pass ended with, unless only a wait follows it
+  // From here on `used_up` is what the last pass ended with, unless only a wait follows it.
   for (detail::page_wait patience{svm_.env().clock};;) {
     if (is_cancelled(request.cancel)) return errc::interrupted;
     if (used_up != errc::ok && request.is_fault)
@@ -76,19 +78,18 @@ template <svm_policies P>
                                {.pages = {.read_only = options_.read_only, .allow_mixed = options_.mixed}},
                                [this, terms] { return told_again(terms).error == errc::ok; });
   // What may pass by itself, or needs more than that a range is made, is for passes: they find what there is now.
-  if (e == errc::dma_map_failed)
-    svm_.env().observer.record({event_kind::gpu_fault_retry, aligned_block(at, P::mm::page_size), {}, e});
-  if (detail::may_pass(e) || detail::is_for_get_pages(e) || e == errc::dma_map_failed)
-    return serve_by_passes(at, want, cancel, {});
+  if (e == errc::dma_map_failed) return serve_by_passes(at, want, cancel, {}, e);
+  if (detail::may_pass(e) || detail::is_for_get_pages(e)) return serve_by_passes(at, want, cancel, {});
   return e;
 }
 
 template <svm_policies P>
 [[gnu::noinline]] errc driver_base<P>::serve_by_passes(cpu_va at, access_kind want, cancellation const* cancel,
-                                                       typename gpusvm<P>::sighting seen) {
+                                                       typename gpusvm<P>::sighting seen, errc used_up) {
   if (options_.read_only && want != access_kind::read) return errc::read_only;
   va_range mapped_span = aligned_block(at, P::mm::page_size);
-  return handle({at, want, prefetch_place::as_fault, true, cancel, {{}, mapped_span}}, mapped_span, std::move(seen));
+  return handle({at, want, prefetch_place::as_fault, true, cancel, {{}, mapped_span}}, mapped_span, std::move(seen),
+                used_up);
 }
 
 /// True when no fault for this access moves the memory of a new range.
@@ -101,7 +102,7 @@ bool driver_base<P>::binds_at_first(access_kind want) const {
 
 /// Whether what was found under `terms` still counts.
 ///
-/// A hit asks after it has read the range's word: who finds no change was served before any. So no access is served after
+/// A hit asks after it has read the range's word: when nothing has changed by then, it was served before any change. So no access is served after
 /// one was refused for the same reason.
 template <svm_policies P>
 auto driver_base<P>::told_again(std::uint32_t terms) const -> pass_result {

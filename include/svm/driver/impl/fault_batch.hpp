@@ -36,8 +36,8 @@ void driver_base<P>::serve_block(std::span<fault_request const> requests, std::s
     if (!group.is_in(group.answered, k)) group.answer(k, serve(group.request(k).at, group.request(k).want, cancel));
 }
 
-/// Answers the requests that are served already, by one look at all: who is beside the one before needs no descent, or
-/// half of one.
+/// Answers the requests that are served already, in one read section. A request beside the one before it needs no descent
+/// of the tables, or half of one.
 template <svm_policies P>
 void driver_base<P>::find_hits(fault_group& group) {
   std::uint64_t hits = 0;
@@ -75,7 +75,7 @@ std::size_t driver_base<P>::bind_new(fault_group& group, std::size_t first) {
   for (; end < group.order.size() && !made.is_full(); ++end) {
     fault_request const& r = group.request(end);
     if (!home.around->interval().contains(r.at)) break;
-    // What fails here is told when it is served by itself.
+    // An error here is reported later, when the request is served by itself.
     if (takes(end) && !made.covers(r.at)) static_cast<void>(made.add(r.at, r.want));
   }
   made.bind([this, &group] { return told_again(group.terms).error == errc::ok; });

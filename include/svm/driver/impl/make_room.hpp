@@ -4,7 +4,7 @@
 
 #include <svm/driver/block_service.hpp>
 
-// block_service: who goes for a service.
+// block_service: which pages leave the device to make room for a service.
 
 namespace svm::inline v0 {
 
