@@ -264,7 +264,7 @@ TEST_SUITE("svmsh/lackey") {
       CHECK(read(" S " + text + ",4\n").accesses == list{expected});
       CHECK(read(" S " + text + ",4\n" + std::string(100, '\n')).accesses == list{expected});
     }
-    for (std::size_t at : {0, 3, 7, 8, 11, 15})
+    for (std::size_t const at : {0U, 3U, 7U, 8U, 11U, 15U})
       for (int c = 0; c < 256; ++c) {
         CAPTURE(at);
         CAPTURE(c);
