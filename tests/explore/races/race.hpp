@@ -26,12 +26,12 @@
 namespace races {
 
 using lock_policy = svm::mock::rank_checked<svm::explore::lock_policy>;
-using policies = svm::mock::machine_policies<lock_policy>;
-using machine = svm::mock::machine<lock_policy>;
+using machine = svm::mock::full_machine<lock_policy>;
+using policies = machine::policies_type;
 
 }  // namespace races
 
-extern template class svm::mock::machine<races::lock_policy>;
+extern template class svm::mock::machine<races::lock_policy, 4096, false, svm::mock::drivers::all>;
 extern template class svm::mock::address_space<races::lock_policy>;
 extern template class svm::mock::gpu<races::lock_policy>;
 extern template class svm::mock::vram<races::lock_policy>;
