@@ -71,7 +71,7 @@ def swept_blocks(blocks, seed):
 
 
 def lists_of_faults():
-    blocks = 256
+    blocks = 64
     for seed in (1, 2):
         faults = swept_blocks(blocks, seed)
         text = packed(faults)
@@ -316,7 +316,7 @@ def warps():
     dice = random.Random(5)
     for seed in range(12):
         text = b""
-        for _ in range(1500):
+        for _ in range(600):
             kind, size = dice.choice(b"LSM"), dice.choice((1, 4, 8, 16, 4096))
             text += b" %c %x,%d" % (kind, 0x10000000 + dice.randrange(3 * BLOCK // 8) * 8, size)
             text += b" # %d\n" % dice.randrange(9) if seed % 2 else b"\n"
