@@ -13,11 +13,15 @@
 #include <svm/concepts/cancellation.hpp>
 #include <svm/concepts/page_wise.hpp>
 #include <svm/driver/block_table.hpp>
+#include <svm/driver/counter_notice.hpp>
 #include <svm/driver/fault_server.hpp>
 #include <svm/driver/svm_driver.hpp>
 #include <svm/gpusvm/page_mapper.hpp>
+#include <svm/placement/access_counters.hpp>
+#include <svm/placement/block_heat.hpp>
 #include <svm/placement/density.hpp>
 #include <svm/placement/eviction_policy.hpp>
+#include <svm/placement/page_places.hpp>
 #include <svm/placement/sort.hpp>
 
 namespace svm::inline v0 {
@@ -34,6 +38,8 @@ struct service_counts {
   std::uint64_t refaults = 0;  ///< pages that faulted, and whose last way out of the GPU's memory was an eviction
   std::uint64_t pages_throttled = 0;
   std::uint64_t pages_pinned = 0;
+  std::uint64_t counter_services = 0;  ///< passes over a block that moved pages because a GPU counted its accesses
+  std::uint64_t pages_demoted = 0;     ///< that went back because no counter brought them again
 };
 
 /// Serves GPU faults page by page, block by block, as the bundle's placement policy says.
@@ -66,6 +72,20 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   /// \allocs an array for a batch of more than 256; what is known of each block, which stays; and those of the migrations
   ///         and mappings
   errc serve(std::span<block_fault> batch, cancellation const* cancel = nullptr);
+  /// Serves what the GPU's access counters told (rules E1 to E4): pages that it uses from afar come where the policy wants
+  /// them. The answers say which regions may count again.
+  ///
+  /// \param batch  in any order; the answers are written into it
+  /// \pre    no lock of the library held
+  /// \errors the first one of a notice, as `serve`; the others are served all the same
+  /// \allocs as `serve`, but no array
+  errc serve_notices(std::span<counter_notice> batch, cancellation const* cancel = nullptr);
+  /// As `driver_base::advise`. What the device is said to access is mapped at once where it is, as far as the device reaches
+  /// it (rule F4); what could not be mapped waits for its fault.
+  ///
+  /// \pre    no lock of the library held
+  /// \errors those of `driver_base::advise`: nothing has changed
+  [[nodiscard]] errc advise(va_range span, span_attributes attributes);
 
   [[nodiscard]] service_counts counts() {
     exclusive_guard const guard{lock_};
@@ -102,6 +122,11 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
     page_mask here{};     ///< in this device's memory
     page_mask present{};  ///< somewhere
     page_mask system{};   ///< in system memory, and in the CPU's page table
+    page_mask reached{};  ///< in another device's memory that this one reaches
+    bool is_one = false;  ///< the whole block is one piece of system memory
+    [[nodiscard]] placement::page_copies copies() const {
+      return {.here = here, .system = system, .reached = reached, .beyond = present - here - system - reached};
+    }
   };
   /// One service: the faults of one block that lie in one VMA.
   struct service {
@@ -116,10 +141,12 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
     sight seen{};
     page_mask faulted{};  ///< those that are not served yet
     page_mask along{};    ///< what the policy adds
+    page_mask staying{};  ///< of `faulted`, those that are mapped where they are
     page_mask missing{};  ///< of both, what is to move
     page_mask moved{};
     std::uint32_t actor = 0;
     cancellation const* cancel = nullptr;
+    migration_cause why = migration_cause::gpu_fault;
   };
   /// What of a block's faults was counted before.
   enum class first_look : std::uint8_t {
@@ -149,6 +176,19 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   [[nodiscard]] errc run(service& s, first_look looked) SVM_REQUIRES(lock_);
   [[nodiscard]] bool bring(service const& cause, std::uint64_t number) SVM_REQUIRES(lock_);
   void decide(service& s) SVM_REQUIRES(lock_);
+  void choose_places(service& s) SVM_REQUIRES(lock_);
+  [[nodiscard]] page_mask used_from_afar(service& s, page_mask const& pages) SVM_REQUIRES(lock_);
+  void bring_to_system(service const& s, page_mask const& pages) SVM_REQUIRES(lock_);
+  [[nodiscard]] placement::range_policy said_of(span_attributes attributes) const;
+  [[nodiscard]] std::uint64_t room_for(service const& s, page_mask const& resident) SVM_REQUIRES(lock_);
+  [[nodiscard]] bool has_room(block const& b, unsigned pages) SVM_REQUIRES(lock_);
+  [[nodiscard]] errc serve_noticed(std::span<counter_notice> batch, std::span<std::uint32_t const> which,
+                                   std::size_t& first, placement::counted_place& place, cancellation const* cancel);
+  [[nodiscard]] page_mask gather_counted(service& s, std::span<counter_notice const> batch,
+                                         std::span<std::uint32_t const> which) SVM_REQUIRES(lock_);
+  [[nodiscard]] bool is_mapped(va_range span);
+  void end_period(cancellation const* cancel) SVM_REQUIRES(lock_);
+  void map_at_once(va_range span);
   void make_room(service& s, page_mask const& kept) SVM_REQUIRES(lock_);
   [[nodiscard]] errc reserve_unit() SVM_REQUIRES(lock_);
   [[nodiscard]] errc move_and_map(service& s) SVM_REQUIRES(lock_);
@@ -169,6 +209,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   [[nodiscard]] std::uint32_t batch_number() const SVM_REQUIRES(lock_) {
     return static_cast<std::uint32_t>(counts_.batches);
   }
+  [[nodiscard]] bool has_heat() const { return how_.counters == placement::counter_mode::hysteresis; }
   [[nodiscard]] environment<P>& env() { return driver_.memory().env(); }
   [[nodiscard]] svm_environment<P>& space() { return driver_.svm().env(); }
   [[nodiscard]] static cpu_va page_at(cpu_va a) { return a.align_down(P::mm::page_size); }
@@ -189,10 +230,13 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   detail::block_table<block, typename P::allocator> blocks_ SVM_GUARDED_BY(lock_);
   service_counts counts_ SVM_GUARDED_BY(lock_);
   std::uint64_t moment_ SVM_GUARDED_BY(lock_) = 0;
+  unsigned counted_ SVM_GUARDED_BY(lock_) = 0;  // notices of this period
 };
 
 }  // namespace svm::inline v0
 
+#include <svm/driver/impl/choose_places.hpp>
 #include <svm/driver/impl/make_room.hpp>
 #include <svm/driver/impl/serve_batch.hpp>
 #include <svm/driver/impl/serve_block.hpp>
+#include <svm/driver/impl/serve_counters.hpp>

@@ -195,9 +195,7 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
   if (!vma) return refuse(vma.error());
   if (head.want != access_kind::read && !vma->writable) return refuse(errc::read_only);
   if (!vma->readable) return refuse(errc::no_access);
-  bool const stays = advice.attributes.preferred == preferred_place::system && head.want != access_kind::atomic;
-  if (!vma->migratable || driver_.options().migrate == migration_mode::never || stays)
-    return refuse(serve_whole(head, cancel));
+  if (!vma->migratable || driver_.options().migrate == migration_mode::never) return refuse(serve_whole(head, cancel));
   exclusive_guard const guard{lock_};
   va_range const around = block_around(head.at);
   block* const b = blocks_.find_or_make(around.start());

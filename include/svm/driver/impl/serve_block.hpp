@@ -24,6 +24,7 @@ errc block_service<P>::run(service& s, first_look looked) {
   s.faulted = s.named - (served_already(s) & s.seen.here);
   page_mask const missing = s.named - s.seen.here;
   if (looked != first_look::over) counts_.refaults += (missing & b.evicted).count();
+  choose_places(s);
   if (s.faulted.none()) {
     eviction.touch(b, s.named, moment_);
     return errc::ok;
@@ -35,7 +36,7 @@ errc block_service<P>::run(service& s, first_look looked) {
   if (s.missing.any()) make_room(s, used);
   errc const e = move_and_map(s);
   if (s.moved.any()) {
-    ++counts_.fault_services;
+    ++(s.why == migration_cause::counter ? counts_.counter_services : counts_.fault_services);
     ++b.services;
     counts_.pages_prefetched += (s.moved & s.along).count();
   }
@@ -57,8 +58,8 @@ bool block_service<P>::bring(service const& cause, std::uint64_t number) {
     shared_guard const map_guard{space().mm.map_lock()};
     return space().mm.find_vma(at);
   }();
-  if (!vma || !vma->migratable || !vma->readable || advice.attributes.preferred == preferred_place::system)
-    return false;
+  bool const stays = advice.attributes.preferred == preferred_place::system || advice.attributes.accessed_by;
+  if (!vma || !vma->migratable || !vma->readable || stays) return false;
   block* const b = blocks_.find_or_make(at);
   if (b == nullptr) return false;
   ++moment_;
@@ -88,9 +89,10 @@ bool block_service<P>::bring(service const& cause, std::uint64_t number) {
 template <page_wise_policies P>
 void block_service<P>::decide(service& s) {
   block& b = s.of;
+  page_mask going = s.faulted - s.staying;
   if (policy_.moves_ranges()) {
-    page_mask all = s.faulted;
-    for (unsigned p = s.faulted.next(0); p != page_mask::pages; p = s.faulted.next(p + 1)) {
+    page_mask all = going;
+    for (unsigned p = going.next(0); p != page_mask::pages; p = going.next(p + 1)) {
       result<lookup<P>> const found = find_range(
           s, s.of.at() + P::mm::page_size * p,
           s.atomic.test(p) ? access_kind::atomic : (s.written.test(p) ? access_kind::write : access_kind::read));
@@ -102,17 +104,18 @@ void block_service<P>::decide(service& s) {
       p = pages.end - 1;
       if (p + 1 >= page_mask::pages) break;
     }
-    s.faulted = all;
-  } else {
+    going = all - s.staying;
+    s.faulted |= going;
+  } else if (s.staying.none()) {
     s.along = policy_.along(
-        b, placement::prefetch_request{.pages = {.resident = s.seen.here, .faulted = s.faulted, .where = b.where},
+        b, placement::prefetch_request{.pages = {.resident = s.seen.here, .faulted = going, .where = b.where},
                                        .destination = policy_.how().self,
+                                       .preferred = said_of(s.attributes).preferred,
                                        .resident_anywhere = s.seen.present.any(),
                                        .mapped_by_cpu = s.seen.system});
   }
   page_mask const there = s.named & s.seen.here;
-  std::uint64_t const capacity = env().pagemap.capacity().value / P::mm::page_size.value;
-  auto const fitted = placement::fit(b.where, s.faulted, s.along, there, capacity);
+  auto const fitted = placement::fit(b.where, going, s.along, there, room_for(s, there));
   s.along = fitted.prefetched;
   s.missing = (fitted.faulted | fitted.prefetched) - s.seen.here;
 }
@@ -209,7 +212,7 @@ errc block_service<P>::move(service& s, locked_range<P>& held, piece const& part
   how.only_what_differs = true;
   how.piecewise = true;
   how.cancel = s.cancel;
-  how.reason = {migration_cause::gpu_fault, batch_number(), s.actor};
+  how.reason = {s.why, batch_number(), s.actor};
   how.pages = &asked;
   how.along = &along;
   errc const e = driver_.migrate_to_device(held, how);

@@ -112,6 +112,7 @@ class machine : public machine_base<Lock, PageBytes> {
       return driver;
     }
 
+    std::optional<access_notices> notices;  ///< where the placement has counters
     gpu_type device;
     svm_driver<policies_type> driver;                    ///< idle where faults are fatal
     std::optional<block_service<policies_type>> blocks;  ///< where the machine's options have a placement
@@ -126,6 +127,7 @@ class machine : public machine_base<Lock, PageBytes> {
         placement::uvm_options how = *home.options_.placement;
         how.self = placement::gpu(device.index());
         blocks.emplace(driver, how);
+        if (how.counters != placement::counter_mode::off) device.notices = &notices.emplace();
       }
     }
   };
