@@ -112,9 +112,22 @@ class machine_system final : public system {
     auto& v = view(by);
     return to_outcome(v.queues ? v.queues->prefetch(span, to_mock(target)) : v.driver.prefetch(span, to_mock(target)));
   }
-  outcome advise(agent by, std::uint64_t address, std::uint64_t size) override {
+  outcome advise(agent by, std::uint64_t address, std::uint64_t size, std::optional<memory_advice> what) override {
     if (outcome const e = judge_span(address, size, PageBytes); !e.empty()) return e;
-    return to_outcome(view(by).queues->keep({{address}, {size}}));
+    svm::va_range const span{{address}, {size}};
+    auto& v = view(by);
+    if (!what) return to_outcome(v.queues->keep(span));
+    if (!v.blocks) return to_outcome(svm::errc::unsupported);
+    switch (*what) {
+      case memory_advice::preferred:
+        return to_outcome(v.blocks->set_preferred(span, svm::preferred_place::device));
+      case memory_advice::accessed:
+        return to_outcome(v.blocks->set_accessed_by(span, true));
+      case memory_advice::duplicate:
+      case memory_advice::discard:
+        break;
+    }
+    return to_outcome(svm::errc::unsupported);
   }
   outcome evict(agent by, std::uint64_t address) override {
     auto const entry = process(by.process).entry_at(svm::cpu_va{address}.align_down(svm::byte_count{PageBytes}));

@@ -8,6 +8,7 @@
 #include <svm/base/page_mask.hpp>
 #include <svm/mock/gpu/fault_unit.hpp>
 #include <svm/mock/gpu/warps.hpp>
+#include <svm/mock/machine/counter_worker.hpp>
 #include <svm/placement/fault_batch.hpp>
 
 #include <array>
@@ -136,7 +137,7 @@ class replayer {
   template <svm::access_kind Want>
   void perform(trace_access const& a) {
     count<Want>();
-    if (ticks_) computer_.clock.advance(access_time);
+    if (ticks_) pass_time(1);
     if (left_of_turn_ == 0) take_turns();
     --left_of_turn_;
     if (Want == svm::access_kind::write) make_value(a.size);
@@ -260,6 +261,11 @@ class replayer {
   void follow(std::span<std::uint64_t const> faulted);
   void follow_block(std::uint64_t number, block& b, svm::page_mask const& faulted);
   [[nodiscard]] std::uint64_t unused_of(block const& b, svm::page_mask const& left) const;
+  void pass_time(std::uint64_t accesses) {
+    computer_.clock.advance({access_time.nanoseconds * accesses});
+    if (task_.views[gpu]->notices) serve_notices();
+  }
+  void serve_notices();
   void look_after_faults(std::uint64_t address);
   void look_after_faults(std::span<svm::block_fault const> served);
   void check_after_faults();

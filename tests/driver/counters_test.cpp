@@ -367,6 +367,25 @@ TEST_SUITE("driver/span_attributes") {
     CHECK(w.gpu_read(page_of(0, 100)) == 5);
   }
 
+  TEST_CASE("PLC-49 a word about a span leaves what else was said of its parts") {
+    world w{by_pages()};
+    w.map(2 * block_bytes);
+    REQUIRE(service_of(w).advise(span(base, block_bytes), {.atomic = svm::atomic_mode::cpu}) == errc::ok);
+    REQUIRE(service_of(w).set_accessed_by(span(page_of(0, 256), block_bytes), true) == errc::ok);
+    REQUIRE(service_of(w).set_preferred(span(base, 2 * block_bytes), preferred_place::device) == errc::ok);
+    CHECK(w.driver.attributes_at(page_of(0, 0)) ==
+          span_attributes{.preferred = preferred_place::device, .atomic = svm::atomic_mode::cpu});
+    CHECK(w.driver.attributes_at(page_of(0, 256)) ==
+          span_attributes{.preferred = preferred_place::device, .atomic = svm::atomic_mode::cpu, .accessed_by = true});
+    CHECK(w.driver.attributes_at(page_of(1, 0)) ==
+          span_attributes{.preferred = preferred_place::device, .accessed_by = true});
+    CHECK(w.driver.attributes_at(page_of(1, 256)) == span_attributes{.preferred = preferred_place::device});
+    REQUIRE(service_of(w).set_accessed_by(span(base, 2 * block_bytes), false) == errc::ok);
+    CHECK_FALSE(w.driver.attributes_at(page_of(1, 0)).accessed_by);
+    CHECK(service_of(w).set_accessed_by(span(base + byte_count{8}, page_bytes), true) == errc::misaligned);
+    CHECK(service_of(w).set_preferred(span(base, 8), preferred_place::device) == errc::misaligned);
+  }
+
   TEST_CASE("PLC-49 a driver that needs device memory moves what was said to stay") {
     world w{by_pages(64 * MiB, [](auto& o) { o.driver.migrate = svm::migration_mode::required; })};
     w.map(block_bytes);

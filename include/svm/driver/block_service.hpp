@@ -86,6 +86,16 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   /// \pre    no lock of the library held
   /// \errors those of `driver_base::advise`: nothing has changed
   [[nodiscard]] errc advise(va_range span, span_attributes attributes);
+  /// Sets the preferred location of a span, as this device sees it, and leaves what else was said. Nothing moves.
+  ///
+  /// \pre    no lock of the library held
+  /// \errors those of `advise`: parts before the one that failed have changed
+  [[nodiscard]] errc set_preferred(va_range span, preferred_place where);
+  /// Says whether this device uses a span's memory where it is; likewise.
+  ///
+  /// \pre    no lock of the library held
+  /// \errors those of `advise`: parts before the one that failed have changed
+  [[nodiscard]] errc set_accessed_by(va_range span, bool is_accessed);
 
   [[nodiscard]] service_counts counts() {
     exclusive_guard const guard{lock_};
@@ -189,6 +199,8 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   [[nodiscard]] bool is_mapped(va_range span);
   void end_period(cancellation const* cancel) SVM_REQUIRES(lock_);
   void map_at_once(va_range span);
+  template <class Change>
+  [[nodiscard]] errc change_advice(va_range span, Change&& change);
   void make_room(service& s, page_mask const& kept) SVM_REQUIRES(lock_);
   [[nodiscard]] errc reserve_unit() SVM_REQUIRES(lock_);
   [[nodiscard]] errc move_and_map(service& s) SVM_REQUIRES(lock_);
@@ -235,6 +247,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
 
 }  // namespace svm::inline v0
 
+#include <svm/driver/impl/advise_spans.hpp>
 #include <svm/driver/impl/choose_places.hpp>
 #include <svm/driver/impl/make_room.hpp>
 #include <svm/driver/impl/serve_batch.hpp>

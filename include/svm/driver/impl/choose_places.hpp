@@ -80,45 +80,4 @@ bool block_service<P>::has_room(block const& b, unsigned pages) {
                                      env().pagemap.capacity().value / P::mm::page_size.value);
 }
 
-template <page_wise_policies P>
-errc block_service<P>::advise(va_range span, span_attributes attributes) {
-  if (errc const e = driver_.advise(span, attributes); e != errc::ok) return e;
-  if (attributes.accessed_by) map_at_once(span);
-  return errc::ok;
-}
-
-/// Maps what the device reaches of a span, where it is.
-template <page_wise_policies P>
-void block_service<P>::map_at_once(va_range span) {
-  mm_user const user{space().mm};
-  if (!user.alive() || !span.overlaps(driver_.svm().shape().window())) return;
-  va_range const all = span.intersection(driver_.svm().shape().window());
-  for (va_range rest = all;;) {
-    result<cpu_va> const at = driver_.next_mapped(rest);
-    if (!at) return;
-    va_range part = block_around(*at).intersection(rest);
-    std::uint32_t const terms = driver_.terms_.load();
-    advised_span const advice = driver_.attributes_.at(*at, part);
-    result<vma_info> const vma = [&] {
-      shared_guard const map_guard{space().mm.map_lock()};
-      return space().mm.find_vma(*at);
-    }();
-    part = advice.within;
-    if (vma) {
-      part = part.intersection(vma->extent);
-      if (vma->migratable && vma->readable && advice.attributes.accessed_by) {
-        exclusive_guard const guard{lock_};
-        block* const b = blocks_.find_or_make(block_around(*at).start());
-        if (b == nullptr) return;
-        service s{.of = *b, .within = part, .vma = *vma, .attributes = advice.attributes, .terms = terms};
-        s.seen = look(part);
-        s.faulted = s.seen.here | s.seen.system | s.seen.reached;
-        if (s.faulted.any()) static_cast<void>(move_and_map(s));
-      }
-    }
-    if (part.last() >= rest.last()) return;
-    rest = *va_range::from_bounds(part.last() + byte_count{1}, rest.last());
-  }
-}
-
 }  // namespace svm::inline v0
