@@ -152,21 +152,22 @@ template <page_wise_policies P>
 void block_service<P>::end_period(cancellation const* cancel) {
   mm_user const user{space().mm};
   if (!user.alive()) return;
+  auto& eviction = policy_.eviction();
+  move_reason const why{migration_cause::counter, batch_number()};
+  std::uint64_t demoted = 0;
   blocks_.for_each([&](block& b) {
     placement::group_set const cold = b.heat.period();
     if (cold == 0) return;
     va_range const span = block_around(b.at());
     page_mask const back = placement::pages_of_groups(cold, group_pages) & look(span).here;
-    static_cast<void>(driver_.memory().evict_span(space().mm, span,
-                                                  {.reason = {migration_cause::counter, batch_number()},
-                                                   .pages = &back,
-                                                   .from = env().pagemap.owner(),
-                                                   .cancel = cancel}));
+    static_cast<void>(driver_.memory().evict_span(
+        space().mm, span, {.reason = why, .pages = &back, .from = env().pagemap.owner(), .cancel = cancel}));
     page_mask const gone = back - look(span).here;
-    policy_.eviction().left(b, gone);
+    eviction.left(b, gone);
     b.heat.leave(cold);
-    counts_.pages_demoted += gone.count();
+    demoted += gone.count();
   });
+  counts_.pages_demoted += demoted;
 }
 
 }  // namespace svm::inline v0
