@@ -242,6 +242,12 @@ TEST_SUITE("driver/counter_notice") {
     CHECK(w.gpu_atomic_add(w.first(), 0, page_of(1, 7), 2, old) == errc::ok);
     CHECK(old == 40);
     CHECK(copied(w, migration_cause::eviction) != 0);
+    // Also where others of its group are used from afar.
+    std::vector<block_fault> batch{{.at = page_of(1, 33)}, {.at = page_of(1, 34), .want = access_kind::atomic}};
+    CHECK(service_of(w).serve(batch) == errc::ok);
+    CHECK(on_device(w, 1).test(34));
+    CHECK_FALSE(on_device(w, 1).test(33));
+    CHECK(mapped(w, 1).contains(one(33) | one(34)));
   }
 
   TEST_CASE("PLC-45 with a way back and with room eight notices bring a group, and it alone") {

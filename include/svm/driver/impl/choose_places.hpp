@@ -51,7 +51,7 @@ page_mask block_service<P>::used_from_afar(service& s, page_mask const& pages) {
     b.heat.leave(placement::groups_in(rest, group_pages));
   page_mask const groups =
       placement::pages_of_groups(placement::groups_in(missing, group_pages) & b.heat.distant(), group_pages);
-  return groups & (missing | s.seen.system);
+  return (groups & (missing | s.seen.system)) - s.atomic;
 }
 
 /// Brings pages to system memory that are best there, from whichever device has them.
