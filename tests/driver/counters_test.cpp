@@ -130,6 +130,19 @@ TEST_SUITE("driver/counter_notice") {
     CHECK(service_of(w).counts().counter_services == 0);
   }
 
+  TEST_CASE("PLC-41 what a program had mapped whole comes page by page when it is counted") {
+    world w{counting()};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(w.driver.prefetch(span(base, block_bytes), svm::prefetch_place::system) == errc::ok);
+    use(w, page_of(0, 20));
+    CHECK(w.count(svm::event_kind::gpu_fault) == 0);
+    CHECK(interrupt(w) == 1);
+    CHECK(on_device(w, 0) == pages(16, 32));
+    CHECK(w.gpu_tags_until(base, block_bytes, 1) == block_bytes);
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("PLC-41 memory that prefers the system stays there, however often it is used") {
     world w{counting()};
     w.map(block_bytes);
@@ -157,6 +170,12 @@ TEST_SUITE("driver/counter_notice") {
     std::array late{counter_notice{.address = page_of(0, 64), .sub_regions = bit(4)}};
     CHECK(service_of(w).serve_notices(late, &stopped) == errc::interrupted);
     CHECK_FALSE(late[0].is_cleared);
+    w.map(block_bytes, page_of(3, 0));
+    w.failures.arm(failure::alloc, 1, failure_plan::repeat::from_then_on);
+    auto const poor = tell(w, {{.address = page_of(3, 0), .sub_regions = bit(0)}});
+    w.failures.disarm();
+    CHECK(poor[0].error == errc::no_memory);
+    CHECK_FALSE(poor[0].is_cleared);
     w.exit(w.first());
     auto const gone = tell(w, {{.address = page_of(0, 64), .sub_regions = bit(4)}});
     CHECK(gone[0].error == errc::mm_gone);
@@ -173,6 +192,7 @@ TEST_SUITE("driver/counter_notice") {
     for (counter_notice const& n : many) CHECK(n.is_cleared);
     CHECK(on_device(w, 0).count() == 32);
     CHECK(copied(w, migration_cause::counter) == 32);
+    CHECK(service_of(w).counts().counter_services == 1);  // the first batch names all of them
   }
 
   TEST_CASE("PLC-42 room for what was counted is made as for a fault") {

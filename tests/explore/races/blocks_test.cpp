@@ -47,6 +47,23 @@ world* full() {
   return w;
 }
 
+/// Notices of pages that the GPU is said to access often.
+auto tells(std::vector<std::uint64_t> which) {
+  return [which = std::move(which)](world& w) {
+    std::vector<svm::counter_notice> told;
+    for (std::uint64_t const p : which) told.push_back({.address = page_at(p), .sub_regions = 1});
+    static_cast<void>(w.first().views[0]->blocks->serve_notices(told));
+    for (svm::counter_notice const& n : told) must(n.is_cleared, "a region counts on");
+  };
+}
+/// Page 0 is in device memory, the others are used where they are, and there is room for one more.
+world* afar() {
+  world* const w = by_pages<1, 100, 2>();
+  serves({0})(*w);
+  must(w->first().views[0]->blocks->advise(pages(0, 4), {.accessed_by = true}) == errc::ok, "advice is taken");
+  return w;
+}
+
 }  // namespace
 
 TEST_SUITE("explore/races, blocks") {
@@ -80,6 +97,27 @@ TEST_SUITE("explore/races, blocks") {
     r.finally([](world& w) {
       must(w.cpu_read(page_at(0)) == 20 && w.cpu_read(page_at(1)) == 1 && w.cpu_read(page_at(2)) == 2,
            "the last words are there");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("a notice of counters / an eviction: what was counted is in one place, with its words (PLC-50)") {
+    race r{"counter notice and eviction", afar};
+    r.thread("counters").does("serve", tells({2, 3}));
+    r.thread("pressure").does("evict", [](world& w) { static_cast<void>(w.mover.evict_all()); });
+    r.finally([](world& w) {
+      for (std::uint64_t p = 0; p < 4; ++p) must(w.gpu_read(page_at(p)).value == p, "the GPU reads what was written");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("a notice of counters / a CPU fault and a fault of the GPU: no word is lost (PLC-51)") {
+    race r{"counter notice and faults", afar};
+    r.thread("counters").does("serve", tells({0, 3}));
+    r.thread("cpu").does("write", cpu_writes(0, 20));
+    r.thread("gpu").does("write", gpu_writes(3, 23));
+    r.finally([](world& w) {
+      must(w.cpu_read(page_at(0)) == 20 && w.cpu_read(page_at(3)) == 23, "the last words are there");
     });
     r.sample();
   }
