@@ -123,8 +123,9 @@ class machine_system final : public system {
         return to_outcome(v.blocks->set_preferred(span, svm::preferred_place::device));
       case memory_advice::accessed:
         return to_outcome(v.blocks->set_accessed_by(span, true));
+      case memory_advice::discard:  // what the mm forgets leaves device memory without a copy
+        return madvise(by.process, address, size, svmsh::advice::dontneed);
       case memory_advice::duplicate:
-      case memory_advice::discard:
         break;
     }
     return to_outcome(svm::errc::unsupported);

@@ -263,6 +263,7 @@ TEST_SUITE("driver/counter_notice") {
     CHECK(old == 40);
     CHECK(copied(w, migration_cause::eviction) != 0);
     // Also where others of its group are used from afar.
+    REQUIRE(w.cpu_write(page_of(1, 34), 1) == sys::ok);
     std::vector<block_fault> batch{{.at = page_of(1, 33)}, {.at = page_of(1, 34), .want = access_kind::atomic}};
     CHECK(service_of(w).serve(batch) == errc::ok);
     CHECK(on_device(w, 1).test(34));
@@ -421,5 +422,10 @@ TEST_SUITE("driver/span_attributes") {
     REQUIRE(w.cpu_write(page_of(0, 3), 4) == sys::ok);
     REQUIRE(serve(w, page_of(0, 3)) == errc::ok);
     CHECK(on_device(w, 0).test(3));
+    page_mask const came = on_device(w, 0);
+    REQUIRE(service_of(w).set_preferred(span(base, block_bytes), preferred_place::system) == errc::ok);
+    REQUIRE(serve(w, page_of(0, 300)) == errc::ok);
+    CHECK(on_device(w, 0) == came);
+    CHECK(mapped(w, 0).test(300));
   }
 }

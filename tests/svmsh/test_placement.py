@@ -255,8 +255,14 @@ gpu write A+3M 1
 expect pages A+2M 2M vram0
 gpu advise A+1 4K accessed -> EINVAL
 gpu advise A 4K duplicate -> EOPNOTSUPP
-gpu advise A 4K discard -> EOPNOTSUPP
 cpu check A 8 6
+gpu read A+2M = 0
+gpu write A+3M 9
+gpu advise A+2M 2M discard
+expect pages A+2M 2M none
+expect stat bytes_to_ram == 64K
+gpu read A+3M = 0
+expect stat bytes_to_ram == 64K
 """
     result = run([svmsh, "run", "prefetch=density"], advised)
     tally.check(result.status == 0 and result.out == b"", f"advice: {result}")
@@ -390,6 +396,9 @@ def counters():
             causes = sum(int(report.get("bytes_" + cause, 0)) for cause in CAUSES)
             tally.check(str(causes) == report.get("bytes_moved"), f"causes balance: {report}")
             moved[mode] = int(report.get("bytes_moved", 0))
+    for options in (("evict=uvm",), ("evict=density", "turns=300"), ("page=64K", "evict=touched"), ("prefetch=off",),
+                    ("prefetch=until-full", "batch=64", "warps=20", "page=16K")):  # fmt: skip
+        costs(f"few hot groups, {options}", replay(text, "prefetch=density", "capacity=4M", "counters=hysteresis", *options))
     tally.check(moved["hysteresis"] * 10 < moved["off"] == moved["on"], f"a way back moves fewer bytes: {moved}")
 
 

@@ -11,7 +11,7 @@ namespace svm::inline v0 {
 /// Where a span's memory is best.
 enum class preferred_place : std::uint8_t {
   as_driver,  ///< what the driver's options say
-  system,     ///< it stays in system memory, and comes back to it
+  system,     ///< it stays in system memory, and comes back to it; what a service by pages finds on the device stays
   device,     ///< in this device's memory
 };
 

@@ -20,11 +20,12 @@ placement::range_policy block_service<P>::said_of(span_attributes attributes) co
 }
 
 /// Asks the residency ladder where the faulted pages go. An atomic access needs its page in the device's memory, whatever
-/// was said.
+/// was said; a driver whose faults need it there follows a preferred location alone.
 template <page_wise_policies P>
 void block_service<P>::choose_places(service& s) {
   if (has_heat()) s.of.heat.touched(placement::groups_in(s.named & s.seen.here, group_pages));
-  bool const required = driver_.options().migrate == migration_mode::required;
+  bool const required =
+      driver_.options().migrate == migration_mode::required && s.attributes.preferred != preferred_place::system;
   if (s.why == migration_cause::counter || required) return;
   page_mask pages = s.faulted - s.atomic;
   placement::range_policy const said = said_of(s.attributes);
