@@ -355,6 +355,32 @@ TEST_SUITE("driver/span_attributes") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("PLC-48 what the GPU is said to access stays mapped when it makes room (rule F2)") {
+    world w{counting(counter_mode::on, 16 * page_bytes)};
+    map_accessed(w, 2);
+    w.map(block_bytes, page_of(2, 0));
+    tell(w, {{.address = page_of(1, 32), .sub_regions = bit(2)}});
+    REQUIRE(on_device(w, 1) == pages(32, 48));
+    REQUIRE(serve(w, page_of(2, 0)) == errc::ok);
+    CHECK(on_device(w, 1).none());
+    CHECK(mapped(w, 1) == pages(0, 512));
+    std::uint64_t const faults = w.count(svm::event_kind::gpu_fault);
+    CHECK(w.gpu_tags_until(page_of(1, 0), block_bytes, 513) == block_bytes);
+    CHECK(w.count(svm::event_kind::gpu_fault) == faults);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("PLC-48 a GPU that is to have memory is not mapped to it where it is (rule F2)") {
+    world w{by_pages()};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(service_of(w).set_preferred(span(base, block_bytes), preferred_place::device) == errc::ok);
+    REQUIRE(service_of(w).set_accessed_by(span(base, block_bytes), true) == errc::ok);
+    CHECK(mapped(w, 0).none());
+    REQUIRE(serve(w, page_of(0, 3)) == errc::ok);
+    CHECK(on_device(w, 0).test(3));
+  }
+
   TEST_CASE("PLC-48 the other GPU's memory is used where it is, or goes to the system, as was said") {
     for (bool const prefers_system : {false, true}) {
       world w{by_pages(64 * MiB, [](auto& o) { o.gpus = 2; })};

@@ -199,6 +199,8 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   [[nodiscard]] bool is_mapped(va_range span);
   void end_period(cancellation const* cancel) SVM_REQUIRES(lock_);
   void map_at_once(va_range span);
+  void map_again(block& b, page_mask const& gone) SVM_REQUIRES(lock_);
+  va_range map_accessed(block& b, cpu_va at, va_range around, page_mask const& pages) SVM_REQUIRES(lock_);
   template <class Change>
   [[nodiscard]] errc change_advice(va_range span, Change&& change);
   void make_room(service& s, page_mask const& kept) SVM_REQUIRES(lock_);
