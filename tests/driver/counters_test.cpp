@@ -253,6 +253,17 @@ TEST_SUITE("driver/counter_notice") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("PLC-44 with a way back what would move along is cut to the room that there is") {
+    world w{counting(counter_mode::hysteresis, 68 * page_bytes)};
+    w.map(2 * block_bytes);
+    w.cpu_tag(base, 2 * block_bytes, 1);
+    REQUIRE(serve(w, page_of(1, 0)) == errc::ok);
+    for (unsigned const page : {0u, 16u, 32u}) REQUIRE(serve(w, page_of(0, page)) == errc::ok);
+    CHECK(on_device(w, 0) == pages(0, 48));  // and not 64, for which 20 pages of room are too few
+    CHECK(on_device(w, 1) == pages(0, 16));
+    CHECK(copied(w, migration_cause::eviction) == 0);
+  }
+
   TEST_CASE("PLC-44 with a way back an atomic access still finds its page in the GPU's own memory") {
     world w{counting(counter_mode::hysteresis, 16 * page_bytes)};
     w.map(2 * block_bytes);
@@ -437,6 +448,8 @@ TEST_SUITE("driver/span_attributes") {
     CHECK_FALSE(w.driver.attributes_at(page_of(1, 0)).accessed_by);
     CHECK(service_of(w).set_accessed_by(span(base + byte_count{8}, page_bytes), true) == errc::misaligned);
     CHECK(service_of(w).set_preferred(span(base, 8), preferred_place::device) == errc::misaligned);
+    CHECK(service_of(w).set_accessed_by(span(base, block_bytes + 8), true) == errc::misaligned);
+    CHECK_FALSE(w.driver.attributes_at(page_of(0, 0)).accessed_by);  // though that part is whole
   }
 
   TEST_CASE("PLC-49 a driver that needs device memory moves what was said to stay") {
