@@ -136,7 +136,7 @@ class replayer {
   template <svm::access_kind Want>
   void perform(trace_access const& a) {
     count<Want>();
-    if (ticks_) computer_.clock.advance(access_time);
+    if (ticks_) tick();
     if (left_of_turn_ == 0) take_turns();
     --left_of_turn_;
     if (Want == svm::access_kind::write) make_value(a.size);
@@ -251,6 +251,12 @@ class replayer {
   [[nodiscard]] std::optional<wanted_page> make(warp_access& at);
   template <svm::access_kind Want>
   [[nodiscard]] bool reach(page_copy& copy, std::uint64_t address, std::size_t from, std::size_t size);
+  /// An access takes its time; pins may end by then.
+  void tick() {
+    computer_.clock.advance(access_time);
+    if (pins_end_ && !svm::is_before(computer_.clock.now(), *pins_end_)) end_pins();
+  }
+  void end_pins();
   void serve_faults();
   void ask_again(std::span<svm::block_fault> answered);
   void read_back(svm::block_fault const& served, std::uint64_t offset);
@@ -306,6 +312,7 @@ class replayer {
   bool const follows_;  // notes which pages were prefetched
   std::vector<std::uint64_t> faulted_;
   bool const ticks_;  // each access takes time
+  std::optional<svm::time_point> pins_end_;
   svm::mock::fault_unit faults_of_gpu_;
   std::unique_ptr<batch_of_faults> batch_;  // null where accesses do not wait for each other
   svm::mock::warps<warp_access> warps_;

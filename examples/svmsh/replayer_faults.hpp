@@ -161,7 +161,7 @@ void replayer<PageBytes>::run_warps() {
     line_ = at.line;
     std::optional<wanted_page> const fault = go_on(at);
     if (!fault) {
-      computer_.clock.advance(access_time);
+      tick();
       warps_.done(*who, computer_.clock.now());
       continue;
     }
