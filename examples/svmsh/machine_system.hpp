@@ -150,6 +150,8 @@ class machine_system final : public system {
         if (t != nullptr) collect(*t);
     for (task* const t : tasks_)
       if (t != nullptr) restore(*t);
+    for (task* const t : tasks_)
+      if (t != nullptr) end_pins(*t);
     computer_->check_call();
   }
 
@@ -220,6 +222,11 @@ class machine_system final : public system {
   }
   void collect(task& of) {
     for (auto const& v : of.views) v->in_charge().collect_garbage();
+  }
+  /// What a timer does for pages that stayed for a time.
+  void end_pins(task& of) {
+    for (auto const& v : of.views)
+      if (v->blocks) v->blocks->end_due_pins();
   }
   /// What the workers do; where one fails, it is the next access that says so.
   void restore(task& of) {

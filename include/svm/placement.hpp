@@ -28,6 +28,7 @@
 #include <svm/placement/recency.hpp>
 #include <svm/placement/replay.hpp>
 #include <svm/placement/residency.hpp>
+#include <svm/placement/residency_slice.hpp>
 #include <svm/placement/rights.hpp>
 #include <svm/placement/thrash_block.hpp>
 #include <svm/placement/thrashing.hpp>

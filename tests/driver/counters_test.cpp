@@ -156,6 +156,31 @@ TEST_SUITE("driver/counter_notice") {
     CHECK(w.stats.bytes(svm::event_kind::copied) == 0);
   }
 
+  TEST_CASE("PLC-52 what went to and fro until it was pinned stays where it is, though it is counted (rule E3)") {
+    for (bool const is_pinned : {false, true}) {
+      world w{counting(counter_mode::on, 64 * MiB, [&](auto& o) {
+        o.placement->threshold = 100;
+        if (is_pinned) o.placement->thrash = svm::placement::thrash_mode::on;
+      })};
+      w.map(block_bytes);
+      REQUIRE(w.cpu_write(page_of(0, 0), 42) == sys::ok);
+      for (int n = 0; n < 200 && service_of(w).counts().pages_pinned == 0; ++n) {
+        w.clock.advance(svm::duration{1000});
+        REQUIRE(w.gpu_read(page_of(0, 0)) == 42);
+        w.clock.advance(svm::duration{1000});
+        REQUIRE(w.cpu_read(page_of(0, 0)) == 42);
+      }
+      REQUIRE((service_of(w).counts().pages_pinned == 1) == is_pinned);
+      if (!is_pinned) REQUIRE(service_of(w).advise(span(base, block_bytes), accessed) == errc::ok);
+      CHECK(w.gpu_read(page_of(0, 0)) == 42);
+      REQUIRE(on_device(w, 0).none());
+      auto const told = tell(w, {{.address = page_of(0, 0), .sub_regions = bit(0)}});
+      CHECK(told[0].is_cleared);
+      CHECK(on_device(w, 0).test(0) == !is_pinned);
+      CHECK(w.complaint() == "");
+    }
+  }
+
   TEST_CASE("PLC-42 a region counts on unless its service failed (rule E4)") {
     world w{counting()};
     map_accessed(w);

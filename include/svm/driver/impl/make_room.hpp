@@ -77,6 +77,7 @@ void block_service<P>::make_room(service& s, page_mask const& kept) {
     }
     eviction.left(from, gone);
     from.evicted |= gone;
+    from.writable -= gone;
     map_again(from, gone);
   }
 }

@@ -89,7 +89,7 @@ errc block_service<P>::serve_noticed(std::span<counter_notice> batch, std::span<
     service& s;
     placement::page_places places;
     [[nodiscard]] bool is_mapped() { return of.is_mapped(s.within); }
-    [[nodiscard]] placement::thrash_hint hint(unsigned) const { return {}; }
+    [[nodiscard]] placement::thrash_hint hint(unsigned page) { return of.hint_for(s, page, places.copies(page)); }
     [[nodiscard]] placement::residence place(unsigned page, placement::thrash_hint const& hint) const {
       return places.place(page, true, hint);
     }
@@ -164,6 +164,7 @@ void block_service<P>::end_period(cancellation const* cancel) {
         space().mm, span, {.reason = why, .pages = &back, .from = env().pagemap.owner(), .cancel = cancel}));
     page_mask const gone = back - look(span).here;
     eviction.left(b, gone);
+    b.writable -= gone;
     b.heat.leave(cold);
     demoted += gone.count();
   });

@@ -55,9 +55,8 @@ struct machine_base {
 };
 
 /// A computer with one process and one GPU, or several of each, on which the library runs as it would on a real one:
-/// bytes move, and what is wrong is written into a report.
-///
-/// GPUs that are linked reach each other's memory. Objects of a process that exited stay until the machine ends.
+/// bytes move, and what is wrong is written into a report. GPUs that are linked reach
+/// each other's memory. Objects of a process that exited stay until the machine ends.
 template <lock Lock, std::size_t PageBytes = 4096, bool Coherent = false>
 class machine : public machine_base<Lock, PageBytes> {
   using parts = machine_base<Lock, PageBytes>;
@@ -104,7 +103,7 @@ class machine : public machine_base<Lock, PageBytes> {
   /// One process on one GPU.
   struct view {
     view(machine& home, task& owner, card& c)
-        : view(home, c, {owner.process, device, c.memory, home.memory, home.clock, home.stats}) {}
+        : view(home, owner, c, {owner.process, device, c.memory, home.memory, home.clock, home.stats}) {}
 
     /// The driver that the GPU has.
     [[nodiscard]] driver_base<policies_type>& in_charge() {
@@ -119,28 +118,29 @@ class machine : public machine_base<Lock, PageBytes> {
     std::optional<queue_driver<policies_type>> queues;   ///< where faults are fatal
 
    private:
-    view(machine& home, card& c, environment<policies_type> const& env)
+    view(machine& home, task& owner, card& c, environment<policies_type> const& env)
         : device(home.frames, c.dma, home.broken, home.hooks, home.options_.faults),
           driver(c.mover, env, home.shape_, home.options_.driver) {
       if (home.options_.faults == page_faults::fatal) queues.emplace(c.mover, env, home.shape_, home.options_.driver);
       if (home.options_.placement) {
         placement::uvm_options how = *home.options_.placement;
         how.self = placement::gpu(device.index());
-        blocks.emplace(driver, how);
+        blocks.emplace(driver, how, owner.moves ? &*owner.moves : nullptr);
         if (how.counters != placement::counter_mode::off) device.notices = &notices.emplace();
       }
     }
   };
   /// One process.
   struct task {
-    explicit task(machine& home) : process(home.shared) {}
-    task(machine& home, task& parent) : process(home.shared, parent.process) {}
+    explicit task(machine& home) : process(home.shared) { home.watch_moves(moves); }
+    task(machine& home, task& parent) : process(home.shared, parent.process) { home.watch_moves(moves); }
 
     address_space_type process;
-    plain_list<view*> views;            ///< one a GPU
-    std::uint64_t other_notifiers = 0;  ///< registrations that a test has beside those of the drivers
-    plain_list<va_range> buffers;       ///< what GPUs map for a test, which no range does
-    std::uint32_t other_users = 0;      ///< user references that a test has beside the process itself
+    std::optional<thrash_history<policies_type>> moves;  ///< between processors, where the options ask for that
+    plain_list<view*> views;                             ///< one a GPU
+    std::uint64_t other_notifiers = 0;                   ///< registrations that a test has beside those of the drivers
+    plain_list<va_range> buffers;                        ///< what GPUs map for a test, which no range does
+    std::uint32_t other_users = 0;                       ///< user references that a test has beside the process itself
   };
 
  private:
@@ -282,6 +282,10 @@ class machine : public machine_base<Lock, PageBytes> {
   svm_driver<policies_type>& driver;
 
  private:
+  void watch_moves(std::optional<thrash_history<policies_type>>& moves) {
+    if (options_.placement && options_.placement->thrash != placement::thrash_mode::off)
+      moves.emplace(memory, links_of(options_), options_.placement->thrash);
+  }
   void lose(std::size_t n) {
     frames.lose(static_cast<unsigned>(n));
     for (task& t : tasks_) t.process.drop_lost();
@@ -305,6 +309,7 @@ class machine : public machine_base<Lock, PageBytes> {
         v->in_charge().close();
         v->blocks.reset();
       }
+    for (task& t : tasks_) t.moves.reset();
     for (task& t : tasks_) exit(t);
   }
   // Inlined with the access, whose span would else be read from memory right after its halves were written there.
