@@ -47,6 +47,11 @@ constexpr auto kinds = std::to_array<choice<mapping_kind>>({{"anon", mapping_kin
 constexpr auto advices = std::to_array<choice<advice>>(
     {{"dontneed", advice::dontneed}, {"hugepage", advice::hugepage}, {"nohugepage", advice::nohugepage}});
 
+constexpr auto memory_advices = std::to_array<choice<memory_advice>>({{"preferred", memory_advice::preferred},
+                                                                      {"accessed", memory_advice::accessed},
+                                                                      {"duplicate", memory_advice::duplicate},
+                                                                      {"discard", memory_advice::discard}});
+
 constexpr auto targets =
     std::to_array<choice<prefetch_target>>({{"ram", prefetch_target::ram}, {"vram", prefetch_target::vram}});
 
@@ -154,8 +159,15 @@ struct access_verb {
   std::string_view form;
   bool of_cpu;
   action (*parse)(line_parser&, agent);
-  bool of_queues = false;  // only where faults are not replayed
 };
+
+/// Words are for GPUs whose faults are replayed, and no word is for queues.
+void check_advice(line_parser& p, parse_context const& context, action const& made) {
+  auto const* const a = std::get_if<advise_command>(&made);
+  if (a == nullptr || a->what.has_value() == context.faults) return;
+  p.fail(context.faults ? "this machine has faults=on, and 'advise' without a word is for queues"
+                        : "this machine has faults=off, and words behind 'advise' are for faults");
+}
 
 constexpr access_verb access_verbs[] = {
     {"read", form_of("cpu|gpuN read"), true, parse_read},
@@ -181,9 +193,9 @@ constexpr access_verb access_verbs[] = {
     {"evict", form_of("gpuN evict"), false, parse_evict},
     {"advise", form_of("gpuN advise"), false,
      [](line_parser& p, agent by) -> action {
-       return advise_command{.by = by, .address = p.address("ADDR"), .size = p.number("SIZE")};
-     },
-     true},
+       return advise_command{
+           .by = by, .address = p.address("ADDR"), .size = p.number("SIZE"), .what = p.accept_one(memory_advices)};
+     }},
     {"reset", form_of("gpuN reset"), false,
      [](line_parser&, agent by) -> action { return reset_command{.gpu = *by.gpu}; }},
 };
@@ -196,8 +208,9 @@ action parse_access(line_parser& p, parse_context const& context, agent by) {
   for (access_verb const& v : access_verbs) {
     if (v.word != verb || (cpu && !v.of_cpu)) continue;
     p.set_form(v.form);
-    if (v.of_queues && context.faults) p.fail("this machine has faults=on, and " + quoted(verb) + " is for queues");
-    return v.parse(p, by);
+    action made = v.parse(p, by);
+    check_advice(p, context, made);
+    return made;
   }
   std::vector<std::string_view> known;
   for (access_verb const& v : access_verbs)

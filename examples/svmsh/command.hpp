@@ -82,6 +82,7 @@ struct evict_command {
 struct advise_command {
   agent by;
   std::uint64_t address, size;
+  std::optional<memory_advice> what;
 };
 struct reset_command {
   std::size_t gpu;

@@ -112,9 +112,23 @@ class machine_system final : public system {
     auto& v = view(by);
     return to_outcome(v.queues ? v.queues->prefetch(span, to_mock(target)) : v.driver.prefetch(span, to_mock(target)));
   }
-  outcome advise(agent by, std::uint64_t address, std::uint64_t size) override {
+  outcome advise(agent by, std::uint64_t address, std::uint64_t size, std::optional<memory_advice> what) override {
     if (outcome const e = judge_span(address, size, PageBytes); !e.empty()) return e;
-    return to_outcome(view(by).queues->keep({{address}, {size}}));
+    svm::va_range const span{{address}, {size}};
+    auto& v = view(by);
+    if (!what) return to_outcome(v.queues->keep(span));
+    if (!v.blocks) return to_outcome(svm::errc::unsupported);
+    switch (*what) {
+      case memory_advice::preferred:
+        return to_outcome(v.blocks->set_preferred(span, svm::preferred_place::device));
+      case memory_advice::accessed:
+        return to_outcome(v.blocks->set_accessed_by(span, true));
+      case memory_advice::discard:  // what the mm forgets leaves device memory without a copy
+        return madvise(by.process, address, size, svmsh::advice::dontneed);
+      case memory_advice::duplicate:
+        break;
+    }
+    return to_outcome(svm::errc::unsupported);
   }
   outcome evict(agent by, std::uint64_t address) override {
     auto const entry = process(by.process).entry_at(svm::cpu_va{address}.align_down(svm::byte_count{PageBytes}));
@@ -136,6 +150,8 @@ class machine_system final : public system {
         if (t != nullptr) collect(*t);
     for (task* const t : tasks_)
       if (t != nullptr) restore(*t);
+    for (task* const t : tasks_)
+      if (t != nullptr) end_pins(*t);
     computer_->check_call();
   }
 
@@ -206,6 +222,11 @@ class machine_system final : public system {
   }
   void collect(task& of) {
     for (auto const& v : of.views) v->in_charge().collect_garbage();
+  }
+  /// What a timer does for pages that stayed for a time.
+  void end_pins(task& of) {
+    for (auto const& v : of.views)
+      if (v->blocks) v->blocks->end_due_pins();
   }
   /// What the workers do; where one fails, it is the next access that says so.
   void restore(task& of) {

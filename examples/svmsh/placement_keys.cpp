@@ -147,7 +147,8 @@ std::optional<bad_input> settle(replay_options& of, machine_options& machine, st
   if (of.format == trace_format::automatic)
     of.format = file.ends_with(".u64") ? trace_format::faults64 : trace_format::lackey;
   bool const is_list = of.format == trace_format::faults64;
-  of.tells_placement = of.tells_placement || is_list;
+  bool const has_counters = of.counters != counter_mode::off;
+  of.tells_placement = of.tells_placement || is_list || has_counters;
   machine.serves_blocks = of.tells_placement && machine.faults;
   machine.placement.counters = of.counters;
   of.follows_prefetch = machine.faults && machine.placement.prefetch != prefetch_mode::off;

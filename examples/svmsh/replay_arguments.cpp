@@ -45,7 +45,8 @@ constexpr key<replay_options> keys[] = {
      set_format},
     {{"batch=N", "GPU faults are served in batches of up to 4096", "1"}, set_batch},
     {{"warps=N", "in batches: who makes accesses that name no warp", "1"}, set_warps},
-    {{"counters=off|on|hysteresis", "what counts of remote accesses bring; no effect yet", "off"}, set_counters},
+    {{"counters=off|on|hysteresis", "memory used from afar comes; hysteresis: when hot, and goes back", "off"},
+     set_counters},
     {{"capacity=SIZE|PERCENT%", "device memory; of the 2M blocks that the trace touches"}, set_capacity},
 };
 

@@ -8,6 +8,7 @@
 #include <svm/base/page_mask.hpp>
 #include <svm/mock/gpu/fault_unit.hpp>
 #include <svm/mock/gpu/warps.hpp>
+#include <svm/mock/machine/counter_worker.hpp>
 #include <svm/placement/fault_batch.hpp>
 
 #include <array>
@@ -136,7 +137,7 @@ class replayer {
   template <svm::access_kind Want>
   void perform(trace_access const& a) {
     count<Want>();
-    if (ticks_) computer_.clock.advance(access_time);
+    if (ticks_) pass_time(1);
     if (left_of_turn_ == 0) take_turns();
     --left_of_turn_;
     if (Want == svm::access_kind::write) make_value(a.size);
@@ -251,6 +252,7 @@ class replayer {
   [[nodiscard]] std::optional<wanted_page> make(warp_access& at);
   template <svm::access_kind Want>
   [[nodiscard]] bool reach(page_copy& copy, std::uint64_t address, std::size_t from, std::size_t size);
+  void end_pins();
   void serve_faults();
   void ask_again(std::span<svm::block_fault> answered);
   void read_back(svm::block_fault const& served, std::uint64_t offset);
@@ -260,6 +262,13 @@ class replayer {
   void follow(std::span<std::uint64_t const> faulted);
   void follow_block(std::uint64_t number, block& b, svm::page_mask const& faulted);
   [[nodiscard]] std::uint64_t unused_of(block const& b, svm::page_mask const& left) const;
+  /// Accesses take their time; pins may end by then, and counters may have something to tell.
+  void pass_time(std::uint64_t accesses) {
+    computer_.clock.advance({access_time.nanoseconds * accesses});
+    if (pins_end_ && !svm::is_before(computer_.clock.now(), *pins_end_)) end_pins();
+    if (task_.views[gpu]->notices) serve_notices();
+  }
+  void serve_notices();
   void look_after_faults(std::uint64_t address);
   void look_after_faults(std::span<svm::block_fault const> served);
   void check_after_faults();
@@ -306,6 +315,7 @@ class replayer {
   bool const follows_;  // notes which pages were prefetched
   std::vector<std::uint64_t> faulted_;
   bool const ticks_;  // each access takes time
+  std::optional<svm::time_point> pins_end_;
   svm::mock::fault_unit faults_of_gpu_;
   std::unique_ptr<batch_of_faults> batch_;  // null where accesses do not wait for each other
   svm::mock::warps<warp_access> warps_;

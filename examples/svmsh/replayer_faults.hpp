@@ -33,8 +33,8 @@ template <std::size_t PageBytes>
 void replayer<PageBytes>::serve_faults() {
   if (faults_.empty()) return;
   static_cast<void>(service().serve(faults_));
-  computer_.clock.advance({access_time.nanoseconds * faults_.size()});
   look_after_faults(faults_);
+  pass_time(faults_.size());
   for (std::size_t i = 0; i < faults_.size(); ++i)
     if (!faults_[i].is_throttled) read_back(faults_[i], fault_offsets_[i]);
   std::erase_if(faults_, [](svm::block_fault const& f) { return !f.is_throttled; });
@@ -76,6 +76,22 @@ void replayer<PageBytes>::read_back(svm::block_fault const& served, std::uint64_
   page_copy const* const copy = find_copy(a, svm::access_kind::read, served.at.value);
   std::byte const* const expected = copy->bytes + served.at.value % page_bytes;
   if (!same(found.data(), expected, word_bytes)) tell_wrong_load(served.at.value, expected, word_bytes);
+}
+
+/// Serves what the GPU's access counters told. What was counted was used, so that it came along with nothing.
+template <std::size_t PageBytes>
+void replayer<PageBytes>::serve_notices() {
+  constexpr std::uint64_t sub_region_pages = svm::mock::access_notices::sub_region.value / page_bytes;
+  faulted_.clear();
+  std::size_t const count = svm::mock::serve_notices(*task_.views[gpu], [&](svm::counter_notice const& n) {
+    std::uint64_t const first = n.address.value / block_size.value * block_pages;
+    for (std::uint64_t p = 0; follows_ && p < block_pages; ++p)
+      if ((n.sub_regions >> p / sub_region_pages & 1) != 0) faulted_.push_back(first + p);
+  });
+  if (count == 0) return;
+  if (follows_) follow(faulted_);
+  record_incidents(faulted_.empty() ? 0 : faulted_.front());
+  check_after_faults();
 }
 
 /// Notes which pages came into device memory, and which of them because of faults of others; and which left.
@@ -161,7 +177,7 @@ void replayer<PageBytes>::run_warps() {
     line_ = at.line;
     std::optional<wanted_page> const fault = go_on(at);
     if (!fault) {
-      computer_.clock.advance(access_time);
+      pass_time(1);
       warps_.done(*who, computer_.clock.now());
       continue;
     }

@@ -157,9 +157,17 @@ void replayer<PageBytes>::check_after_faults() {
   faults_since_check_ += count - std::exchange(faults_seen_, count);
   computer_.check_touched(svm::mock::moment::returned);
   tell_broken_rules();
+  if (ticks_) pins_end_ = service().next_end();
   // A fault costs more than a look at a page, so that checks stay a small part of the run.
   constexpr std::uint64_t least_faults = 64;
   if (faults_since_check_ >= std::max(least_faults, blocks_.size() * block_pages)) check_rules();
+}
+
+/// Pages that stayed for a time are free to move again.
+template <std::size_t PageBytes>
+void replayer<PageBytes>::end_pins() {
+  service().end_due_pins();
+  pins_end_ = service().next_end();
 }
 
 template <std::size_t PageBytes>

@@ -56,7 +56,7 @@ class scenario {
   outcome run(evict_command const& c) {
     return c.address ? system_->evict(c.by, *c.address) : system_->evict_all(*c.by.gpu);
   }
-  outcome run(advise_command const& c) { return system_->advise(c.by, c.address, c.size); }
+  outcome run(advise_command const& c) { return system_->advise(c.by, c.address, c.size, c.what); }
   outcome run(reset_command const&);
   outcome run(gc_command const&);
   outcome run(tick_command const&);

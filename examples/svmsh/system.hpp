@@ -52,6 +52,7 @@ struct machine_options {
 enum class protection { none, read, read_write };
 enum class mapping_kind { anon, file, shared, hugetlb };
 enum class advice { dontneed, hugepage, nohugepage };
+enum class memory_advice { preferred, accessed, duplicate, discard };
 enum class prefetch_target { as_fault, ram, vram };
 enum class failure_kind { alloc, ram, dma_map, copy, populate, notifier };
 
@@ -152,7 +153,8 @@ class system {
   virtual outcome prefetch(agent by, std::uint64_t address, std::uint64_t size, prefetch_target) = 0;
   virtual outcome evict(agent by, std::uint64_t address) = 0;
   /// Keeps a span mapped for the queues of a GPU without replayable faults.
-  virtual outcome advise(agent by, std::uint64_t address, std::uint64_t size) = 0;
+  /// Without a word the queues of a GPU keep it mapped.
+  virtual outcome advise(agent by, std::uint64_t address, std::uint64_t size, std::optional<memory_advice> what) = 0;
 
   virtual outcome evict_all(std::size_t gpu) = 0;
   virtual void reset(std::size_t gpu) = 0;

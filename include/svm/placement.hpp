@@ -7,6 +7,7 @@
 #include <svm/placement/access_counters.hpp>
 #include <svm/placement/adaptive_lapse.hpp>
 #include <svm/placement/block_faults.hpp>
+#include <svm/placement/block_heat.hpp>
 #include <svm/placement/block_stream.hpp>
 #include <svm/placement/block_tree.hpp>
 #include <svm/placement/constants.hpp>
@@ -20,12 +21,14 @@
 #include <svm/placement/fault_batch.hpp>
 #include <svm/placement/fault_entry.hpp>
 #include <svm/placement/group_eviction.hpp>
+#include <svm/placement/page_places.hpp>
 #include <svm/placement/precise_cancel.hpp>
 #include <svm/placement/processor.hpp>
 #include <svm/placement/range_policy.hpp>
 #include <svm/placement/recency.hpp>
 #include <svm/placement/replay.hpp>
 #include <svm/placement/residency.hpp>
+#include <svm/placement/residency_slice.hpp>
 #include <svm/placement/rights.hpp>
 #include <svm/placement/thrash_block.hpp>
 #include <svm/placement/thrashing.hpp>

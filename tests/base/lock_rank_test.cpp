@@ -12,7 +12,8 @@ TEST_SUITE("base/lock_rank") {
   TEST_CASE("the ranks rise in the order in which locks are taken") {
     CHECK(lock_rank::vm < lock_rank::range);
     CHECK(lock_rank::range < lock_rank::mm);
-    CHECK(lock_rank::mm < lock_rank::page);
+    CHECK(lock_rank::mm < lock_rank::history);
+    CHECK(lock_rank::history < lock_rank::page);
     CHECK(lock_rank::page < lock_rank::notifier);
     CHECK(lock_rank::notifier < lock_rank::queues);
     CHECK(lock_rank::queues < lock_rank::device);
@@ -30,6 +31,7 @@ TEST_SUITE("base/lock_rank") {
     CHECK(lock_rank_name(lock_rank::vm) == string_view{"vm"});
     CHECK(lock_rank_name(lock_rank::range) == string_view{"range"});
     CHECK(lock_rank_name(lock_rank::mm) == string_view{"mm"});
+    CHECK(lock_rank_name(lock_rank::history) == string_view{"history"});
     CHECK(lock_rank_name(lock_rank::page) == string_view{"page"});
     CHECK(lock_rank_name(lock_rank::notifier) == string_view{"notifier"});
     CHECK(lock_rank_name(lock_rank::queues) == string_view{"queues"});

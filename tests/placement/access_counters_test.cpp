@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
 #include <svm/placement/access_counters.hpp>
+#include <svm/placement/block_heat.hpp>
 #include <svm/placement/counter_heat.hpp>
 #include <svm/placement/discard.hpp>
 
@@ -184,6 +185,52 @@ TEST_SUITE("placement/counter_heat") {
       }
     }
     CHECK(seen.size() > 700);
+  }
+}
+
+TEST_SUITE("placement/block_heat") {
+  TEST_CASE("groups and their pages, for pages of any size") {
+    for (unsigned const group : {16u, 4u, 1u}) {
+      page_mask some;
+      some.set(0);
+      some.set(group * 3 + group - 1);
+      some.set(group * 31);
+      CHECK(groups_in(some, group) == (1u | 1u << 3 | 1u << 31));
+      page_mask whole;
+      for (unsigned const g : {0u, 3u, 31u}) whole.set(page_span{g * group, (g + 1) * group});
+      CHECK(pages_of_groups(groups_in(some, group), group) == whole);
+      CHECK(groups_in({}, group) == 0);
+    }
+  }
+
+  TEST_CASE("E each group has a heat of its own, and is distant from when it is left until counters bring it") {
+    block_heat b;
+    for (unsigned n = 1; n < defaults::hot_notifications; ++n) CHECK(b.notified(5, false) == 0);
+    CHECK(b.notified(2, false) == 0);
+    CHECK(b.notified(4, false) == 4);
+    CHECK(b.notified(1, true) == 0);
+    CHECK(b.notified(1, false) == 1);
+    b.leave(12);
+    CHECK(b.distant() == 12);
+    b.came(4);
+    CHECK(b.distant() == 8);
+    for (unsigned n = 1; n < defaults::cold_periods; ++n) CHECK(b.period() == 0);
+    CHECK(b.period() == 4);
+    b.leave(4);
+    CHECK(b.distant() == 12);
+    for (unsigned n = 0; n < 2 * defaults::cold_periods; ++n) CHECK(b.period() == 0);  // it is not on the GPU
+  }
+
+  TEST_CASE("E a group that is left keeps its heat, and one that faults touch does not go back") {
+    block_heat b;
+    for (unsigned n = 1; n < defaults::hot_notifications; ++n) CHECK(b.notified(1, false) == 0);
+    b.leave(1);
+    CHECK(b.notified(1, false) == 1);
+    b.came(1);
+    for (unsigned n = 0; n < 3 * defaults::cold_periods; ++n) {
+      CHECK(b.period() == 0);
+      b.touched(1);
+    }
   }
 }
 

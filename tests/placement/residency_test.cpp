@@ -1,8 +1,10 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
+#include <svm/placement/page_places.hpp>
 #include <svm/placement/residency.hpp>
 
 #include <initializer_list>
+#include <optional>
 
 #include <doctest/doctest.h>
 
@@ -174,5 +176,66 @@ TEST_SUITE("placement/range_policy") {
     CHECK_FALSE(maps_own_copy_only(p, gpu(0)));
     p.duplicates = read_duplication::enabled;
     CHECK(maps_own_copy_only(p, gpu(0)));
+  }
+}
+
+TEST_SUITE("placement/page_places") {
+  // Pages 0 to 4 lie here, in system memory, with a GPU that is reached, with one that is not, and nowhere.
+  constexpr page_copies now() {
+    page_copies c;
+    c.here.set(0);
+    c.system.set(1);
+    c.reached.set(2);
+    c.beyond.set(3);
+    return c;
+  }
+  enum class goes : std::uint8_t { comes, system, stays };
+
+  TEST_CASE("F1 pages go where the ladder puts one that is in the same place") {
+    using enum goes;
+    struct row {
+      std::optional<processor> preferred;
+      bool accessed;
+      goes to[5];
+    };
+    for (processor const self : {gpu(0), gpu(1), gpu(29), gpu(30)}) {
+      row const rows[] = {
+          {{}, false, {comes, comes, comes, comes, comes}},      {{}, true, {comes, system, stays, comes, comes}},
+          {self, false, {comes, comes, comes, comes, comes}},    {self, true, {comes, comes, comes, comes, comes}},
+          {cpu, false, {comes, system, system, system, system}}, {cpu, true, {comes, system, stays, system, system}},
+      };
+      for (row const& r : rows) {
+        range_policy said;
+        if (r.preferred) said.preferred = *r.preferred;
+        if (r.accessed) said.accessed_by = self;
+        page_places const places{self, said, now()};
+        destinations const to = places.choose(page_mask{page_span{0, 5}});
+        for (unsigned p = 0; p < 5; ++p) {
+          CAPTURE(p);
+          CHECK(to.to_requester.test(p) == (r.to[p] == comes));
+          CHECK(to.to_system.test(p) == (r.to[p] == system));
+          CHECK(to.stay.test(p) == (r.to[p] == stays));
+        }
+        CHECK(places.choose({}).to_requester.none());
+      }
+    }
+  }
+
+  TEST_CASE("F1 a counter brings what faults leave where it is, unless another place is preferred") {
+    range_policy said;
+    said.accessed_by = gpu(0);
+    page_places const accessed{gpu(0), said, now()};
+    CHECK(accessed.place(1, false).where == cpu);
+    CHECK(accessed.place(1, true).where == gpu(0));
+    CHECK(accessed.place(2, true).where == gpu(0));
+    CHECK(accessed.place(1, true, pin_at(cpu)).where == cpu);
+    said.preferred = cpu;
+    page_places const preferred{gpu(0), said, now()};
+    CHECK(preferred.place(1, true).where == cpu);
+    CHECK(preferred.place(2, true).where == cpu);
+    CHECK(preferred.copies(0) == processor_set{gpu(0)});
+    CHECK(preferred.copies(1) == processor_set{cpu});
+    CHECK(preferred.copies(2) != preferred.copies(3));
+    CHECK(preferred.copies(4).empty());
   }
 }

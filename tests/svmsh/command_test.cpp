@@ -231,6 +231,28 @@ TEST_SUITE("svmsh/command") {
     CHECK(mentions(error_of("gpu advise A 4K"), "faults=on"));
   }
 
+  TEST_CASE("advise takes a word of what faults do with the memory, on machines that replay them") {
+    struct {
+      std::string_view word;
+      memory_advice what;
+    } const words[] = {{"preferred", memory_advice::preferred},
+                       {"accessed", memory_advice::accessed},
+                       {"duplicate", memory_advice::duplicate},
+                       {"discard", memory_advice::discard}};
+    for (auto const& w : words) {
+      auto const c = get<advise_command>("gpu1 advise A+4K 64K " + std::string(w.word) + " -> EOPNOTSUPP");
+      CHECK(c.by.gpu == 1u);
+      CHECK(c.address == 0x100001000);
+      CHECK(c.size == 65536);
+      CHECK(c.what == w.what);
+    }
+    CHECK(mentions(error_of("gpu advise A 4K prefered"), "unexpected"));
+    CHECK(mentions(error_of("gpu advise A 4K preferred accessed"), "unexpected"));
+    auto const of_queues = parse("gpu advise A 4K accessed", false, 2, false);
+    REQUIRE_FALSE(of_queues);
+    CHECK(mentions(of_queues.error(), "faults=off"));
+  }
+
   TEST_CASE("an announced error is kept, and every name of an error is known") {
     CHECK(parse("gc")->announced.empty());
     for (std::string_view const name : {"EINVAL", "EFAULT", "ENOENT", "EPERM", "EACCES", "ENOMEM", "EBUSY", "EAGAIN",

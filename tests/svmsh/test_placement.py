@@ -131,6 +131,8 @@ def report_lines(folder):
         unused = ["prefetched_unused"] if key == "prefetch=density" else []
         tally.check(result.status == 0 and names == head + FURTHER[:3] + unused + FURTHER[3:], f"{key}: {names}")
         tally.check(len({len(line) for line in result.out.splitlines()}) == 1, f"{key}, aligned: {result}")
+    for key in ("counters=on", "counters=hysteresis"):
+        tally.check(list(report_of(replay(text, key))) == head + FURTHER, f"{key} adds the lines of placement")
     for key in ("warps=2", "counters=off", "thrash=off", "format=lackey", "vram=4M"):
         tally.check(list(report_of(replay(text, key))) == head, f"{key} adds no lines")
     # Without a policy the figures are those of ranges that move whole.
@@ -238,6 +240,35 @@ expect pages A+2112K 64K ram
 gpu check A 8M 1
 """)  # fmt: skip
     tally.check(result.status == 0 and result.out == b"", f"a block takes its whole size: {result}")
+    # What is accessed stays where it is, what is preferred comes whole; whole ranges know nothing of that.
+    advised = b"""mmap A 4M
+cpu fill A 1M 1
+gpu advise A 1M accessed
+expect stat dma_mapped_pages == 256
+gpu check A 1M 1
+expect pages A 1M ram
+expect stat gpu_faults == 0
+gpu atomic_add A 5
+expect pages A 4K vram0
+gpu advise A+2M 2M preferred
+gpu write A+3M 1
+expect pages A+2M 2M vram0
+gpu advise A+1 4K accessed -> EINVAL
+gpu advise A 4K duplicate -> EOPNOTSUPP
+cpu check A 8 6
+gpu read A+2M = 0
+gpu write A+3M 9
+gpu advise A+2M 2M discard
+expect pages A+2M 2M none
+expect stat bytes_to_ram == 64K
+gpu read A+3M = 0
+expect stat bytes_to_ram == 64K
+"""
+    result = run([svmsh, "run", "prefetch=density"], advised)
+    tally.check(result.status == 0 and result.out == b"", f"advice: {result}")
+    for word in (b"preferred", b"accessed", b"duplicate", b"discard"):
+        result = run([svmsh, "run"], b"mmap A 4M\ngpu advise A 4K " + word + b" -> EOPNOTSUPP\n")
+        tally.check(result.status == 0 and result.out == b"", f"advice without a policy: {result}")
     # Where nothing fits, pages are mapped one by one where they are.
     result = run([svmsh, "run", "prefetch=density", "vram=0"], b"""mmap A 2M
 gpu fill A 8K 5
@@ -332,6 +363,45 @@ def warps():
         tally.check(replay(text, *options).out == result.out, f"random warps {seed}: the same again")
 
 
+def counters():
+    """Accesses to memory that is elsewhere are counted, and bring it; with a way back what is cold makes no room."""
+    page = [0x10000000 + n * PAGE for n in range(512)]
+    # Seventeen pages do not fit into sixteen, so that the GPU uses them where they are; then it uses one of them often.
+    cut = b"".join(b" L %x,8 # %d\n" % (page[n], n) for n in range(17)) + b" L %x,8 # 0\n" % page[0] * 600
+    keys = ("prefetch=density", "capacity=64K", "batch=32")
+    costs("no counters", replay(cut, *keys), bytes_to_vram=0, bytes_counter=0, gpu_faults=17)
+    costs("counters", replay(cut, *keys, "counters=on"), bytes_gpu_fault=0, bytes_counter=65536, bytes_to_vram=65536,
+          fault_services=0, gpu_faults=17, prefetched_unused=0)  # fmt: skip
+    costs("hot", replay(cut, *keys, "counters=hysteresis"), bytes_counter=0)  # two notifications are not eight
+    # Two groups by turns, and room for one.
+    turns = (b" L 10000000,8\n L 10200000,8\n") * 100
+    keys = ("prefetch=density", "capacity=64K")
+    costs("by turns", replay(turns, *keys), gpu_faults=200, fault_services=200, bytes_eviction=199 * 65536, refaults=198)
+    costs("by turns, counters alone", replay(turns, *keys, "counters=on"), gpu_faults=200, bytes_eviction=199 * 65536)
+    costs("by turns, a way back", replay(turns, *keys, "counters=hysteresis"), gpu_faults=2, fault_services=1, refaults=0,
+          bytes_eviction=0, bytes_to_vram=65536)  # fmt: skip
+    hot = turns + b" L 10200000,8\n" * 256 * 16
+    costs("hot at last", replay(hot, *keys, "counters=hysteresis"), gpu_faults=2, bytes_counter=65536, bytes_eviction=65536)
+    dice = random.Random(7)
+    favourites = [dice.randrange(128) for _ in range(4)]
+    text = b""
+    for _ in range(20000):
+        group = dice.choice(favourites) if dice.random() < 0.7 else dice.randrange(128)
+        text += b" %c %x,8\n" % (dice.choice(b"LS"), 0x10000000 + group * 65536 + dice.randrange(8192) * 8)
+    moved = {}
+    for mode in ("off", "on", "hysteresis"):
+        for options in (("turns=1000",), ("batch=8", "warps=8"), ()):
+            result = replay(text, "prefetch=density", "capacity=2M", f"counters={mode}", *options)
+            report = costs(f"few hot groups, {mode} {options}", result)
+            causes = sum(int(report.get("bytes_" + cause, 0)) for cause in CAUSES)
+            tally.check(str(causes) == report.get("bytes_moved"), f"causes balance: {report}")
+            moved[mode] = int(report.get("bytes_moved", 0))
+    for options in (("evict=uvm",), ("evict=density", "turns=300"), ("page=64K", "evict=touched"), ("prefetch=off",),
+                    ("prefetch=until-full", "batch=64", "warps=20", "page=16K")):  # fmt: skip
+        costs(f"few hot groups, {options}", replay(text, "prefetch=density", "capacity=4M", "counters=hysteresis", *options))
+    tally.check(moved["hysteresis"] * 10 < moved["off"] == moved["on"], f"a way back moves fewer bytes: {moved}")
+
+
 with tempfile.TemporaryDirectory() as scratch:
     lists_of_faults()
     bad_lists()
@@ -341,4 +411,5 @@ with tempfile.TemporaryDirectory() as scratch:
     maps(pathlib.Path(scratch))
     capacity(pathlib.Path(scratch))
     warps()
+    counters()
 tally.close()

@@ -55,11 +55,16 @@ class Scenario:
                         f"thp={choice(['on', 'off'])}", f"split={choice(['on', 'off'])}", f"gc={choice(['auto', 'manual'])}",
                         f"timeslice={choice([0, 0, 5])}", f"check_pages={choice(['0', '64K', '2M'])}",
                         f"notifier={choice(['2M', '4M', '512M'])}"]  # fmt: skip
+        pages = seed % 2 == 0  # every other machine decides page by page, and is told what is accessed where
+        if pages:
+            self.options += [f"prefetch={choice(['density', 'density:20', 'until-full'])}",
+                             f"evict={choice(['oldest', 'touched', 'uvm', 'density'])}"]  # fmt: skip
         self.processes = [Process("")]
         self.names = 0
         self.lines = ["machine " + " ".join(self.options)]
         weights = {"access": 50, "fill": 10, "mmap": 8, "munmap": 4, "mprotect": 5, "mremap": 5, "madvise": 5, "fork": 2,
                    "exit": 1, "prefetch": 8, "evict": 3, "atomic": 6, "reset": 1, "gc": 2, "tick": 1}  # fmt: skip
+        weights |= {"advise": 6} if pages else {}
         # Each run has its own mixture, so that some do rare things often.
         self.weights = {w: n * choice([0, 1, 1, 3]) for w, n in weights.items()} | {"access": 40, "mmap": 8}
 
@@ -147,6 +152,11 @@ class Scenario:
         if advice == "dontneed":
             for i in range(length):
                 self.forget(*who.units[first + i][:2])
+
+    def do_advise(self, who):
+        first, length = self.span(who)
+        word = self.dice.choice(["preferred", "accessed"])
+        self.say(who, f"{self.gpu()} advise {self.address(first)} {length * 64}K {word}")
 
     def do_fork(self, who):
         if len(self.processes) < 4:

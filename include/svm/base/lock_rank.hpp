@@ -16,6 +16,7 @@ namespace svm::inline v0 {
 /// | range    | one a range                          | its pages: get, unmap by choice, evict, remove; two faults on one range queue here |
 /// | eviction | one an allocation of device memory   | its eviction: who comes second waits and finds it done        |
 /// | mm       | the address space's map lock         | VMA lookup, page walks; invalidations may arrive with it held |
+/// | history  | one an address space                 | what pages did that move to and fro                           |
 /// | page     | the mm's page locks                  | one migration at a time for a page; the first may be waited for, further ones are tried |
 /// | notifier | one a notifier, shared/exclusive     | its index of ranges, their mappings and flags; never two at once |
 /// | queues   | one a driver that stops queues       | whether they are stopped, and how often they were             |
@@ -34,6 +35,7 @@ enum class lock_rank : std::uint8_t {
   range,
   eviction,
   mm,
+  history,
   page,
   notifier,
   queues,
@@ -50,8 +52,8 @@ enum class lock_rank : std::uint8_t {
 /// The names of the ranks, once a program: a table in the function would be built at each call.
 namespace detail {
 inline constexpr char const* rank_names[] = {
-    "service", "vm",         "range",         "eviction",  "mm",       "page",      "notifier", "queues",
-    "device",  "page table", "device memory", "collector", "sequence", "allocator", "iommu",    "statistics"};
+    "service", "vm",         "range",         "eviction",  "mm",       "history",   "page",  "notifier",  "queues",
+    "device",  "page table", "device memory", "collector", "sequence", "allocator", "iommu", "statistics"};
 }  // namespace detail
 /// The rank's name, for messages.
 [[nodiscard]] constexpr char const* lock_rank_name(lock_rank rank) {

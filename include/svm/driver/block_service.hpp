@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include <svm/base/construct.hpp>
@@ -13,11 +14,16 @@
 #include <svm/concepts/cancellation.hpp>
 #include <svm/concepts/page_wise.hpp>
 #include <svm/driver/block_table.hpp>
+#include <svm/driver/counter_notice.hpp>
 #include <svm/driver/fault_server.hpp>
 #include <svm/driver/svm_driver.hpp>
+#include <svm/driver/thrash_history.hpp>
 #include <svm/gpusvm/page_mapper.hpp>
+#include <svm/placement/access_counters.hpp>
+#include <svm/placement/block_heat.hpp>
 #include <svm/placement/density.hpp>
 #include <svm/placement/eviction_policy.hpp>
+#include <svm/placement/page_places.hpp>
 #include <svm/placement/sort.hpp>
 
 namespace svm::inline v0 {
@@ -32,8 +38,10 @@ struct service_counts {
   std::uint64_t batches = 0;
   std::uint64_t pages_prefetched = 0;  ///< pages that moved along with faulted ones
   std::uint64_t refaults = 0;  ///< pages that faulted, and whose last way out of the GPU's memory was an eviction
-  std::uint64_t pages_throttled = 0;
-  std::uint64_t pages_pinned = 0;
+  std::uint64_t pages_throttled = 0;   ///< distinct pages of a batch that were told to wait, and CPU faults that were
+  std::uint64_t pages_pinned = 0;      ///< pins that a batch or a CPU fault began
+  std::uint64_t counter_services = 0;  ///< passes over a block that moved pages because a GPU counted its accesses
+  std::uint64_t pages_demoted = 0;     ///< that went back because no counter brought them again
 };
 
 /// Serves GPU faults page by page, block by block, as the bundle's placement policy says.
@@ -50,7 +58,9 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   using options = typename policy::options;
 
   /// \param driver  outlives it; nobody faults on it meanwhile
-  block_service(svm_driver<P>& driver, options const& how);
+  /// \param moves   what all GPUs on the address space know of pages that move to and fro; outlives it. Where the options
+  ///                ask for that and there is none, the service knows what it did itself, and of the CPU
+  block_service(svm_driver<P>& driver, options const& how, thrash_history<P>* moves = nullptr);
   block_service(block_service const&) = delete;
   block_service& operator=(block_service const&) = delete;
   /// \pre nobody faults on the driver
@@ -66,11 +76,49 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   /// \allocs an array for a batch of more than 256; what is known of each block, which stays; and those of the migrations
   ///         and mappings
   errc serve(std::span<block_fault> batch, cancellation const* cancel = nullptr);
+  /// Serves what the GPU's access counters told (rules E1 to E4): pages that it uses from afar come where the policy wants
+  /// them. The answers say which regions may count again.
+  ///
+  /// \param batch  in any order; the answers are written into it
+  /// \pre    no lock of the library held
+  /// \errors the first one of a notice, as `serve`; the others are served all the same
+  /// \allocs as `serve`, but no array
+  errc serve_notices(std::span<counter_notice> batch, cancellation const* cancel = nullptr);
+  /// As `driver_base::advise`. What the device is said to access is mapped at once where it is, as far as the device reaches
+  /// it (rule F4); what could not be mapped waits for its fault.
+  ///
+  /// \pre    no lock of the library held
+  /// \errors those of `driver_base::advise`: nothing has changed
+  [[nodiscard]] errc advise(va_range span, span_attributes attributes);
+  /// Sets the preferred location of a span, as this device sees it, and leaves what else was said. Nothing moves.
+  ///
+  /// \pre    no lock of the library held
+  /// \errors those of `advise`: parts before the one that failed have changed
+  [[nodiscard]] errc set_preferred(va_range span, preferred_place where);
+  /// Says whether this device uses a span's memory where it is; likewise.
+  ///
+  /// \pre    no lock of the library held
+  /// \errors those of `advise`: parts before the one that failed have changed
+  [[nodiscard]] errc set_accessed_by(va_range span, bool is_accessed);
 
   [[nodiscard]] service_counts counts() {
     exclusive_guard const guard{lock_};
-    return counts_;
+    service_counts all = counts_;
+    all.pages_throttled += cpu_waits_.load();
+    all.pages_pinned += cpu_pins_.load();
+    return all;
   }
+
+  /// Unmaps what was pinned or kept elsewhere until now, so that the next access asks again. A batch does so by itself; an
+  /// owner with a timer calls this when `next_end` has come.
+  ///
+  /// \pre no lock of the library held
+  void end_due_pins();
+  /// The next moment at which `end_due_pins` may have something to do, or nothing.
+  ///
+  /// \pre no lock of the library held
+  [[nodiscard]] std::optional<time_point> next_end();
+
   /// Calls `visit(cpu_va block, std::uint64_t services)` for each block that was ever served, in no order; services are
   /// those that moved a page.
   ///
@@ -96,12 +144,21 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
     }
     page_mask evicted{};  ///< pages whose last way out of the device's memory was an eviction
     std::uint64_t services = 0;
+    page_mask remote{};    ///< pages that are mapped where they are, because they stay there for a time
+    page_mask writable{};  ///< pages that were mapped for writes since they came
+    block* next_kept = nullptr;
+    bool is_kept = false;  ///< stands in the list of blocks of which a page is remote or held
   };
   /// Where the pages of a block are. The order of faults is chosen by it too.
   struct sight {
     page_mask here{};     ///< in this device's memory
     page_mask present{};  ///< somewhere
     page_mask system{};   ///< in system memory, and in the CPU's page table
+    page_mask reached{};  ///< in another device's memory that this one reaches
+    bool is_one = false;  ///< the whole block is one piece of system memory
+    [[nodiscard]] placement::page_copies copies() const {
+      return {.here = here, .system = system, .reached = reached, .beyond = present - here - system - reached};
+    }
   };
   /// One service: the faults of one block that lie in one VMA.
   struct service {
@@ -118,8 +175,11 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
     page_mask along{};    ///< what the policy adds
     page_mask missing{};  ///< of both, what is to move
     page_mask moved{};
+    page_mask elsewhere{};  ///< of the faulted ones, what stays where it is and is mapped there
+    page_mask thrashing{};  ///< of the block
     std::uint32_t actor = 0;
     cancellation const* cancel = nullptr;
+    migration_cause why = migration_cause::gpu_fault;
   };
   /// What of a block's faults was counted before.
   enum class first_look : std::uint8_t {
@@ -139,6 +199,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   /// The migrator looks into one address space alone: the others' allocations come back whole.
   [[nodiscard]] bool plans_cpu_faults() { return space().mm.id() == env().mm.id(); }
   [[nodiscard]] bool plan(cpu_fault<typename P::mm::page> const& fault, cpu_fault_plan& out) noexcept override;
+  void came_back(cpu_fault<typename P::mm::page> const& fault, cpu_fault_plan const& plan) noexcept override;
   errc serve_all(std::span<block_fault> batch, cancellation const* cancel);
   [[nodiscard]] errc serve_sorted(std::span<block_fault> batch, cancellation const* cancel);
   void serve_ordered(std::span<block_fault> batch, std::span<std::uint32_t const> order, cancellation const* cancel);
@@ -149,6 +210,23 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   [[nodiscard]] errc run(service& s, first_look looked) SVM_REQUIRES(lock_);
   [[nodiscard]] bool bring(service const& cause, std::uint64_t number) SVM_REQUIRES(lock_);
   void decide(service& s) SVM_REQUIRES(lock_);
+  void choose_places(service& s) SVM_REQUIRES(lock_);
+  [[nodiscard]] page_mask used_from_afar(service& s, page_mask const& pages) SVM_REQUIRES(lock_);
+  void bring_to_system(service const& s, page_mask const& pages) SVM_REQUIRES(lock_);
+  [[nodiscard]] placement::range_policy said_of(span_attributes attributes) const;
+  [[nodiscard]] std::uint64_t room_for(service const& s, page_mask const& resident) SVM_REQUIRES(lock_);
+  [[nodiscard]] bool has_room(block const& b, unsigned pages) SVM_REQUIRES(lock_);
+  [[nodiscard]] errc serve_noticed(std::span<counter_notice> batch, std::span<std::uint32_t const> which,
+                                   std::size_t& first, placement::counted_place& place, cancellation const* cancel);
+  [[nodiscard]] page_mask gather_counted(service& s, std::span<counter_notice const> batch,
+                                         std::span<std::uint32_t const> which) SVM_REQUIRES(lock_);
+  [[nodiscard]] bool is_mapped(va_range span);
+  void end_period(cancellation const* cancel) SVM_REQUIRES(lock_);
+  void map_at_once(va_range span);
+  void map_again(block& b, page_mask const& gone) SVM_REQUIRES(lock_);
+  va_range map_accessed(block& b, cpu_va at, va_range around, page_mask const& pages) SVM_REQUIRES(lock_);
+  template <class Change>
+  [[nodiscard]] errc change_advice(va_range span, Change&& change);
   void make_room(service& s, page_mask const& kept) SVM_REQUIRES(lock_);
   [[nodiscard]] errc reserve_unit() SVM_REQUIRES(lock_);
   [[nodiscard]] errc move_and_map(service& s) SVM_REQUIRES(lock_);
@@ -160,15 +238,30 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   [[nodiscard]] errc serve_whole(block_fault const& f, cancellation const* cancel);
   [[nodiscard]] result<lookup<P>> find_range(service const& s, cpu_va at, access_kind want);
 
+  // impl/serve_thrashing.hpp; nothing of it runs without a history.
+  [[nodiscard]] bool is_free_for_cpu(cpu_va at, page_mask& thrashing, time_point& until);
+  void ask(service& s, std::span<block_fault> faults, std::span<std::uint32_t const> which, first_look looked)
+      SVM_REQUIRES(lock_);
+  [[nodiscard]] placement::thrash_hint hint_for(service const& s, unsigned page, placement::processor_set copies);
+  [[nodiscard]] page_mask placed_by_program(service const& s);
+  void note_move(service& s, page_mask const& moved) SVM_REQUIRES(lock_);
+  void note_rights(service& s, page_mask const& mapped) SVM_REQUIRES(lock_);
+  void keep(block& b, time_point now) SVM_REQUIRES(lock_);
+  void look_after_kept() SVM_REQUIRES(lock_);
+  void unmap(block& b, page_mask const& pages) SVM_REQUIRES(lock_);
+
   [[nodiscard]] sight look(va_range span);
   [[nodiscard]] sight look_with_map_lock(va_range span);
   [[nodiscard]] std::uint64_t count_resident(std::span<block_fault> batch, std::span<std::uint32_t const> which);
   [[nodiscard]] page_mask served_already(service const& s);
+  template <class Visit>
+  void for_each_range(block const& b, page_mask const& pages, Visit&& visit);
   [[nodiscard]] mapping_access access_of(service const& s) const;
 
   [[nodiscard]] std::uint32_t batch_number() const SVM_REQUIRES(lock_) {
     return static_cast<std::uint32_t>(counts_.batches);
   }
+  [[nodiscard]] bool has_heat() const { return how_.counters == placement::counter_mode::hysteresis; }
   [[nodiscard]] environment<P>& env() { return driver_.memory().env(); }
   [[nodiscard]] svm_environment<P>& space() { return driver_.svm().env(); }
   [[nodiscard]] static cpu_va page_at(cpu_va a) { return a.align_down(P::mm::page_size); }
@@ -189,10 +282,20 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   detail::block_table<block, typename P::allocator> blocks_ SVM_GUARDED_BY(lock_);
   service_counts counts_ SVM_GUARDED_BY(lock_);
   std::uint64_t moment_ SVM_GUARDED_BY(lock_) = 0;
+  unsigned counted_ SVM_GUARDED_BY(lock_) = 0;  // notices of this period
+  thrash_history<P> own_moves_;
+  thrash_history<P>* const moves_;  ///< null where pages may move to and fro
+  block* kept_ SVM_GUARDED_BY(lock_) = nullptr;
+  typename P::lock::template atomic<std::uint64_t> cpu_waits_{0};
+  typename P::lock::template atomic<std::uint64_t> cpu_pins_{0};
 };
 
 }  // namespace svm::inline v0
 
+#include <svm/driver/impl/advise_spans.hpp>
+#include <svm/driver/impl/choose_places.hpp>
 #include <svm/driver/impl/make_room.hpp>
 #include <svm/driver/impl/serve_batch.hpp>
 #include <svm/driver/impl/serve_block.hpp>
+#include <svm/driver/impl/serve_counters.hpp>
+#include <svm/driver/impl/serve_thrashing.hpp>

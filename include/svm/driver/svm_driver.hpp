@@ -30,6 +30,8 @@ class svm_driver final : public driver_base<P> {
 
   /// Serves a GPU fault: afterwards the GPU's page table allows the access, unless an event came in between.
   ///
+  /// A fault that a block_service throttles waits.
+  ///
   /// \param at  byte address in the CPU space
   /// \pre    no lock of the library held
   /// \errors read_only (also: the driver's `read_only`), outside_window, no_vma, no_access, not_migratable (migration
@@ -76,8 +78,15 @@ template <explained_policies P>
 errc svm_driver<P>::fault(cpu_va at, access_kind want, cancellation const* cancel) {
   if constexpr (page_wise_policies<P>)
     if (slot_.server != nullptr) {
-      block_fault only{.at = at, .want = want};
-      return slot_.server->serve_faults({&only, 1}, cancel);
+      constexpr int tries = 1024;
+      for (int n = 0; n != tries; ++n) {
+        block_fault only{.at = at, .want = want};
+        errc const e = slot_.server->serve_faults({&only, 1}, cancel);
+        if (!only.is_throttled) return e;
+        if (is_cancelled(cancel)) return errc::interrupted;
+        this->svm().env().clock.wait_until(only.wait_until);
+      }
+      return errc::busy;
     }
   va_range const where = aligned_block(at, P::mm::page_size);
   auto& observer = this->svm().env().observer;

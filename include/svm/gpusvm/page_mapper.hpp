@@ -61,6 +61,17 @@ class page_mapper {
     detail::destroy(env_.memory, old);
   }
 
+  /// Ends the mappings of single pages; other pages stay mapped.
+  ///
+  /// \param pages  of the range, from its first one on
+  /// \pre takes notifier (exclusive)
+  void unmap(locked_range<P>& held, page_mask const& pages) {
+    range<P>& r = *held;
+    if (r.partial() == nullptr) return;
+    exclusive_guard const guard{r.owner().lock_};
+    r.partial()->drop(pages);
+  }
+
   /// Which pages of a range the device may use for an access now; none when it is not mapped page by page.
   [[nodiscard]] static page_mask serving(locked_range<P>& held, access_kind want) {
     range<P>& r = *held;

@@ -210,7 +210,8 @@ class migrator {
 
   /// One migration: the parts of `migrate_to_device`.
   class migration_to_device;
-  [[nodiscard]] bool gather_planned(detail::transfer<P>& work, cpu_fault<page> const& fault, std::size_t& faulting);
+  [[nodiscard]] bool gather_planned(detail::transfer<P>& work, cpu_fault<page> const& fault, std::size_t& faulting,
+                                    cpu_fault_plan& plan);
 
   environment<P> env_;
   migrator_owner<P>* const owner_;

@@ -48,6 +48,10 @@ inline constexpr duration lapse_step_least{5'000};       ///< the least that a c
 inline constexpr duration lapse_most{500'000'000};       ///< the longest lapse
 inline constexpr duration lapse_least{5'000};            ///< the shortest lapse
 
+// A residency slice: xe, xe_svm.c, which keeps what migrated for 5 ms, twice as long after each retry.
+inline constexpr duration slice{5'000'000};        ///< the first one
+inline constexpr duration slice_most{80'000'000};  ///< ours: four doublings; a program notices more
+
 // Fault batches: UVM, uvm_gpu_replayable_faults.c.
 inline constexpr unsigned batch_faults = 256;           ///< faults in a batch, at most
 inline constexpr unsigned update_put_percent = 50;      ///< duplicates above which a flush reads the device's PUT

@@ -39,7 +39,7 @@ struct evictable_block : evictable {
   std::uint64_t number = 0;  ///< by address, for ties
   block_window where{};
   page_mask present{};  ///< pages in the device's memory, as far as the policy was told
-  page_mask held{};     ///< pages that no other page of the tree takes along: pinned and thrashing ones
+  page_mask held{};     ///< pages that stay unless blocks go whole: pinned and, for the tree, thrashing ones
   std::uint64_t passed_over = 0;
   eviction_unit* units = nullptr;
   std::array<eviction_group, groups_most> groups{};
@@ -168,11 +168,12 @@ class eviction_policy {
       if (!where.window.contains(first)) where.window = {0, block_pages(b)};
       return {&b, evicted_with(where, b.present, stays, first)};
     }
+    auto const stay_of = [&](evictable_block const& b) { return kept_of(b) | b.held; };
     eviction_unit* const u = ages_.victim(
-        [&](eviction_unit const& x) { return x.passed_over != room_ && (x.pages - kept_of(*x.owner)).any(); });
+        [&](eviction_unit const& x) { return x.passed_over != room_ && (x.pages - stay_of(*x.owner)).any(); });
     if (u == nullptr) return {};
     last_ = &u->passed_over;
-    return {u->owner, u->pages - kept_of(*u->owner)};
+    return {u->owner, u->pages - stay_of(*u->owner)};
   }
   /// The last victim could not go.
   void pass_over() { *last_ = room_; }

@@ -25,6 +25,13 @@ class topology {
     processors.each([this](processor p) { connect(p, p, {.fast = true, .native_atomics = true}); });
   }
 
+  /// The CPU and all GPUs there may be, on a bus: GPUs map the CPU's memory, and nobody maps theirs.
+  [[nodiscard]] static constexpr topology bus() {
+    topology t{processor_set::all()};
+    for (unsigned n = 0; n + 1 < processor::most; ++n) t.connect(gpu(n), cpu, {});
+    return t;
+  }
+
   /// Lets `from` map the memory of `to`.
   constexpr void connect(processor from, processor to, link l) {
     accessible_from_[to.id] |= from;

@@ -36,9 +36,9 @@ struct uvm_options {
   bool gate = false;                                 ///< while memory is short less is prefetched
   bool feedback = false;  ///< a block whose prefetched pages went unused gets less; no effect yet
   eviction_mode evict = eviction_mode::oldest;
-  thrash_mode thrash = thrash_mode::off;      ///< no effect yet
-  counter_mode counters = counter_mode::off;  ///< no effect yet
-  processor self = gpu(0);                    ///< which processor the GPU is to the policies
+  thrash_mode thrash = thrash_mode::off;
+  counter_mode counters = counter_mode::off;
+  processor self = gpu(0);  ///< which processor the GPU is to the policies
 
   /// Whether a CPU fault brings back its page and what density adds, instead of an allocation.
   [[nodiscard]] constexpr bool comes_back_by_pages() const { return prefetch != prefetch_mode::off; }

@@ -5,6 +5,8 @@
 #include <cstdint>
 
 #include <svm/base/page_mask.hpp>
+#include <svm/placement/block_heat.hpp>
+#include <svm/placement/block_heat.hpp>
 #include <svm/placement/block_stream.hpp>
 #include <svm/placement/constants.hpp>
 #include <svm/placement/density.hpp>
@@ -30,6 +32,7 @@ class uvm_placement {
   /// What is known of a block.
   struct block_data : evictable_block {
     prefetch_history history{};
+    block_heat heat{};
   };
 
   explicit uvm_placement(options const& how) : how_(how), eviction_(how.evict) {}

@@ -10,14 +10,17 @@ using svm::block_fault;
 
 namespace {
 
+using svm::placement::thrash_mode;
+
 /// Four pages in one block, each with the number of its page in it.
-template <unsigned Gpus, unsigned Threshold, unsigned Vram>
+template <unsigned Gpus, unsigned Threshold, unsigned Vram, thrash_mode Thrash = thrash_mode::off>
 world* by_pages() {
   auto* const w = new world{small([](auto& o) {
     o.gpus = Gpus;
     o.vram = byte_count{Vram * page_bytes};
     o.driver.migrate = migration_mode::where_possible;
     o.placement.emplace().threshold = Threshold;
+    o.placement->thrash = Thrash;
   })};
   w->map(pages(0, 4));
   for (std::uint64_t p = 0; p < 4; ++p) must(w->cpu_write(page_at(p), p) == sys::ok, "the CPU may write");
@@ -44,6 +47,35 @@ world* full() {
   world* const w = by_pages<1, 100, 2>();
   serves({0, 1})(*w);
   must(w->first().views[0]->blocks->counts().fault_services == 1, "one service brought both pages");
+  return w;
+}
+
+/// Notices of pages that the GPU is said to access often.
+auto tells(std::vector<std::uint64_t> which) {
+  return [which = std::move(which)](world& w) {
+    std::vector<svm::counter_notice> told;
+    for (std::uint64_t const p : which) told.push_back({.address = page_at(p), .sub_regions = 1});
+    static_cast<void>(w.first().views[0]->blocks->serve_notices(told));
+    for (svm::counter_notice const& n : told) must(n.is_cleared, "a region counts on");
+  };
+}
+/// Page 0 is in device memory, the others are used where they are, and there is room for one more.
+world* afar() {
+  world* const w = by_pages<1, 100, 2>();
+  serves({0})(*w);
+  must(w->first().views[0]->blocks->advise(pages(0, 4), {.accessed_by = true}) == errc::ok, "advice is taken");
+  return w;
+}
+/// Page 0 stays in system memory until the clock is moved on, and the GPU has it mapped there.
+world* pinned() {
+  world* const w = by_pages<1, 100, 8, thrash_mode::on>();
+  auto& service = *w->first().views[0]->blocks;
+  for (int n = 0; n < 200 && !service.next_end(); ++n) {
+    must(w->gpu_read(page_at(0)).error == errc::ok, "the GPU may read");
+    must(w->cpu_read(page_at(0)) == 0, "the CPU may read");
+  }
+  must(service.next_end().has_value() && w->gpu_pages(pages(0, 1)) == 1, "the page is pinned and mapped from afar");
+  w->clock.pass_to(*service.next_end());
   return w;
 }
 
@@ -84,6 +116,27 @@ TEST_SUITE("explore/races, blocks") {
     r.sample();
   }
 
+  TEST_CASE("a notice of counters / an eviction: what was counted is in one place, with its words (PLC-50)") {
+    race r{"counter notice and eviction", afar};
+    r.thread("counters").does("serve", tells({2, 3}));
+    r.thread("pressure").does("evict", [](world& w) { static_cast<void>(w.mover.evict_all()); });
+    r.finally([](world& w) {
+      for (std::uint64_t p = 0; p < 4; ++p) must(w.gpu_read(page_at(p)).value == p, "the GPU reads what was written");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("a notice of counters / a CPU fault and a fault of the GPU: no word is lost (PLC-51)") {
+    race r{"counter notice and faults", afar};
+    r.thread("counters").does("serve", tells({0, 3}));
+    r.thread("cpu").does("write", cpu_writes(0, 20));
+    r.thread("gpu").does("write", gpu_writes(3, 23));
+    r.finally([](world& w) {
+      must(w.cpu_read(page_at(0)) == 20 && w.cpu_read(page_at(3)) == 23, "the last words are there");
+    });
+    r.sample();
+  }
+
   TEST_CASE("two batches of one GPU: each page is served once (PLC-17)") {
     race r{"two batches", by_pages<1, 100, 8>};
     r.thread("one").does("serve", serves({0, 1}));
@@ -91,6 +144,40 @@ TEST_SUITE("explore/races, blocks") {
     r.finally([](world& w) {
       auto const c = w.first().views[0]->blocks->counts();
       must(c.fault_services == 2 && w.stats.bytes(svm::event_kind::copied) == 3 * page_bytes, "three pages moved");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("two GPUs and a CPU thrash one block with a history: no word is lost (THR-14)") {
+    race r{"two GPUs and a CPU, with a history", [] {
+             world* const w = by_pages<2, 1, 8, thrash_mode::on>();
+             for (int n = 0; n < 3; ++n) {  // so that the pages thrash already
+               must(w->gpu_write(page_at(0), 0, 0) == errc::ok && w->gpu_write(page_at(1), 1, 1) == errc::ok,
+                    "the GPUs may write");
+               must(w->cpu_write(page_at(0), 0) == sys::ok, "the CPU may write");
+             }
+             return w;
+           }};
+    r.thread("gpu 0").does("write", gpu_writes(0, 10, 0)).does("write again", gpu_writes(1, 11, 0));
+    r.thread("gpu 1").does("write", gpu_writes(2, 12, 1));
+    r.thread("cpu").does("write", cpu_writes(3, 13));
+    r.finally([](world& w) {
+      for (std::uint64_t p = 0; p < 4; ++p) must(w.cpu_read(page_at(p)) == 10 + p, "the last words are there");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("the end of a pin / a fault on its page: no word is lost (THR-15)") {
+    race r{"pin expiry and fault", pinned};
+    r.thread("timer").does("end", [](world& w) { w.first().views[0]->blocks->end_due_pins(); });
+    r.thread("gpu").does("write", gpu_writes(0, 20)).does("write beside it", gpu_writes(1, 21));
+    r.thread("cpu").does("read", [](world& w) {
+      auto const seen = w.cpu_read(page_at(0));
+      must(seen == 0 || seen == 20, "the CPU reads an old or a new word");
+    });
+    r.finally([](world& w) {
+      w.first().views[0]->blocks->end_due_pins();
+      must(w.cpu_read(page_at(0)) == 20 && w.cpu_read(page_at(1)) == 21, "the last words are there");
     });
     r.sample();
   }

@@ -28,8 +28,14 @@ auto block_service<P>::look_with_map_lock(va_range span) -> sight {
     at = pages.end;
     if (r.place == page_place::absent) return true;
     seen.present.set(pages);
-    if (r.place == page_place::system) seen.system.set(pages);
-    if (r.place == page_place::device && r.owner == env().pagemap.owner()) seen.here.set(pages);
+    if (r.place == page_place::system) {
+      seen.system.set(pages);
+      seen.is_one = pages.size() == block_pages;
+    }
+    if (r.place == page_place::device && r.owner == env().pagemap.owner())
+      seen.here.set(pages);
+    else if (r.place == page_place::device && r.owner.reaches(env().pagemap.owner()))
+      seen.reached.set(pages);
     return true;
   });
   return seen;
@@ -71,6 +77,8 @@ void block_service<P>::make_room(service& s, page_mask const& kept) {
     }
     eviction.left(from, gone);
     from.evicted |= gone;
+    from.writable -= gone;
+    map_again(from, gone);
   }
 }
 

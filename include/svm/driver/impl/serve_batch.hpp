@@ -9,12 +9,14 @@
 namespace svm::inline v0 {
 
 template <page_wise_policies P>
-block_service<P>::block_service(svm_driver<P>& driver, options const& how)
+block_service<P>::block_service(svm_driver<P>& driver, options const& how, thrash_history<P>* moves)
     : driver_(driver),
       mapper_(driver.svm().env()),
       how_(how),
       policy_(how),
-      blocks_(driver.svm().env().memory, block_size) {
+      blocks_(driver.svm().env().memory, block_size),
+      own_moves_(driver.svm().env().memory, placement::topology::bus(), how.thrash),
+      moves_(how.thrash == placement::thrash_mode::off ? nullptr : (moves != nullptr ? moves : &own_moves_)) {
   driver_.set_server(this);
   if (plans_cpu_faults()) driver_.memory().set_planner(this);
 }
@@ -32,13 +34,21 @@ block_service<P>::~block_service() {
 /// What comes back with a page that the CPU wants: what the policy says with the CPU for the destination.
 template <page_wise_policies P>
 bool block_service<P>::plan(cpu_fault<typename P::mm::page> const& fault, cpu_fault_plan& out) noexcept {
-  if (!how_.comes_back_by_pages() || fault.space != space().mm.id()) return false;
+  bool const by_pages = how_.comes_back_by_pages();
+  if ((!by_pages && moves_ == nullptr) || fault.space != space().mm.id()) return false;
+  page_mask thrashing;
+  if (moves_ != nullptr && !is_free_for_cpu(fault.address, thrashing, out.wait_until)) return false;
   out.window = block_around(fault.address).intersection(fault.vma);
   sight const seen = look_with_map_lock(out.window);
   unsigned const page = number(fault.address);
+  if (!by_pages) {
+    out.pages = seen.here.lowered(number(out.window.start()));
+    return false;
+  }
   page_mask wanted =
       how_.comes_back(placement::density_input{.resident = seen.system,
                                                .faulted = page_mask{page_span{page, page + 1}},
+                                               .thrashing = thrashing,
                                                .where = {.window = pages_of(out.window), .group_pages = group_pages}});
   wanted.set(page);
   out.pages = (wanted - seen.system).lowered(number(out.window.start()));
@@ -62,6 +72,7 @@ errc block_service<P>::serve_all(std::span<block_fault> batch, cancellation cons
   {
     exclusive_guard const guard{lock_};
     ++counts_.batches;
+    if (moves_ != nullptr) look_after_kept();
   }
   std::uint32_t const only = 0;
   if (batch.size() == 1)
@@ -164,7 +175,7 @@ void block_service<P>::serve_block(std::span<block_fault> batch, std::span<std::
     }
     if (first == from) ++first;  // what could not even be looked at
     for (std::size_t i = from; i < first; ++i)
-      if (batch[which[i]].error == errc::ok) batch[which[i]].error = used_up;
+      if (batch[which[i]].error == errc::ok && !batch[which[i]].is_throttled) batch[which[i]].error = used_up;
   }
 }
 
@@ -195,9 +206,7 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
   if (!vma) return refuse(vma.error());
   if (head.want != access_kind::read && !vma->writable) return refuse(errc::read_only);
   if (!vma->readable) return refuse(errc::no_access);
-  bool const stays = advice.attributes.preferred == preferred_place::system && head.want != access_kind::atomic;
-  if (!vma->migratable || driver_.options().migrate == migration_mode::never || stays)
-    return refuse(serve_whole(head, cancel));
+  if (!vma->migratable || driver_.options().migrate == migration_mode::never) return refuse(serve_whole(head, cancel));
   exclusive_guard const guard{lock_};
   va_range const around = block_around(head.at);
   block* const b = blocks_.find_or_make(around.start());
@@ -209,6 +218,7 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
             .terms = terms,
             .actor = head.requester,
             .cancel = cancel};
+  std::size_t const from = first;
   for (; first < which.size() && s.within.contains(batch[which[first]].at); ++first) {
     block_fault& f = batch[which[first]];
     if (f.want != access_kind::read && (!vma->writable || driver_.options().read_only)) {
@@ -224,6 +234,10 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
     s.named.set(page);
     if (f.want != access_kind::read) s.written.set(page);
     if (f.want == access_kind::atomic) s.atomic.set(page);
+  }
+  if (moves_ != nullptr) {
+    ask(s, batch, which.subspan(from, first - from), looked);
+    if (s.named.none()) return errc::ok;
   }
   return run(s, looked);
 }

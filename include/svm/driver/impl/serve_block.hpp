@@ -24,6 +24,7 @@ errc block_service<P>::run(service& s, first_look looked) {
   s.faulted = s.named - (served_already(s) & s.seen.here);
   page_mask const missing = s.named - s.seen.here;
   if (looked != first_look::over) counts_.refaults += (missing & b.evicted).count();
+  choose_places(s);
   if (s.faulted.none()) {
     eviction.touch(b, s.named, moment_);
     return errc::ok;
@@ -35,7 +36,7 @@ errc block_service<P>::run(service& s, first_look looked) {
   if (s.missing.any()) make_room(s, used);
   errc const e = move_and_map(s);
   if (s.moved.any()) {
-    ++counts_.fault_services;
+    ++(s.why == migration_cause::counter ? counts_.counter_services : counts_.fault_services);
     ++b.services;
     counts_.pages_prefetched += (s.moved & s.along).count();
   }
@@ -57,8 +58,8 @@ bool block_service<P>::bring(service const& cause, std::uint64_t number) {
     shared_guard const map_guard{space().mm.map_lock()};
     return space().mm.find_vma(at);
   }();
-  if (!vma || !vma->migratable || !vma->readable || advice.attributes.preferred == preferred_place::system)
-    return false;
+  bool const stays = advice.attributes.preferred == preferred_place::system || advice.attributes.accessed_by;
+  if (!vma || !vma->migratable || !vma->readable || stays) return false;
   block* const b = blocks_.find_or_make(at);
   if (b == nullptr) return false;
   ++moment_;
@@ -73,6 +74,7 @@ bool block_service<P>::bring(service const& cause, std::uint64_t number) {
   s.seen = look(s.within);
   policy_.eviction().found(*b, s.seen.here | (b->present - page_mask{b->where.window}), moment_);
   s.along = page_mask{b->where.window};
+  if (moves_ != nullptr) s.along -= moves_->of(b->at(), how_.self, space().clock.now()).thrashing;
   s.missing = s.along - s.seen.here;
   if (s.missing.none()) return true;
   std::uint64_t const free = env().pagemap.available().value / P::mm::page_size.value;
@@ -88,9 +90,10 @@ bool block_service<P>::bring(service const& cause, std::uint64_t number) {
 template <page_wise_policies P>
 void block_service<P>::decide(service& s) {
   block& b = s.of;
+  page_mask going = s.faulted - s.elsewhere;
   if (policy_.moves_ranges()) {
-    page_mask all = s.faulted;
-    for (unsigned p = s.faulted.next(0); p != page_mask::pages; p = s.faulted.next(p + 1)) {
+    page_mask all = going;
+    for (unsigned p = going.next(0); p != page_mask::pages; p = going.next(p + 1)) {
       result<lookup<P>> const found = find_range(
           s, s.of.at() + P::mm::page_size * p,
           s.atomic.test(p) ? access_kind::atomic : (s.written.test(p) ? access_kind::write : access_kind::read));
@@ -102,17 +105,19 @@ void block_service<P>::decide(service& s) {
       p = pages.end - 1;
       if (p + 1 >= page_mask::pages) break;
     }
-    s.faulted = all;
-  } else {
+    going = (all - s.elsewhere) - (s.thrashing - s.named);
+    s.faulted |= going;
+  } else if (s.elsewhere.none()) {  // with two places nothing moves along
     s.along = policy_.along(
-        b, placement::prefetch_request{.pages = {.resident = s.seen.here, .faulted = s.faulted, .where = b.where},
-                                       .destination = policy_.how().self,
-                                       .resident_anywhere = s.seen.present.any(),
-                                       .mapped_by_cpu = s.seen.system});
+        b, placement::prefetch_request{
+               .pages = {.resident = s.seen.here, .faulted = going, .thrashing = s.thrashing, .where = b.where},
+               .destination = policy_.how().self,
+               .preferred = said_of(s.attributes).preferred,
+               .resident_anywhere = s.seen.present.any(),
+               .mapped_by_cpu = s.seen.system});
   }
   page_mask const there = s.named & s.seen.here;
-  std::uint64_t const capacity = env().pagemap.capacity().value / P::mm::page_size.value;
-  auto const fitted = placement::fit(b.where, s.faulted, s.along, there, capacity);
+  auto const fitted = placement::fit(b.where, going, s.along, there, room_for(s, there));
   s.along = fitted.prefetched;
   s.missing = (fitted.faulted | fitted.prefetched) - s.seen.here;
 }
@@ -121,21 +126,30 @@ void block_service<P>::decide(service& s) {
 template <page_wise_policies P>
 page_mask block_service<P>::served_already(service const& s) {
   page_mask good;
-  for (unsigned p = s.named.next(0); p != page_mask::pages;) {
-    range_ref<P> r = driver_.svm().find(s.of.at() + P::mm::page_size * p);
-    if (!r || !block_around(s.of.at()).contains(r->interval())) {
-      p = s.named.next(p + 1);
-      continue;
-    }
-    piece const part{pages_of(r->interval())};
-    locked_range<P> held = driver_.svm().lock_range(std::move(r));
+  for_each_range(s.of, s.named, [&](locked_range<P>& held, piece const& part) {
     auto const serving = [&](access_kind want) { return page_mapper<P>::serving(held, want).raised(part.pages.first); };
     good |= serving(access_kind::read) - s.written;
     if (s.written.any()) good |= serving(access_kind::write) & (s.written - s.atomic);
     if (s.atomic.any()) good |= serving(access_kind::atomic) & s.atomic;
-    p = part.pages.end >= page_mask::pages ? page_mask::pages : s.named.next(part.pages.end);
-  }
+  });
   return good;
+}
+
+/// Calls `visit(locked_range&, piece const&)` for each range inside a block that has one of some pages.
+template <page_wise_policies P>
+template <class Visit>
+void block_service<P>::for_each_range(block const& b, page_mask const& pages, Visit&& visit) {
+  for (unsigned p = pages.next(0); p != page_mask::pages;) {
+    range_ref<P> r = driver_.svm().find(b.at() + P::mm::page_size * p);
+    if (!r || !block_around(b.at()).contains(r->interval())) {
+      p = pages.next(p + 1);
+      continue;
+    }
+    piece const part{pages_of(r->interval())};
+    locked_range<P> held = driver_.svm().lock_range(std::move(r));
+    visit(held, part);
+    p = part.pages.end >= page_mask::pages ? page_mask::pages : pages.next(part.pages.end);
+  }
 }
 
 /// Finds or makes the range around a page; one that no longer fits its VMA is replaced.
@@ -195,7 +209,10 @@ errc block_service<P>::move_piece(service& s, locked_range<P>& held, piece const
     if (required && !s.moved.contains(missing & s.faulted)) return gather(s, held, part, e);
   }
   page_mask const here = s.moved | s.seen.here;
-  return mapper_.map(held, part.of(s.faulted | (s.along & here)), access_of(s), s.cancel);
+  page_mask const mapped = s.faulted | (s.along & here);
+  errc const e = mapper_.map(held, part.of(mapped), access_of(s), s.cancel);
+  if (moves_ != nullptr) note_rights(s, mapped & own);
+  return e;
 }
 
 /// Moves pages of a range, all of them or none but for those that race away in the end.
@@ -209,7 +226,7 @@ errc block_service<P>::move(service& s, locked_range<P>& held, piece const& part
   how.only_what_differs = true;
   how.piecewise = true;
   how.cancel = s.cancel;
-  how.reason = {migration_cause::gpu_fault, batch_number(), s.actor};
+  how.reason = {s.why, batch_number(), s.actor};
   how.pages = &asked;
   how.along = &along;
   errc const e = driver_.migrate_to_device(held, how);
@@ -239,6 +256,7 @@ template <page_wise_policies P>
 void block_service<P>::note_moved(service& s, page_mask const& moved) {
   s.moved |= moved;
   s.of.evicted -= moved;
+  if (moves_ != nullptr) note_move(s, moved);
   policy_.eviction().arrived(s.of, moved, moment_);
 }
 

@@ -12,6 +12,7 @@
 #include <svm/mock/machine/explored.hpp>
 #include <svm/mock/machine/failure.hpp>
 #include <svm/mock/gpu/gpu.hpp>
+#include <svm/mock/machine/machine_base.hpp>
 #include <svm/mock/machine/machine_options.hpp>
 #include <svm/mock/machine/machine_policies.hpp>
 #include <svm/mock/machine/more_drivers.hpp>
@@ -33,30 +34,11 @@ enum class moment : std::uint8_t {
   returned,  ///< nothing: every call returned
 };
 
-/// The parts of the machine that need no other but the failures and the report; they outlive all that follows.
-template <lock Lock, std::size_t PageBytes>
-struct machine_base {
-  explicit machine_base(machine_options const& options)
-      : memory(failures, broken, &Lock::held),
-        frames(options.ram, options.vram, failures, broken, options.gpus, options.joins_pages),
-        shared{frames, clock, failures, broken, hooks, options.thp} {
-    clock.lets_others_go = lets_others_go<Lock>;
-  }
-
-  report broken;
-  failure_plan failures;
-  steps hooks;
-  virtual_clock clock;
-  statistics stats;
-  counting_allocator memory;
-  physical_memory<Lock, PageBytes> frames;
-  kernel<Lock, PageBytes> shared;
-};
-
 /// A computer with one process and one GPU, or several of each, on which the library runs as it would on a real one:
 /// bytes move, and what is wrong is written into a report.
 ///
-/// `Drivers` says which drivers its GPUs may have. GPUs that are linked reach each other's memory. Objects of a process that exited stay until the machine ends.
+/// `Drivers` says which drivers its GPUs may have. GPUs that are linked reach each other's memory. Objects of a process
+/// that exited stay until the machine ends.
 template <lock Lock, std::size_t PageBytes = 4096, bool Coherent = false, drivers Drivers = drivers::by_ranges>
 class machine : public machine_base<Lock, PageBytes> {
   using parts = machine_base<Lock, PageBytes>;
@@ -104,7 +86,11 @@ class machine : public machine_base<Lock, PageBytes> {
   /// One process on one GPU.
   struct view : more_drivers<policies_type, Drivers> {
     view(machine& home, task& owner, card& c)
-        : view(home, c, {owner.process, device, c.memory, home.memory, home.clock, home.stats}) {}
+        : view(home, owner, c, {owner.process, device, c.memory, home.memory, home.clock, home.stats}) {}
+
+    ~view() {
+      if constexpr (has_all_drivers) this->end();
+    }
 
     /// The driver that the GPU has.
     [[nodiscard]] driver_base<policies_type>& in_charge() {
@@ -117,22 +103,30 @@ class machine : public machine_base<Lock, PageBytes> {
     svm_driver<policies_type> driver;  ///< idle where faults are fatal
 
    private:
-    view(machine& home, card& c, environment<policies_type> const& env)
+    view(machine& home, task& owner, card& c, environment<policies_type> const& env)
         : device(home.frames, c.dma, home.broken, home.hooks, home.options_.faults),
           driver(c.mover, env, home.shape_, home.options_.driver) {
-      if constexpr (has_all_drivers) this->set_up(home.options_, home.shape_, c.mover, env, driver);
+      if constexpr (has_all_drivers) {
+        this->set_up(home.options_, home.shape_, c.mover, env, driver, owner.watcher());
+        device.notices = this->counts_accesses();
+      }
     }
   };
   /// One process.
-  struct task {
-    explicit task(machine& home) : process(home.shared) {}
-    task(machine& home, task& parent) : process(home.shared, parent.process) {}
+  struct task : watched_moves<policies_type, Drivers> {
+    explicit task(machine& home) : process(home.shared) { watch(home); }
+    task(machine& home, task& parent) : process(home.shared, parent.process) { watch(home); }
 
     address_space_type process;
     plain_list<view*> views;            ///< one a GPU
     std::uint64_t other_notifiers = 0;  ///< registrations that a test has beside those of the drivers
     plain_list<va_range> buffers;       ///< what GPUs map for a test, which no range does
     std::uint32_t other_users = 0;      ///< user references that a test has beside the process itself
+
+   private:
+    void watch(machine& home) {
+      if constexpr (has_all_drivers) this->set_up(home.options_, home.memory);
+    }
   };
 
  private:
@@ -299,6 +293,9 @@ class machine : public machine_base<Lock, PageBytes> {
         v->in_charge().close();
         if constexpr (has_all_drivers) v->blocks.reset();
       }
+    for (task& t : tasks_) {
+      if constexpr (has_all_drivers) t.moves.reset();
+    }
     for (task& t : tasks_) exit(t);
   }
   // Inlined with the access, whose span would else be read from memory right after its halves were written there.

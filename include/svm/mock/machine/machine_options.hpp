@@ -10,6 +10,7 @@
 #include <svm/mock/gpu/gpu.hpp>
 #include <svm/mock/gpu/iommu.hpp>
 #include <svm/mock/cpu/mm.hpp>
+#include <svm/placement/topology.hpp>
 #include <svm/placement/uvm_options.hpp>
 
 namespace svm::inline v0::mock {
@@ -34,5 +35,14 @@ struct machine_options {
   bool late_copies = false;  ///< the copy engines clear memory late and move blocks in any order
   std::uint64_t seed = 1;
 };
+
+/// Who reaches whose memory on a machine, as policies know it.
+[[nodiscard]] inline placement::topology links_of(machine_options const& of) {
+  placement::topology all = placement::topology::bus();
+  for (unsigned a = 0; of.linked && a < of.gpus; ++a)
+    for (unsigned b = 0; b < of.gpus; ++b)
+      if (a != b) all.connect(placement::gpu(a), placement::gpu(b), {});
+  return all;
+}
 
 }  // namespace svm::inline v0::mock

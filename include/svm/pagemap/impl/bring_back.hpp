@@ -14,8 +14,8 @@ namespace svm::inline v0 {
 ///
 /// \pre the map lock is held shared
 template <explained_migrating_policies P>
-bool migrator<P>::gather_planned(detail::transfer<P>& work, cpu_fault<page> const& fault, std::size_t& faulting) {
-  cpu_fault_plan plan{aligned_block(fault.address, P::mm::page_size)};
+bool migrator<P>::gather_planned(detail::transfer<P>& work, cpu_fault<page> const& fault, std::size_t& faulting,
+                                 cpu_fault_plan& plan) {
   if (planner_ == nullptr || env_.mm.id() != fault.space || !planner_->plan(fault, plan)) return false;
   auto const for_each_planned = [&](auto&& visit) {
     std::uint64_t at = 0;
@@ -49,7 +49,10 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
 
   detail::transfer<P> work{env_, kept_};
   std::size_t faulting = 0;
-  bool const is_planned = gather_planned(work, fault, faulting);
+  va_range const where = aligned_block(fault.address, P::mm::page_size);
+  cpu_fault_plan plan{where};
+  bool const is_planned = gather_planned(work, fault, faulting, plan);
+  if (plan.wait_until != time_point{}) return {action::wait, plan.wait_until};
   if (is_planned) {
   } else if (work.reserve(allocation.pages().size())) {
     for (std::size_t i = 0; device_page<page> const& p : allocation.pages()) {
@@ -60,13 +63,13 @@ cpu_fault_answer migrator<P>::bring_back(devmem<P>& allocation, cpu_fault<page> 
     work.slots()[0].source = fault.page;
   }
   page_scope const within{fault.space, fault.vma};
-  va_range const where = aligned_block(fault.address, P::mm::page_size);
   detail::move_outcome const outcome =
       detail::migration_to_system<P>{
           env_.mm, work, &within, fault.page, detail::shortage::move_what_fits, where, {migration_cause::cpu_fault}}
           .run(is_planned);
   if (outcome.moved.value != 0) {
     env_.observer.record({event_kind::migrated_to_system, where, outcome.bytes});
+    if (planner_ != nullptr) planner_->came_back(fault, plan);
     return {};
   }
   // The fault looks again for a page that went meanwhile, or that another thread moves, whatever became of its

@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: 2026 The svm authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include <svm/config.hpp>
+
+namespace svm::inline v0 {
+
+/// Where a span's memory is best.
+enum class preferred_place : std::uint8_t {
+  as_driver,  ///< what the driver's options say
+  system,     ///< it stays in system memory, and comes back to it; what a service by pages finds on the device stays
+  device,     ///< in this device's memory
+};
+
+/// Which pages a migration takes.
+enum class migration_policy : std::uint8_t {
+  all_pages,
+  system_pages_only,  ///< nothing is taken from another device
+};
+
+/// Whether the device may do atomic accesses, and what they need.
+enum class atomic_mode : std::uint8_t {
+  undefined,  ///< as `device`
+  device,     ///< in device memory
+  global,     ///< in device memory too, while the CPU does them as well
+  cpu,        ///< only the CPU does; the device's are refused
+};
+
+/// What a program said of a span of its memory.
+struct span_attributes {
+  preferred_place preferred = preferred_place::as_driver;
+  migration_policy policy = migration_policy::all_pages;
+  atomic_mode atomic = atomic_mode::undefined;
+  bool accessed_by = false;  ///< where services decide page by page, this device maps the memory where it is
+  friend constexpr bool operator==(span_attributes, span_attributes) = default;
+};
+
+}  // namespace svm::inline v0
