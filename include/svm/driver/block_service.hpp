@@ -15,6 +15,7 @@
 #include <svm/concepts/page_wise.hpp>
 #include <svm/driver/block_table.hpp>
 #include <svm/driver/fault_server.hpp>
+#include <svm/driver/page_use.hpp>
 #include <svm/driver/svm_driver.hpp>
 #include <svm/driver/thrash_history.hpp>
 #include <svm/gpusvm/page_mapper.hpp>
@@ -78,6 +79,12 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
     all.pages_pinned += cpu_pins_.load();
     return all;
   }
+
+  /// Says which pages the device uses, or null; without it `feedback` has no effect.
+  ///
+  /// \param use  outlives this object
+  /// \pre nobody faults meanwhile
+  void set_page_use(page_use* use) { use_ = use; }
 
   /// Unmaps what was pinned or kept elsewhere until now, so that the next access asks again. A batch does so by itself; an
   /// owner with a timer calls this when `next_end` has come.
@@ -229,6 +236,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   std::uint64_t moment_ SVM_GUARDED_BY(lock_) = 0;
   thrash_history<P> own_moves_;
   thrash_history<P>* const moves_;  ///< null where pages may move to and fro
+  page_use* use_ = nullptr;
   block* kept_ SVM_GUARDED_BY(lock_) = nullptr;
   typename P::lock::template atomic<std::uint64_t> cpu_waits_{0};
   typename P::lock::template atomic<std::uint64_t> cpu_pins_{0};

@@ -19,6 +19,7 @@ errc block_service<P>::run(service& s, first_look looked) {
   b.where.window = pages_of(s.within);
   s.seen = look(s.within);
   page_mask const inside{b.where.window};
+  if (how_.feedback) b.feedback.gone(inside - s.seen.here);
   eviction.found(b, s.seen.here | (b.present - inside), moment_);
   if (looked == first_look::now) counts_.faults_resident += (s.named & s.seen.here).count();
   s.faulted = s.named - (served_already(s) & s.seen.here);
@@ -253,6 +254,7 @@ template <page_wise_policies P>
 void block_service<P>::note_moved(service& s, page_mask const& moved) {
   s.moved |= moved;
   s.of.evicted -= moved;
+  if (how_.feedback) s.of.feedback.came(moved & s.along);
   if (moves_ != nullptr) note_move(s, moved);
   policy_.eviction().arrived(s.of, moved, moment_);
 }

@@ -189,6 +189,12 @@ class gpu {
       visit(stale, is_begun);
     }
   }
+  /// Whether the GPU accessed a page since it was mapped.
+  [[nodiscard]] bool was_accessed(cpu_va a) {
+    shared_guard const guard{lock_};
+    entry const* const e = find_present(number(a));
+    return e != nullptr && e->accessed;
+  }
   /// True when every TLB entry agrees with the page table (O-01).
   [[nodiscard]] bool tlb_agrees() {
     bool agrees = true;
@@ -241,6 +247,7 @@ class gpu {
     bool present = false;
     bool writable = false;
     bool atomic = false;
+    bool accessed = false;  ///< since it was written
     friend bool operator==(entry const&, entry const&) = default;
   };
   struct tlb_entry {
@@ -308,8 +315,9 @@ class gpu {
     std::uint64_t const n = number(a);
     exclusive_guard const guard{lock_};
     if (!may_access(waits)) return false;
-    entry const* const e = find_present(n);
-    if (e == nullptr) return false;
+    entry* const e = find_entry(n);
+    if (e == nullptr || !e->present) return false;
+    e->accessed = true;
     tlb_[n % tlb_size] = {n + 1, *e};
     return move_through(*e, a, want, size, move);
   }

@@ -13,6 +13,7 @@
 #include <svm/driver/svm_driver.hpp>
 #include <svm/mock/machine/explored.hpp>
 #include <svm/mock/machine/failure.hpp>
+#include <svm/mock/gpu/accessed_pages.hpp>
 #include <svm/mock/gpu/gpu.hpp>
 #include <svm/mock/machine/machine_options.hpp>
 #include <svm/mock/machine/machine_policies.hpp>
@@ -27,12 +28,6 @@
 #include <svm/mock/gpu/vram.hpp>
 
 namespace svm::inline v0::mock {
-
-/// What may be under way while the oracle looks.
-enum class moment : std::uint8_t {
-  step,      ///< calls on other threads, each between two of its steps
-  returned,  ///< nothing: every call returned
-};
 
 /// The parts of the machine that need no other but the failures and the report; they outlive all that follows.
 template <lock Lock, std::size_t PageBytes>
@@ -118,6 +113,8 @@ class machine : public machine_base<Lock, PageBytes> {
     std::optional<queue_driver<policies_type>> queues;   ///< where faults are fatal
 
    private:
+    accessed_pages<gpu_type> use_{device};
+
     view(machine& home, task& owner, card& c, environment<policies_type> const& env)
         : device(home.frames, c.dma, home.broken, home.hooks, home.options_.faults),
           driver(c.mover, env, home.shape_, home.options_.driver) {
@@ -126,6 +123,7 @@ class machine : public machine_base<Lock, PageBytes> {
         placement::uvm_options how = *home.options_.placement;
         how.self = placement::gpu(device.index());
         blocks.emplace(driver, how, owner.moves ? &*owner.moves : nullptr);
+        blocks->set_page_use(&use_);
       }
     }
   };
