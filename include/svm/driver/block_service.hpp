@@ -145,9 +145,9 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
     sight seen{};
     page_mask faulted{};  ///< those that are not served yet
     page_mask along{};    ///< what the policy adds
+    page_mask staying{};  ///< of `faulted`, those that are mapped where they are
     page_mask missing{};  ///< of both, what is to move
     page_mask moved{};
-    page_mask elsewhere{};  ///< of the faulted ones, what stays where it is and is mapped there
     page_mask thrashing{};  ///< of the block
     std::uint32_t actor = 0;
     cancellation const* cancel = nullptr;

@@ -90,9 +90,10 @@ bool block_service<P>::bring(service const& cause, std::uint64_t number) {
 template <page_wise_policies P>
 void block_service<P>::decide(service& s) {
   block& b = s.of;
+  page_mask going = s.faulted - s.staying;
   if (policy_.moves_ranges()) {
-    page_mask all = s.faulted;
-    for (unsigned p = s.faulted.next(0); p != page_mask::pages; p = s.faulted.next(p + 1)) {
+    page_mask all = going;
+    for (unsigned p = going.next(0); p != page_mask::pages; p = going.next(p + 1)) {
       result<lookup<P>> const found = find_range(
           s, s.of.at() + P::mm::page_size * p,
           s.atomic.test(p) ? access_kind::atomic : (s.written.test(p) ? access_kind::write : access_kind::read));
@@ -104,18 +105,19 @@ void block_service<P>::decide(service& s) {
       p = pages.end - 1;
       if (p + 1 >= page_mask::pages) break;
     }
-    s.faulted = all - (s.thrashing - s.named);
-  } else if (s.elsewhere.none()) {  // with two places nothing moves along
+    going = all - s.staying - (s.thrashing - s.named);
+    s.faulted |= going;
+  } else if (s.staying.none()) {
     s.along = policy_.along(
         b, placement::prefetch_request{
-               .pages = {.resident = s.seen.here, .faulted = s.faulted, .thrashing = s.thrashing, .where = b.where},
+               .pages = {.resident = s.seen.here, .faulted = going, .thrashing = s.thrashing, .where = b.where},
                .destination = policy_.how().self,
                .resident_anywhere = s.seen.present.any(),
                .mapped_by_cpu = s.seen.system});
   }
   page_mask const there = s.named & s.seen.here;
   std::uint64_t const capacity = env().pagemap.capacity().value / P::mm::page_size.value;
-  auto const fitted = placement::fit(b.where, s.faulted - s.elsewhere, s.along, there, capacity);
+  auto const fitted = placement::fit(b.where, going, s.along, there, capacity);
   s.along = fitted.prefetched;
   s.missing = (fitted.faulted | fitted.prefetched) - s.seen.here;
 }

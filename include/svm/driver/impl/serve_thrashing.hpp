@@ -62,7 +62,7 @@ void block_service<P>::ask(service& s, std::span<block_fault> faults, std::span<
       if (seen.system.test(page)) copies |= placement::cpu;
       auto const answer = moves_->ask({.block = b, .page = page, .who = how_.self, .copies = copies}, now);
       if (answer.pin_begins) ++counts_.pages_pinned;
-      if (answer.elsewhere) s.elsewhere.set(page);
+      if (answer.elsewhere) s.staying.set(page);
       if (answer.waits) throttled.set(page);
       until = answer.until;
     }
@@ -74,10 +74,10 @@ void block_service<P>::ask(service& s, std::span<block_fault> faults, std::span<
   if (looked == first_look::now) counts_.faults_resident += (throttled & seen.here).count();
   s.named -= throttled;
   // What has to be in this memory comes here.
-  s.elsewhere -= s.atomic | seen.here;
-  if (driver_.options().migrate == migration_mode::required) s.elsewhere = {};
+  s.staying -= s.atomic | seen.here;
+  if (driver_.options().migrate == migration_mode::required) s.staying = {};
   s.thrashing = moves_->of(b, how_.self, now).thrashing;
-  s.of.remote |= s.elsewhere;
+  s.of.remote |= s.staying;
   keep(s.of, now);
 }
 
