@@ -35,6 +35,7 @@ errc block_service<P>::run(service& s, first_look looked) {
   eviction.touch(b, used, moment_);
   if (s.missing.any()) make_room(s, used);
   errc const e = move_and_map(s);
+  if (moves_ != nullptr) keep(b, space().clock.now());
   if (s.moved.any()) {
     ++counts_.fault_services;
     ++b.services;

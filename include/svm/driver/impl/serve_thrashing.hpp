@@ -100,7 +100,6 @@ void block_service<P>::note_move(service& s, page_mask const& moved) {
   s.of.writable -= moved;
   moves_->moved(s.of.at(), all - s.along, how_.self, migration_cause::gpu_fault, now);
   moves_->moved(s.of.at(), all & s.along, how_.self, migration_cause::prefetch, now);
-  keep(s.of, now);
 }
 
 /// Pages were mapped; where they were mapped for writes before and are not now, that is a lost right.
@@ -115,6 +114,8 @@ void block_service<P>::note_rights(service& s, page_mask const& mapped) {
 }
 
 /// Takes over what is known of a block: what of it holds against eviction, and what is no longer to be reached from afar.
+///
+/// \pre no range lock held
 template <page_wise_policies P>
 void block_service<P>::keep(block& b, time_point now) {
   auto const known = moves_->of(b.at(), how_.self, now);
