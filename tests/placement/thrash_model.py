@@ -336,7 +336,7 @@ def random_trace(seed: int) -> list[int]:
             step = rng.choice((1, 1, 7, 16, 33, -1))
             trace += [p for p in range(page, page + step * rng.randint(1, 30), step) if 0 <= p < blocks * BLOCK]
         else:
-            trace += [rng.choice(hot)] * rng.choice((600, 6000, 200_000 if rng.random() < 0.1 else 300))
+            trace += [rng.choice(hot)] * rng.choice((600, 6000, 200_000 if rng.random() < 0.2 else 300))
     return trace
 
 
