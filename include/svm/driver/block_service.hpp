@@ -131,6 +131,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
     page_mask here{};     ///< in this device's memory
     page_mask present{};  ///< somewhere
     page_mask system{};   ///< in system memory, and in the CPU's page table
+    page_mask reached{};  ///< in another device's memory that this one reaches
   };
   /// One service: the faults of one block that lie in one VMA.
   struct service {

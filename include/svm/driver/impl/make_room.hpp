@@ -29,7 +29,10 @@ auto block_service<P>::look_with_map_lock(va_range span) -> sight {
     if (r.place == page_place::absent) return true;
     seen.present.set(pages);
     if (r.place == page_place::system) seen.system.set(pages);
-    if (r.place == page_place::device && r.owner == env().pagemap.owner()) seen.here.set(pages);
+    if (r.place == page_place::device && r.owner == env().pagemap.owner())
+      seen.here.set(pages);
+    else if (r.place == page_place::device && r.owner.reaches(env().pagemap.owner()))
+      seen.reached.set(pages);
     return true;
   });
   return seen;

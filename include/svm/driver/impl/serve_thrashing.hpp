@@ -73,8 +73,9 @@ void block_service<P>::ask(service& s, std::span<block_fault> faults, std::span<
   if (looked != first_look::over) counts_.pages_throttled += throttled.count();
   if (looked == first_look::now) counts_.faults_resident += (throttled & seen.here).count();
   s.named -= throttled;
-  // What has to be in this memory comes here.
-  s.staying -= s.atomic | seen.here;
+  // What has to be in this memory comes here, and what went on to where it is out of reach.
+  s.staying &= seen.system | seen.reached;
+  s.staying -= s.atomic;
   if (driver_.options().migrate == migration_mode::required) s.staying = {};
   s.thrashing = moves_->of(b, how_.self, now).thrashing;
   s.of.remote |= s.staying;
