@@ -23,6 +23,7 @@
 #include <svm/placement/group_eviction.hpp>
 #include <svm/placement/page_places.hpp>
 #include <svm/placement/precise_cancel.hpp>
+#include <svm/placement/prefetch_feedback.hpp>
 #include <svm/placement/processor.hpp>
 #include <svm/placement/range_policy.hpp>
 #include <svm/placement/recency.hpp>

@@ -347,6 +347,37 @@ TEST_SUITE("driver/block_service") {
     CHECK(moved(true) < moved(false));
   }
 
+  TEST_CASE("PLC-21 a block whose prefetched pages went unused gets less, and so less moves in vain") {
+    struct outcome {
+      std::uint64_t bytes, services;
+    };
+    auto const run = [](bool feedback, bool sparse) {
+      world w{by_pages(2 * block_bytes, [&](auto& o) { o.placement->feedback = feedback; })};
+      constexpr std::uint64_t blocks = 6;
+      w.map(blocks * block_bytes);
+      w.cpu_tag(base, blocks * block_bytes, 1);
+      svm::mock::random draw{7};
+      if (sparse) {
+        for (unsigned n = 0; n < 3000; ++n) {
+          std::uint64_t const page = draw.below(blocks) * 512 + draw.below(512);
+          CHECK(w.gpu_read(page_of(0, page)) == page + 1);
+        }
+      } else {
+        for (std::uint64_t n = 0; n < 3 * blocks * 512; ++n)
+          CHECK(w.gpu_read(page_of(0, n % (blocks * 512))).has_value());
+      }
+      CHECK(w.complaint() == "");
+      return outcome{w.stats.bytes(svm::event_kind::copied), service_of(w).counts().fault_services};
+    };
+    outcome const before = run(false, true), with = run(true, true);
+    INFO("bytes " << before.bytes << " -> " << with.bytes);
+    CHECK(with.bytes * 4 < before.bytes * 3);
+    // Where all of it is used it changes nothing.
+    outcome const used = run(false, false), still = run(true, false);
+    CHECK(still.bytes == used.bytes);
+    CHECK(still.services == used.services);
+  }
+
   TEST_CASE("PLC-11 a copy says why it was made, for which batch and for whom, and when") {
     world w{by_pages()};
     w.map(block_bytes);

@@ -67,4 +67,18 @@ TEST_SUITE("placement/residency_slice") {
     s.moved(pages(4, 8), gpu(0), s.end());  // takes nothing
     CHECK(s.length() == defaults::slice);
   }
+
+  TEST_CASE("THR-16 what another processor gets meanwhile is not held, unless nothing else is") {
+    residency_slice s;
+    s.moved(pages(0, 4), gpu(0), {100});
+    s.moved(pages(8, 12), cpu, {200});
+    CHECK(s.holder() == gpu(0));
+    CHECK(s.held({200}) == pages(0, 4));
+    s.moved(pages(0, 3), cpu, {300});
+    CHECK(s.held({300}) == pages(3, 4));
+    s.moved(pages(3, 5), cpu, {400});
+    CHECK(s.holder() == cpu);
+    CHECK(s.held({400}) == pages(3, 5));
+    CHECK(s.length().nanoseconds == 2 * slice);
+  }
 }

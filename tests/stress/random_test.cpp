@@ -172,6 +172,8 @@ class generator {
     o.prefetch = prefetches[draw_.below(4)];
     o.threshold = thresholds[draw_.below(5)];
     o.evict = static_cast<eviction_mode>(draw_.below(4));
+    o.thrash = static_cast<svm::placement::thrash_mode>(draw_.below(3));
+    o.feedback = draw_.below(3) == 0;
     return o;
   }
   kind draw_kind() {

@@ -317,6 +317,23 @@ def capacity(folder):
     tally.check(replay(wide, "prefill=off", "migrate=off", "ram=1G").status == 1, "ram=1G is 1G")
 
 
+def gains():
+    """What moves to and fro moves less where it waits and stays, and a sparse sweep that does not fit where prefetch learns."""
+    both = "".join(f" S {0x40000000 + page * PAGE:x},8\n" for _ in range(1000) for page in range(8)).encode()
+    moved = {}
+    for mode in ("off", "on", "slice"):
+        report = report_of(replay(both, "turns=16", "prefetch=density", f"thrash={mode}"))
+        moved[mode] = int(report["bytes_moved"])
+        waits = int(report["pages_throttled"]) + int(report["pages_pinned"])
+        tally.check((waits != 0) == (mode != "off"), f"thrash={mode}: {report}")
+    tally.check(2 * moved["on"] < moved["off"] and 2 * moved["slice"] < moved["off"], f"to and fro: {moved}")
+    dice = random.Random(5)
+    sparse = "".join(f" L {0x40000000 + dice.randrange(6 * 512) * PAGE:x},8\n" for _ in range(3000)).encode()
+    for key in ("density", "density+feedback"):
+        moved[key] = int(report_of(replay(sparse, f"prefetch={key}", "capacity=4M"))["bytes_moved"])
+    tally.check(4 * moved["density+feedback"] < 3 * moved["density"], f"sparse: {moved}")
+
+
 def warps():
     keys = ("prefetch=density", "batch=256")
     page = [b" L %x,8" % (0x10000000 + n * BLOCK) for n in range(8)]
@@ -410,6 +427,7 @@ with tempfile.TemporaryDirectory() as scratch:
     scenarios()
     maps(pathlib.Path(scratch))
     capacity(pathlib.Path(scratch))
+    gains()
     warps()
     counters()
 tally.close()

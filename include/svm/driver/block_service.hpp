@@ -16,6 +16,7 @@
 #include <svm/driver/block_table.hpp>
 #include <svm/driver/counter_notice.hpp>
 #include <svm/driver/fault_server.hpp>
+#include <svm/driver/page_use.hpp>
 #include <svm/driver/svm_driver.hpp>
 #include <svm/driver/thrash_history.hpp>
 #include <svm/gpusvm/page_mapper.hpp>
@@ -109,6 +110,12 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
     return all;
   }
 
+  /// Says which pages the device uses, or null; without it `feedback` has no effect.
+  ///
+  /// \param use  outlives this object
+  /// \pre nobody faults meanwhile
+  void set_page_use(page_use* use) { use_ = use; }
+
   /// Unmaps what was pinned or kept elsewhere until now, so that the next access asks again. A batch does so by itself; an
   /// owner with a timer calls this when `next_end` has come.
   ///
@@ -173,9 +180,9 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
     sight seen{};
     page_mask faulted{};  ///< those that are not served yet
     page_mask along{};    ///< what the policy adds
+    page_mask staying{};  ///< of `faulted`, those that are mapped where they are
     page_mask missing{};  ///< of both, what is to move
     page_mask moved{};
-    page_mask elsewhere{};  ///< of the faulted ones, what stays where it is and is mapped there
     page_mask thrashing{};  ///< of the block
     std::uint32_t actor = 0;
     cancellation const* cancel = nullptr;
@@ -285,6 +292,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   unsigned counted_ SVM_GUARDED_BY(lock_) = 0;  // notices of this period
   thrash_history<P> own_moves_;
   thrash_history<P>* const moves_;  ///< null where pages may move to and fro
+  page_use* use_ = nullptr;
   block* kept_ SVM_GUARDED_BY(lock_) = nullptr;
   typename P::lock::template atomic<std::uint64_t> cpu_waits_{0};
   typename P::lock::template atomic<std::uint64_t> cpu_pins_{0};

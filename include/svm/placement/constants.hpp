@@ -29,6 +29,11 @@ inline constexpr unsigned stream_blocks_most = 4;  ///< ours: 8 MiB ahead; after
 inline constexpr unsigned gate_services = 64;   ///< ours: an eviction so many services ago is still pressure
 inline constexpr unsigned gate_threshold = 90;  ///< ours: percent; a node has to be nearly full then
 
+// Feedback from prefetched pages that were never used.
+inline constexpr unsigned feedback_bad =
+    2;  ///< ours: one of so many unused is in vain, since a copy costs no less than a fault
+inline constexpr unsigned feedback_good = 8;  ///< ours: one of so many unused is what a good prefetch costs
+
 // Thrashing: UVM, uvm_perf_thrashing.c.
 inline constexpr unsigned thrashing_threshold = 3;       ///< events in a row that make a page a thrashing one, 1 to 7
 inline constexpr unsigned thrashing_threshold_most = 7;  ///< the count of events has three bits

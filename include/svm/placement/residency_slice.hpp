@@ -11,8 +11,9 @@ namespace svm::inline v0::placement {
 
 /// What a block remembers instead of a history of its pages: who got pages last, which, and how long they stay there.
 ///
-/// A slice begins with a move of pages, first touches apart. Pages that the same processor gets until it ends join it. A
-/// slice that follows the one of somebody else soon, and takes pages from it, is twice as long as that.
+/// A slice begins with a move of pages, first touches apart. Pages that the same processor gets until it ends join it;
+/// what another one gets meanwhile is not held, unless nothing is left of the slice. A slice that follows the one of
+/// somebody else soon, and takes pages from it, is twice as long as that.
 class residency_slice {
  public:
   /// Pages came to a processor's memory from that of another one.
@@ -23,6 +24,10 @@ class residency_slice {
       return;
     }
     bool const takes = holder_.is_some() && holder_ != to && pages_.meets(pages);
+    if (holder_ != to && held(now).any()) {  // of another processor: what it did not get stays in it
+      pages_ -= pages;
+      if (pages_.any()) return;
+    }
     bool const soon = is_before(now, end_ + length_);
     length_ = takes && soon ? doubled(length_) : defaults::slice;
     holder_ = to;

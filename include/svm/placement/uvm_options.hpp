@@ -34,7 +34,7 @@ struct uvm_options {
   unsigned threshold = defaults::density_threshold;  ///< percent, 0 to 100
   bool stream = false;                               ///< a block that was completed in order brings the next ones
   bool gate = false;                                 ///< while memory is short less is prefetched
-  bool feedback = false;  ///< a block whose prefetched pages went unused gets less; no effect yet
+  bool feedback = false;  ///< a block whose prefetched pages went unused gets less, where the device tells of use
   eviction_mode evict = eviction_mode::oldest;
   thrash_mode thrash = thrash_mode::off;
   counter_mode counters = counter_mode::off;

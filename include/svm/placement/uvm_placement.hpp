@@ -11,6 +11,7 @@
 #include <svm/placement/constants.hpp>
 #include <svm/placement/density.hpp>
 #include <svm/placement/eviction_policy.hpp>
+#include <svm/placement/prefetch_feedback.hpp>
 #include <svm/placement/uvm_options.hpp>
 
 namespace svm::inline v0::placement {
@@ -33,6 +34,7 @@ class uvm_placement {
   struct block_data : evictable_block {
     prefetch_history history{};
     block_heat heat{};
+    prefetch_feedback feedback{};
   };
 
   explicit uvm_placement(options const& how) : how_(how), eviction_(how.evict) {}
@@ -48,7 +50,8 @@ class uvm_placement {
     unsigned const threshold = how_.gate && is_under_pressure() && how_.threshold < defaults::gate_threshold
                                    ? defaults::gate_threshold
                                    : how_.threshold;
-    return prefetch(b.history, service, prefetch_options{.threshold = threshold}.valid());
+    page_mask const all = prefetch(b.history, service, prefetch_options{.threshold = threshold}.valid());
+    return how_.feedback ? b.feedback.cut(all, service.pages.faulted, service.pages.where.group_pages) : all;
   }
   /// Something is about to be evicted; the service for which it is ends as it was decided.
   void evicting() {

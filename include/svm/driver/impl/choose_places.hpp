@@ -27,16 +27,16 @@ void block_service<P>::choose_places(service& s) {
   bool const required =
       driver_.options().migrate == migration_mode::required && s.attributes.preferred != preferred_place::system;
   if (s.why == migration_cause::counter || required) return;
-  page_mask pages = s.faulted - s.atomic - s.elsewhere;
+  page_mask pages = s.faulted - s.atomic - s.staying;
   placement::range_policy const said = said_of(s.attributes);
   if (said != placement::range_policy{}) {
     placement::destinations const to = placement::page_places{how_.self, said, s.seen.copies()}.choose(pages);
     bring_to_system(s, to.to_system - s.seen.system);
-    s.elsewhere |= to.to_system | to.stay;
-    pages -= s.elsewhere;
+    s.staying |= to.to_system | to.stay;
+    pages -= s.staying;
   }
-  if (has_heat()) s.elsewhere |= used_from_afar(s, pages);
-  s.faulted |= s.elsewhere;
+  if (has_heat()) s.staying |= used_from_afar(s, pages);
+  s.faulted |= s.staying;
 }
 
 /// With a way back for what counters brought, nothing is evicted for a fault: groups that find no room are used from afar

@@ -61,6 +61,8 @@ void block_service<P>::make_room(service& s, page_mask const& kept) {
       if (there.none()) continue;
     }
     policy_.evicting();
+    bool const judges = how_.feedback && use_ != nullptr;
+    page_mask const used = judges ? use_->used(from.at(), victim.pages & from.feedback.along()) : page_mask{};
     space().observer.record(
         {event_kind::evicted, span_of(from.at(), victim.pages.hull()), P::mm::page_size * victim.pages.count()});
     errc const e = driver_.memory().evict_span(space().mm, span,
@@ -79,6 +81,7 @@ void block_service<P>::make_room(service& s, page_mask const& kept) {
     from.evicted |= gone;
     from.writable -= gone;
     map_again(from, gone);
+    if (judges) from.feedback.evicted(gone, used);
   }
 }
 

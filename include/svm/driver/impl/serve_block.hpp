@@ -19,6 +19,7 @@ errc block_service<P>::run(service& s, first_look looked) {
   b.where.window = pages_of(s.within);
   s.seen = look(s.within);
   page_mask const inside{b.where.window};
+  if (how_.feedback) b.feedback.gone(inside - s.seen.here);
   eviction.found(b, s.seen.here | (b.present - inside), moment_);
   if (looked == first_look::now) counts_.faults_resident += (s.named & s.seen.here).count();
   s.faulted = s.named - (served_already(s) & s.seen.here);
@@ -35,6 +36,7 @@ errc block_service<P>::run(service& s, first_look looked) {
   eviction.touch(b, used, moment_);
   if (s.missing.any()) make_room(s, used);
   errc const e = move_and_map(s);
+  if (moves_ != nullptr) keep(b, space().clock.now());
   if (s.moved.any()) {
     ++(s.why == migration_cause::counter ? counts_.counter_services : counts_.fault_services);
     ++b.services;
@@ -90,7 +92,7 @@ bool block_service<P>::bring(service const& cause, std::uint64_t number) {
 template <page_wise_policies P>
 void block_service<P>::decide(service& s) {
   block& b = s.of;
-  page_mask going = s.faulted - s.elsewhere;
+  page_mask going = s.faulted - s.staying;
   if (policy_.moves_ranges()) {
     page_mask all = going;
     for (unsigned p = going.next(0); p != page_mask::pages; p = going.next(p + 1)) {
@@ -105,9 +107,9 @@ void block_service<P>::decide(service& s) {
       p = pages.end - 1;
       if (p + 1 >= page_mask::pages) break;
     }
-    going = (all - s.elsewhere) - (s.thrashing - s.named);
+    going = (all - s.staying) - (s.thrashing - s.named);
     s.faulted |= going;
-  } else if (s.elsewhere.none()) {  // with two places nothing moves along
+  } else if (s.staying.none()) {  // with two places nothing moves along
     s.along = policy_.along(
         b, placement::prefetch_request{
                .pages = {.resident = s.seen.here, .faulted = going, .thrashing = s.thrashing, .where = b.where},
@@ -256,6 +258,7 @@ template <page_wise_policies P>
 void block_service<P>::note_moved(service& s, page_mask const& moved) {
   s.moved |= moved;
   s.of.evicted -= moved;
+  if (how_.feedback) s.of.feedback.came(moved & s.along);
   if (moves_ != nullptr) note_move(s, moved);
   policy_.eviction().arrived(s.of, moved, moment_);
 }

@@ -62,7 +62,7 @@ void block_service<P>::ask(service& s, std::span<block_fault> faults, std::span<
       if (seen.system.test(page)) copies |= placement::cpu;
       auto const answer = moves_->ask({.block = b, .page = page, .who = how_.self, .copies = copies}, now);
       if (answer.pin_begins) ++counts_.pages_pinned;
-      if (answer.elsewhere) s.elsewhere.set(page);
+      if (answer.elsewhere) s.staying.set(page);
       if (answer.waits) throttled.set(page);
       until = answer.until;
     }
@@ -73,11 +73,12 @@ void block_service<P>::ask(service& s, std::span<block_fault> faults, std::span<
   if (looked != first_look::over) counts_.pages_throttled += throttled.count();
   if (looked == first_look::now) counts_.faults_resident += (throttled & seen.here).count();
   s.named -= throttled;
-  // What has to be in this memory comes here.
-  s.elsewhere -= s.atomic | seen.here;
-  if (driver_.options().migrate == migration_mode::required) s.elsewhere = {};
+  // What has to be in this memory comes here, and what went on to where it is out of reach.
+  s.staying &= seen.system | seen.reached;
+  s.staying -= s.atomic;
+  if (driver_.options().migrate == migration_mode::required) s.staying = {};
   s.thrashing = moves_->of(b, how_.self, now).thrashing;
-  s.of.remote |= s.elsewhere;
+  s.of.remote |= s.staying;
   keep(s.of, now);
 }
 
@@ -112,7 +113,6 @@ void block_service<P>::note_move(service& s, page_mask const& moved) {
   s.of.writable -= moved;
   moves_->moved(s.of.at(), all - s.along, how_.self, s.why, now);
   moves_->moved(s.of.at(), all & s.along, how_.self, migration_cause::prefetch, now);
-  keep(s.of, now);
 }
 
 /// Pages were mapped; where they were mapped for writes before and are not now, that is a lost right.
@@ -127,6 +127,8 @@ void block_service<P>::note_rights(service& s, page_mask const& mapped) {
 }
 
 /// Takes over what is known of a block: what of it holds against eviction, and what is no longer to be reached from afar.
+///
+/// \pre no range lock held
 template <page_wise_policies P>
 void block_service<P>::keep(block& b, time_point now) {
   auto const known = moves_->of(b.at(), how_.self, now);

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include <svm/base/units.hpp>
+#include <svm/mock/gpu/access_listener.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -29,7 +30,7 @@ struct access_notice {
 /// once, until the driver clears it.
 ///
 /// A notice that finds no room is lost, and its region goes on counting. Any thread.
-class access_notices {
+class access_notices final : public access_listener {
  public:
   static constexpr byte_count region{2 << 20};
   static constexpr byte_count sub_region{64 << 10};
@@ -37,7 +38,7 @@ class access_notices {
   explicit access_notices(notice_options const& options = {}) : options_(options) {}
 
   /// The GPU made an access over a link.
-  void count(cpu_va at) {
+  void count(cpu_va at) override {
     std::scoped_lock const guard{lock_};
     counter& c = counters_[at.value / region.value];
     if (c.is_silent) return;

@@ -12,7 +12,7 @@
 #include <svm/base/scope_guard.hpp>
 #include <svm/concepts/device.hpp>
 #include <svm/concepts/mm.hpp>
-#include <svm/mock/gpu/access_notices.hpp>
+#include <svm/mock/gpu/access_listener.hpp>
 #include <svm/mock/gpu/iommu.hpp>
 #include <svm/mock/cpu/physical_memory.hpp>
 #include <svm/mock/machine/number_map.hpp>
@@ -138,7 +138,7 @@ class gpu {
   }
 
   /// Who counts its accesses to memory that is elsewhere, or null; set it before other threads start.
-  access_notices* notices = nullptr;
+  access_listener* notices = nullptr;
 
   /// Fetches the bytes at `a` into the cache of the processor that simulates the GPU, if the TLB knows device memory
   /// there. Nothing happens otherwise.
@@ -188,6 +188,12 @@ class gpu {
       for (va_range const& begun : begun_) is_begun = is_begun || begun.contains(stale.at);
       visit(stale, is_begun);
     }
+  }
+  /// Whether the GPU accessed a page since it was mapped.
+  [[nodiscard]] bool was_accessed(cpu_va a) {
+    shared_guard const guard{lock_};
+    entry const* const e = find_present(number(a));
+    return e != nullptr && e->accessed;
   }
   /// True when every TLB entry agrees with the page table (O-01).
   [[nodiscard]] bool tlb_agrees() {
@@ -241,6 +247,7 @@ class gpu {
     bool present = false;
     bool writable = false;
     bool atomic = false;
+    bool accessed = false;  ///< since it was written
     friend bool operator==(entry const&, entry const&) = default;
   };
   struct tlb_entry {
@@ -308,8 +315,9 @@ class gpu {
     std::uint64_t const n = number(a);
     exclusive_guard const guard{lock_};
     if (!may_access(waits)) return false;
-    entry const* const e = find_present(n);
-    if (e == nullptr) return false;
+    entry* const e = find_entry(n);
+    if (e == nullptr || !e->present) return false;
+    e->accessed = true;
     tlb_[n % tlb_size] = {n + 1, *e};
     return move_through(*e, a, want, size, move);
   }

@@ -23,16 +23,11 @@
 #include <svm/mock/machine/statistics.hpp>
 #include <svm/mock/machine/steady_list.hpp>
 #include <svm/mock/machine/steps.hpp>
+#include <svm/mock/machine/touched.hpp>
 #include <svm/mock/machine/virtual_clock.hpp>
 #include <svm/mock/gpu/vram.hpp>
 
 namespace svm::inline v0::mock {
-
-/// What may be under way while the oracle looks.
-enum class moment : std::uint8_t {
-  step,      ///< calls on other threads, each between two of its steps
-  returned,  ///< nothing: every call returned
-};
 
 /// A computer with one process and one GPU, or several of each, on which the library runs as it would on a real one:
 /// bytes move, and what is wrong is written into a report.

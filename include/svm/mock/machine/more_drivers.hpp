@@ -9,6 +9,7 @@
 #include <svm/driver/svm_driver.hpp>
 #include <svm/driver/thrash_history.hpp>
 #include <svm/mock/gpu/access_notices.hpp>
+#include <svm/mock/gpu/accessed_pages.hpp>
 #include <svm/mock/machine/counting_allocator.hpp>
 #include <svm/mock/machine/machine_options.hpp>
 #include <svm/mock/machine/machine_policies.hpp>
@@ -29,6 +30,7 @@ struct more_drivers<P, drivers::all> {
     placement::uvm_options how = *options.placement;
     how.self = placement::gpu(env.device.index());
     blocks.emplace(driver, how, moves);
+    blocks->set_page_use(&accessed.emplace(env.device));
     if (how.counters != placement::counter_mode::off) notices.emplace();
   }
   /// Ends the drivers, which look at what a view has.
@@ -48,7 +50,8 @@ struct more_drivers<P, drivers::all> {
     return errc::busy;
   }
 
-  std::optional<access_notices> notices;   ///< where the placement has counters
+  std::optional<access_notices> notices;  ///< where the placement has counters
+  std::optional<accessed_pages<typename P::device>> accessed;
   std::optional<block_service<P>> blocks;  ///< where the machine's options have a placement
   std::optional<queue_driver<P>> queues;   ///< where faults are fatal
 };

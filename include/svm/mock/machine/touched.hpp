@@ -10,6 +10,12 @@
 
 namespace svm::inline v0::mock {
 
+/// What may be under way while the oracle looks.
+enum class moment : std::uint8_t {
+  step,      ///< calls on other threads, each between two of its steps
+  returned,  ///< nothing: every call returned
+};
+
 /// Which addresses, or which frames, changed since somebody looked: runs of them, which may overlap.
 ///
 /// Where there is no room for another run it is missing, and everything would have to be looked at. Whoever notes or
