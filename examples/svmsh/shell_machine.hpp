@@ -18,7 +18,7 @@ namespace svmsh {
 
 /// The simulated machine that svmsh drives; each page size has its own.
 template <std::size_t PageBytes>
-using shell_machine = svm::mock::machine<svm::mock::rank_checked<svm::null_lock>, PageBytes>;
+using shell_machine = svm::mock::full_machine<svm::mock::rank_checked<svm::null_lock>, PageBytes>;
 
 /// The options as the machine takes them; the span of addresses apart, which may be refused.
 svm::mock::machine_options to_mock(machine_options const& options, svm::va_range window);

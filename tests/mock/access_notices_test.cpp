@@ -1,6 +1,5 @@
 // SPDX-FileCopyrightText: 2026 The svm authors
 // SPDX-License-Identifier: MIT
-#include <svm/mock/usual.hpp>
 
 #include <array>
 #include <cstddef>
@@ -8,6 +7,8 @@
 #include <memory>
 
 #include <doctest/doctest.h>
+
+#include "support/machine.hpp"
 
 using namespace svm;
 using mock::access_notices;
@@ -62,9 +63,9 @@ TEST_SUITE("mock/access_notices") {
     for (bool const moves : {false, true}) {
       mock::machine_options options{.ram = {8 << 20}, .vram = {8 << 20}};
       options.driver.migrate = moves ? migration_mode::where_possible : migration_mode::never;
-      auto const shape = mock::usual_machine::check(options);
+      auto const shape = support::machine::check(options);
       REQUIRE(shape);
-      mock::usual_machine computer{options, *shape};
+      support::machine computer{options, *shape};
       access_notices unit{{.threshold = 4}};
       computer.device.notices = &unit;
       auto const mapped = computer.process.mmap({region}, mock::protection::read_write, mock::mapping_kind::anon, {});

@@ -176,6 +176,22 @@ TEST_SUITE("mock/machine, teardown") {
     CHECK(w.cpu_read(at(chunk)) == 1u + chunk_pages);
   }
 
+  TEST_CASE("a machine refuses options that ask for drivers which it has not, and a full one has them") {
+    using usual = svm::mock::usual_machine;
+    svm::mock::machine_options queues;
+    queues.faults = svm::mock::page_faults::fatal;
+    svm::mock::machine_options by_pages;
+    by_pages.placement.emplace();
+    CHECK(usual::check({}));
+    for (svm::mock::machine_options const& asked : {queues, by_pages}) {
+      CHECK(usual::check(asked).error() == errc::unsupported);
+      REQUIRE(machine::check(asked));
+      machine full{asked, *machine::check(asked)};
+      CHECK(full.first().views[0]->queues.has_value() == (asked.faults == svm::mock::page_faults::fatal));
+      CHECK(full.first().views[0]->blocks.has_value() == asked.placement.has_value());
+    }
+  }
+
   TEST_CASE("nothing moves by accident, and closing twice is closing once (TRD-10)") {
     static_assert(stays_where_it_is<svm::gpusvm<policies>>);
     static_assert(stays_where_it_is<svm::svm_driver<policies>>);

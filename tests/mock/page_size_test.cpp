@@ -15,8 +15,8 @@ using namespace support;
 namespace {
 
 template <std::size_t PageBytes, bool Coherent = false>
-struct computer : svm::mock::machine<lock_policy, PageBytes, Coherent> {
-  using machine_type = svm::mock::machine<lock_policy, PageBytes, Coherent>;
+struct computer : svm::mock::full_machine<lock_policy, PageBytes, Coherent> {
+  using machine_type = svm::mock::full_machine<lock_policy, PageBytes, Coherent>;
 
   explicit computer(svm::mock::machine_options const& o) : machine_type(o, *machine_type::check(o)) {}
 

@@ -173,7 +173,7 @@ class basic_runner {
 };
 
 /// A machine whose CPU reaches device memory in place.
-using coherent_machine = svm::mock::machine<lock_policy, 4096, true>;
+using coherent_machine = svm::mock::full_machine<lock_policy, 4096, true>;
 
 using runner = basic_runner<machine>;
 using coherent_runner = basic_runner<coherent_machine>;

@@ -35,8 +35,8 @@ cpu_va page_at(std::uint64_t n) {
 }
 
 template <class Lock>
-class stage : public svm::mock::machine<svm::mock::rank_checked<Lock>> {
-  using machine = svm::mock::machine<svm::mock::rank_checked<Lock>>;
+class stage : public svm::mock::full_machine<svm::mock::rank_checked<Lock>> {
+  using machine = svm::mock::full_machine<svm::mock::rank_checked<Lock>>;
 
  public:
   explicit stage(svm::migration_mode migrate) : machine(options(migrate), *machine::check(options(migrate))) {

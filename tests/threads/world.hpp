@@ -19,7 +19,7 @@ using svm::byte_count;
 using svm::cpu_va;
 using svm::errc;
 using svm::mock::sys;
-using machine = svm::mock::machine<svm::mock::rank_checked<svm::std_lock>>;
+using machine = svm::mock::full_machine<svm::mock::rank_checked<svm::std_lock>>;
 
 inline constexpr std::uint64_t page_bytes = svm::mock::page_bytes;
 inline constexpr std::uint64_t KiB = 1 << 10;

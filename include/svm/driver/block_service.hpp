@@ -47,7 +47,7 @@ struct service_counts {
 /// Serves GPU faults page by page, block by block, as the bundle's placement policy says.
 ///
 /// While it lives, `svm_driver::fault` comes here too: each fault is a batch of one. Without it the driver moves whole
-/// ranges, as ever. The simulated machine has one a view, `view::blocks`, where `machine_options::placement` has options.
+/// ranges, as ever. A `mock::full_machine` has one a view, `view::blocks`, where `machine_options::placement` has options.
 ///
 /// Locks: `lock_` (service) is held for a service; it guards everything here.
 /// \source uvm_gpu_replayable_faults.c, uvm_va_block.c

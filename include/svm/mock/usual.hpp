@@ -8,7 +8,8 @@
 
 namespace svm::inline v0::mock {
 
-/// The machine that most programs want: one thread, 4 KiB pages, and locks that notice a wrong order.
+/// The machine that most programs want: one thread, 4 KiB pages, GPUs whose faults move ranges whole, and locks that notice
+/// a wrong order.
 using usual_lock = rank_checked<null_lock>;
 /// The usual machine's policies.
 using usual_policies = machine_policies<usual_lock>;

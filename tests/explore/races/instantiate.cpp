@@ -5,7 +5,7 @@
 
 #include <explore/races/race.hpp>
 
-template class svm::mock::machine<races::lock_policy>;
+template class svm::mock::machine<races::lock_policy, 4096, false, svm::mock::drivers::all>;
 template class svm::mock::address_space<races::lock_policy>;
 template class svm::mock::gpu<races::lock_policy>;
 template class svm::mock::vram<races::lock_policy>;

@@ -26,12 +26,12 @@
 namespace races {
 
 using lock_policy = svm::mock::rank_checked<svm::explore::lock_policy>;
-using policies = svm::mock::machine_policies<lock_policy>;
-using machine = svm::mock::machine<lock_policy>;
+using machine = svm::mock::full_machine<lock_policy>;
+using policies = machine::policies_type;
 
 }  // namespace races
 
-extern template class svm::mock::machine<races::lock_policy>;
+extern template class svm::mock::machine<races::lock_policy, 4096, false, svm::mock::drivers::all>;
 extern template class svm::mock::address_space<races::lock_policy>;
 extern template class svm::mock::gpu<races::lock_policy>;
 extern template class svm::mock::vram<races::lock_policy>;
@@ -270,6 +270,8 @@ class race : public explore::scenario<world> {
     run(pct(3, count));
     run(random(count));
   }
+  /// To the end where SVM_RACES asks for more than usual, which takes a minute; else all executions with three preemptions.
+  void run_long() { run(executions_wanted() > random_executions ? to_the_end() : preempted(3)); }
   /// What is done with every race: all executions with one preemption, and random ones. SVM_RACES in the environment says
   /// how many of those; with more than usual come many with two preemptions.
   void sample() {

@@ -8,14 +8,13 @@
 #include <string>
 #include <vector>
 
-#include <svm/driver/block_service.hpp>
-#include <svm/driver/queue_driver.hpp>
 #include <svm/driver/svm_driver.hpp>
 #include <svm/mock/machine/explored.hpp>
 #include <svm/mock/machine/failure.hpp>
 #include <svm/mock/gpu/gpu.hpp>
 #include <svm/mock/machine/machine_options.hpp>
 #include <svm/mock/machine/machine_policies.hpp>
+#include <svm/mock/machine/more_drivers.hpp>
 #include <svm/mock/cpu/mm.hpp>
 #include <svm/mock/machine/rank_checked.hpp>
 #include <svm/mock/machine/plain_list.hpp>
@@ -55,15 +54,17 @@ struct machine_base {
 };
 
 /// A computer with one process and one GPU, or several of each, on which the library runs as it would on a real one:
-/// bytes move, and what is wrong is written into a report. GPUs that are linked reach
-/// each other's memory. Objects of a process that exited stay until the machine ends.
-template <lock Lock, std::size_t PageBytes = 4096, bool Coherent = false>
+/// bytes move, and what is wrong is written into a report.
+///
+/// `Drivers` says which drivers its GPUs may have. GPUs that are linked reach each other's memory. Objects of a process that exited stay until the machine ends.
+template <lock Lock, std::size_t PageBytes = 4096, bool Coherent = false, drivers Drivers = drivers::by_ranges>
 class machine : public machine_base<Lock, PageBytes> {
   using parts = machine_base<Lock, PageBytes>;
 
  public:
   static constexpr byte_count page_size{PageBytes};
-  using policies_type = machine_policies<Lock, PageBytes, Coherent>;
+  static constexpr bool has_all_drivers = Drivers == drivers::all;
+  using policies_type = machine_policies<Lock, PageBytes, Coherent, Drivers>;
   using svm_type = gpusvm<policies_type>;
   using address_space_type = address_space<Lock, PageBytes>;
   using gpu_type = gpu<Lock, PageBytes>;
@@ -101,46 +102,39 @@ class machine : public machine_base<Lock, PageBytes> {
   };
   struct task;
   /// One process on one GPU.
-  struct view {
+  struct view : more_drivers<policies_type, Drivers> {
     view(machine& home, task& owner, card& c)
         : view(home, owner, c, {owner.process, device, c.memory, home.memory, home.clock, home.stats}) {}
 
     /// The driver that the GPU has.
     [[nodiscard]] driver_base<policies_type>& in_charge() {
-      if (queues) return *queues;
+      if constexpr (has_all_drivers)
+        if (this->queues) return *this->queues;
       return driver;
     }
 
-    std::optional<access_notices> notices;  ///< where the placement has counters
     gpu_type device;
-    svm_driver<policies_type> driver;                    ///< idle where faults are fatal
-    std::optional<block_service<policies_type>> blocks;  ///< where the machine's options have a placement
-    std::optional<queue_driver<policies_type>> queues;   ///< where faults are fatal
+    svm_driver<policies_type> driver;  ///< idle where faults are fatal
 
    private:
     view(machine& home, task& owner, card& c, environment<policies_type> const& env)
         : device(home.frames, c.dma, home.broken, home.hooks, home.options_.faults),
           driver(c.mover, env, home.shape_, home.options_.driver) {
-      if (home.options_.faults == page_faults::fatal) queues.emplace(c.mover, env, home.shape_, home.options_.driver);
-      if (home.options_.placement) {
-        placement::uvm_options how = *home.options_.placement;
-        how.self = placement::gpu(device.index());
-        blocks.emplace(driver, how, owner.moves ? &*owner.moves : nullptr);
-        if (how.counters != placement::counter_mode::off) device.notices = &notices.emplace();
-      }
+      if constexpr (has_all_drivers) this->set_up(home.options_, home.shape_, c.mover, env, driver, owner.known());
     }
   };
   /// One process.
-  struct task {
-    explicit task(machine& home) : process(home.shared) { home.watch_moves(moves); }
-    task(machine& home, task& parent) : process(home.shared, parent.process) { home.watch_moves(moves); }
+  struct task : more_of_process<policies_type, Drivers> {
+    explicit task(machine& home) : process(home.shared) { this->watch(home.memory, home.options_); }
+    task(machine& home, task& parent) : process(home.shared, parent.process) {
+      this->watch(home.memory, home.options_);
+    }
 
     address_space_type process;
-    std::optional<thrash_history<policies_type>> moves;  ///< between processors, where the options ask for that
-    plain_list<view*> views;                             ///< one a GPU
-    std::uint64_t other_notifiers = 0;                   ///< registrations that a test has beside those of the drivers
-    plain_list<va_range> buffers;                        ///< what GPUs map for a test, which no range does
-    std::uint32_t other_users = 0;                       ///< user references that a test has beside the process itself
+    plain_list<view*> views;            ///< one a GPU
+    std::uint64_t other_notifiers = 0;  ///< registrations that a test has beside those of the drivers
+    plain_list<va_range> buffers;       ///< what GPUs map for a test, which no range does
+    std::uint32_t other_users = 0;      ///< user references that a test has beside the process itself
   };
 
  private:
@@ -172,8 +166,10 @@ class machine : public machine_base<Lock, PageBytes> {
 
   /// Checks the configuration before anything exists.
   ///
-  /// \errors those of `gpusvm_layout::make`
+  /// \errors unsupported: `faults` or `placement` ask for a driver that this machine has not; those of
+  ///         `gpusvm_layout::make`
   [[nodiscard]] static result<gpusvm_layout> check(machine_options const& options) {
+    if (!has_all_drivers && (options.faults == page_faults::fatal || options.placement)) return errc::unsupported;
     return gpusvm_layout::make(options.window, options.notifier_size, options.chunks, page_size);
   }
 
@@ -282,10 +278,6 @@ class machine : public machine_base<Lock, PageBytes> {
   svm_driver<policies_type>& driver;
 
  private:
-  void watch_moves(std::optional<thrash_history<policies_type>>& moves) {
-    if (options_.placement && options_.placement->thrash != placement::thrash_mode::off)
-      moves.emplace(memory, links_of(options_), options_.placement->thrash);
-  }
   void lose(std::size_t n) {
     frames.lose(static_cast<unsigned>(n));
     for (task& t : tasks_) t.process.drop_lost();
@@ -307,9 +299,9 @@ class machine : public machine_base<Lock, PageBytes> {
     for (task& t : tasks_)
       for (auto const& v : t.views) {
         v->in_charge().close();
-        v->blocks.reset();
+        if constexpr (has_all_drivers) v->blocks.reset();
       }
-    for (task& t : tasks_) t.moves.reset();
+    for (task& t : tasks_) t.forget();
     for (task& t : tasks_) exit(t);
   }
   // Inlined with the access, whose span would else be read from memory right after its halves were written there.
@@ -317,7 +309,8 @@ class machine : public machine_base<Lock, PageBytes> {
   [[nodiscard, gnu::always_inline]] errc serve(task& t, std::size_t n, cpu_va a, access_kind want,
                                                Access&& access_memory) {
     view& v = *t.views[n];
-    if (v.queues) return wait_and_access(v, n, a, want, access_memory);
+    if constexpr (has_all_drivers)
+      if (v.queues) return wait_and_access(v, n, a, want, access_memory);
     if (frames.links().is_unplugged(static_cast<unsigned>(n))) return errc::device_gone;
     return access_memory(v.device, nullptr) ? errc::ok : fault_and_access(v, n, a, want, access_memory);
   }
@@ -334,16 +327,10 @@ class machine : public machine_base<Lock, PageBytes> {
       if (access_memory(v.device, nullptr)) return errc::ok;
     }
   }
-  /// One fault; while it is throttled nobody else runs, so that the clock moves to the end of the throttle.
   [[nodiscard]] errc serve_fault(view& v, cpu_va a, access_kind want) {
-    if (!v.blocks) return v.driver.fault(a, want);
-    for (int tries = 1024; tries != 0; --tries) {
-      block_fault f{.at = a, .want = want};
-      errc const e = v.blocks->serve({&f, 1});
-      if (!f.is_throttled) return e;
-      clock.wait_until(f.wait_until);
-    }
-    return errc::busy;
+    if constexpr (has_all_drivers)
+      if (v.blocks) return v.serve_by_pages(clock, a, want);
+    return v.driver.fault(a, want);
   }
   /// An access by a queue, which the driver's worker lets run before, where it stands still or would fault.
   template <class Access>
@@ -379,8 +366,10 @@ class machine : public machine_base<Lock, PageBytes> {
   void check_gpu_entries(task& t, view& v, va_range span, moment when, census& seen);
   void check_ranges(view& v, va_range span, moment when, census& seen);
   void check_range(range<policies_type> const& r, moment when);
-  void check_single_pages(view& v, range<policies_type> const& r);
-  void count_single_pages(view& v, range<policies_type> const& r, census& seen);
+  template <class Range>
+  void check_single_pages(view& v, Range const& r);
+  template <class Range>
+  void count_single_pages(view& v, Range const& r, census& seen);
   void check_index(task& t);
   // impl/oracle_frames.hpp
   void check_totals(census const& seen);
@@ -394,6 +383,10 @@ class machine : public machine_base<Lock, PageBytes> {
   std::uint64_t sweep_cost_ = 0;    // how many things the last check of everything looked at
   std::uint64_t sweep_credit_ = 0;  // how many it may look at again
 };
+
+/// A machine whose GPUs may have every driver: queues for fatal faults, and services that decide page by page.
+template <lock Lock, std::size_t PageBytes = 4096, bool Coherent = false>
+using full_machine = machine<Lock, PageBytes, Coherent, drivers::all>;
 
 }  // namespace svm::inline v0::mock
 

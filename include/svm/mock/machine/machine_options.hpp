@@ -24,13 +24,13 @@ struct machine_options {
   std::vector<byte_count> chunks{byte_count{2 << 20}, byte_count{64 << 10}, byte_count{4 << 10}};
   driver_options driver{};
   migrator_options eviction{};                        ///< what makes room in a GPU's memory
-  std::optional<placement::uvm_options> placement{};  ///< faults are served page by page, if so
+  std::optional<placement::uvm_options> placement{};  ///< full_machine: faults are served page by page
   dma_addr first_dma_address{};
   unsigned gpus = 1;
   bool linked = true;       ///< the GPUs reach each other's memory
   bool thp = false;         ///< anonymous memory is faulted in as huge pages without advice
   bool joins_pages = true;  ///< pages that are allocated one after the other lie together, so that a walk joins them
-  page_faults faults = page_faults::replayed;  ///< fatal: the drivers stop and restore queues
+  page_faults faults = page_faults::replayed;  ///< full_machine: fatal has queues that stop
   iommu_mode iommu = iommu_mode::direct;
   bool late_copies = false;  ///< the copy engines clear memory late and move blocks in any order
   std::uint64_t seed = 1;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include <svm/concepts/policies.hpp>
 #include <svm/mock/cpu/mm.hpp>
@@ -15,8 +16,14 @@
 
 namespace svm::inline v0::mock {
 
+/// Which drivers the GPUs of a machine may have: what is not there costs no time to compile.
+enum class drivers : std::uint8_t {
+  by_ranges,  ///< svm_driver, which moves ranges whole
+  all,        ///< queue_driver and block_service too, where the machine's options ask for them
+};
+
 /// The policies of the simulated machine; `Lock` is a `rank_checked` policy.
-template <lock Lock, std::size_t PageBytes = 4096, bool Coherent = false>
+template <lock Lock, std::size_t PageBytes = 4096, bool Coherent = false, drivers Drivers = drivers::by_ranges>
 struct machine_policies : default_policies {
   using mm = address_space<Lock, PageBytes>;
   using device = gpu<Lock, PageBytes>;
@@ -25,6 +32,10 @@ struct machine_policies : default_policies {
   using clock = virtual_clock;
   using allocator = counting_allocator;
   using observer = statistics;
+};
+
+template <lock Lock, std::size_t PageBytes, bool Coherent>
+struct machine_policies<Lock, PageBytes, Coherent, drivers::all> : machine_policies<Lock, PageBytes, Coherent> {
   using placement = svm::placement::uvm_placement;  // a view without options for it moves ranges whole
 };
 

@@ -16,8 +16,8 @@
 
 namespace svm::inline v0::mock {
 
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_gpu(task& t, gpu_type& g) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_gpu(task& t, gpu_type& g) {
   va_range const all{cpu_va{}, byte_count{UINT64_MAX}};
   g.for_each_mapping(all, [&](typename gpu_type::mapping const& m) {
     if (!frames.is_alive(m.target)) broken.violation("O-01", "the GPU maps a dead page at " + hex(m.at.value));
@@ -32,8 +32,8 @@ void machine<Lock, PageBytes, Coherent>::check_gpu(task& t, gpu_type& g) {
 
 /// What every call leaves as it was: no lock is held (O-36), no section is open (O-22), no flush is begun (O-27). User
 /// references (O-32) and registrations (O-19) are as many as those who should have them.
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_calls() {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_calls() {
   if (Lock::held().depth() != 0) broken.violation("O-36", "a lock is held after a call returned");
   for (task& t : tasks_) {
     if (std::uint32_t const known = t.other_users + (t.process.has_exited() ? 0 : 1); t.process.users() != known)
@@ -50,8 +50,8 @@ void machine<Lock, PageBytes, Coherent>::check_calls() {
   }
 }
 
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_quiet() {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_quiet() {
   census seen;
   seen.counts = true;
   seen.dma_blocks.reserve(cards_.size());
@@ -68,8 +68,8 @@ void machine<Lock, PageBytes, Coherent>::check_quiet() {
   sweep_cost_ = seen.things;
 }
 
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_touched(moment when) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_touched(moment when) {
   census seen;
   for (task& t : tasks_) {
     // After most steps there is nothing.
@@ -105,8 +105,8 @@ void machine<Lock, PageBytes, Coherent>::check_touched(moment when) {
   check_touched_frames(seen.frames);
 }
 
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_call() {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_call() {
   check_touched(moment::returned);
   sweep_credit_ += things_a_call;
   if (sweep_credit_ < sweep_cost_) return;
@@ -114,8 +114,8 @@ void machine<Lock, PageBytes, Coherent>::check_call() {
   check_quiet();
 }
 
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-std::vector<std::string> machine<Lock, PageBytes, Coherent>::audit() {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+std::vector<std::string> machine<Lock, PageBytes, Coherent, Drivers>::audit() {
   failures.disarm();
   hooks.hook = nullptr;
   check_quiet();

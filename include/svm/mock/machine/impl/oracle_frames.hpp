@@ -16,8 +16,8 @@ namespace svm::inline v0::mock {
 
 /// The DMA mappings are those of the ranges (O-07), and each migrator is kept by who uses it (O-29). All bytes that were
 /// copied have a cause (O-53).
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_totals(census const& seen) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_totals(census const& seen) {
   std::uint64_t peer_maps = 0;
   for (std::size_t n = 0; n < cards_.size(); ++n) {
     peer_maps += cards_[n].memory.peer_maps();
@@ -42,8 +42,8 @@ void machine<Lock, PageBytes, Coherent>::check_totals(census const& seen) {
 }
 
 /// An allocation counts its live blocks, and nobody else has it (O-29).
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_allocation(zdd<policies_type>& behind, std::uint64_t live) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_allocation(zdd<policies_type>& behind, std::uint64_t live) {
   if (behind.live() != live)
     broken.violation("O-29", "an allocation counts " + std::to_string(behind.live()) + " live blocks, and " +
                                  std::to_string(live) + " are");
@@ -54,8 +54,8 @@ void machine<Lock, PageBytes, Coherent>::check_allocation(zdd<policies_type>& be
 
 /// Device memory in use is the sum of the allocations, and each page is in one (O-33). A live page leads to its
 /// allocation (O-11), which counts its live blocks (O-29).
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_device_memory(census& seen) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_device_memory(census& seen) {
   for (std::size_t n = 0; n < cards_.size(); ++n) {
     std::vector<std::uint32_t> taken;
     cards_[n].memory.for_each_page([&](page p) { taken.push_back(p.frame); });
@@ -100,8 +100,8 @@ void for_each_count(std::vector<std::uint32_t>& numbers, Visit&& visit) {
 }
 
 /// Adds what page caches have.
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::count_cached(census& seen) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::count_cached(census& seen) {
   number_set objects;
   for (task& t : tasks_) {
     seen.things += t.process.vmas().all().size();
@@ -116,8 +116,8 @@ void machine<Lock, PageBytes, Coherent>::count_cached(census& seen) {
 }
 
 /// References and locks of pages are those of page tables, page cache and pins (O-11, O-31).
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_frames(census& seen) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_frames(census& seen) {
   count_cached(seen);
   frame_users& users = seen.users;
   exclusive_guard const guard{frames.lock()};
@@ -150,8 +150,8 @@ void machine<Lock, PageBytes, Coherent>::check_frames(census& seen) {
 
 /// The blocks that some frames belong to: references, locks and entries (O-11, O-31), DMA mappings (O-03, O-07), and the
 /// allocations behind them (O-29).
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& changed) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_touched_frames(touched const& changed) {
   struct mapped_page {
     std::uint32_t dma_maps;
     plain_list<mapping_site<Lock, PageBytes>> sites;
@@ -222,9 +222,11 @@ void machine<Lock, PageBytes, Coherent>::check_touched_frames(touched const& cha
             v->in_charge().svm().for_each_range(around, [&](range<policies_type> const& r) {
               around = r.interval();
               is_mapped = r.mapping().has(page_flag::mapped);
-              if (r.partial() == nullptr) return;
-              around = {site.at, page_size};
-              is_mapped = r.partial()->mapped().meets(r.partial()->pages_of(around));
+              if constexpr (has_all_drivers)
+                if (r.partial() != nullptr) {
+                  around = {site.at, page_size};
+                  is_mapped = r.partial()->mapped().meets(r.partial()->pages_of(around));
+                }
             });
           }
           known += is_mapped ? 1 : 0;

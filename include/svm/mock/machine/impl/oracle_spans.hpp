@@ -36,15 +36,15 @@ template <class Mutex>
 }
 
 /// What a check of a range leaves for the one of the GPU's entries.
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-struct machine<Lock, PageBytes, Coherent>::range_state {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+struct machine<Lock, PageBytes, Coherent, Drivers>::range_state {
   va_range span;
   bool may_have_entries;
 };
 
 /// Who should have a reference on each frame, by what the page tables and caches say: a number for each that there is.
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-struct machine<Lock, PageBytes, Coherent>::frame_users {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+struct machine<Lock, PageBytes, Coherent, Drivers>::frame_users {
   std::vector<std::uint32_t> entries;     ///< of page tables: the frame
   std::vector<std::uint32_t> references;  ///< of page tables and caches: the head's frame
   std::vector<std::uint32_t> cached;      ///< of page caches: the frame
@@ -52,8 +52,8 @@ struct machine<Lock, PageBytes, Coherent>::frame_users {
 };
 
 /// What a check has seen.
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-struct machine<Lock, PageBytes, Coherent>::census {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+struct machine<Lock, PageBytes, Coherent, Drivers>::census {
   bool is_whole = true;             ///< nothing was left for a later check
   std::vector<range_state> ranges;  ///< of the view that is being checked, ascending
   touched frames;                   ///< behind the CPU's entries; of a check of what changed
@@ -68,8 +68,8 @@ struct machine<Lock, PageBytes, Coherent>::census {
 };
 
 /// True when nobody is changing what the rules about a process' addresses are about; the ranges of a notifier apart.
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-bool machine<Lock, PageBytes, Coherent>::is_at_rest(task& t) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+bool machine<Lock, PageBytes, Coherent, Drivers>::is_at_rest(task& t) {
   if (!is_readable(frames.lock())) return false;
   for (auto const& v : t.views)
     if (!v->device.is_at_rest() || !is_readable(v->in_charge().svm().index_lock())) return false;
@@ -78,8 +78,8 @@ bool machine<Lock, PageBytes, Coherent>::is_at_rest(task& t) {
   return true;
 }
 
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_span(task& t, va_range span, moment when, census& seen) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_span(task& t, va_range span, moment when, census& seen) {
   check_cpu_entries(t, span, when, seen);
   for (auto const& v : t.views) {
     seen.ranges.clear();
@@ -90,8 +90,8 @@ void machine<Lock, PageBytes, Coherent>::check_span(task& t, va_range span, mome
 
 /// Each entry of the CPU's page table leads to a live page that knows it (O-11). It is writable only where no other
 /// process has the page (O-05), and no migration's when all is quiet (O-31).
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_cpu_entries(task& t, va_range span, moment when, census& seen) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_cpu_entries(task& t, va_range span, moment when, census& seen) {
   bool const vmas_stay = when == moment::returned || is_readable(t.process.map_lock());
   seen.is_whole = seen.is_whole && vmas_stay;
   t.process.for_each_entry(span, [&](cpu_va at, pte const& e) {
@@ -123,10 +123,10 @@ void machine<Lock, PageBytes, Coherent>::check_cpu_entries(task& t, va_range spa
 /// A page that a GPU maps is the one that the CPU has (O-02), and may be written only where the CPU may (O-05).
 ///
 /// \param vma_allows  called for an entry that allows writing: whether the VMA does
-template <lock Lock, std::size_t PageBytes, bool Coherent>
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
 template <class Allows>
-void machine<Lock, PageBytes, Coherent>::check_mapped_page(task& t, typename gpu_type::mapping const& m,
-                                                           Allows&& vma_allows) {
+void machine<Lock, PageBytes, Coherent, Drivers>::check_mapped_page(task& t, typename gpu_type::mapping const& m,
+                                                                    Allows&& vma_allows) {
   pte const cpu = t.process.entry_at(m.at);  // the page-table lock comes after the device's in the order of ranks
   if (!cpu.has_page() || cpu.target != m.target)
     broken.violation("O-02", "the GPU maps another page than the CPU at " + hex(m.at.value));
@@ -136,8 +136,9 @@ void machine<Lock, PageBytes, Coherent>::check_mapped_page(task& t, typename gpu
 
 /// Each entry of a GPU's page table leads to the page that the CPU has, with no more permission (O-01, O-02, O-05). It
 /// lies in a range that is mapped (O-20); so does each of the TLB (O-01).
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_gpu_entries(task& t, view& v, va_range span, moment when, census& seen) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_gpu_entries(task& t, view& v, va_range span, moment when,
+                                                                    census& seen) {
   bool const vmas_stay = when == moment::returned || is_readable(t.process.map_lock());
   seen.is_whole = seen.is_whole && vmas_stay;
   auto around = seen.ranges.begin();
@@ -163,8 +164,8 @@ void machine<Lock, PageBytes, Coherent>::check_gpu_entries(task& t, view& v, va_
 }
 
 /// The ranges in a span are disjoint and in order (O-16), and each is sound by itself.
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_ranges(view& v, va_range span, moment when, census& seen) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_ranges(view& v, va_range span, moment when, census& seen) {
   auto& svm = v.in_charge().svm();
   svm.for_each_notifier(span, [&](notifier<policies_type>& n) {
     ++seen.things;
@@ -183,10 +184,13 @@ void machine<Lock, PageBytes, Coherent>::check_ranges(view& v, va_range span, mo
       if (!seen.ranges.empty() && seen.ranges.back().span.last() >= r.interval().start())
         broken.violation("O-16", "ranges overlap, at " + hex(r.interval().start().value));
       check_range(r, when);
-      check_single_pages(v, r);
-      seen.ranges.push_back({r.interval(), r.mapping().has(page_flag::mapped) || r.partial() != nullptr});
+      seen.ranges.push_back({r.interval(), r.mapping().has(page_flag::mapped)});
+      if constexpr (has_all_drivers) {
+        check_single_pages(v, r);
+        if (r.partial() != nullptr) seen.ranges.back().may_have_entries = true;
+        if (seen.counts) count_single_pages(v, r, seen);
+      }
       if (!seen.counts) return;
-      count_single_pages(v, r, seen);
       for (device_address const& block : r.mapping().blocks_locked()) {
         seen.dma_blocks[v.device.index()] += block.path == interconnect::system ? 1 : 0;
         seen.peer_blocks += block.path == interconnect::peer ? 1 : 0;
@@ -199,9 +203,10 @@ void machine<Lock, PageBytes, Coherent>::check_ranges(view& v, va_range span, mo
 }
 
 /// Counts what a range has that is mapped page by page.
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::count_single_pages(view& v, range<policies_type> const& r, census& seen) {
-  partial_mapping<policies_type> const* const pages = r.partial();
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+template <class Range>
+void machine<Lock, PageBytes, Coherent, Drivers>::count_single_pages(view& v, Range const& r, census& seen) {
+  auto const* const pages = r.partial();
   if (pages == nullptr) return;
   for (unsigned p = pages->mapped().next(0); p != page_mask::pages; p = pages->mapped().next(p + 1)) {
     seen.dma_blocks[v.device.index()] += pages->address_of(p).path == interconnect::system ? 1 : 0;
@@ -216,9 +221,10 @@ void machine<Lock, PageBytes, Coherent>::count_single_pages(view& v, range<polic
 /// (O-20). The range is not mapped whole besides.
 ///
 /// \pre nobody works on its pages
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_single_pages(view& v, range<policies_type> const& r) {
-  partial_mapping<policies_type> const* const pages = r.partial();
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+template <class Range>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_single_pages(view& v, Range const& r) {
+  auto const* const pages = r.partial();
   if (pages == nullptr) return;
   page_mask pointed_at;
   v.device.for_each_mapping(r.interval(), [&](typename gpu_type::mapping const& m) {
@@ -232,8 +238,8 @@ void machine<Lock, PageBytes, Coherent>::check_single_pages(view& v, range<polic
 /// A range's flags, blocks and references agree (O-08, O-09, O-18, O-20, O-21, O-29).
 ///
 /// \pre nobody works on its pages
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_range(range<policies_type> const& r, moment when) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_range(range<policies_type> const& r, moment when) {
   auto const& pages = r.mapping();
   auto const where = [&r] { return hex(r.interval().start().value); };
   std::uint64_t count = 0;
@@ -265,8 +271,8 @@ void machine<Lock, PageBytes, Coherent>::check_range(range<policies_type> const&
 
 /// The indexes are sound (O-16); each notifier has a range and is registered (O-19), and its references are those of its
 /// ranges (O-29); the collector's queue has what it should (O-21).
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-void machine<Lock, PageBytes, Coherent>::check_index(task& t) {
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_index(task& t) {
   va_range const all{cpu_va{}, byte_count{UINT64_MAX}};
   for (auto const& v : t.views) {
     auto& svm = v->in_charge().svm();
