@@ -174,12 +174,8 @@ class chunk_index {
   /// The same for who has the layout of the pool at hand, and need not wait for the memory that knows it.
   [[nodiscard]] [[gnu::always_inline]] entry* find(address a, chunk_layout const& layout) const {
     chunk_slot s = root_.all.at(decltype(root_.all)::number(a.value, layout.root_shift()));
-    // Where a table is read is known before the word that leads to it, since branches tell which levels there are.
-    std::span<std::uint8_t const> const levels = layout.levels();
-    for (std::size_t i = levels.size(); i > 0 && s.is_node(); --i)
-      if (unsigned const shift = levels[i - 1]; s.is_table(shift))
-        s = s.template table<table>().all.at(decltype(table::all)::number(a.value, shift));
-    if (s.is_bucket()) {
+    while (s.is_table()) s = s.template table<table>().all.at(decltype(table::all)::number(a.value, s.shift()));
+    if (Sparse == chunk_sparse::buckets && s.is_node()) {  // and no table
       bucket const& b = s.template bucket<bucket>();
       unsigned const rank = b.rank(a.value);
       if (rank == 0) return nullptr;
@@ -190,7 +186,7 @@ class chunk_index {
   }
   /// The same for who reads without the user's lock: an entry that was there during the call, or null, which is right
   /// unless others changed the index meanwhile.
-  [[nodiscard]] entry* find_unlocked(address a, chunk_layout const& layout) const {
+  [[nodiscard]] [[gnu::always_inline]] entry* find_unlocked(address a, chunk_layout const& layout) const {
     watch_.looked_at();
     return find(a, layout);
   }

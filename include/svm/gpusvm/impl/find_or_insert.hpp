@@ -115,7 +115,7 @@ auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& 
 
 template <explained_policies P>
 template <class MayBind>
-errc gpusvm<P>::bind_new(cpu_va fault, notifier<P>& around, lookup_options const& options, bind_options const& binds,
+[[gnu::always_inline]] inline errc gpusvm<P>::bind_new(cpu_va fault, notifier<P>& around, lookup_options const& options, bind_options const& binds,
                          MayBind const& may_bind) {
   if (!shape_.window().contains(fault)) return errc::outside_window;
   mm_user const user{env_.mm};
@@ -144,7 +144,7 @@ errc gpusvm<P>::bind_new(cpu_va fault, notifier<P>& around, lookup_options const
 /// \errors those of `insert`
 template <explained_policies P>
 template <class MayBind, class Insert>
-errc gpusvm<P>::insert_bound(notifier<P>& home, range<P>& made, std::uint64_t sequence, bind_options const& binds,
+[[gnu::always_inline]] inline errc gpusvm<P>::insert_bound(notifier<P>& home, range<P>& made, std::uint64_t sequence, bind_options const& binds,
                              MayBind const& may_bind, first_bind& outcome, Insert const& insert) {
   detail::walked_runs<typename P::mm, typename P::allocator> found{env_.memory, made.interval()};
   typename device_mapping<P>::resources space{env_};
@@ -281,7 +281,7 @@ auto gpusvm<P>::make_notifier(cpu_va fault, lookup_options const& options) -> re
 ///
 /// \pre the map lock is held shared
 template <explained_policies P>
-result<vma_info> gpusvm<P>::permitted_vma(cpu_va fault, lookup_options const& options) {
+[[gnu::always_inline]] inline result<vma_info> gpusvm<P>::permitted_vma(cpu_va fault, lookup_options const& options) {
   result<vma_info> const vma = env_.mm.find_vma(fault);
   if (!vma) return vma.error();
   if (options.want != access_kind::read && !vma->writable) return errc::read_only;

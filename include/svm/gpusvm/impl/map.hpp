@@ -10,7 +10,7 @@ namespace svm::inline v0 {
 
 /// Says whether these pages may be one mapping, and what its flags would be.
 template <svm_policies P>
-errc device_mapping<P>::classify(std::span<run const> found, page_options const& wanted, std::uint32_t& flags) const {
+[[gnu::always_inline]] inline errc device_mapping<P>::classify(std::span<run const> found, page_options const& wanted, std::uint32_t& flags) const {
   run const* device = nullptr;
   run const* system = nullptr;
   for (run const& e : found) {
