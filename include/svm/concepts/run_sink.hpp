@@ -164,7 +164,7 @@ class run_sink {
     to.place = from.place;
     to.writable = from.writable;
   }
-  [[nodiscard]] bool append(run const& next) {
+  [[nodiscard, gnu::always_inline]] bool append(run const& next) {
     run* const place = room_.data() + used_;
     if (used_ != 0) {
       run& last = place[-1];
@@ -180,7 +180,7 @@ class run_sink {
       return false;
     }
     ++used_;
-    *place = next;
+    write(*place, next);
     return advance(next.count);
   }
   bool advance(std::uint64_t pages) {

@@ -125,7 +125,8 @@ class device_mapping : public list_hook<device_mapping<P>> {
   ///
   /// \param held  the notifier's lock
   /// \pre valid; the device's `prepare` for `span`; the locks of the class comment
-  void commit_locked(lock_type& held, va_range span, mapping_access permitted) SVM_REQUIRES_SHARED(held) {
+  [[gnu::always_inline]] void commit_locked(lock_type& held, va_range span, mapping_access permitted)
+      SVM_REQUIRES_SHARED(held) {
     std::uint32_t const flags = flags_.load();
     mapping_access const how = access_for(flags, permitted);
     sync(true);
@@ -138,7 +139,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   ///
   /// \param held  the notifier's lock, so that the memory stays
   /// \pre mapped
-  void touch_locked(lock_type& held) SVM_REQUIRES_SHARED(held) {
+  [[gnu::always_inline]] void touch_locked(lock_type& held) SVM_REQUIRES_SHARED(held) {
     held.assert_held_shared();
     if (memory_ == nullptr) return;
     memory_->touch();
@@ -170,7 +171,8 @@ class device_mapping : public list_hook<device_mapping<P>> {
     explicit resources(svm_environment<P>& env) : env_(env) {}
     resources(resources const&) = delete;
     resources& operator=(resources const&) = delete;
-    ~resources() {
+    // In line, since most have nothing left.
+    [[gnu::always_inline]] ~resources() {
       release_iova();
       blocks_.clear(env_.memory);
       if (further_ != nullptr) detail::destroy(env_.memory, further_);
@@ -179,7 +181,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
     /// \param runs   what is to be mapped; a single run needs no array
     /// \param mixed  the mapping may have memory of several allocations
     /// \errors no_memory. Without IO addresses the runs are mapped one by one.
-    [[nodiscard]] errc reserve(std::span<run const> runs, bool mixed) {
+    [[nodiscard, gnu::always_inline]] errc reserve(std::span<run const> runs, bool mixed) {
       if (!blocks_.reserve(env_.memory, runs.size())) return errc::no_memory;
       if (mixed && runs.size() > 1) {
         if (further_ == nullptr) further_ = detail::construct<further_memory>(env_.memory, env_);
@@ -310,7 +312,12 @@ class device_mapping : public list_hook<device_mapping<P>> {
     if (memory_ != nullptr) std::exchange(memory_, nullptr)->put();
     if (further_ != nullptr) further_->count = 0;
   }
-  [[nodiscard]] errc classify(std::span<run const> found, page_options const& wanted, std::uint32_t& flags) const;
+  [[nodiscard]] errc classify(std::span<run const> found, page_options const& wanted, bool uniform,
+                              std::uint32_t& flags) const;
+  [[nodiscard]] static bool find_firsts(std::span<run const> found, page_options const& wanted, run const*& device,
+                                        run const*& system);
+  [[nodiscard]] errc map_system_run(run const& found, page_options const& wanted);
+  [[nodiscard]] errc map_runs(std::span<run const> found, page_options const& wanted, resources& space, bool uniform);
   [[nodiscard]] errc map_run(run const& found, resources& space);
   [[nodiscard]] errc map_system_runs(std::span<run const> found);
   void fill_system_block(device_address& block, dma_addr at, std::uint32_t count) const;

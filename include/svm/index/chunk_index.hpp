@@ -125,7 +125,7 @@ class chunk_index {
   /// Inserts an object where that takes no node, as most often. Else nothing has changed.
   ///
   /// \pre as `insert`, without a reservation
-  [[nodiscard]] chunk_insertion insert_in_place(entry& e) {
+  [[nodiscard]] [[gnu::always_inline]] chunk_insertion insert_in_place(entry& e) {
     place p;
     entry* other = nullptr;
     room_at const where = seek(e, p, other);
@@ -289,9 +289,8 @@ class chunk_index {
       chunk_slot const s = p.load();
       if (s.is_table()) {
         table& below = s.template table<table>();
-        std::uint64_t const part = pool_.layout().reach(s.shift());
-        if (((below.base ^ first) & ~(reach | part)) != 0) return room_at::table;
-        if (reach >= part) {
+        if (((below.base ^ first) & ~(reach | below.reach)) != 0) return room_at::table;
+        if (reach >= below.reach) {
           other = order::lowest(s);
           return room_at::none;
         }

@@ -101,6 +101,7 @@ template <svm_policies P>
   errc const e = svm_.bind_new(at, *found.around, {.want = want},
                                {.pages = {.read_only = options_.read_only, .allow_mixed = options_.mixed}},
                                [this, terms] { return told_again(terms).error == errc::ok; });
+  if (e == errc::ok) return e;
   // What may pass by itself, or needs more than that a range is made, is for passes: they find what there is now.
   if (e == errc::dma_map_failed) return serve_by_passes(at, want, cancel, {}, e);
   if (detail::may_pass(e) || detail::is_for_get_pages(e)) return serve_by_passes(at, want, cancel);
