@@ -131,7 +131,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
     mapping_access const how = access_for(flags, permitted);
     sync(true);
     env_.device.commit(span, blocks_locked(), how);
-    flags_.store((flags & ~bound_bits) | bits_of(how));
+    set_flags((flags & ~bound_bits) | bits_of(how));
     touch_locked(held);
   }
 
@@ -234,7 +234,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   bool invalidate() {
     std::uint32_t const now = flags_.load();
     if ((now & detail::bit(page_flag::mapped)) == 0) return false;
-    flags_.store(now & ~(detail::bit(page_flag::valid) | bound_bits));
+    set_flags(now & ~(detail::bit(page_flag::valid) | bound_bits));
     return true;
   }
 
@@ -253,7 +253,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   void unmap() {
     if (!has(page_flag::mapped)) return;
     end_given_up();
-    flags_.store(0);
+    set_flags(0);
   }
 
   /// Clears all flags at once, `mapped` too, where `end_given_up` follows in the same hold of the notifier's lock.
@@ -262,7 +262,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   /// \return false when there is no mapping
   bool give_up() {
     if (!has(page_flag::mapped)) return false;
-    flags_.store(0);
+    set_flags(0);
     return true;
   }
   /// Ends the DMA mappings of one that was given up.
@@ -306,6 +306,16 @@ class device_mapping : public list_hook<device_mapping<P>> {
            (how != mapping_access::read_only ? detail::bit(page_flag::bound_write) : 0) |
            (how == mapping_access::read_write ? detail::bit(page_flag::bound_atomic) : 0);
   }
+  /// Release is enough. Who finds `bound` finds what `device::commit` wrote before. Who looks after an invalidation has returned
+  /// finds the word that it stored, whatever the order: it is one word. That nothing is served once it was refused is said by
+  /// other words, which a hit reads behind this one. What a hit may touch is a word of its own, and freed through a grace
+  /// period.
+  void set_flags(std::uint32_t word) {
+    if constexpr (requires { flags_.store_release(word); })
+      flags_.store_release(word);
+    else
+      flags_.store(word);
+  }
   void use_memory(memory& used, resources& space);
   void forget_memory() {
     if (memory_ != nullptr) touchable_.store(nullptr);
@@ -323,18 +333,19 @@ class device_mapping : public list_hook<device_mapping<P>> {
   void fill_system_block(device_address& block, dma_addr at, std::uint32_t count) const;
   void unmap_blocks();
 
-  svm_environment<P>& env_;
-  blocks blocks_;
+  // First what an invalidation of many looks at, so that it is in few lines of the cache.
+  typename P::lock::template atomic<std::uint32_t> flags_{0};
+  dma_direction direction_ = dma_direction::bidirectional;
+  bool fetched_ = false;
   memory* memory_ = nullptr;           // the device memory that is mapped, kept with `get`
   further_memory* further_ = nullptr;  // made for the first mixed mapping, and kept
+  blocks blocks_;
+  svm_environment<P>& env_;
   // `memory_` where it is the device's own and the only one: a reader in a section may touch it.
   typename P::lock::template atomic<memory*> touchable_{nullptr};
   dma_addr iova_base_{};    // of the reservation that the system's pages are linked in
   byte_count iova_size_{};  // none: each was mapped by itself
   byte_count iova_linked_{};
-  dma_direction direction_ = dma_direction::bidirectional;
-  bool fetched_ = false;
-  typename P::lock::template atomic<std::uint32_t> flags_{0};
 };
 
 }  // namespace svm::inline v0

@@ -282,9 +282,8 @@ class chunk_index {
 
   /// Finds the place of a new entry; or in `other` the lowest that overlaps it.
   [[nodiscard]] [[gnu::always_inline]] room_at seek(entry const& e, place& p, entry*& other) {
-    interval<address> const span = Traits::interval_of(e);
-    std::uint64_t const first = span.start().value;
-    std::uint64_t const reach = span.size().value - 1;
+    std::uint64_t const first = start_of(e);
+    std::uint64_t const reach = Traits::interval_of(e).size().value - 1;
     for (p = way(first);;) {
       chunk_slot const s = p.load();
       if (s.is_table()) {
@@ -296,7 +295,7 @@ class chunk_index {
         }
         p = way(below, s.shift(), first);
       } else if (reach >> p.shift != 0) {
-        other = first_overlap(span);
+        other = first_overlap(Traits::interval_of(e));
         return other == nullptr ? room_at::slot : room_at::none;
       } else if (s.is_empty()) {
         return room_at::slot;

@@ -107,7 +107,7 @@ void device_mapping<P>::fill_system_block(device_address& block, dma_addr at, st
 /// Ends the mappings of all blocks.
 template <svm_policies P>
 void device_mapping<P>::unmap_blocks() {
-  bool const one_by_one = iova_size_ == byte_count{};
+  bool const one_by_one = !iova_device<typename P::device, page> || iova_size_ == byte_count{};
   for (device_address const& b : blocks_.all()) {
     if (b.path != interconnect::system)
       memory_->unmap_run(env_.device, b);
@@ -115,9 +115,10 @@ void device_mapping<P>::unmap_blocks() {
       env_.device.dma_unmap(b.address, b.pages(), b.direction);
   }
   blocks_.forget();
-  if constexpr (iova_device<typename P::device, page>)
+  if constexpr (iova_device<typename P::device, page>) {
     if (!one_by_one) env_.device.release_iova(iova_base_, iova_size_, iova_linked_, direction_);
-  iova_size_ = iova_linked_ = {};
+    iova_size_ = iova_linked_ = {};
+  }
 }
 
 template <svm_policies P>
@@ -138,8 +139,8 @@ template <svm_policies P>
   result<dma_addr> const mapped = env_.device.dma_map(found.page, found.pages(), direction_);
   if (!mapped) return mapped.error();
   fill_system_block(blocks_.add(), *mapped, found.count);
-  flags_.store(detail::bit(page_flag::mapped) | detail::bit(page_flag::valid) | detail::bit(page_flag::system) |
-               (wanted.read_only ? detail::bit(page_flag::read_only) : 0));
+  set_flags(detail::bit(page_flag::mapped) | detail::bit(page_flag::valid) | detail::bit(page_flag::system) |
+            (wanted.read_only ? detail::bit(page_flag::read_only) : 0));
   return errc::ok;
 }
 
@@ -174,7 +175,7 @@ errc device_mapping<P>::map_runs(std::span<run const> found, page_options const&
   if (space.further_ != nullptr) std::swap(further_, space.further_);
   bool const is_one = further_ == nullptr || further_->count == 0;
   if (memory_ != nullptr && is_one && (flags & detail::bit(page_flag::peer)) == 0) touchable_.store(memory_);
-  flags_.store(flags);
+  set_flags(flags);
   return errc::ok;
 }
 
