@@ -14,6 +14,7 @@
 
 #include <doctest/doctest.h>
 
+#include <support/cancel_after.hpp>
 #include <support/counting_lock.hpp>
 #include <support/scripted.hpp>
 #include <svm/driver/svm_driver.hpp>
@@ -100,6 +101,15 @@ TEST_SUITE("gpusvm/hit") {
       CHECK(done.sections == 1);
       CHECK(s.allocations == 0);
     }
+  }
+
+  TEST_CASE("a fault that was cancelled is interrupted, though its access is allowed already") {
+    scene s;
+    REQUIRE(s.fault(0) == errc::ok);
+    support::cancel_after stop{0};
+    CHECK(s.driver->fault(page_at(0), access_kind::write, &stop) == errc::interrupted);
+    support::cancel_after later{1};
+    CHECK(s.driver->fault(page_at(0), access_kind::write, &later) == errc::ok);
   }
 
   TEST_CASE("a fault that makes a range takes two locks, and the heap has no part in it once the driver is warm") {
