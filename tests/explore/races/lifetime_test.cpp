@@ -97,7 +97,7 @@ TEST_SUITE("explore/races, lifetimes") {
         .does("exit", [](world& w) { w.exit(w.first()); });
     r.finally([](world& w) { must(w.gpu_pages(notifier_span) == 0, "nothing is mapped after the exit"); });
     r.sample();
-    r.run(to_the_end());
+    r.run_long();
   }
 
   TEST_CASE("last put of a range / iteration: nobody reads freed memory (RAC-21)") {

@@ -68,7 +68,7 @@ TEST_SUITE("explore/races, migration") {
       must(w.device_memory.used() == byte_count{}, "no device memory is used after munmap");
     });
     r.sample();
-    r.run(to_the_end());
+    r.run_long();
   }
 
   TEST_CASE("migrate / migrate by two devices: one wins, and no word is lost (RAC-13)") {

@@ -270,6 +270,8 @@ class race : public explore::scenario<world> {
     run(pct(3, count));
     run(random(count));
   }
+  /// To the end where SVM_RACES asks for more than usual, which takes a minute; else all executions with three preemptions.
+  void run_long() { run(executions_wanted() > random_executions ? to_the_end() : preempted(3)); }
   /// What is done with every race: all executions with one preemption, and random ones. SVM_RACES in the environment says
   /// how many of those; with more than usual come many with two preemptions.
   void sample() {
