@@ -96,15 +96,21 @@ class mm {
     return svm::errc::ok;
   }
   void snapshot(svm::va_range span, svm::run_sink<page>& found) noexcept {
-    bool const is_run = lie == placement::run;
-    svm::byte_count const step = is_run ? span.size() : page_size;
-    std::uint64_t const swapped = is_run ? 0 : page_size.value;
-    for (svm::byte_count walked{}; walked < span.size(); walked += step)
-      if (!found.add(span.start() + walked, {.page = page{(span.start() + walked).value ^ swapped},
-                                             .count = static_cast<std::uint32_t>(step.value / page_size.value),
-                                             .place = svm::page_place::system,
-                                             .writable = true}))
-        return;
+    if (lie == placement::run) {
+      static_cast<void>(
+          found.add(span.start(), {.page = page{span.start().value},
+                                   .count = static_cast<std::uint32_t>(span.size().value / page_size.value),
+                                   .place = svm::page_place::system,
+                                   .writable = true}));
+      return;
+    }
+    std::uint64_t const first = span.start().value;
+    static_cast<void>(
+        found.add_pages(*this, span.start(), span.size().value / page_size.value, [first](std::uint64_t n) {
+          return svm::page_run<page>{.page = page{(first + n * page_size.value) ^ page_size.value},
+                                     .place = svm::page_place::system,
+                                     .writable = true};
+        }));
   }
   svm::errc register_notifier(registration& r, svm::va_range, svm::invalidation_target& target) noexcept {
     r.target = &target;

@@ -11,6 +11,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <support/scripted_allocation.hpp>
@@ -41,6 +42,13 @@ run system_run(std::uint64_t number, std::uint32_t count = 1, bool writable = tr
 }
 run absent(std::uint32_t count) {
   return {.count = count};
+}
+
+/// Adds pages as `expected` has them, from its page `first` on, in one call.
+bool add_pages(svm::page_walk<mm>& walk, std::vector<run> const& expected, std::size_t first, std::size_t count) {
+  mm const space;
+  return walk.add_pages(space, at(static_cast<std::int64_t>(first)), count,
+                        [&](std::uint64_t n) { return expected[first + n]; });
 }
 
 /// A walk with room for a few runs.
@@ -236,9 +244,16 @@ TEST_SUITE("concepts/run_sink") {
       svm::page_walk<mm> walk{pages(count), room};
       std::vector<run> seen;
       while (!walk.is_complete()) {
-        for (std::size_t i = 0; i < count; ++i)
-          if (expected[i].place != page_place::absent && !walk.add(at(static_cast<std::int64_t>(i)), expected[i]))
-            break;
+        bool more = true;
+        for (std::size_t i = 0; i < count && more; ++i) {
+          if (draw.below(2) == 0) {
+            if (expected[i].place != page_place::absent) more = walk.add(at(static_cast<std::int64_t>(i)), expected[i]);
+            continue;
+          }
+          std::size_t const pages = 1 + draw.below(count - i);
+          more = add_pages(walk, expected, i, pages);
+          i += pages - 1;
+        }
         walk.finish();
         for (run const& r : walk.runs())
           for (std::uint64_t k = 0; k < r.count; ++k) {
@@ -257,6 +272,91 @@ TEST_SUITE("concepts/run_sink") {
       }
       CHECK(seen == expected);
     }
+  }
+
+  TEST_CASE("pages that are added in one call become the runs that they become one by one") {
+    int a = 0;
+    auto* const object = reinterpret_cast<svm::device_page_owner<page>*>(&a);
+    run const device{.page = {70}, .owner_object = object, .owner = {1, 1}, .place = page_place::device};
+    run without = device;
+    without.page = {71};
+    without.owner_object = nullptr;
+    run other = without;
+    other.page = {72};
+    other.owner = {1, 2};
+    std::vector<run> const all{system_run(50), system_run(51), system_run(52, 1, false),
+                               system_run(60), absent(1),      absent(1),
+                               system_run(61), device,         without,
+                               other,          system_run(73)};
+    bench one_by_one{all.size()};
+    for (std::size_t i = 0; i < all.size(); ++i) CHECK(one_by_one.walk.add(at(static_cast<std::int64_t>(i)), all[i]));
+    bench at_once{all.size()};
+    CHECK(add_pages(at_once.walk, all, 0, all.size()));
+    CHECK(at_once.runs() == one_by_one.runs());
+    CHECK(at_once.runs() == std::vector{system_run(50, 2), system_run(52, 1, false), system_run(60), absent(2),
+                                        system_run(61), device, without, other, system_run(73)});
+    CHECK(at_once.walk.is_complete());
+    CHECK_FALSE(at_once.walk.is_full());
+  }
+
+  TEST_CASE("pages of one place, owner and owner object leave a walk uniform, and others do not") {
+    run const device{.page = {70}, .place = page_place::device};
+    for (auto const& [last, uniform] :
+         {std::pair{system_run(60), true}, {system_run(60, 1, false), true}, {device, false}}) {
+      bench b{3};
+      CHECK(add_pages(b.walk, {system_run(50), system_run(55), last}, 0, 3));
+      CHECK(b.walk.is_uniform() == uniform);
+    }
+  }
+
+  TEST_CASE("of pages that are added in one call those outside of the span or known are not asked about") {
+    bench b{4};
+    CHECK(b.walk.add(at(0), system_run(10)));
+    mm const space;
+    std::vector<std::uint64_t> asked;
+    auto const make = [&](std::uint64_t n) {
+      asked.push_back(n);
+      return system_run(7 + n);
+    };
+    CHECK(b.walk.add_pages(space, at(-3), 4, make));  // all of it known
+    CHECK(asked.empty());
+    CHECK(b.walk.add_pages(space, at(-3), 6, make));
+    CHECK(asked == std::vector<std::uint64_t>{4, 5});
+    CHECK(b.runs() == std::vector{system_run(10, 3)});
+    asked.clear();
+    CHECK(b.walk.add_pages(space, at(2), 100, make));
+    CHECK(asked == std::vector<std::uint64_t>{1});
+    CHECK_FALSE(b.walk.add_pages(space, at(4), 1, make));  // nothing more is wanted
+    CHECK(asked.size() == 1);
+    bench gap{4};
+    CHECK(gap.walk.add_pages(space, at(2), 2, make));
+    CHECK(gap.runs() == std::vector{absent(2), system_run(7, 2)});
+  }
+
+  TEST_CASE("pages that there is no room for are left for more room, and those that need none are taken") {
+    std::vector<run> const all{system_run(10), system_run(20), system_run(21),
+                               system_run(30), system_run(31), system_run(40)};
+    bench b{6, 3};
+    CHECK_FALSE(add_pages(b.walk, all, 0, 6));
+    CHECK(b.walk.is_full());
+    CHECK(b.walk.reached() == at(5));
+    CHECK(b.runs() == std::vector{system_run(10), system_run(20, 2), system_run(30, 2)});
+    b.walk.resume(b.room);
+    CHECK(add_pages(b.walk, all, 5, 1));
+    CHECK(b.runs() == std::vector{system_run(40)});
+    CHECK(b.walk.is_complete());
+  }
+
+  TEST_CASE("a run of pages that are added in one call counts no more of them than it can") {
+    run room[4];
+    svm::page_walk<mm> walk{{cpu_va{}, byte_count{std::uint64_t{1} << 46}}, room};  // 2^34 pages
+    CHECK(walk.add(cpu_va{}, system_run(7, UINT32_MAX - 1)));
+    mm const space;
+    std::uint64_t const begin = UINT32_MAX - std::uint64_t{1};
+    CHECK(walk.add_pages(space, cpu_va{begin * page_bytes}, 3,
+                         [&](std::uint64_t n) { return system_run(7 + begin + n); }));
+    CHECK(walk.runs()[0].count == UINT32_MAX);
+    CHECK(walk.runs()[1] == system_run(7 + std::uint64_t{UINT32_MAX}, 2));
   }
 }
 

@@ -179,6 +179,7 @@ TEST_SUITE("gpusvm/device_mapping") {
   TEST_CASE("PAG-13 system pages do not serve who demands device memory, and nothing stays mapped") {
     bench b;
     CHECK(b.map(system_pages(4), {false, true}) == errc::not_in_device_memory);
+    CHECK(b.map(system_pages(1), {false, true}) == errc::not_in_device_memory);  // one run goes a way of its own
     CHECK(b.live() == 0);
     CHECK(b.mapping.blocks_locked().empty());
     CHECK(b.map({device_page(1, b.one)}, {false, true}) == errc::ok);

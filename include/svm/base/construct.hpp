@@ -33,7 +33,9 @@ class [[nodiscard]] scratch_array {
   explicit scratch_array(Allocator& memory) : memory_(memory) {}
   scratch_array(scratch_array const&) = delete;
   scratch_array& operator=(scratch_array const&) = delete;
-  ~scratch_array() { clear(); }
+  ~scratch_array() {
+    if (data_ != nullptr) clear();
+  }
 
   /// Replaces the content by `count` value-initialised elements; false, and empty, when there is no memory.
   ///

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -31,6 +32,30 @@ class run_sink {
   [[nodiscard]] bool add(cpu_va at, run const& found) {
     bool const fits = at == next_ && found.count <= left_;
     return fits ? append(found) : add_part(at, found);
+  }
+
+  /// Adds `pages` pages side by side, from `at` on, as `add` does one by one: page `n` is `make(n)`, a run of one page. What
+  /// `add` looks up for each page this looks up once, which a walk along a page table notices.
+  ///
+  /// \param m     the mm whose walk it is
+  /// \param make  asked in ascending order about each page that is wanted; may say that a page is absent
+  /// \return false when nothing more is wanted: the walk stops at once and succeeds
+  /// \allocs none
+  template <class M, class Make>
+  requires std::same_as<typename M::page, Page>
+  [[nodiscard]] bool add_pages(M const&, cpu_va at, std::uint64_t pages, Make&& make) {
+    if (left_ == 0 || at > span_.last()) return false;
+    std::uint64_t n = at < next_ ? pages_in(next_ - at, page_size_).value : 0;  // those before are known
+    if (n >= pages) return true;
+    if (at > next_ && !add_absent(pages_in(at - next_, page_size_).value)) return false;
+    std::uint64_t const end = pages - n < left_ ? pages : n + left_;
+    while (n != end) {
+      run const one = make(n);
+      if (!append(one)) return false;
+      ++n;
+      n += append_pages<M>(one, n, end, make);
+    }
+    return true;
   }
 
  protected:
@@ -96,7 +121,50 @@ class run_sink {
     if (next.place == page_place::absent) return true;
     return last.writable == next.writable && page_at_(last.page, last.count) == next.page;
   }
-  [[nodiscard]] bool append(run const& next) {
+  /// The same of two pages, the one behind the other.
+  template <class M>
+  [[nodiscard]] static bool goes_on(run const& last, run const& next) {
+    if (next.place == page_place::absent) return true;
+    return last.writable == next.writable && M::page_at(last.page, 1) == next.page;
+  }
+  /// Appends the pages from `n` on that there is room for whatever they are, `end` at most; returns how many.
+  ///
+  /// What changes is in variables of its own: a run that is written might be any member of this.
+  /// \pre `last` is page `n - 1`, and is in the last run
+  template <class M, class Make>
+  [[nodiscard]] std::uint64_t append_pages(run last, std::uint64_t n, std::uint64_t end, Make&& make) {
+    std::uint64_t const begin = n;
+    std::size_t const room = room_.size() - used_;
+    if (end - n > room) end = n + room;
+    run* place = room_.data() + used_ - 1;
+    bool uniform = uniform_;
+    for (; n != end; ++n) {
+      run const next = make(n);
+      bool const alike = is_of_a_kind(last, next);
+      bool const joins = alike && goes_on<M>(last, next) && place->count != UINT32_MAX;
+      if (!joins) [[likely]] {
+        uniform = uniform && alike;
+        write(*++place, next);
+      } else {
+        ++place->count;
+      }
+      last = next;
+    }
+    used_ = static_cast<std::size_t>(place - room_.data()) + 1;
+    uniform_ = uniform;
+    advance(n - begin);
+    return n - begin;
+  }
+  /// Field by field, of a run that is no object in memory: to copy one would wait for the stores of its fields.
+  static void write(run& to, run from) {
+    to.page = from.page;
+    to.owner_object = from.owner_object;
+    to.owner = {from.owner.group, from.owner.member};
+    to.count = from.count;
+    to.place = from.place;
+    to.writable = from.writable;
+  }
+  [[nodiscard, gnu::always_inline]] bool append(run const& next) {
     run* const place = room_.data() + used_;
     if (used_ != 0) {
       run& last = place[-1];
@@ -112,7 +180,7 @@ class run_sink {
       return false;
     }
     ++used_;
-    *place = next;
+    write(*place, next);
     return advance(next.count);
   }
   bool advance(std::uint64_t pages) {

@@ -173,7 +173,7 @@ class driver_base : public invalidation_client<P> {
     int pass = 0;
   };
 
-  /// \param seen  what `is_hit` found around the address
+  /// \param seen  what a look found around the address
   [[nodiscard]] errc handle(access_request request, va_range& mapped_span, typename gpusvm<P>::sighting seen = {},
                             errc used_up = errc::ok);
   /// Serves a fault. Where the access is allowed already, that is found without a lock, and nothing is written but a use of
@@ -206,10 +206,16 @@ class driver_base : public invalidation_client<P> {
   }
   [[nodiscard]] errc serve_missed(cpu_va at, access_kind want, cancellation const* cancel, std::uint32_t terms,
                                   typename gpusvm<P>::glimpse const& seen, typename gpusvm<P>::section& in);
+  [[nodiscard]] errc serve_unless_cancelled(cpu_va at, access_kind want, cancellation const& cancel);
+  [[nodiscard]] errc serve_at_once(cpu_va at, access_kind want, cancellation const* cancel);
+  [[nodiscard]] errc serve_touching(cpu_va at, access_kind want, cancellation const* cancel, std::uint32_t terms,
+                                    typename gpusvm<P>::glimpse const& seen, typename gpusvm<P>::section& in,
+                                    std::uint32_t flags);
+  [[nodiscard]] errc serve_by_passes(cpu_va at, access_kind want, cancellation const* cancel);
   [[nodiscard]] errc serve_by_passes(cpu_va at, access_kind want, cancellation const* cancel,
                                      typename gpusvm<P>::sighting seen, errc used_up = errc::ok);
   [[nodiscard]] bool binds_at_first(access_kind want) const;
-  [[nodiscard]] bool is_hit(range<P> const& r, access_kind want) const;
+  [[nodiscard]] static bool allows(std::uint32_t flags, access_kind want);
   /// Faults that are served together, and what is known of each: a bit.
   struct fault_group {
     std::span<fault_request const> requests;

@@ -87,13 +87,11 @@ void end_mappings(notifier<P>& owner, invalidation const& event, typename P::dev
   bool is_all = true;  // what the device has to forget stands in the list
   owner.for_each_range_locked(event.span, [&](range<P>& r) {
     owner.lock().assert_held();
-    owner.for_each_mapping_locked(r, [&](device_mapping<P>& p) {
-      if (&p.env().device == &device && !p.is_linked()) {
-        if (!p.give_up()) return;
-        touched.add(r);
-        given_up.push_back(p);
-        return;
-      }
+    if (device_mapping<P>& own = owner.own_mapping_locked(r); own.give_up()) {
+      touched.add(r);
+      given_up.push_back(own);
+    }
+    owner.for_each_other_mapping_locked(r, [&](device_mapping<P>& p) {
       if (!p.invalidate()) return;
       if (&p.env().device != &device) {
         p.env().device.invalidate(r.interval());

@@ -27,20 +27,12 @@ class address_blocks {
   /// Forgets all blocks and makes room for `count`; false, with room for one, when there is no memory.
   ///
   /// \allocs none for one block, or where there is room already
-  [[nodiscard]] bool reserve(Allocator& memory, std::size_t count) {
+  [[nodiscard, gnu::always_inline]] bool reserve(Allocator& memory, std::size_t count) {
     forget();
-    if (count <= 1 || count <= capacity_) return true;
-    clear(memory);
-    std::byte* const place =
-        count > UINT32_MAX ? nullptr : memory.allocate(count * sizeof(device_address), alignof(device_address));
-    if (place == nullptr) return false;
-    more_ = reinterpret_cast<device_address*>(place);
-    capacity_ = static_cast<std::uint32_t>(count);
-    static_assert(std::is_trivially_copyable_v<device_address>);  // so one lives when it is written
-    return true;
+    return count <= 1 || count <= capacity_ || grow(memory, count);
   }
   /// Gives memory of the allocator back.
-  void clear(Allocator& memory) {
+  [[gnu::always_inline]] void clear(Allocator& memory) {
     if (more_ == nullptr) return;
     memory.deallocate(reinterpret_cast<std::byte*>(more_), capacity_ * sizeof(device_address), alignof(device_address));
     more_ = nullptr;
@@ -89,6 +81,17 @@ class address_blocks {
   }
 
  private:
+  [[nodiscard, gnu::noinline]] bool grow(Allocator& memory, std::size_t count) {
+    clear(memory);
+    std::byte* const place =
+        count > UINT32_MAX ? nullptr : memory.allocate(count * sizeof(device_address), alignof(device_address));
+    if (place == nullptr) return false;
+    more_ = reinterpret_cast<device_address*>(place);
+    capacity_ = static_cast<std::uint32_t>(count);
+    static_assert(std::is_trivially_copyable_v<device_address>);  // so one lives when it is written
+    return true;
+  }
+
   device_address only_{};
   device_address* more_ = nullptr;
   std::uint32_t count_ = 0;

@@ -24,8 +24,8 @@ namespace svm::inline v0::detail {
 /// \complexity O(chunks) and one call of `accept` each
 /// \source drm_gpusvm_range_chunk_size(); "the page" is the last entry of the table, not 4 KiB
 template <class Accept>
-[[nodiscard]] constexpr va_range choose_chunk(std::span<byte_count const> chunks, cpu_va fault, va_range bounds,
-                                              Accept&& accept) {
+[[nodiscard, gnu::always_inline]] constexpr va_range choose_chunk(std::span<byte_count const> chunks, cpu_va fault,
+                                                                  va_range bounds, Accept&& accept) {
   for (byte_count const size : chunks.first(chunks.size() - 1)) {
     va_range const candidate = aligned_block(fault, size);
     if (bounds.contains(candidate) && accept(candidate)) return candidate;

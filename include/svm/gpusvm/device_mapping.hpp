@@ -125,12 +125,13 @@ class device_mapping : public list_hook<device_mapping<P>> {
   ///
   /// \param held  the notifier's lock
   /// \pre valid; the device's `prepare` for `span`; the locks of the class comment
-  void commit_locked(lock_type& held, va_range span, mapping_access permitted) SVM_REQUIRES_SHARED(held) {
+  [[gnu::always_inline]] void commit_locked(lock_type& held, va_range span, mapping_access permitted)
+      SVM_REQUIRES_SHARED(held) {
     std::uint32_t const flags = flags_.load();
     mapping_access const how = access_for(flags, permitted);
     sync(true);
     env_.device.commit(span, blocks_locked(), how);
-    flags_.store((flags & ~bound_bits) | bits_of(how));
+    set_flags((flags & ~bound_bits) | bits_of(how));
     touch_locked(held);
   }
 
@@ -138,7 +139,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   ///
   /// \param held  the notifier's lock, so that the memory stays
   /// \pre mapped
-  void touch_locked(lock_type& held) SVM_REQUIRES_SHARED(held) {
+  [[gnu::always_inline]] void touch_locked(lock_type& held) SVM_REQUIRES_SHARED(held) {
     held.assert_held_shared();
     if (memory_ == nullptr) return;
     memory_->touch();
@@ -170,7 +171,8 @@ class device_mapping : public list_hook<device_mapping<P>> {
     explicit resources(svm_environment<P>& env) : env_(env) {}
     resources(resources const&) = delete;
     resources& operator=(resources const&) = delete;
-    ~resources() {
+    // In line, since most have nothing left.
+    [[gnu::always_inline]] ~resources() {
       release_iova();
       blocks_.clear(env_.memory);
       if (further_ != nullptr) detail::destroy(env_.memory, further_);
@@ -179,7 +181,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
     /// \param runs   what is to be mapped; a single run needs no array
     /// \param mixed  the mapping may have memory of several allocations
     /// \errors no_memory. Without IO addresses the runs are mapped one by one.
-    [[nodiscard]] errc reserve(std::span<run const> runs, bool mixed) {
+    [[nodiscard, gnu::always_inline]] errc reserve(std::span<run const> runs, bool mixed) {
       if (!blocks_.reserve(env_.memory, runs.size())) return errc::no_memory;
       if (mixed && runs.size() > 1) {
         if (further_ == nullptr) further_ = detail::construct<further_memory>(env_.memory, env_);
@@ -232,7 +234,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   bool invalidate() {
     std::uint32_t const now = flags_.load();
     if ((now & detail::bit(page_flag::mapped)) == 0) return false;
-    flags_.store(now & ~(detail::bit(page_flag::valid) | bound_bits));
+    set_flags(now & ~(detail::bit(page_flag::valid) | bound_bits));
     return true;
   }
 
@@ -251,7 +253,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   void unmap() {
     if (!has(page_flag::mapped)) return;
     end_given_up();
-    flags_.store(0);
+    set_flags(0);
   }
 
   /// Clears all flags at once, `mapped` too, where `end_given_up` follows in the same hold of the notifier's lock.
@@ -260,7 +262,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   /// \return false when there is no mapping
   bool give_up() {
     if (!has(page_flag::mapped)) return false;
-    flags_.store(0);
+    set_flags(0);
     return true;
   }
   /// Ends the DMA mappings of one that was given up.
@@ -304,30 +306,46 @@ class device_mapping : public list_hook<device_mapping<P>> {
            (how != mapping_access::read_only ? detail::bit(page_flag::bound_write) : 0) |
            (how == mapping_access::read_write ? detail::bit(page_flag::bound_atomic) : 0);
   }
+  /// Release is enough. Who finds `bound` finds what `device::commit` wrote before. Who looks after an invalidation has returned
+  /// finds the word that it stored, whatever the order: it is one word. That nothing is served once it was refused is said by
+  /// other words, which a hit reads behind this one. What a hit may touch is a word of its own, and freed through a grace
+  /// period.
+  void set_flags(std::uint32_t word) {
+    if constexpr (requires { flags_.store_release(word); })
+      flags_.store_release(word);
+    else
+      flags_.store(word);
+  }
   void use_memory(memory& used, resources& space);
   void forget_memory() {
     if (memory_ != nullptr) touchable_.store(nullptr);
     if (memory_ != nullptr) std::exchange(memory_, nullptr)->put();
     if (further_ != nullptr) further_->count = 0;
   }
-  [[nodiscard]] errc classify(std::span<run const> found, page_options const& wanted, std::uint32_t& flags) const;
+  [[nodiscard]] errc classify(std::span<run const> found, page_options const& wanted, bool uniform,
+                              std::uint32_t& flags) const;
+  [[nodiscard]] static bool find_firsts(std::span<run const> found, page_options const& wanted, run const*& device,
+                                        run const*& system);
+  [[nodiscard]] errc map_system_run(run const& found, page_options const& wanted);
+  [[nodiscard]] errc map_runs(std::span<run const> found, page_options const& wanted, resources& space, bool uniform);
   [[nodiscard]] errc map_run(run const& found, resources& space);
   [[nodiscard]] errc map_system_runs(std::span<run const> found);
   void fill_system_block(device_address& block, dma_addr at, std::uint32_t count) const;
   void unmap_blocks();
 
-  svm_environment<P>& env_;
-  blocks blocks_;
+  // First what an invalidation of many looks at, so that it is in few lines of the cache.
+  typename P::lock::template atomic<std::uint32_t> flags_{0};
+  dma_direction direction_ = dma_direction::bidirectional;
+  bool fetched_ = false;
   memory* memory_ = nullptr;           // the device memory that is mapped, kept with `get`
   further_memory* further_ = nullptr;  // made for the first mixed mapping, and kept
+  blocks blocks_;
+  svm_environment<P>& env_;
   // `memory_` where it is the device's own and the only one: a reader in a section may touch it.
   typename P::lock::template atomic<memory*> touchable_{nullptr};
   dma_addr iova_base_{};    // of the reservation that the system's pages are linked in
   byte_count iova_size_{};  // none: each was mapped by itself
   byte_count iova_linked_{};
-  dma_direction direction_ = dma_direction::bidirectional;
-  bool fetched_ = false;
-  typename P::lock::template atomic<std::uint32_t> flags_{0};
 };
 
 }  // namespace svm::inline v0

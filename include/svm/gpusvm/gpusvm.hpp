@@ -337,21 +337,23 @@ class gpusvm {
   };
   [[nodiscard]] census count_pages(locked_range<P>& held);
   [[nodiscard]] bool all_present_locked(va_range span);
+  [[nodiscard]] static errc permits(vma_info const& vma, lookup_options const& options);
   [[nodiscard]] result<vma_info> permitted_vma(cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<lookup<P>> known_range(range_ref<P> known, cpu_va fault, lookup_options const& options);
   [[nodiscard]] result<candidate> make_notifier(cpu_va fault, lookup_options const& options);
-  [[nodiscard]] result<plan> make_plan(notifier<P>& home, bool is_fresh, cpu_va fault, lookup_options const& options);
+  [[nodiscard]] errc make_plan(notifier<P>& home, bool is_fresh, cpu_va fault, lookup_options const& options,
+                               plan& made);
   template <class Insert>
   [[nodiscard]] result<lookup<P>> find_or_make(cpu_va fault, sighting seen, lookup_options const& options,
                                                Insert&& insert_made);
-  [[nodiscard]] errc prepare_first(notifier<P>& home, range<P>& made, std::uint64_t sequence,
-                                   page_options const& wanted,
+  [[nodiscard]] errc prepare_first(notifier<P>& home, va_range span, std::uint64_t sequence, page_options const& wanted,
                                    detail::walked_runs<typename P::mm, typename P::allocator>& found,
                                    typename device_mapping<P>::resources& space);
   struct first_bind;
   template <class MayBind, class Insert>
-  [[nodiscard]] errc insert_bound(notifier<P>& home, range<P>& made, std::uint64_t sequence, bind_options const& binds,
-                                  MayBind const& may_bind, first_bind& outcome, Insert const& insert);
+  [[nodiscard]] errc insert_bound(notifier<P>& home, range<P>& made, va_range span, std::uint64_t sequence,
+                                  bind_options const& binds, MayBind const& may_bind, first_bind& outcome,
+                                  Insert const& insert);
   template <class Then>
   [[nodiscard]] errc insert(candidate& home, range<P>& made, std::uint64_t sequence, Then const& then);
   template <class Then>

@@ -54,15 +54,15 @@ class new_ranges {
     if (!user_.alive()) return errc::mm_gone;
     lookup_options options = options_;
     options.want = want;
-    auto const found = svm_.make_plan(home_, false, fault, options);
-    if (!found) return found.error();
-    result<range<P>*> const fresh = svm_.make_range(home_, found->chunk, false);
+    typename gpusvm<P>::plan found;
+    if (errc const e = svm_.make_plan(home_, false, fault, options, found); e != errc::ok) return e;
+    result<range<P>*> const fresh = svm_.make_range(home_, found.chunk, false);
     if (!fresh) return fresh.error();
     made& m = *::new (&room_[count_ * sizeof(made)]) made(svm_, **fresh, want);
     ++count_;
     m.wanted = binds_.pages;
-    m.wanted.read_only = m.wanted.read_only || !found->vma.writable;
-    m.outcome = svm_.prepare_first(home_, *m.fresh, sequence_, m.wanted, m.found, m.space);
+    m.wanted.read_only = m.wanted.read_only || !found.vma.writable;
+    m.outcome = svm_.prepare_first(home_, found.chunk, sequence_, m.wanted, m.found, m.space);
     return errc::ok;
   }
 
@@ -123,8 +123,9 @@ class new_ranges {
 
   [[nodiscard]] errc bind_locked(made& m, nodes* reserved) SVM_REQUIRES(home_.lock_) {
     if (errc const e = svm_.insert_locked(home_, reserved, *m.fresh, sequence_); e != errc::ok) return errc::retry;
+    m.fresh->get();  // for the index
     m.is_known = true;
-    errc const e = m.fresh->pages_.map(m.found.all(), m.wanted, m.space);
+    errc const e = m.fresh->pages_.map(m.found.all(), m.wanted, m.space, m.found.walk().is_uniform());
     if (e == errc::ok) m.fresh->pages_.commit_locked(home_.lock_, m.fresh->interval(), binds_.permitted);
     return e;
   }

@@ -111,6 +111,12 @@ class notifier final : public invalidation_target, private retire_hook {
     lock_.assert_held_shared();
     SVM_ASSERT(&r.owner() == this);
     visit(r.pages_);
+    for_each_other_mapping_locked(r, visit);
+  }
+  /// The same in two parts: the mapping for the gpusvm's device, and those of other devices.
+  [[nodiscard]] device_mapping<P>& own_mapping_locked(range<P>& r) SVM_REQUIRES_SHARED(lock_) { return r.pages_; }
+  template <class Visit>
+  void for_each_other_mapping_locked(range<P>& r, Visit&& visit) SVM_REQUIRES_SHARED(lock_) {
     for (device_mapping<P>* m = r.others_.front(); m != nullptr; m = r.others_.next(*m)) visit(*m);
   }
 

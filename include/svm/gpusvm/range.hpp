@@ -126,9 +126,9 @@ class range : public list_hook<range<P>>, private retire_hook {
   typename P::lock::template atomic<std::uint32_t> flags_{0};
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
   typename P::lock::template mutex<lock_rank::range> lock_;
+  intrusive_list<device_mapping<P>> others_;  // under the notifier's lock, exclusive to change
   device_mapping<P> pages_;
   [[no_unique_address]] detail::partial_slot<P> partial_;
-  intrusive_list<device_mapping<P>> others_;  // under the notifier's lock, exclusive to change
 };
 
 /// A counted reference on a range.

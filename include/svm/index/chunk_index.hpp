@@ -125,7 +125,7 @@ class chunk_index {
   /// Inserts an object where that takes no node, as most often. Else nothing has changed.
   ///
   /// \pre as `insert`, without a reservation
-  [[nodiscard]] chunk_insertion insert_in_place(entry& e) {
+  [[nodiscard]] [[gnu::always_inline]] chunk_insertion insert_in_place(entry& e) {
     place p;
     entry* other = nullptr;
     room_at const where = seek(e, p, other);
@@ -174,12 +174,8 @@ class chunk_index {
   /// The same for who has the layout of the pool at hand, and need not wait for the memory that knows it.
   [[nodiscard]] [[gnu::always_inline]] entry* find(address a, chunk_layout const& layout) const {
     chunk_slot s = root_.all.at(decltype(root_.all)::number(a.value, layout.root_shift()));
-    // Where a table is read is known before the word that leads to it, since branches tell which levels there are.
-    std::span<std::uint8_t const> const levels = layout.levels();
-    for (std::size_t i = levels.size(); i > 0 && s.is_node(); --i)
-      if (unsigned const shift = levels[i - 1]; s.is_table(shift))
-        s = s.template table<table>().all.at(decltype(table::all)::number(a.value, shift));
-    if (s.is_bucket()) {
+    while (s.is_table()) s = s.template table<table>().all.at(decltype(table::all)::number(a.value, s.shift()));
+    if (Sparse == chunk_sparse::buckets && s.is_node()) {  // and no table
       bucket const& b = s.template bucket<bucket>();
       unsigned const rank = b.rank(a.value);
       if (rank == 0) return nullptr;
@@ -190,7 +186,7 @@ class chunk_index {
   }
   /// The same for who reads without the user's lock: an entry that was there during the call, or null, which is right
   /// unless others changed the index meanwhile.
-  [[nodiscard]] entry* find_unlocked(address a, chunk_layout const& layout) const {
+  [[nodiscard]] [[gnu::always_inline]] entry* find_unlocked(address a, chunk_layout const& layout) const {
     watch_.looked_at();
     return find(a, layout);
   }
@@ -286,22 +282,20 @@ class chunk_index {
 
   /// Finds the place of a new entry; or in `other` the lowest that overlaps it.
   [[nodiscard]] [[gnu::always_inline]] room_at seek(entry const& e, place& p, entry*& other) {
-    interval<address> const span = Traits::interval_of(e);
-    std::uint64_t const first = span.start().value;
-    std::uint64_t const reach = span.size().value - 1;
+    std::uint64_t const first = start_of(e);
+    std::uint64_t const reach = Traits::interval_of(e).size().value - 1;
     for (p = way(first);;) {
       chunk_slot const s = p.load();
       if (s.is_table()) {
         table& below = s.template table<table>();
-        std::uint64_t const part = pool_.layout().reach(s.shift());
-        if (((below.base ^ first) & ~(reach | part)) != 0) return room_at::table;
-        if (reach >= part) {
+        if (((below.base ^ first) & ~(reach | below.reach)) != 0) return room_at::table;
+        if (reach >= below.reach) {
           other = order::lowest(s);
           return room_at::none;
         }
         p = way(below, s.shift(), first);
       } else if (reach >> p.shift != 0) {
-        other = first_overlap(span);
+        other = first_overlap(Traits::interval_of(e));
         return other == nullptr ? room_at::slot : room_at::none;
       } else if (s.is_empty()) {
         return room_at::slot;

@@ -142,10 +142,11 @@ struct chunk_root {
 template <class Sharing>
 struct alignas(128) chunk_table {
   std::uint64_t base;
+  std::uint64_t const reach;  ///< how far the last address that it spans is from the base
   std::uint32_t used = 0;
   alignas(64) chunk_slots<Sharing, chunk_layout::table_bits> all;
 
-  explicit chunk_table(std::uint64_t begin) : base(begin) {}
+  chunk_table(std::uint64_t begin, std::uint64_t length) : base(begin), reach(length) {}
 
   // The list of tables that wait for readers, who do not read the base.
   void wait_before(chunk_table* next) { base = next == nullptr ? 0 : chunk_slot::of_table(*next, 0).word(); }

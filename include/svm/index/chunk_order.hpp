@@ -54,7 +54,7 @@ class chunk_order {
     while (s.is_table()) {
       table const& t = s.template table<table>();
       if (a < t.base) return lowest(s);
-      if (a - t.base > layout_.reach(s.shift())) return lowest(behind);
+      if (a - t.base > t.reach) return lowest(behind);
       at = table_all::number(a, s.shift());
       rest = above(t.used, at);
       if (rest != 0) behind = t.all.at(lowest_bit(rest));
@@ -84,7 +84,7 @@ class chunk_order {
     while (s.is_table()) {
       table const& t = s.template table<table>();
       if (a < t.base) return highest(before);
-      if (a - t.base > layout_.reach(s.shift())) return highest(s);
+      if (a - t.base > t.reach) return highest(s);
       at = table_all::number(a, s.shift());
       rest = below(t.used, at);
       if (rest != 0) before = t.all.at(highest_bit(rest));
@@ -176,7 +176,7 @@ class chunk_order {
   [[nodiscard]] node from_table(chunk_slot s, std::uint64_t first, std::uint64_t last) const {
     table const& t = s.template table<table>();
     if (first == 0 && last == UINT64_MAX) return {t.all.slots, t.used};
-    return {t.all.slots, part_of(t.all, t.used, t.base, s.shift(), layout_.reach(s.shift()), first, last)};
+    return {t.all.slots, part_of(t.all, t.used, t.base, s.shift(), t.reach, first, last)};
   }
   [[nodiscard]] static node from_bucket(chunk_slot s) {
     bucket const& b = s.template bucket<bucket>();
@@ -222,8 +222,8 @@ class chunk_order {
     if (s.is_table()) {
       table const& t = s.template table<table>();
       std::uint64_t const part = layout_.reach(s.shift());
-      return s.shift() < shift && t.base >= start && t.base - start <= reach && (t.base & part) == 0 &&
-             (t.used & (t.used - 1)) != 0 && sound(t.all, t.used, t.base, s.shift(), part, seen);
+      return s.shift() < shift && t.reach == part && t.base >= start && t.base - start <= reach &&
+             (t.base & part) == 0 && (t.used & (t.used - 1)) != 0 && sound(t.all, t.used, t.base, s.shift(), part, seen);
     }
     if (s.is_entry()) {
       entry const& e = *s.template entry<entry>();

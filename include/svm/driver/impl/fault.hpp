@@ -39,30 +39,54 @@ errc driver_base<P>::handle(access_request request, va_range& mapped_span, typen
   }
 }
 
-/// True when an access is allowed already; then the device memory that it uses was told.
-///
-/// \pre in a read section in which the range was found
+/// True when a mapping whose word is `flags` allows an access already.
 template <svm_policies P>
-[[gnu::always_inline]] inline bool driver_base<P>::is_hit(range<P> const& r, access_kind want) const {
+[[gnu::always_inline]] inline bool driver_base<P>::allows(std::uint32_t flags, access_kind want) {
   using mapping = device_mapping<P>;
-  std::uint32_t const flags = r.mapping().flags();  // where a hit is linearized
-  bool const is_allowed = mapping::allows(flags, want) && (want != access_kind::atomic || mapping::is_own(flags));
-  return is_allowed && svm_.touch_in_section(r, flags);
+  return mapping::allows(flags, want) && (want != access_kind::atomic || mapping::is_own(flags));
 }
+
+// What a hit takes is in line, without a call that comes back: so it saves no registers. All else is out of line.
 
 template <svm_policies P>
 [[gnu::always_inline]] inline errc driver_base<P>::serve(cpu_va at, access_kind want, cancellation const* cancel) {
+  if (cancel != nullptr) return serve_unless_cancelled(at, want, *cancel);
+  return serve_at_once(at, want, cancel);
+}
+
+template <svm_policies P>
+[[gnu::noinline]] errc driver_base<P>::serve_unless_cancelled(cpu_va at, access_kind want, cancellation const& cancel) {
+  if (cancel.is_cancelled()) return serve_by_passes(at, want, &cancel);
+  return serve_at_once(at, want, &cancel);
+}
+
+template <svm_policies P>
+[[gnu::always_inline]] inline errc driver_base<P>::serve_at_once(cpu_va at, access_kind want,
+                                                                 cancellation const* cancel) {
   // Before the attributes are looked at.
   std::uint32_t const terms = terms_.load();
   bool const is_refused = options_.read_only && want != access_kind::read;
-  if (!collector_.is_idle() || attributes_.is_any() || is_refused || is_cancelled(cancel))
-    return serve_by_passes(at, want, cancel, {});
+  if (!collector_.is_idle() || attributes_.is_any() || is_refused) return serve_by_passes(at, want, cancel);
   auto section = svm_.enter_section();
   typename gpusvm<P>::glimpse const seen = svm_.glance(at);
-  if (seen.known == nullptr || !is_hit(*seen.known, want)) return serve_missed(at, want, cancel, terms, seen, section);
+  if (seen.known == nullptr) return serve_missed(at, want, cancel, terms, seen, section);
+  std::uint32_t const flags = seen.known->mapping().flags();  // where a hit is linearized
+  if (!allows(flags, want)) return serve_missed(at, want, cancel, terms, seen, section);
+  bool const still_counts = !svm_.is_closed() && told_again(terms).error == errc::ok;
+  bool const is_told = (flags & detail::bit(page_flag::device)) != 0;
+  if (still_counts && is_told) return serve_touching(at, want, cancel, terms, seen, section, flags);
   svm_.leave_section(section);
-  if (!svm_.is_closed() && told_again(terms).error == errc::ok) return errc::ok;
-  return serve_by_passes(at, want, cancel, {});
+  return still_counts ? errc::ok : serve_by_passes(at, want, cancel);
+}
+
+/// Serves a hit on device memory, which hears of it.
+template <svm_policies P>
+[[gnu::noinline]] errc driver_base<P>::serve_touching(cpu_va at, access_kind want, cancellation const* cancel,
+                                                      std::uint32_t terms, typename gpusvm<P>::glimpse const& seen,
+                                                      typename gpusvm<P>::section& in, std::uint32_t flags) {
+  if (!svm_.touch_in_section(*seen.known, flags)) return serve_missed(at, want, cancel, terms, seen, in);
+  svm_.leave_section(in);
+  return errc::ok;
 }
 
 /// Serves a fault that is no hit: makes and binds a range where there is none and its memory stays where it is, or leaves all
@@ -77,10 +101,16 @@ template <svm_policies P>
   errc const e = svm_.bind_new(at, *found.around, {.want = want},
                                {.pages = {.read_only = options_.read_only, .allow_mixed = options_.mixed}},
                                [this, terms] { return told_again(terms).error == errc::ok; });
+  if (e == errc::ok) return e;
   // What may pass by itself, or needs more than that a range is made, is for passes: they find what there is now.
   if (e == errc::dma_map_failed) return serve_by_passes(at, want, cancel, {}, e);
-  if (detail::may_pass(e) || detail::is_for_get_pages(e)) return serve_by_passes(at, want, cancel, {});
+  if (detail::may_pass(e) || detail::is_for_get_pages(e)) return serve_by_passes(at, want, cancel);
   return e;
+}
+
+template <svm_policies P>
+[[gnu::noinline]] errc driver_base<P>::serve_by_passes(cpu_va at, access_kind want, cancellation const* cancel) {
+  return serve_by_passes(at, want, cancel, {});
 }
 
 template <svm_policies P>

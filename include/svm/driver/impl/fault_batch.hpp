@@ -48,7 +48,9 @@ void driver_base<P>::find_hits(fault_group& group) {
     if (seen.known == nullptr) continue;
     group.known |= std::uint64_t{1} << i;
     group.answers[i] = errc::ok;
-    if (is_hit(*seen.known, group.requests[i].want)) hits |= std::uint64_t{1} << i;
+    std::uint32_t const flags = seen.known->mapping().flags();
+    bool const is_allowed = allows(flags, group.requests[i].want);
+    if (is_allowed && svm_.touch_in_section(*seen.known, flags)) hits |= std::uint64_t{1} << i;
   }
   svm_.leave_section(section);
   if (!svm_.is_closed() && told_again(group.terms).error == errc::ok) group.answered = hits;

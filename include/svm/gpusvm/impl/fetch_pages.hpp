@@ -61,6 +61,36 @@ template <svm_policies P, class Ended>
   return errc::ok;
 }
 
+/// Goes on with a walk that was full.
+///
+/// \allocs an array for the runs
+template <svm_policies P>
+[[nodiscard, gnu::noinline]] errc walk_on(typename P::mm& mm, walk_request<typename P::mm::registration> request,
+                                          walked_runs<typename P::mm, typename P::allocator>& found) {
+  page_walk<typename P::mm>& walk = found.walk();
+  while (true) {
+    if (errc const e = found.grow(); e != errc::ok) return e;
+    request.span = walk.rest();
+    shared_guard const map_guard{mm.map_lock()};
+    errc const e = mm.fault_in(request, walk);
+    if (e != errc::ok || !walk.is_full()) return e;
+  }
+}
+
+/// As `walk_span`, for a walk that has not begun.
+template <svm_policies P>
+[[nodiscard, gnu::always_inline]] inline errc walk_new_span(typename P::mm& mm,
+                                                            walk_request<typename P::mm::registration> const& request,
+                                                            walked_runs<typename P::mm, typename P::allocator>& found) {
+  page_walk<typename P::mm>& walk = found.walk();
+  {
+    shared_guard const map_guard{mm.map_lock()};
+    errc const e = mm.fault_in(request, walk);
+    if (e != errc::ok || !walk.is_full()) return e;
+  }
+  return walk_on<P>(mm, request, found);
+}
+
 /// Makes the pages of a span present, and finds out where they are.
 ///
 /// The sequence is from before the walk, which may drop the map lock on the way: an event that comes between two parts
@@ -69,20 +99,11 @@ template <svm_policies P, class Ended>
 /// \errors those of mm::fault_in; no_memory
 /// \allocs none up to runs_on_stack runs
 template <svm_policies P>
-[[nodiscard]] errc walk_span(typename P::mm& mm, walk_request<typename P::mm::registration> request,
+[[nodiscard]] errc walk_span(typename P::mm& mm, walk_request<typename P::mm::registration> const& request,
                              walked_runs<typename P::mm, typename P::allocator>& found) {
   page_walk<typename P::mm>& walk = found.walk();
   walk.restart();
-  while (true) {
-    errc e = errc::ok;
-    {
-      shared_guard const map_guard{mm.map_lock()};
-      e = mm.fault_in(request, walk);
-    }
-    if (e != errc::ok || !walk.is_full()) return e;
-    if (e = found.grow(); e != errc::ok) return e;
-    request.span = walk.rest();
-  }
+  return walk_new_span<P>(mm, request, found);
 }
 
 /// Calls `attempt(sequence)` until no event disturbs it any more.

@@ -11,6 +11,7 @@
 #include <svm/concepts/walked_runs.hpp>
 #include <svm/gpusvm/gpusvm.hpp>
 #include <svm/gpusvm/impl/fetch_pages.hpp>
+#include <svm/gpusvm/impl/plan.hpp>
 
 // gpusvm::find_or_insert, find_or_bind and their steps.
 
@@ -36,13 +37,6 @@ class gpusvm<P>::candidate {
   gpusvm& svm_;
   notifier_ref<P> notifier_;
   bool fresh_;
-};
-
-/// What one round of `find_or_insert` settled on, under the map lock.
-template <explained_policies P>
-struct gpusvm<P>::plan {
-  vma_info vma;
-  va_range chunk;
 };
 
 /// What became of a new range that was to be bound where it is inserted.
@@ -104,7 +98,7 @@ auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& 
     bind_options binds = how();
     binds.pages.read_only = binds.pages.read_only || !made.vma.writable;
     first_bind outcome;
-    errc const e = insert_bound(*home, r, sequence, binds, may_bind, outcome,
+    errc const e = insert_bound(*home, r, r.interval(), sequence, binds, may_bind, outcome,
                                 [&](auto const& then) { return insert(home, r, sequence, then); });
     made.bound = outcome.bound;
     made.is_settled = outcome.is_settled();
@@ -115,48 +109,53 @@ auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& 
 
 template <explained_policies P>
 template <class MayBind>
-errc gpusvm<P>::bind_new(cpu_va fault, notifier<P>& around, lookup_options const& options, bind_options const& binds,
-                         MayBind const& may_bind) {
+[[gnu::always_inline]] inline errc gpusvm<P>::bind_new(cpu_va fault, notifier<P>& around, lookup_options const& options,
+                                                       bind_options const& binds, MayBind const& may_bind) {
   if (!shape_.window().contains(fault)) return errc::outside_window;
   mm_user const user{env_.mm};
   if (!user.alive()) return errc::mm_gone;
   std::uint64_t const sequence = env_.mm.read_begin(around.registration_);
-  result<plan> const found = make_plan(around, false, fault, options);
-  if (!found) return found.error();
-  result<range<P>*> const made = make_range(around, found->chunk, false);
+  plan found;
+  if (errc const e = make_plan(around, false, fault, options, found); e != errc::ok) return e;
+  result<range<P>*> const made = make_range(around, found.chunk, false);
   if (!made) return made.error();
   scope_guard uncharge{[this] { spare_.uncharge(); }};
-  range_ref<P> const ref = range_ref<P>::adopt(**made);
+  range_ref<P> ref = range_ref<P>::adopt(**made);
   bind_options how = binds;
-  how.pages.read_only = how.pages.read_only || !found->vma.writable;
+  how.pages.read_only = how.pages.read_only || !found.vma.writable;
   first_bind outcome;
-  errc const e = insert_bound(around, **made, sequence, how, may_bind, outcome,
-                              [&](auto const& then) { return insert(around, **made, sequence, then); });
+  errc const e = insert_bound(
+      around, **made, found.chunk, sequence, how, may_bind,
+      outcome, [&](auto const& then) __attribute__((always_inline)) { return insert(around, **made, sequence, then); });
   if (e != errc::ok) return e;
-  uncharge.dismiss();  // until it is removed
+  static_cast<void>(ref.release());  // the index has it
+  uncharge.dismiss();                // until it is removed
   range_nodes_.limbo().flush();
-  env_.observer.record({event_kind::range_created, found->chunk});
+  env_.observer.record({event_kind::range_created, found.chunk});
   return outcome.bound;
 }
 
 /// Inserts a new range by `insert(then)`, where `then` maps and binds it.
 ///
+/// \param span  of the range; read from it, it would have to wait for what was just written
 /// \errors those of `insert`
 template <explained_policies P>
 template <class MayBind, class Insert>
-errc gpusvm<P>::insert_bound(notifier<P>& home, range<P>& made, std::uint64_t sequence, bind_options const& binds,
-                             MayBind const& may_bind, first_bind& outcome, Insert const& insert) {
-  detail::walked_runs<typename P::mm, typename P::allocator> found{env_.memory, made.interval()};
+[[gnu::always_inline]] inline errc gpusvm<P>::insert_bound(notifier<P>& home, range<P>& made, va_range span,
+                                                           std::uint64_t sequence, bind_options const& binds,
+                                                           MayBind const& may_bind, first_bind& outcome,
+                                                           Insert const& insert) {
+  detail::walked_runs<typename P::mm, typename P::allocator> found{env_.memory, span};
   typename device_mapping<P>::resources space{env_};
-  outcome.bound = prepare_first(home, made, sequence, binds.pages, found, space);
+  outcome.bound = prepare_first(home, span, sequence, binds.pages, found, space);
   outcome.is_ready = outcome.bound == errc::ok;
   settle_events(env_.mm);
-  return insert([&] {
+  return insert([&]() __attribute__((always_inline)) {
     home.lock_.assert_held_shared();
     if (!outcome.is_ready) return;
     outcome.bound =
         may_bind() ? made.pages_.map(found.all(), binds.pages, space, found.walk().is_uniform()) : errc::retry;
-    if (outcome.bound == errc::ok) made.pages_.commit_locked(home.lock_, made.interval(), binds.permitted);
+    if (outcome.bound == errc::ok) made.pages_.commit_locked(home.lock_, span, binds.permitted);
   });
 }
 
@@ -172,19 +171,19 @@ bool gpusvm<P>::first_bind::is_settled() const {
 /// \errors retry: an event came, or a page is absent; those of fault_in and of device::prepare; no_memory
 template <explained_policies P>
 [[gnu::always_inline]] inline errc gpusvm<P>::prepare_first(
-    notifier<P>& home, range<P>& made, std::uint64_t sequence, page_options const& wanted,
+    notifier<P>& home, va_range span, std::uint64_t sequence, page_options const& wanted,
     detail::walked_runs<typename P::mm, typename P::allocator>& found, typename device_mapping<P>::resources& space) {
-  errc e = detail::walk_span<P>(env_.mm,
-                                {.span = made.interval(),
-                                 .want = wanted.read_only ? access_kind::read : access_kind::write,
-                                 .owner = wanted.owner == nullptr ? env_.own : *wanted.owner,
-                                 .registration = home.registration_,
-                                 .sequence = sequence},
-                                found);
+  errc e = detail::walk_new_span<P>(env_.mm,
+                                    {.span = span,
+                                     .want = wanted.read_only ? access_kind::read : access_kind::write,
+                                     .owner = wanted.owner == nullptr ? env_.own : *wanted.owner,
+                                     .registration = home.registration_,
+                                     .sequence = sequence},
+                                    found);
   if (e == errc::ok && (!detail::is_all_present<P>(found) || env_.mm.read_retry(home.registration_, sequence)))
     return errc::retry;
   if (e == errc::ok) e = space.reserve(found.all(), wanted.allow_mixed);
-  if (e == errc::ok) e = env_.device.prepare(made.interval());
+  if (e == errc::ok) e = env_.device.prepare(span);
   return e;
 }
 
@@ -210,26 +209,26 @@ auto gpusvm<P>::find_or_make(cpu_va fault, sighting seen, lookup_options const& 
     result<candidate> home =
         seen.around ? candidate{*this, std::move(seen.around), false} : make_notifier(fault, options);
     if (!home) return home.error();
+    plan found;
     // Read before the VMA is looked up: an unmap that comes later changes the sequence, so the insertion below finds
     // out.
     std::uint64_t const sequence = env_.mm.read_begin((*home)->registration_);
-    result<plan> const found = make_plan(**home, home->is_fresh(), fault, options);
-    if (!found) return found.error();
-    bool const migratable = options.devmem_possible && found->vma.migratable;
-    result<range<P>*> const made = make_range(**home, found->chunk, migratable);
+    if (errc const e = make_plan(**home, home->is_fresh(), fault, options, found); e != errc::ok) return e;
+    bool const migratable = options.devmem_possible && found.vma.migratable;
+    result<range<P>*> const made = make_range(**home, found.chunk, migratable);
     if (!made) return made.error();
     scope_guard uncharge{[this] { spare_.uncharge(); }};
-    lookup<P> fresh{range_ref<P>::adopt(**made), lookup<P>::kind::inserted, found->vma};
+    lookup<P> fresh{range_ref<P>::adopt(**made), lookup<P>::kind::inserted, found.vma};
     errc const e = insert_made(*home, fresh, sequence);
     if (e == errc::ok) {
       uncharge.dismiss();  // until it is removed
       range_nodes_.limbo().flush();
-      env_.observer.record({event_kind::range_created, found->chunk});
+      env_.observer.record({event_kind::range_created, found.chunk});
       return result<lookup<P>>{std::move(fresh)};
     }
     if (e == errc::stale) continue;
     if (e != errc::retry) return e;
-    env_.observer.record({event_kind::retry_after_event, found->chunk});
+    env_.observer.record({event_kind::retry_after_event, found.chunk});
     if (!budget.after_event()) return errc::busy;
   }
 }
@@ -277,50 +276,6 @@ auto gpusvm<P>::make_notifier(cpu_va fault, lookup_options const& options) -> re
   return candidate{*this, std::move(ref), true};
 }
 
-/// The VMA at `fault`, if it allows what the caller is about to do.
-///
-/// \pre the map lock is held shared
-template <explained_policies P>
-result<vma_info> gpusvm<P>::permitted_vma(cpu_va fault, lookup_options const& options) {
-  result<vma_info> const vma = env_.mm.find_vma(fault);
-  if (!vma) return vma.error();
-  if (options.want != access_kind::read && !vma->writable) return errc::read_only;
-  if (!vma->readable) return errc::no_access;
-  if (options.devmem_only && !vma->migratable) return errc::not_migratable;
-  return vma;
-}
-
-/// Looks at the VMA and at what is there, and chooses the chunk.
-template <explained_policies P>
-[[gnu::always_inline]] inline auto gpusvm<P>::make_plan(notifier<P>& home, bool is_fresh, cpu_va fault,
-                                                        lookup_options const& options) -> result<plan> {
-  shared_guard const map_guard{env_.mm.map_lock()};
-  result<vma_info> const vma = permitted_vma(fault, options);
-  if (!vma) return vma.error();
-  // A chunk that holds the address lies inside the notifier, which is aligned and no smaller than any.
-  va_range const chunk = detail::choose_chunk(shape_.chunks(), fault, vma->extent, [&](va_range chosen) {
-    if (!shape_.window().contains(chosen)) return false;
-    if (options.within != nullptr && !options.within->contains(chosen)) return false;
-    if (!is_fresh) {
-      shared_guard const guard{home.lock_};
-      if (home.ranges_.first_overlap(chosen) != nullptr) return false;
-    }
-    return chosen.size() > options.check_pages_threshold || all_present_locked(chosen);
-  });
-  return plan{*vma, chunk};
-}
-
-/// True when every page of `span` is present on the CPU.
-///
-/// \pre the map lock is held shared
-/// \allocs none, so that no shortage of memory can shrink a range
-template <explained_policies P>
-bool gpusvm<P>::all_present_locked(va_range span) {
-  bool all = true;
-  for_each_run(env_.mm, span, [&](page_run<page> const& r) { return all = r.place != page_place::absent; });
-  return all;
-}
-
 /// Puts a new range into its notifier, and a new notifier into the index, if nothing has changed since `sequence`.
 ///
 /// \param then  called in the same hold of the notifier's lock, when the range is in
@@ -328,10 +283,15 @@ bool gpusvm<P>::all_present_locked(va_range span) {
 template <explained_policies P>
 template <class Then>
 errc gpusvm<P>::insert(candidate& home, range<P>& made, std::uint64_t sequence, Then const& then) {
-  return home.is_fresh() ? insert_first(home, made, sequence, then) : insert(*home, made, sequence, then);
+  auto const keep = [&] {
+    made.get();
+    then();
+  };
+  return home.is_fresh() ? insert_first(home, made, sequence, keep) : insert(*home, made, sequence, keep);
 }
 
-/// The same where the notifier is in the index. Nodes are reserved where it turns out that they are needed.
+/// The same where the notifier is in the index, which takes over a reference on the range. Nodes are reserved where it
+/// turns out that they are needed.
 template <explained_policies P>
 template <class Then>
 [[gnu::always_inline]] inline errc gpusvm<P>::insert(notifier<P>& home, range<P>& made, std::uint64_t sequence,
@@ -375,6 +335,8 @@ errc gpusvm<P>::insert_first(candidate& home, range<P>& made, std::uint64_t sequ
   return errc::ok;
 }
 
+/// The index takes over a reference on the range.
+///
 /// \param room  nodes; null: none
 /// \errors retry; no_memory: it takes nodes
 template <explained_policies P>
@@ -389,7 +351,6 @@ template <explained_policies P>
   } else if (home.ranges_.insert(*room, made) != nullptr) {
     return errc::retry;
   }
-  made.get();
   return errc::ok;
 }
 

@@ -44,7 +44,7 @@ errc gpusvm<P>::attach(locked_range<P>& held, device_mapping<P>& mapping) {
   notifier<P>& home = held->owner();
   exclusive_guard const guard{home.lock_};
   if (held->has(range_flag::removed)) return errc::gone;
-  if (mapping.is_linked()) return errc::exists;
+  if (mapping.is_linked() || &mapping == &held->pages_) return errc::exists;
   home.attach_locked(*held, mapping);
   return errc::ok;
 }

@@ -9,17 +9,18 @@
 namespace svm::inline v0 {
 
 /// Says whether these pages may be one mapping, and what its flags would be.
+///
+/// \param uniform  they are all of one place, owner and owner object
 template <svm_policies P>
-errc device_mapping<P>::classify(std::span<run const> found, page_options const& wanted, std::uint32_t& flags) const {
+[[gnu::always_inline]] inline errc device_mapping<P>::classify(std::span<run const> found, page_options const& wanted,
+                                                               bool uniform, std::uint32_t& flags) const {
   run const* device = nullptr;
   run const* system = nullptr;
-  for (run const& e : found) {
-    run const*& first = e.place == page_place::device ? device : system;
-    if (first == nullptr) first = &e;
-    if (e.owner != first->owner || (!wanted.allow_mixed && e.owner_object != first->owner_object))
-      return errc::mixed_placement;
+  if (uniform) {
+    (found.front().place == page_place::device ? device : system) = &found.front();
+  } else if (!find_firsts(found, wanted, device, system)) {
+    return errc::mixed_placement;
   }
-  if (device != nullptr && system != nullptr && !wanted.allow_mixed) return errc::mixed_placement;
   bool const peer = device != nullptr && device->owner != env_.own;
   if (wanted.devmem_only && (system != nullptr || peer)) return errc::not_in_device_memory;
   if (device != nullptr && memory::of(device->owner_object) == nullptr) return errc::unsupported;
@@ -30,6 +31,18 @@ errc device_mapping<P>::classify(std::span<run const> found, page_options const&
   if (peer) flags |= detail::bit(page_flag::peer);
   if (wanted.read_only) flags |= detail::bit(page_flag::read_only);
   return errc::ok;
+}
+
+/// Finds the first run of each kind of memory; false where the runs may not be one mapping.
+template <svm_policies P>
+bool device_mapping<P>::find_firsts(std::span<run const> found, page_options const& wanted, run const*& device,
+                                    run const*& system) {
+  for (run const& e : found) {
+    run const*& first = e.place == page_place::device ? device : system;
+    if (first == nullptr) first = &e;
+    if (e.owner != first->owner || (!wanted.allow_mixed && e.owner_object != first->owner_object)) return false;
+  }
+  return wanted.allow_mixed || device == nullptr || system == nullptr;
 }
 
 /// Remembers whose memory a block is.
@@ -94,7 +107,7 @@ void device_mapping<P>::fill_system_block(device_address& block, dma_addr at, st
 /// Ends the mappings of all blocks.
 template <svm_policies P>
 void device_mapping<P>::unmap_blocks() {
-  bool const one_by_one = iova_size_ == byte_count{};
+  bool const one_by_one = !iova_device<typename P::device, page> || iova_size_ == byte_count{};
   for (device_address const& b : blocks_.all()) {
     if (b.path != interconnect::system)
       memory_->unmap_run(env_.device, b);
@@ -102,16 +115,40 @@ void device_mapping<P>::unmap_blocks() {
       env_.device.dma_unmap(b.address, b.pages(), b.direction);
   }
   blocks_.forget();
-  if constexpr (iova_device<typename P::device, page>)
+  if constexpr (iova_device<typename P::device, page>) {
     if (!one_by_one) env_.device.release_iova(iova_base_, iova_size_, iova_linked_, direction_);
-  iova_size_ = iova_linked_ = {};
+    iova_size_ = iova_linked_ = {};
+  }
 }
 
 template <svm_policies P>
-errc device_mapping<P>::map(std::span<run const> found, page_options const& wanted, resources& space, bool uniform) {
+[[gnu::always_inline]] inline errc device_mapping<P>::map(std::span<run const> found, page_options const& wanted,
+                                                          resources& space, bool uniform) {
   SVM_ASSERT(!has(page_flag::mapped));
+  if constexpr (!iova_device<typename P::device, page>)
+    if (found.size() == 1 && found.front().place == page_place::system && !blocks_.has_array())
+      return map_system_run(found.front(), wanted);
+  return map_runs(found, wanted, space, uniform);
+}
+
+/// Maps all there is, one run of system memory, as `map_runs` would.
+template <svm_policies P>
+[[gnu::always_inline]] inline errc device_mapping<P>::map_system_run(run const& found, page_options const& wanted) {
+  if (wanted.devmem_only) return errc::not_in_device_memory;
+  direction_ = wanted.read_only ? dma_direction::to_device : dma_direction::bidirectional;
+  result<dma_addr> const mapped = env_.device.dma_map(found.page, found.pages(), direction_);
+  if (!mapped) return mapped.error();
+  fill_system_block(blocks_.add(), *mapped, found.count);
+  set_flags(detail::bit(page_flag::mapped) | detail::bit(page_flag::valid) | detail::bit(page_flag::system) |
+            (wanted.read_only ? detail::bit(page_flag::read_only) : 0));
+  return errc::ok;
+}
+
+template <svm_policies P>
+errc device_mapping<P>::map_runs(std::span<run const> found, page_options const& wanted, resources& space,
+                                 bool uniform) {
   std::uint32_t flags = 0;
-  if (errc const e = classify(uniform ? found.first(1) : found, wanted, flags); e != errc::ok) return e;
+  if (errc const e = classify(found, wanted, uniform, flags); e != errc::ok) return e;
 
   direction_ = wanted.read_only ? dma_direction::to_device : dma_direction::bidirectional;
   if ((flags & detail::bit(page_flag::system)) == 0) space.release_iova();
@@ -138,7 +175,7 @@ errc device_mapping<P>::map(std::span<run const> found, page_options const& want
   if (space.further_ != nullptr) std::swap(further_, space.further_);
   bool const is_one = further_ == nullptr || further_->count == 0;
   if (memory_ != nullptr && is_one && (flags & detail::bit(page_flag::peer)) == 0) touchable_.store(memory_);
-  flags_.store(flags);
+  set_flags(flags);
   return errc::ok;
 }
 

@@ -67,8 +67,9 @@ errc gpusvm<P>::insert_rest(notifier<P>& home, va_range chunk, bool migratable, 
   result<range<P>*> const made = make_range(home, chunk, migratable);
   if (!made) return made.error();
   scope_guard uncharge{[this] { spare_.uncharge(); }};
-  range_ref<P> const ref = range_ref<P>::adopt(**made);
+  range_ref<P> ref = range_ref<P>::adopt(**made);
   if (errc const e = insert(home, **made, sequence, [] {}); e != errc::ok) return e;
+  static_cast<void>(ref.release());  // the index has it
   uncharge.dismiss();
   range_nodes_.limbo().flush();
   env_.observer.record({event_kind::range_created, chunk});

@@ -14,7 +14,8 @@ namespace svm::inline v0 {
 template <interval_traits Traits, class LockPolicy, class Allocator, chunk_sparse Sparse, class Sharing>
 auto chunk_index<Traits, LockPolicy, Allocator, Sparse, Sharing>::make_table(reserved_nodes& nodes, std::uint64_t a,
                                                                              unsigned shift) -> table& {
-  return *::new (pool_.template take<table>(nodes)) table(a & ~pool_.layout().reach(shift));
+  std::uint64_t const reach = pool_.layout().reach(shift);
+  return *::new (pool_.template take<table>(nodes)) table(a & ~reach, reach);
 }
 
 template <interval_traits Traits, class LockPolicy, class Allocator, chunk_sparse Sparse, class Sharing>
