@@ -4,6 +4,10 @@
 """Runs the benchmarks in turns and says which goals are reached.
 
 Usage: report.py [--build DIR] [--md FILE] [--json FILE] [--svg FILE] [--seconds N] [--repetitions N] [--goals FILE]
+                 [--instructions]
+
+With --instructions it counts the instructions of a fault alone, which needs valgrind. They do not depend on a busy machine:
+more than a tenth above a goal is a failure, and the last line is `N passed, N failed`.
 
 Without --build it configures and compiles build-bench/ beside this folder. All programs run once, then all of them again,
 until the time is up; a figure is the median of what was measured. A ratio divides two figures of the same run, so that it
@@ -39,6 +43,7 @@ MIN_TIME = "0.02"  # seconds a row and turn
 TURNS = 2  # of the rows of a group, in one run of a program
 SVMSH_SECONDS = 200  # of compilation
 REPLAYED = 4_000_000  # accesses
+TOLERANCE = 0.1  # of an instruction count
 # What Google Benchmark says of every row; all other numbers are figures.
 COMMON = {
     "family_index", "per_family_instance_index", "repetitions", "repetition_index", "threads", "iterations", "real_time",
@@ -442,6 +447,19 @@ def configured():
     return build
 
 
+def judge_instructions(goals, run, samples):
+    """Says how many instructions each counted fault takes; the exit status."""
+    run.instructions(samples)
+    counted = [v for v in judge(goals, samples) if v["value"] == "instructions"]
+    failed = 0
+    for verdict in counted:
+        count = verdict["ratio"]
+        failed += count is None or count > verdict["goal"] * (1 + TOLERANCE)
+        print(f"{verdict['name']}: {'not measured' if count is None else round(count)}, goal {verdict['goal']}")
+    print(f"{len(counted) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
 def main():
     began = time.monotonic()
     parser = argparse.ArgumentParser(usage=__doc__.split("\n\n")[1].removeprefix("Usage: "))
@@ -452,6 +470,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=MOST_SECONDS)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--goals", type=Path, default=HERE / "goals.json")
+    parser.add_argument("--instructions", action="store_true")
     arguments = parser.parse_args()
     goals = json.loads(arguments.goals.read_text(encoding="utf-8"))
 
@@ -460,6 +479,8 @@ def main():
         say(f"no benchmarks in {run.build / 'benchmarks'}: configure with -Dbenchmarks=enabled")
         return 1
     samples = Samples()
+    if arguments.instructions:
+        return judge_instructions(goals, run, samples)
     repetitions = run.all(arguments.repetitions, samples)
     verdicts = judge(goals, samples)
     text = markdown(goals, samples, verdicts, max(repetitions, 1))
