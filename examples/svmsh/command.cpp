@@ -164,7 +164,8 @@ struct access_verb {
 /// Words are for GPUs whose faults are replayed, and no word is for queues.
 void check_advice(line_parser& p, parse_context const& context, action const& made) {
   auto const* const a = std::get_if<advise_command>(&made);
-  if (a == nullptr || a->what.has_value() == context.faults) return;
+  bool const is_understood = p.at_end() || p.peek() == "->";  // else the word that is not is complained of
+  if (a == nullptr || !is_understood || a->what.has_value() == context.faults) return;
   p.fail(context.faults ? "this machine has faults=on, and 'advise' without a word is for queues"
                         : "this machine has faults=off, and words behind 'advise' are for faults");
 }

@@ -190,6 +190,27 @@ TEST_SUITE("driver/block_service") {
     CHECK(small.gpu_tags_until(base, 3 * page_bytes, 1) == 3 * page_bytes);
   }
 
+  TEST_CASE("PLC-06 where all that faulted is too much, atomic accesses get their pages, or are refused") {
+    std::vector<svm::block_fault> batch{{.at = page_of(0, 0)}, {.at = page_of(0, 1)}, {.at = page_of(0, 2)}};
+    batch[1].want = access_kind::atomic;
+    world w{by_pages(2 * page_bytes)};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(service_of(w).serve(batch) == errc::ok);
+    CHECK(on_device(w, 0) == pages(1, 2));
+    CHECK(mapped(w, 0) == pages(0, 3));
+    // Without prefetch the range is what faulted, and is larger than the memory.
+    world whole{by_pages(2 * page_bytes, [](auto& o) { o.placement->prefetch = svm::placement::prefetch_mode::off; })};
+    whole.map(block_bytes);
+    std::uint64_t old = 0;
+    CHECK(whole.gpu_atomic_add(whole.first(), 0, page_of(0, 7), 2, old) == errc::ok);
+    CHECK(on_device(whole, 0) == pages(7, 8));
+    // Three atomic accesses find no room for what they need.
+    for (svm::block_fault& f : batch) f.want = access_kind::atomic;
+    CHECK(service_of(whole).serve(batch) == errc::no_device_memory);
+    CHECK(whole.complaint() == "");
+  }
+
   TEST_CASE("PLC-07 an eviction takes only what it moves, and a return is a refault") {
     world w{by_pages(block_bytes + 16 * page_bytes)};
     w.map(2 * block_bytes);

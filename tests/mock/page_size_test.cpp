@@ -170,4 +170,25 @@ TEST_SUITE("mock/machine, page sizes") {
       CHECK(c.audit().empty());
     }
   }
+
+  TEST_CASE("a service of pages brings coherent memory within reach that cannot move") {
+    for (bool const linked : {true, false}) {
+      auto o = with_pages(4096);
+      o.gpus = 2;
+      o.linked = linked;
+      o.placement.emplace();
+      computer<4096, true> c{o};
+      REQUIRE(c.process.mmap({64 * KiB}, protection::read_write, mapping_kind::anon, base).error == sys::ok);
+      std::byte word[8]{std::byte{2}};
+      REQUIRE(c.gpu_store(c.first(), 1, base, word) == errc::ok);
+      REQUIRE(c.frames.gpu_of(c.process.entry_at(base).target) == 1);
+      c.failures.arm(svm::mock::failure::populate, 1, svm::mock::failure_plan::repeat::from_then_on);
+      word[0] = std::byte{0};
+      CHECK(c.gpu_load(c.first(), 0, base, word) == errc::ok);
+      CHECK(word[0] == std::byte{2});
+      c.failures.disarm();
+      CHECK(c.frames.is_device(c.process.entry_at(base).target) == linked);
+      CHECK(c.audit().empty());
+    }
+  }
 }

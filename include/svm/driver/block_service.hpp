@@ -241,6 +241,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   [[nodiscard]] errc move(service& s, locked_range<P>& held, piece const& part, page_mask const& pages)
       SVM_REQUIRES(lock_);
   [[nodiscard]] errc gather(service& s, locked_range<P>& held, piece const& part, errc why) SVM_REQUIRES(lock_);
+  [[nodiscard]] errc bring_within_reach(service& s, page_mask const& pages) SVM_REQUIRES(lock_);
   void note_moved(service& s, page_mask const& moved) SVM_REQUIRES(lock_);
   [[nodiscard]] errc serve_whole(block_fault const& f, cancellation const* cancel);
   [[nodiscard]] result<lookup<P>> find_range(service const& s, cpu_va at, access_kind want);

@@ -223,7 +223,8 @@ class chunk_order {
       table const& t = s.template table<table>();
       std::uint64_t const part = layout_.reach(s.shift());
       return s.shift() < shift && t.reach == part && t.base >= start && t.base - start <= reach &&
-             (t.base & part) == 0 && (t.used & (t.used - 1)) != 0 && sound(t.all, t.used, t.base, s.shift(), part, seen);
+             (t.base & part) == 0 && (t.used & (t.used - 1)) != 0 &&
+             sound(t.all, t.used, t.base, s.shift(), part, seen);
     }
     if (s.is_entry()) {
       entry const& e = *s.template entry<entry>();

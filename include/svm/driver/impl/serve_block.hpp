@@ -122,6 +122,9 @@ void block_service<P>::decide(service& s) {
   auto const fitted = placement::fit(b.where, going, s.along, there, room_for(s, there));
   s.along = fitted.prefetched;
   s.missing = (fitted.faulted | fitted.prefetched) - s.seen.here;
+  // Where all that faulted is too much, what atomic accesses need may still fit.
+  page_mask const needed = s.missing.none() ? s.atomic : page_mask{};
+  s.missing |= placement::fit(b.where, needed, {}, there, room_for(s, there)).faulted - s.seen.here;
 }
 
 /// Which named pages the device may use already, each for what was asked of it.
@@ -199,7 +202,8 @@ template <page_wise_policies P>
 errc block_service<P>::move_piece(service& s, locked_range<P>& held, piece const& part) {
   page_mask const own{part.pages};
   page_mask const missing = s.missing & own;
-  bool const required = driver_.options().migrate == migration_mode::required || part.of(s.atomic).any();
+  page_mask const demanded =
+      own & (driver_.options().migrate == migration_mode::required ? s.faulted - s.staying : s.atomic);
   if (errc const e = mapper_.open(held); e != errc::ok) return e;
   if (missing.any()) {
     if (errc const e = reserve_unit(); e != errc::ok) return e;
@@ -208,13 +212,14 @@ errc block_service<P>::move_piece(service& s, locked_range<P>& held, piece const
     if (e != errc::ok && e != errc::interrupted && missing.meets(s.faulted) && !s.faulted.contains(missing))
       e = move(s, held, part, missing & s.faulted);
     if (e == errc::interrupted) return e;
-    if (required && !s.moved.contains(missing & s.faulted)) return gather(s, held, part, e);
+    if (demanded.any() && !s.moved.contains(missing & s.faulted)) return gather(s, held, part, e);
   }
   page_mask const here = s.moved | s.seen.here;
+  if (!here.contains(demanded)) return errc::no_device_memory;  // it was cut, since it does not fit
   page_mask const mapped = s.faulted | (s.along & here);
   errc const e = mapper_.map(held, part.of(mapped), access_of(s), s.cancel);
   if (moves_ != nullptr) note_rights(s, mapped & own);
-  return e;
+  return e == errc::unsupported ? bring_within_reach(s, mapped & own) : e;
 }
 
 /// Moves pages of a range, all of them or none but for those that race away in the end.
@@ -251,6 +256,20 @@ errc block_service<P>::gather(service& s, locked_range<P>& held, piece const& pa
   errc const e = mapper_.map(held, part.of(s.faulted), access_of(s), s.cancel);
   if (e != errc::ok) return e;
   return why == errc::in_use ? why : errc::retry;
+}
+
+/// Brings pages to system memory that could not move and are with a device out of reach: a walk leaves coherent memory
+/// there, since the CPU reaches it.
+///
+/// \errors unsupported, where there are none; retry, in_use
+template <page_wise_policies P>
+errc block_service<P>::bring_within_reach(service& s, page_mask const& pages) {
+  page_mask const beyond = pages & look(s.within).copies().beyond;
+  if (beyond.none()) return errc::unsupported;
+  errc const e = driver_.memory().evict_span(
+      space().mm, block_around(s.of.at()),
+      {.reason = {migration_cause::gather, batch_number(), s.actor}, .pages = &beyond, .cancel = s.cancel});
+  return e == errc::in_use ? e : errc::retry;
 }
 
 /// Pages came into the device's memory for a service.
