@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <support/failures.hpp>
+#include <support/sanitized.hpp>
 #include <svm/mock/machine/random.hpp>
 
 using namespace support;
@@ -362,7 +363,7 @@ TEST_SUITE("driver/block_service") {
       w.map(blocks * block_bytes);
       w.cpu_tag(base, blocks * block_bytes, 1);
       svm::mock::random draw{7};
-      for (unsigned n = 0; n < 3000; ++n) REQUIRE(serve(w, page_of(draw.below(blocks), draw.below(512))) == errc::ok);
+      for (unsigned n = 0; n < 1000; ++n) REQUIRE(serve(w, page_of(draw.below(blocks), draw.below(512))) == errc::ok);
       return w.stats.bytes(svm::event_kind::copied);
     };
     CHECK(moved(true) < moved(false));
@@ -379,7 +380,7 @@ TEST_SUITE("driver/block_service") {
       w.cpu_tag(base, blocks * block_bytes, 1);
       svm::mock::random draw{7};
       if (sparse) {
-        for (unsigned n = 0; n < 3000; ++n) {
+        for (unsigned n = 0; n < 1200; ++n) {
           std::uint64_t const page = draw.below(blocks) * 512 + draw.below(512);
           CHECK(w.gpu_read(page_of(0, page)) == page + 1);
         }
@@ -455,7 +456,7 @@ TEST_SUITE("driver/block_service") {
             REQUIRE(serve(w, page_of(0, on_device(w, 0).next_absent(0))) == errc::ok);
           std::vector const batch{page_of(0, 1), page_of(1, 0), page_of(1, 33), page_of(2, 5)};
           std::uint64_t const before = w.failures.struck();
-          w.failures.arm(kind, ++nth, how);
+          w.failures.arm(kind, nth += support::sanitized ? 3 : 1, how);
           static_cast<void>(serve(w, batch));
           struck = w.failures.struck() != before;
           w.failures.disarm();

@@ -319,7 +319,7 @@ def capacity(folder):
 
 def gains():
     """What moves to and fro moves less where it waits and stays, and a sparse sweep that does not fit where prefetch learns."""
-    both = "".join(f" S {0x40000000 + page * PAGE:x},8\n" for _ in range(1000) for page in range(8)).encode()
+    both = "".join(f" S {0x40000000 + page * PAGE:x},8\n" for _ in range(400) for page in range(8)).encode()
     moved = {}
     for mode in ("off", "on", "slice"):
         report = report_of(replay(both, "turns=16", "prefetch=density", f"thrash={mode}"))
@@ -328,7 +328,7 @@ def gains():
         tally.check((waits != 0) == (mode != "off"), f"thrash={mode}: {report}")
     tally.check(2 * moved["on"] < moved["off"] and 2 * moved["slice"] < moved["off"], f"to and fro: {moved}")
     dice = random.Random(5)
-    sparse = "".join(f" L {0x40000000 + dice.randrange(6 * 512) * PAGE:x},8\n" for _ in range(3000)).encode()
+    sparse = "".join(f" L {0x40000000 + dice.randrange(6 * 512) * PAGE:x},8\n" for _ in range(1500)).encode()
     for key in ("density", "density+feedback"):
         moved[key] = int(report_of(replay(sparse, f"prefetch={key}", "capacity=4M"))["bytes_moved"])
     tally.check(4 * moved["density+feedback"] < 3 * moved["density"], f"sparse: {moved}")
@@ -362,7 +362,7 @@ def warps():
     costs("kept", replay(many * 4095 + page[1] + b" # 1\n", *keys), batches=1, gpu_faults=2)
     costs("no more is kept", replay(most, *keys), batches=2, gpu_faults=2)
     dice = random.Random(5)
-    for seed in range(12):
+    for seed in range(8):
         text = b""
         for _ in range(600):
             kind, size = dice.choice(b"LSM"), dice.choice((1, 4, 8, 16, 4096))
@@ -402,7 +402,7 @@ def counters():
     dice = random.Random(7)
     favourites = [dice.randrange(128) for _ in range(4)]
     text = b""
-    for _ in range(20000):
+    for _ in range(8000):
         group = dice.choice(favourites) if dice.random() < 0.7 else dice.randrange(128)
         text += b" %c %x,8\n" % (dice.choice(b"LS"), 0x10000000 + group * 65536 + dice.randrange(8192) * 8)
     moved = {}
