@@ -4,7 +4,7 @@
 
 #include "system.hpp"
 
-#include <svm/mock/machine/machine.hpp>
+#include <svm/mock/full.hpp>
 #include <svm/std/null_lock.hpp>
 
 #include <cstddef>

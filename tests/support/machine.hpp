@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <svm/mock/usual.hpp>
+#include <svm/mock/full.hpp>
 #include <svm/svm.hpp>
 
 namespace support {

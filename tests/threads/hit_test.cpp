@@ -13,7 +13,7 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/machine/machine.hpp>
+#include <svm/mock/full.hpp>
 #include <svm/mock/machine/random.hpp>
 #include <svm/std/distributed_lock.hpp>
 #include <svm/std/std_lock.hpp>

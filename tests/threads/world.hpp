@@ -10,7 +10,7 @@
 
 #include <doctest/doctest.h>
 
-#include <svm/mock/machine/machine.hpp>
+#include <svm/mock/full.hpp>
 #include <svm/std/std_lock.hpp>
 
 namespace real_threads {

@@ -29,7 +29,7 @@ FACES = {
         "svm/std/std_reservation.hpp",
         "svm/version.hpp",
     ],
-    "svm_mock.hpp": ["svm/mock.hpp", "svm/version.hpp"],
+    "svm_mock.hpp": ["svm/mock/full.hpp", "svm/version.hpp"],
 }
 DIRECTIVE = re.compile(r"\s*#\s*(\w+)\s*(.*?)\s*$")
 

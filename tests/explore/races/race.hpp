@@ -18,7 +18,7 @@
 #include <doctest/doctest.h>
 
 #include <svm/explore.hpp>
-#include <svm/mock/machine/machine.hpp>
+#include <svm/mock/full.hpp>
 #include <svm/svm.hpp>
 
 #include <support/sanitized.hpp>

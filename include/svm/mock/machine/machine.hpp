@@ -373,10 +373,6 @@ class machine : public machine_base<Lock, PageBytes> {
   std::uint64_t sweep_credit_ = 0;  // how many it may look at again
 };
 
-/// A machine whose GPUs may have every driver: queues for fatal faults, and services that decide page by page.
-template <lock Lock, std::size_t PageBytes = 4096, bool Coherent = false>
-using full_machine = machine<Lock, PageBytes, Coherent, drivers::all>;
-
 }  // namespace svm::inline v0::mock
 
 #include <svm/mock/machine/impl/oracle.hpp>

@@ -12,7 +12,6 @@
 #include <svm/mock/machine/counting_allocator.hpp>
 #include <svm/mock/machine/statistics.hpp>
 #include <svm/mock/machine/virtual_clock.hpp>
-#include <svm/placement/uvm_placement.hpp>
 
 namespace svm::inline v0::mock {
 
@@ -25,6 +24,8 @@ enum class drivers : std::uint8_t {
 /// The policies of the simulated machine; `Lock` is a `rank_checked` policy.
 template <lock Lock, std::size_t PageBytes = 4096, bool Coherent = false, drivers Drivers = drivers::by_ranges>
 struct machine_policies : default_policies {
+  static_assert(Drivers == drivers::by_ranges, "svm: a full_machine needs <svm/mock/full.hpp>");
+
   using mm = address_space<Lock, PageBytes>;
   using device = gpu<Lock, PageBytes>;
   using pagemap = vram<Lock, PageBytes, Coherent>;
@@ -32,11 +33,6 @@ struct machine_policies : default_policies {
   using clock = virtual_clock;
   using allocator = counting_allocator;
   using observer = statistics;
-};
-
-template <lock Lock, std::size_t PageBytes, bool Coherent>
-struct machine_policies<Lock, PageBytes, Coherent, drivers::all> : machine_policies<Lock, PageBytes, Coherent> {
-  using placement = svm::placement::uvm_placement;  // a view without options for it moves ranges whole
 };
 
 }  // namespace svm::inline v0::mock
