@@ -4,5 +4,4 @@
 
 /// The simulated machine: processes, GPUs and their drivers, with real bytes moving and an oracle that watches.
 
-#include <svm/mock/machine/reservation.hpp>
 #include <svm/mock/usual.hpp>

@@ -11,6 +11,7 @@
 #include <svm/mock/gpu/warps.hpp>
 #include <svm/mock/machine/all_drivers.hpp>
 #include <svm/mock/machine/counter_worker.hpp>
+#include <svm/mock/machine/reservation.hpp>
 
 namespace svm::inline v0::mock {
 
