@@ -10,12 +10,13 @@ compares the lines of its report with what the model says. A difference prints t
 """
 
 import random
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
 from itertools import product
 from pathlib import Path
+
+from replay_model import says
 
 BLOCK, GROUP, PAGE = 512, 16, 4096
 CPU, GPU = "cpu", "gpu"
@@ -351,15 +352,9 @@ def main() -> int:
                 trace = random_trace(seed)
                 path.write_text("".join(f" {'LS'[p % 2]} {0x40000000 + p * PAGE:x},8\n" for p in trace))
                 words = [f"thrash={mode}", f"prefetch=density:{threshold}", f"turns={turns}"]
-                said = subprocess.run([*command, path, *words], check=True, capture_output=True, text=True).stdout
-                report = dict(line.split()[:2] for line in said.splitlines() if len(line.split()) >= 2)
-                ours = {name: report.get(name) for name in LINES}
-                model = {name: str(value) for name, value in replay(trace, mode, threshold, turns).items()}
-                passed += ours == model
-                if ours != model:
-                    failed += 1
-                    wrong = {name: (ours[name], model[name]) for name in LINES if ours[name] != model[name]}
-                    print(f"seed {seed} {' '.join(words)}: (program, model) {wrong}")
+                agrees = says([*command, path, *words], replay(trace, mode, threshold, turns), f"seed {seed} {' '.join(words)}")
+                passed += agrees
+                failed += not agrees
     print(f"{passed} passed, {failed} failed")
     return failed != 0
 

@@ -258,6 +258,10 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   void look_after_kept() SVM_REQUIRES(lock_);
   void unmap(block& b, page_mask const& pages) SVM_REQUIRES(lock_);
 
+  [[nodiscard]] result<vma_info> find_vma(cpu_va at) {
+    shared_guard const map_guard{space().mm.map_lock()};
+    return space().mm.find_vma(at);
+  }
   [[nodiscard]] sight look(va_range span);
   [[nodiscard]] sight look_with_map_lock(va_range span);
   [[nodiscard]] std::uint64_t count_resident(std::span<block_fault> batch, std::span<std::uint32_t const> which);

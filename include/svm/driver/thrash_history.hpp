@@ -77,7 +77,7 @@ class thrash_history {
     placement::processor_set copies{};  ///< who has the page in memory
   };
 
-  /// \param links  who reaches whose memory
+  /// \param links  which processor reaches which other one's memory
   thrash_history(typename P::allocator& memory, placement::topology const& links, placement::thrash_mode mode,
                  placement::thrash_options options = {})
       : links_(links),
@@ -145,12 +145,12 @@ class thrash_history {
     if (entry* const e = blocks_.find(block)) e->preferred = place;
   }
 
-  /// Ends the pins that are due. Their pages are to be unmapped from who reaches them from afar.
+  /// Ends the pins that are due. The caller then unmaps their pages from each processor that reaches them from afar.
   void end_due(time_point now) {
     exclusive_guard const guard{lock_};
     end_due_locked(now);
   }
-  /// \param who  to whom it is said: its own slice is no hindrance
+  /// \param who  the processor that asks; its own slice does not hinder it
   [[nodiscard]] state of(cpu_va block, placement::processor who, time_point now) {
     exclusive_guard const guard{lock_};
     entry const* const e = blocks_.find(block);
@@ -184,7 +184,7 @@ class thrash_history {
   void end_due_locked(time_point now) SVM_REQUIRES(lock_) {
     while (placement::pinned_page* const pin = pages_.due_pin(now)) pages_.end_pin(*pin);
   }
-  /// A page in its slice is reached from afar by who can, and waited for by others.
+  /// A processor that reaches the memory of a slice's holder uses the page from afar. Any other waits for the end of the slice.
   [[nodiscard]] advice ask_slice(entry const& e, question const& q, time_point now) const {
     if (e.slice.holder() == q.who || !e.slice.held(now).test(q.page)) return {};
     if (links_.accessible_from(e.slice.holder()).contains(q.who)) return {.elsewhere = true, .until = e.slice.end()};

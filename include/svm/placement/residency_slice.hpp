@@ -9,7 +9,8 @@
 
 namespace svm::inline v0::placement {
 
-/// What a block remembers instead of a history of its pages: who got pages last, which, and how long they stay there.
+/// What a block remembers instead of a history of its pages: the processor that got pages last, these pages, and how long they
+/// stay there.
 ///
 /// A slice begins with a move of pages, first touches apart. Pages that the same processor gets until it ends join it;
 /// what another one gets meanwhile is not held, unless nothing is left of the slice. A slice that follows the one of

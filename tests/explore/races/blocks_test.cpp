@@ -79,17 +79,22 @@ world* pinned() {
   return w;
 }
 
+/// Two GPUs and the CPU write to pages of one block, and each word must be there in the end.
+void everybody_writes(race& r) {
+  r.thread("gpu 0").does("write", gpu_writes(0, 10, 0)).does("write again", gpu_writes(1, 11, 0));
+  r.thread("gpu 1").does("write", gpu_writes(2, 12, 1));
+  r.thread("cpu").does("write", cpu_writes(3, 13));
+  r.finally([](world& w) {
+    for (std::uint64_t p = 0; p < 4; ++p) must(w.cpu_read(page_at(p)) == 10 + p, "the last words are there");
+  });
+}
+
 }  // namespace
 
 TEST_SUITE("explore/races, blocks") {
   TEST_CASE("two GPUs and a CPU thrash one block: no word is lost (PLC-14)") {
     race r{"two GPUs and a CPU in one block", by_pages<2, 1, 8>};
-    r.thread("gpu 0").does("write", gpu_writes(0, 10, 0)).does("write again", gpu_writes(1, 11, 0));
-    r.thread("gpu 1").does("write", gpu_writes(2, 12, 1));
-    r.thread("cpu").does("write", cpu_writes(3, 13));
-    r.finally([](world& w) {
-      for (std::uint64_t p = 0; p < 4; ++p) must(w.cpu_read(page_at(p)) == 10 + p, "the last words are there");
-    });
+    everybody_writes(r);
     r.sample();
   }
 
@@ -158,12 +163,7 @@ TEST_SUITE("explore/races, blocks") {
              }
              return w;
            }};
-    r.thread("gpu 0").does("write", gpu_writes(0, 10, 0)).does("write again", gpu_writes(1, 11, 0));
-    r.thread("gpu 1").does("write", gpu_writes(2, 12, 1));
-    r.thread("cpu").does("write", cpu_writes(3, 13));
-    r.finally([](world& w) {
-      for (std::uint64_t p = 0; p < 4; ++p) must(w.cpu_read(page_at(p)) == 10 + p, "the last words are there");
-    });
+    everybody_writes(r);
     r.sample();
   }
 

@@ -73,10 +73,7 @@ template <page_wise_policies P>
 va_range block_service<P>::map_accessed(block& b, cpu_va at, va_range around, page_mask const& pages) {
   std::uint32_t const terms = driver_.terms_.load();
   advised_span const advice = driver_.attributes_.at(at, around);
-  result<vma_info> const vma = [&] {
-    shared_guard const map_guard{space().mm.map_lock()};
-    return space().mm.find_vma(at);
-  }();
+  result<vma_info> const vma = find_vma(at);
   if (!vma) return advice.within;
   va_range const part = advice.within.intersection(vma->extent);
   bool const is_own = placement::maps_own_copy_only(said_of(advice.attributes), how_.self);

@@ -199,10 +199,7 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
   std::uint32_t const terms = driver_.terms_.load();
   advised_span const advice = driver_.attributes_.at(head.at, window);
   if (head.want == access_kind::atomic && advice.attributes.atomic == atomic_mode::cpu) return refuse(errc::no_atomics);
-  result<vma_info> const vma = [&] {
-    shared_guard const map_guard{space().mm.map_lock()};
-    return space().mm.find_vma(head.at);
-  }();
+  result<vma_info> const vma = find_vma(head.at);
   if (!vma) return refuse(vma.error());
   if (head.want != access_kind::read && !vma->writable) return refuse(errc::read_only);
   if (!vma->readable) return refuse(errc::no_access);

@@ -56,10 +56,7 @@ bool block_service<P>::bring(service const& cause, std::uint64_t number) {
   va_range const window = driver_.svm().shape().window();
   if (number > UINT64_MAX / block_size.value || !window.contains(at)) return false;
   advised_span const advice = driver_.attributes_.at(at, window);
-  result<vma_info> const vma = [&] {
-    shared_guard const map_guard{space().mm.map_lock()};
-    return space().mm.find_vma(at);
-  }();
+  result<vma_info> const vma = find_vma(at);
   bool const stays = advice.attributes.preferred == preferred_place::system || advice.attributes.accessed_by;
   if (!vma || !vma->migratable || !vma->readable || stays) return false;
   block* const b = blocks_.find_or_make(at);

@@ -61,10 +61,7 @@ errc block_service<P>::serve_noticed(std::span<counter_notice> batch, std::span<
   }
   std::uint32_t const terms = driver_.terms_.load();
   advised_span const advice = driver_.attributes_.at(at, window);
-  result<vma_info> const vma = [&] {
-    shared_guard const map_guard{space().mm.map_lock()};
-    return space().mm.find_vma(at);
-  }();
+  result<vma_info> const vma = find_vma(at);
   if (!vma) return errc::ok;
   place = placement::counted_place::no_block;
   if (!vma->migratable || !vma->readable || driver_.options().migrate == migration_mode::never) return errc::ok;

@@ -15,7 +15,6 @@
 #include <svm/mock/machine/machine_options.hpp>
 #include <svm/mock/machine/machine_policies.hpp>
 #include <svm/mock/machine/more_drivers.hpp>
-#include <svm/mock/machine/virtual_clock.hpp>
 #include <svm/placement/uvm_placement.hpp>
 
 namespace svm::inline v0::mock {
@@ -43,16 +42,6 @@ struct more_drivers<P, drivers::all> {
     blocks.reset();
   }
   [[nodiscard]] access_notices* counts_accesses() { return notices ? &*notices : nullptr; }
-  /// One fault; while it is throttled nobody else runs, so that the clock moves to the end of the throttle.
-  [[nodiscard]] errc serve_by_pages(virtual_clock& clock, cpu_va a, access_kind want) {
-    for (int tries = 1024; tries != 0; --tries) {
-      block_fault f{.at = a, .want = want};
-      errc const e = blocks->serve({&f, 1});
-      if (!f.is_throttled) return e;
-      clock.wait_until(f.wait_until);
-    }
-    return errc::busy;
-  }
 
   std::optional<access_notices> notices;  ///< where the placement has counters
   std::optional<accessed_pages<typename P::device>> accessed;

@@ -309,17 +309,12 @@ class machine : public machine_base<Lock, PageBytes> {
                                                      Access& access_memory) {
     constexpr int tries = 64;
     for (int i = 1;; ++i) {
-      if (errc const e = serve_fault(v, a, want); e != errc::ok) return e;
+      if (errc const e = v.driver.fault(a, want); e != errc::ok) return e;
       if (i == tries) return errc::busy;
       if (i > 1) lets_others_go<Lock>("retry of an access");
       if (frames.links().is_unplugged(static_cast<unsigned>(n))) return errc::device_gone;
       if (access_memory(v.device, nullptr)) return errc::ok;
     }
-  }
-  [[nodiscard]] errc serve_fault(view& v, cpu_va a, access_kind want) {
-    if constexpr (has_all_drivers)
-      if (v.blocks) return v.serve_by_pages(clock, a, want);
-    return v.driver.fault(a, want);
   }
   /// An access by a queue, which the driver's worker lets run before, where it stands still or would fault.
   template <class Access>
