@@ -101,14 +101,31 @@ class Build:
             for m in mutants:
                 m.number = m.number if id(m) in fits else 0
             options = ["-include", str(self.place / "switch.hpp")]
-            errors = next(filter(None, (self.make(p, overlay, self.place, options) for p in self.programs)), "")
+            errors = self.complaints(overlay, options)
             if not errors:
-                return
+                break
             wrong = culprits(errors, placed, overlay)
             if not wrong:
                 raise RuntimeError(errors)
             for m in wrong:
                 m.number = 0
+        with ThreadPoolExecutor(2) as pool:
+            for errors in pool.map(lambda program: self.make(program, overlay, self.place, options), self.programs):
+                if errors:
+                    raise RuntimeError(errors)
+
+    def complaints(self, overlay: Path, options: list[str]) -> str:
+        """What the compiler says of all sources of all programs; it makes nothing of them, which takes a third of the time."""
+        sources = [source for program in self.programs if program not in ALONE for source in (*SOURCES[program], *self.bundles(program))]
+        with ThreadPoolExecutor(2) as pool:
+            said = pool.map(lambda source: self.compile(source, overlay, Path(os.devnull), [*options, "-fsyntax-only"]), sources)
+            alone = pool.map(
+                lambda area: self.make_alone(area, overlay, self.place, [*options, "-fsyntax-only"]), [p for p in self.programs if p in ALONE]
+            )
+            return "".join((*said, *alone))
+
+    def bundles(self, program: str) -> list[str]:
+        return [name for name in self.commands if re.fullmatch(rf"tests/{program}_\d+\.cpp", name)]
 
     def make(self, program: str, overlay: Path, into: Path, options: list[str]) -> str:
         """Makes a program with the headers of `overlay`; the errors, or nothing."""
@@ -120,7 +137,7 @@ class Build:
             errors += self.compile(source, overlay, objects[-1], ["-O1", *options])
         words = list(self.linkers[program])
         if into == self.place and not errors:  # what templates the tests instantiate by themselves
-            for bundle in (name for name in self.commands if re.fullmatch(rf"tests/{program}_\d+\.cpp", name)):
+            for bundle in self.bundles(program):
                 objects.append(into / f"{Path(bundle).stem}.o")
                 errors += self.compile(bundle, overlay, objects[-1], options)
             words = [w for w in words if not w.endswith(f"lib{program}_tests.a")]

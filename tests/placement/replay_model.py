@@ -173,6 +173,8 @@ def replay(addresses: list[int], mode: str, order: str, size: int, capacity: int
                 device.touch(there, moment)
                 continue
             service = moved | added | there
+            if mode == "off":  # what moves whole is kept and touched whole
+                service |= device.of_block(block)
             moving = (moved | added) - device.pages
             device.touch(service, moment)
             device.make_room(moving, service)
@@ -221,8 +223,6 @@ def main() -> int:
         path = Path(folder) / "trace.u64"
         keys = product(modes.split(","), ("oldest", "touched", "uvm", "density"), (1, 8, 256))
         for n, (mode, order, size) in enumerate(keys):
-            if mode == "off" and order == "density":
-                continue  # a range of which only a part may go: it is left open what of the rest the service keeps
             for seed in range(n * traces, (n + 1) * traces):
                 trace = random_trace(seed)
                 path.write_bytes(struct.pack(f"<{len(trace)}Q", *trace))
