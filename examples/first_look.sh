@@ -39,7 +39,7 @@ install_packages() {
   apt-get update && apt-get install -y --no-install-recommends "$@"
 }
 
-packages='g++ meson ninja-build python3 pkg-config doctest-dev libbenchmark-dev xz-utils'
+packages='g++ meson ninja-build python3 pkg-config doctest-dev xz-utils'
 missing=''
 for package in $packages; do
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
