@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include <svm/index/interval_index.hpp>
+#include <svm/index/chunk_index.hpp>
 #include <svm/gpuvm/gpuvm.hpp>
 #include <svm/gpuvm/vm_bo.hpp>
 #include <svm/mock/machine/random.hpp>
@@ -138,12 +138,14 @@ class mappings {
   std::size_t count_ = 0;
 };
 
-/// The index of ranges, by itself.
-class interval_index {
+/// The index of ranges, by itself: one for the whole of the window.
+class chunk_index {
  public:
   using objects = ::objects;
 
   [[nodiscard]] bool insert(object& o) {
+    svm::chunk_insertion const how = index_.insert_in_place(o);
+    if (how != svm::chunk_insertion::takes_nodes) return how == svm::chunk_insertion::done;
     return index_.replenish(reservation_) == svm::errc::ok && index_.insert(reservation_, o) == nullptr;
   }
   void erase(object& o) { index_.erase(o); }
@@ -160,11 +162,15 @@ class interval_index {
     using address = svm::cpu_va;
     static svm::va_range interval_of(object const& o) { return o.span; }
   };
-  using index = svm::interval_index<traits, svm::null_lock, lean::counted_heap>;
+  using index = svm::chunk_index<traits, svm::null_lock, lean::counted_heap>;
+  static svm::chunk_layout shape() {
+    svm::byte_count const chunks[]{{length}, lean::page_size};
+    return {{{0}, {std::uint64_t{1} << 47}}, chunks};
+  }
   lean::counted_heap memory_;
-  index::pool pool_{memory_};
+  index::pool pool_{memory_, shape()};
   index::reserved_nodes reservation_;
-  index index_{pool_};
+  index index_{pool_, {base}};
 };
 
 /// A space of mappings; what it checks of them is in the time.
@@ -374,13 +380,13 @@ int main(int argc, char** argv) {
     std::string const argument = bench::argument("ranges", n);
     s.group([&] {
       rows<std_map<objects>>(s, "_dense", "std_map", layout::dense, n);
-      rows<interval_index>(s, "_dense", "interval_index", layout::dense, n);
+      rows<chunk_index>(s, "_dense", "chunk_index", layout::dense, n);
       s.row("index/find_dense/gpusvm" + argument,
             [=](benchmark::State& state) { find_range(state, layout::dense, n); });
     });
     s.group([&] {
       rows<std_map<objects>>(s, "_sparse", "std_map", layout::sparse, n);
-      rows<interval_index>(s, "_sparse", "interval_index", layout::sparse, n);
+      rows<chunk_index>(s, "_sparse", "chunk_index", layout::sparse, n);
       s.row("index/find_sparse/gpusvm" + argument,
             [=](benchmark::State& state) { find_range(state, layout::sparse, n); });
     });
