@@ -19,6 +19,10 @@ struct object {
 };
 using pool_type = svm::detail::range_pool<lock_policy, ledger_allocator, object>;
 
+using pools_type = svm::detail::range_pools<lock_policy, ledger_allocator, object>;
+static_assert(pools_type::count > 1, "neighbours have pools of their own");
+static_assert(svm::detail::range_pools<svm::null_lock, ledger_allocator, object>::count == 1);
+
 void remove(world& w, cpu_va a) {
   auto& svm = w.driver.svm();
   svm.remove(svm.lock_range(svm.find(a)));
@@ -58,6 +62,46 @@ TEST_SUITE("gpusvm/range_pool") {
     pool.trim();
     memory.fail_at = memory.calls + 1;
     CHECK(pool.take().error() == svm::errc::no_memory);
+  }
+
+  TEST_CASE("pools side by side keep memory each for itself, and give all of it back") {
+    ledger_allocator memory;
+    {
+      pools_type pools{memory, UINT64_MAX};
+      REQUIRE(&pools.at(0) != &pools.at(1));
+      CHECK(&pools.at(1) == &pools.at(1 + pools_type::count));
+      std::byte* const first = *pools.at(0).take();
+      CHECK(pools.at(0).uncharge_and_keep(first));
+      std::byte* const second = *pools.at(1).take();
+      CHECK(second != first);
+      CHECK(*pools.at(0).take() == first);
+      CHECK(pools.at(0).uncharge_and_keep(first));
+      CHECK(pools.at(1).uncharge_and_keep(second));
+      pools.trim();
+      CHECK(memory.outstanding() == 0);
+    }
+    CHECK(memory.mismatches == 0);
+  }
+
+  TEST_CASE("one limit holds for all pools, and a failure charges nothing") {
+    ledger_allocator memory;
+    pools_type pools{memory, 2};
+    memory.fail_at = memory.calls + 1;
+    CHECK(pools.at(0).take().error() == svm::errc::no_memory);
+    memory.fail_at = 0;
+    std::byte* const first = *pools.at(0).take();
+    std::byte* const second = *pools.at(1).take();
+    CHECK(pools.at(2).take().error() == svm::errc::quota_exceeded);
+    CHECK(pools.at(1).uncharge_and_keep(second));
+    std::byte* const third = *pools.at(2).take();
+    CHECK(pools.at(0).take().error() == svm::errc::quota_exceeded);
+    CHECK(pools.at(0).uncharge_and_keep(first));
+    CHECK(pools.at(2).uncharge_and_keep(third));
+    std::byte* const made = *pools.at(3).take();
+    pools.uncharge();
+    CHECK(*pools.at(0).take() == first);
+    CHECK(pools.at(0).uncharge_and_keep(first));
+    memory.deallocate(made, sizeof(object), alignof(object));
   }
 
   TEST_CASE("a fault that makes a range asks the heap for nothing once the driver is warm") {

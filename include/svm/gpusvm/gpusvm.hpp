@@ -157,8 +157,8 @@ class gpusvm {
   /// \return ok: there is a range now, and it is bound. Else `find_or_bind` tells what is, and does the rest
   /// \pre as `find_or_bind`; a new range does not migrate
   template <class MayBind>
-  [[nodiscard]] errc bind_new(cpu_va fault, notifier<P>& around, lookup_options const& options,
-                              bind_options const& binds, MayBind const& may_bind);
+  [[nodiscard]] errc bind_new(cpu_va fault, notifier<P>& around, lookup_options const& options, bind_options binds,
+                              MayBind const& may_bind);
 
   /// Takes the right to work on a range's pages; waits while another thread has it.
   ///
@@ -265,7 +265,9 @@ class gpusvm {
   void split(locked_range<P> held);
 
   /// The range that contains `a`, or nothing.
-  [[nodiscard]] range_ref<P> find(cpu_va a) { return first_in({a, byte_count{1}}); }
+  ///
+  /// \pre  in no section; takes vm and notifier (shared) where there is none
+  [[nodiscard]] range_ref<P> find(cpu_va a);
   /// The first range that meets `span`, or nothing.
   [[nodiscard]] range_ref<P> first_in(va_range span);
   /// True when a range meets `span`.
@@ -364,9 +366,9 @@ class gpusvm {
                                    std::uint64_t sequence) SVM_REQUIRES(home.lock_);
   void unmap_locked(notifier<P>& home, range<P>& r) SVM_REQUIRES_SHARED(home.lock_);
   [[nodiscard]] result<range<P>*> make_range(notifier<P>& home, va_range chunk, bool migratable);
+  [[nodiscard]] result<range<P>*> make_range(notifier<P>& home, va_range chunk, bool migratable, errc failed);
   template <class Served>
   [[nodiscard]] bool touch_if_served(range<P>& r, Served const& served);
-  [[nodiscard]] result<std::byte*> take_place();
   void end_sections();
   void take_out(locked_range<P> held, bool& last);
   [[nodiscard]] errc insert_rest(notifier<P>& home, va_range chunk, bool migratable, std::uint64_t sequence);

@@ -64,10 +64,10 @@ class notifier final : public invalidation_target, private retire_hook {
   using lock_type = typename P::lock::template shared_mutex<lock_rank::notifier>;
   using range_index = chunk_index<range_traits, typename P::lock, typename P::allocator, chunk_sparse::buckets,
                                   detail::sections_of<typename P::lock>>;
-  using spare_ranges = detail::range_pool<typename P::lock, typename P::allocator, range<P>>;
+  using spare_ranges = detail::range_pools<typename P::lock, typename P::allocator, range<P>>;
 
   notifier(svm_environment<P> const& env, invalidation_client<P>& client, va_range interval,
-           typename range_index::pool& nodes, spare_ranges& spare)
+           typename range_index::pool& nodes, typename spare_ranges::pool& spare)
       : retire_hook(&notifier::leave_index),
         env_(env),
         client_(client),
@@ -240,7 +240,7 @@ class notifier final : public invalidation_target, private retire_hook {
   bool pending_ SVM_GUARDED_BY(lock_) = false;  // an invalidation is between its passes
   lock_type lock_;
   range_index ranges_ SVM_GUARDED_BY(lock_);
-  spare_ranges& spare_;
+  typename spare_ranges::pool& spare_;
   va_range pending_span_ SVM_GUARDED_BY(lock_){cpu_va{}, byte_count{1}};
   typename P::mm::registration registration_{};
 };

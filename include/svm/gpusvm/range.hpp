@@ -109,7 +109,7 @@ class range : public list_hook<range<P>>, private retire_hook {
   /// ended yet.
   static void leave_index(retire_hook& hook) noexcept {
     range& r = static_cast<range&>(hook);
-    typename notifier<P>::spare_ranges& spare = r.owner_.spare_;
+    auto& spare = r.owner_.spare_;
     if (!r.references_.put()) return spare.uncharge();
     notifier<P>& owner = r.owner_;
     r.~range();

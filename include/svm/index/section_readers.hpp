@@ -76,18 +76,18 @@ struct section_readers {
     /// \pre locks below leaf_allocator may be held
     void add(Table& node) { add(node, &batch::tables); }
     void add(Bucket& node) { add(node, &batch::buckets); }
-    /// Lets what came last begin to wait, unless others do; false where nothing came.
+    /// Lets what came last begin to wait, unless others do; false where it does not.
     ///
     /// \pre        no lock of rank notifier or later held
-    /// \complexity one load where no node was added since
+    /// \complexity one load where no node was added since, or others wait
     bool flush() {
-      if (has_fresh_.load() == 0) return false;
+      if (is_due_.load() == 0) return false;
       {
         exclusive_guard const guard{lock_};
-        if (is_waiting_ || fresh_.is_empty()) return is_waiting_;
+        if (is_due_.load() == 0) return false;
+        is_due_.store(0);
         is_waiting_ = true;
         waiting_ = std::exchange(fresh_, {});
-        has_fresh_.store(0);
       }
       readers_.retire(*this);
       return true;
@@ -104,7 +104,7 @@ struct section_readers {
     void add(Node& node, Node* batch::*list) {
       exclusive_guard const guard{lock_};
       node.wait_before(fresh_.*list);
-      if (fresh_.is_empty()) has_fresh_.store(1);
+      if (fresh_.is_empty() && !is_waiting_) is_due_.store(1);
       fresh_.*list = &node;
     }
     static void end_wait(retire_hook& hook) noexcept {
@@ -114,6 +114,7 @@ struct section_readers {
         exclusive_guard const guard{self.lock_};
         over = std::exchange(self.waiting_, {});
         self.is_waiting_ = false;
+        if (!self.fresh_.is_empty()) self.is_due_.store(1);
       }
       self.give_back(over.tables);
       self.give_back(over.buckets);
@@ -133,7 +134,8 @@ struct section_readers {
     batch fresh_ SVM_GUARDED_BY(lock_);
     batch waiting_ SVM_GUARDED_BY(lock_);
     bool is_waiting_ SVM_GUARDED_BY(lock_) = false;
-    typename LockPolicy::template atomic<std::uint32_t> has_fresh_{0};  // changes under the lock, and is read without
+    // That some came and none wait; changes under the lock, and is read without.
+    typename LockPolicy::template atomic<std::uint32_t> is_due_{0};
   };
 
   template <class Node, class Pool>

@@ -196,7 +196,7 @@ class slot_read_domain {
   void retire(retire_hook& hook) {
     shard& mine = shard_of_this_thread();
     exclusive_guard const guard{mine.lock};
-    mine.retired.store(mine.retired.load() + 1);
+    mine.count(mine.retired.load() + 1);
     mine.fresh.push(hook);
     if (mine.fresh.size() % Platform::retires_a_look != 0) return;
     mine.release_ripe();
@@ -240,7 +240,9 @@ class slot_read_domain {
     void release_ripe() {
       if (!waiting.empty() && Platform::slots().is_over(until)) count_off(waiting.release_all());
     }
-    void count_off(std::size_t released) { retired.store(retired.load() - released); }
+    void count_off(std::size_t released) { count(retired.load() - released); }
+    /// Release: who gives the lock up makes it seen, and nobody relies on it before.
+    void count(std::uint64_t now) { retired.store_release(now); }
   };
 
   [[nodiscard]] shard& shard_of_this_thread() {

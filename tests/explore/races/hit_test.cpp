@@ -102,6 +102,24 @@ TEST_SUITE("explore/races, hits") {
     r.run(to_the_end());
   }
 
+  TEST_CASE("find / removal / fault: who finds a range may use it, and no range that is there is missed (RAC-28)") {
+    hit_race r{"find, removal and fault", in_two_ranges};
+    r.thread("driver").does("find and lock", [](world& w) {
+      auto& svm = w.driver.svm();
+      must(bool{svm.find(page_at(range_pages))}, "a range that nobody removes is found");
+      auto found = svm.find(page_at(0));
+      if (!found) return;
+      must(found->interval().contains(page_at(0)), "it is the range of the address");
+      auto held = svm.lock_range(std::move(found));
+      must(is_one_of(svm.get_pages(held, {}), {errc::ok, errc::gone}), "its pages are got, unless it was removed");
+    });
+    r.thread("other driver").does("remove", [](world& w) {
+      auto& svm = w.driver.svm();
+      if (auto found = svm.find(page_at(0))) svm.remove(svm.lock_range(std::move(found)));
+    });
+    r.sample();
+  }
+
   TEST_CASE("hit / munmap and collection: the tables that are looked at stay in memory (RAC-28)") {
     hit_race r{"hit, munmap and collection", in_system_memory};
     r.thread("gpu").does("fault", faults_unless({errc::no_vma}));

@@ -50,18 +50,22 @@ struct gpusvm<P>::first_bind {
 template <explained_policies P>
 [[gnu::always_inline]] inline result<range<P>*> gpusvm<P>::make_range(notifier<P>& home, va_range chunk,
                                                                       bool migratable) {
-  result<std::byte*> const place = take_place();
-  if (!place) return place.error();
+  result<std::byte*> const place = home.spare_.take();
+  if (!place) return make_range(home, chunk, migratable, place.error());
   return ::new (*place) range<P>(home.env(), home, chunk, migratable);
 }
 
+/// The same after a first try that failed: what was removed may wait for readers.
+///
 /// \pre no lock of the library held
 template <explained_policies P>
-result<std::byte*> gpusvm<P>::take_place() {
-  result<std::byte*> place = spare_.take();
-  if (place || place.error() != errc::quota_exceeded || readers_.retired() == 0) return place;
+[[gnu::noinline]] result<range<P>*> gpusvm<P>::make_range(notifier<P>& home, va_range chunk, bool migratable,
+                                                          errc failed) {
+  if (failed != errc::quota_exceeded || readers_.retired() == 0) return failed;
   readers_.synchronize();
-  return spare_.take();
+  result<std::byte*> const place = home.spare_.take();
+  if (!place) return place.error();
+  return ::new (*place) range<P>(home.env(), home, chunk, migratable);
 }
 
 namespace detail {
@@ -110,7 +114,7 @@ auto gpusvm<P>::find_or_bind(cpu_va fault, sighting seen, lookup_options const& 
 template <explained_policies P>
 template <class MayBind>
 [[gnu::always_inline]] inline errc gpusvm<P>::bind_new(cpu_va fault, notifier<P>& around, lookup_options const& options,
-                                                       bind_options const& binds, MayBind const& may_bind) {
+                                                       bind_options binds, MayBind const& may_bind) {
   if (!shape_.window().contains(fault)) return errc::outside_window;
   mm_user const user{env_.mm};
   if (!user.alive()) return errc::mm_gone;
@@ -121,11 +125,10 @@ template <class MayBind>
   if (!made) return made.error();
   scope_guard uncharge{[this] { spare_.uncharge(); }};
   range_ref<P> ref = range_ref<P>::adopt(**made);
-  bind_options how = binds;
-  how.pages.read_only = how.pages.read_only || !found.vma.writable;
+  binds.pages.read_only = binds.pages.read_only || !found.vma.writable;
   first_bind outcome;
   errc const e = insert_bound(
-      around, **made, found.chunk, sequence, how, may_bind,
+      around, **made, found.chunk, sequence, binds, may_bind,
       outcome, [&](auto const& then) __attribute__((always_inline)) { return insert(around, **made, sequence, then); });
   if (e != errc::ok) return e;
   static_cast<void>(ref.release());  // the index has it
@@ -268,7 +271,8 @@ auto gpusvm<P>::make_notifier(cpu_va fault, lookup_options const& options) -> re
     if (result<vma_info> const vma = permitted_vma(fault, options); !vma) return vma.error();
   }
   va_range const span = aligned_block(fault, shape_.notifier_size());
-  notifier<P>* const made = detail::construct<notifier<P>>(env_.memory, env_, client_, span, range_nodes_, spare_);
+  notifier<P>* const made = detail::construct<notifier<P>>(
+      env_.memory, env_, client_, span, range_nodes_, spare_.at(span.start().value / shape_.notifier_size().value));
   if (made == nullptr) return errc::no_memory;
   notifier_ref<P> ref = notifier_ref<P>::adopt(*made);
   // Before the map lock is taken: registration may take it, and may wait.

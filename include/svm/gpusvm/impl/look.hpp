@@ -42,6 +42,16 @@ errc gpusvm<P>::look(cpu_va fault, sighting& found, Served const& served) {
   return is_hit && touch_if_served(*found.known, served) ? errc::exists : errc::ok;
 }
 
+// What is found without a lock is there. What is not may be: see `section_readers`.
+template <explained_policies P>
+range_ref<P> gpusvm<P>::find(cpu_va a) {
+  range_ref<P> found;
+  section in = readers_.enter();
+  if (range<P>* const known = glance(a).known; known != nullptr) found = range_ref<P>::share(*known);
+  readers_.leave(in);
+  return found ? std::move(found) : first_in({a, byte_count{1}});
+}
+
 /// Tells the device memory of a range that it is used, if the range still serves.
 template <explained_policies P>
 template <class Served>
