@@ -15,3 +15,4 @@
 #include <svm/conformance/pagemap.hpp>
 #include <svm/conformance/time_source.hpp>
 #include <svm/conformance/verdict.hpp>
+#include <svm/conformance/write_protection.hpp>

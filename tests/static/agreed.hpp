@@ -52,6 +52,9 @@ inline constexpr bool migrating_policies = both(svm::migrating_policies<P>, svm:
 template <class M>
 inline constexpr bool settling_mm = part(svm::settling_mm<M>, svm::claims_settling<M>,
                                          svm::explain_settling<M, answer>());
+template <class M>
+inline constexpr bool write_protecting_mm = part(svm::write_protecting_mm<M>, svm::detail::claims_write_protection<M>,
+                                                 svm::explain_write_protection<M, answer>());
 template <class D>
 inline constexpr bool two_pass_device = part(svm::two_pass_device<D>, svm::detail::claims_two_pass<D>,
                                              svm::explain_two_pass<D, answer>());

@@ -193,6 +193,8 @@ struct full_mm : mm {
   static constexpr bool reports_protection = false;
   static constexpr bool collects_into_destination = true;
   void settle() noexcept;
+  void write_protect(exactly<svm::va_range>, exactly<std::span<page>>) noexcept;
+  void put_pages(exactly<std::span<page const>>) noexcept;
 };
 
 // -- device, pagemap ---
@@ -306,6 +308,7 @@ static_assert(svm::time_source<clock>);
 static_assert(svm::observer<observer>);
 static_assert(svm::mm<mm>);
 static_assert(!svm::settling_mm<mm> && svm::settling_mm<full_mm>);
+static_assert(!svm::write_protecting_mm<mm> && svm::write_protecting_mm<full_mm>);
 static_assert(svm::invalidates_before_unmap<mm> && svm::reports_protection<mm> && !svm::collects_into_destination<mm>);
 static_assert(!svm::invalidates_before_unmap<full_mm> && !svm::reports_protection<full_mm> &&
               svm::collects_into_destination<full_mm>);

@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,10 @@ namespace alone {
 struct settling_mm : archetypes::mm {
   void settle() noexcept;
 };
+struct write_protecting_mm : archetypes::mm {
+  void write_protect(svm::va_range, std::span<page>) noexcept;
+  void put_pages(std::span<page const>) noexcept;
+};
 struct two_pass_device : archetypes::device {
   void begin_invalidate(svm::va_range) noexcept;
   void finish_invalidate(svm::va_range) noexcept;
@@ -73,6 +78,12 @@ struct piecewise_pagemap : archetypes::pagemap {
 namespace halves {
 struct settle_may_throw : archetypes::mm {
   void settle();
+};
+struct write_protect_alone : archetypes::mm {
+  void write_protect(svm::va_range, std::span<page>) noexcept;
+};
+struct put_pages_alone : archetypes::mm {
+  void put_pages(std::span<page const>) noexcept;
 };
 struct unmaps_by_a_function : archetypes::mm {
   static bool invalidates_before_unmap();
@@ -134,6 +145,8 @@ static_assert(is_whole<archetypes::device> && is_whole<full_device, full_pagemap
 static_assert(is_whole<archetypes::device, halves::says_it_is_not_coherent>);
 
 static_assert(!svm::explain<with_mm<halves::settle_may_throw>, svm::on_missing::answer>());
+static_assert(!svm::explain<with_mm<halves::write_protect_alone>, svm::on_missing::answer>());
+static_assert(!svm::explain<with_mm<halves::put_pages_alone>, svm::on_missing::answer>());
 static_assert(!svm::explain<with_mm<halves::unmaps_by_a_function>, svm::on_missing::answer>());
 static_assert(!svm::explain<with_mm<halves::protection_not_constant>, svm::on_missing::answer>());
 static_assert(!svm::explain<with_mm<halves::destination_not_constant>, svm::on_missing::answer>());
@@ -160,20 +173,22 @@ TEST_SUITE_BEGIN("concepts/explain");
 TEST_CASE("a bundle without optional parts has none recognised, one with all of them all") {
   CHECK(recognised<archetypes::policies>().empty());
   CHECK(recognised<archetypes::full_policies>() ==
-        std::vector<std::string>{"settling_mm", "two_pass_device", "queue_device", "iova_device", "noncoherent_device",
-                                 "coherent_pagemap", "piecewise_pagemap"});
+        std::vector<std::string>{"settling_mm", "write_protecting_mm", "two_pass_device", "queue_device", "iova_device",
+                                 "noncoherent_device", "coherent_pagemap", "piecewise_pagemap"});
 }
 
 TEST_CASE("the simulated machine has every part but a coherent pagemap, unless it is asked for one") {
-  CHECK(recognised<support::policies>() == std::vector<std::string>{"two_pass_device", "queue_device", "iova_device",
-                                                                    "noncoherent_device", "piecewise_pagemap"});
+  CHECK(recognised<support::policies>() == std::vector<std::string>{"write_protecting_mm", "two_pass_device",
+                                                                    "queue_device", "iova_device", "noncoherent_device",
+                                                                    "piecewise_pagemap"});
   CHECK(recognised<svm::mock::machine_policies<support::lock_policy, 4096, true>>() ==
-        std::vector<std::string>{"two_pass_device", "queue_device", "iova_device", "noncoherent_device",
-                                 "coherent_pagemap", "piecewise_pagemap"});
+        std::vector<std::string>{"write_protecting_mm", "two_pass_device", "queue_device", "iova_device",
+                                 "noncoherent_device", "coherent_pagemap", "piecewise_pagemap"});
 }
 
 TEST_CASE("a part is recognised alone") {
   CHECK(recognised<with_mm<alone::settling_mm>>() == std::vector<std::string>{"settling_mm"});
+  CHECK(recognised<with_mm<alone::write_protecting_mm>>() == std::vector<std::string>{"write_protecting_mm"});
   CHECK(recognised<with<alone::two_pass_device>>() == std::vector<std::string>{"two_pass_device"});
   CHECK(recognised<with<alone::queue_device>>() == std::vector<std::string>{"queue_device"});
   CHECK(recognised<with<alone::iova_device>>() == std::vector<std::string>{"iova_device"});

@@ -35,7 +35,8 @@ static_assert(agreed::two_pass_device<full_device> && agreed::queue_device<full_
               agreed::iova_device<full_device, page> && agreed::noncoherent_device<full_device> &&
               agreed::piecewise_pagemap<full_pagemap, page>);
 static_assert(agreed::address_space<archetypes::mm> && agreed::interval_notifier<archetypes::mm> &&
-              agreed::page_migration<archetypes::mm> && agreed::settling_mm<archetypes::full_mm>);
+              agreed::page_migration<archetypes::mm> && agreed::settling_mm<archetypes::full_mm> &&
+              agreed::write_protecting_mm<archetypes::full_mm>);
 static_assert(agreed::policies<archetypes::policies> && agreed::policies<archetypes::full_policies>);
 }  // namespace models
 
@@ -243,6 +244,14 @@ struct device_sync_for_system : archetypes::full_device {
   void sync_for_system(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept = delete;
 };
 static_assert(!agreed::noncoherent_device<device_sync_for_system>);
+struct mm_write_protect : archetypes::full_mm {
+  void write_protect(svm::va_range, std::span<page>) noexcept = delete;
+};
+static_assert(!agreed::write_protecting_mm<mm_write_protect>);
+struct mm_put_pages : archetypes::full_mm {
+  void put_pages(std::span<page const>) noexcept = delete;
+};
+static_assert(!agreed::write_protecting_mm<mm_put_pages>);
 struct device_stop_queues : archetypes::full_device {
   void stop_queues() noexcept = delete;
 };
@@ -460,6 +469,14 @@ struct device_sync_for_system : archetypes::full_device {
   void sync_for_system(svm::dma_addr, svm::page_count, svm::dma_direction);
 };
 static_assert(!agreed::noncoherent_device<device_sync_for_system>);
+struct mm_write_protect : archetypes::full_mm {
+  void write_protect(svm::va_range, std::span<page>);
+};
+static_assert(!agreed::write_protecting_mm<mm_write_protect>);
+struct mm_put_pages : archetypes::full_mm {
+  void put_pages(std::span<page const>);
+};
+static_assert(!agreed::write_protecting_mm<mm_put_pages>);
 struct device_stop_queues : archetypes::full_device {
   void stop_queues();
 };
@@ -673,6 +690,14 @@ struct device_sync_for_system : archetypes::full_device {
   int sync_for_system(svm::dma_addr, svm::page_count, svm::dma_direction) noexcept;
 };
 static_assert(!agreed::noncoherent_device<device_sync_for_system>);
+struct mm_write_protect : archetypes::full_mm {
+  svm::errc write_protect(svm::va_range, std::span<page>) noexcept;
+};
+static_assert(!agreed::write_protecting_mm<mm_write_protect>);
+struct mm_put_pages : archetypes::full_mm {
+  svm::errc put_pages(std::span<page const>) noexcept;
+};
+static_assert(!agreed::write_protecting_mm<mm_put_pages>);
 struct device_stop_queues : archetypes::full_device {
   int stop_queues() noexcept;
 };

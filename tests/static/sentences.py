@@ -24,6 +24,7 @@ EXPLAINED = {
     "lock": ("explain_lock", "lock"),
     "mm": ("explain_mm", "(?:address_space|interval_notifier|page_migration)"),
     "settling_mm": ("explain_settling", "interval_notifier"),
+    "write_protecting_mm": ("explain_write_protection", "write_protection"),
     "device": ("explain_device", "device"),
     "pagemap": ("explain_pagemap", "pagemap"),
     "policies": ("explain", "policies"),
@@ -35,7 +36,7 @@ EXPLAINED = {
     "piecewise_pagemap": ("explain_pieces", "pagemap"),
 }
 # How the names of the non-models begin, where it is not the part.
-PREFIX = {"mm": "mm", "settling_mm": "mm"}
+PREFIX = {"mm": "mm", "settling_mm": "mm", "write_protecting_mm": "mm"}
 BY_FUNCTION = {"missing", "throwing", "mistyped"}
 UNCLAIMED = ("missing", "pagemap_release_pages")  # the only function of its part: who lacks it makes no mistake
 MM_PARTS = {

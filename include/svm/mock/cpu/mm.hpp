@@ -90,6 +90,8 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
     return notifiers_.read_retry(r, seen);
   }
   void set_sequence(registration& r, std::uint64_t value) noexcept { notifiers_.set_sequence(r, value); }
+  void write_protect(va_range span, std::span<page> pages) noexcept;
+  void put_pages(std::span<page const> pages) noexcept;
 
   // System calls. Alignment is judged first.
 
@@ -226,6 +228,9 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   template <class Test>
   [[nodiscard]] bool all_of_block_locked(cpu_va a, Test&& test) SVM_REQUIRES_SHARED(frames_.lock());
   void map_block_locked(cpu_va start, plain_list<page> const& pages, freed_list& freed) SVM_REQUIRES(frames_.lock());
+  // impl/write_protect.hpp
+  [[nodiscard]] bool may_protect_locked(cpu_va a) SVM_REQUIRES_SHARED(frames_.lock());
+  [[gnu::cold]] void end_protection(cpu_va a);
   // impl/syscalls.hpp
   void drop_entry_locked(cpu_va a, pte& e, freed_list& freed) SVM_REQUIRES(frames_.lock());
   void zap_locked(va_range span, freed_list& freed) SVM_REQUIRES(frames_.lock());
@@ -260,7 +265,11 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   }
   [[nodiscard]] port::page_mapping_view<page> view_locked(cpu_va a) const;
   [[nodiscard]] page_order hole_order_locked(cpu_va a, std::size_t most);
-  void take_out_locked(cpu_va a) { table_.at(a).what = pte::state::migrating; }
+  void take_out_locked(cpu_va a) {
+    pte& e = table_.at(a);
+    e.what = pte::state::migrating;
+    e.guarded = false;  // the migration's event came
+  }
   [[nodiscard]] bool put_back_locked(cpu_va a, page from, page to);
   [[nodiscard]] bool fill_hole_locked(cpu_va a, page to);
   [[gnu::cold]] void withdraw(std::span<slot> slots);
@@ -311,3 +320,4 @@ address_space<Lock, PageBytes>::address_space(kernel<Lock, PageBytes>& shared)
 #include <svm/mock/cpu/impl/remap.hpp>
 #include <svm/mock/cpu/impl/swap.hpp>
 #include <svm/mock/cpu/impl/syscalls.hpp>
+#include <svm/mock/cpu/impl/write_protect.hpp>

@@ -26,6 +26,7 @@ struct pte {
   page target{};
   state what = state::none;
   bool writable = false;  ///< a store needs no fault, as far as the VMA allows stores; never true of a shared page
+  bool guarded = false;   ///< a store is told of before it is allowed: `write_protect` took the right to it
 
   friend bool operator==(pte const&, pte const&) = default;
   [[nodiscard]] bool is_none() const { return what == state::none; }

@@ -215,10 +215,14 @@ template <lock Lock, std::size_t PageBytes>
 auto address_space<Lock, PageBytes>::break_sharing(vma const& v, cpu_va a, pte seen) -> presence {
   a = a.align_down(page_size);
   bool all_zero = false;
+  if (seen.guarded) {
+    end_protection(a);
+    return {};
+  }
   {
     exclusive_guard const guard{frames_.lock()};
     pte const now = table_.get(a);
-    if (now.what != pte::state::present || now.target != seen.target || now.writable) return {};
+    if (now.what != pte::state::present || now.target != seen.target || now.writable || now.guarded) return {};
     if (is_exclusive_locked(now.target)) {
       if (v.kind != mapping_kind::hugetlb) table_.at(a).writable = true;
       cpu_va const start = a.align_down(huge_page_size);

@@ -107,6 +107,7 @@ std::size_t address_space<Lock, PageBytes>::copy_entries_locked(address_space& p
     }
     e.writable = false;
     mine = e;
+    mine.guarded = false;  // the child's write is of no concern to who has copies of the parent's page
   });
   return missing;
 }
