@@ -127,6 +127,23 @@ TEST_SUITE("gpusvm/range_pool") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("a range that was removed counts no more, though somebody holds it") {
+    world w{options([](auto& o) {
+      o.driver.migrate = svm::migration_mode::never;
+      o.driver.limits.ranges = 1;
+      o.chunks = {{4 * KiB}};
+    })};
+    w.map(64 * KiB);
+    REQUIRE(w.driver.fault(base, svm::access_kind::write) == svm::errc::ok);
+    REQUIRE(w.driver.fault(at(page_bytes), svm::access_kind::write) == svm::errc::quota_exceeded);
+    auto const kept = w.driver.svm().find(base);
+    REQUIRE(kept);
+    remove(w, base);
+    CHECK(w.driver.fault(at(page_bytes), svm::access_kind::write) == svm::errc::ok);
+    CHECK(w.driver.fault(base, svm::access_kind::write) == svm::errc::quota_exceeded);
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("a range that outlives its gpusvm goes back to the allocator") {
     world w{options([](auto& o) { o.driver.migrate = svm::migration_mode::never; })};
     w.map(MiB);

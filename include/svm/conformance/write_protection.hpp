@@ -48,6 +48,7 @@ inline constexpr promise_table<10> promises{"write_protection", {{
 }}};
 // clang-format on
 
+/// Pages of a bench's mm.
 template <class Bench>
 using pages_of = std::vector<mm::page_of<Bench>>;
 
