@@ -35,9 +35,9 @@ class run_sink {
   }
 
   /// Adds `pages` pages side by side, from `at` on, as `add` does one by one: page `n` is `make(n)`, a run of one page. What
-  /// `add` looks up for each page this looks up once, which a walk along a page table notices.
+  /// `add` looks up for each page this looks up once, which a walk along a page table notices. The first argument is the mm
+  /// whose walk it is.
   ///
-  /// \param m     the mm whose walk it is
   /// \param make  asked in ascending order about each page that is wanted; may say that a page is absent
   /// \return false when nothing more is wanted: the walk stops at once and succeeds
   /// \allocs none
