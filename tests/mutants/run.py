@@ -10,8 +10,8 @@ header, or moves it before another. Those that can are compiled together, each s
 the environment; each of the others is compiled for itself, without the tests, so that those with policies of their own
 do not see it.
 WORD: only mutants whose area or name has one of the words. Options: --jobs=N (2); --check only looks whether every mutant
-still fits its header; --generated takes, instead of the mutants that were written, the deletion of each other statement
-that takes, drops or tests a lock, flag, sequence or reference.
+still fits its header; --once asks no further when a test case sees a mutant; --generated takes, instead of the mutants that
+were written, the deletion of each other statement that takes, drops or tests a lock, flag, sequence or reference.
 
 The programs, in this order: `core`, the tests of the algorithms; `races`, the explorer's; `static`, clang's thread-safety
 analysis. For gpuvm/ the tests of that name, and `static`; for placement/ the tests of that name alone. A program is
@@ -101,21 +101,21 @@ class Build:
             for m in mutants:
                 m.number = m.number if id(m) in fits else 0
             options = ["-include", str(self.place / "switch.hpp")]
-            errors = self.complaints(overlay, options)
+            errors = self.complaints(overlay, options) or self.make_all(overlay, options)
             if not errors:
-                break
+                return
             wrong = culprits(errors, placed, overlay)
             if not wrong:
                 raise RuntimeError(errors)
             for m in wrong:
                 m.number = 0
+
+    def make_all(self, overlay: Path, options: list[str]) -> str:
         with ThreadPoolExecutor(2) as pool:
-            for errors in pool.map(lambda program: self.make(program, overlay, self.place, options), self.programs):
-                if errors:
-                    raise RuntimeError(errors)
+            return "".join(pool.map(lambda program: self.make(program, overlay, self.place, options), self.programs))
 
     def complaints(self, overlay: Path, options: list[str]) -> str:
-        """What the compiler says of all sources of all programs; it makes nothing of them, which takes a third of the time."""
+        """What the compiler says of all sources before it makes anything of them, which takes a third of the time."""
         sources = [source for program in self.programs if program not in ALONE for source in (*SOURCES[program], *self.bundles(program))]
         with ThreadPoolExecutor(2) as pool:
             said = pool.map(lambda source: self.compile(source, overlay, Path(os.devnull), [*options, "-fsyntax-only"]), sources)
@@ -204,29 +204,29 @@ def listen(program: Path, number: int, options: list[str], enough: int) -> tuple
     return failed, crash
 
 
-def verdict(program: Path, number: int, first: str, unchanged: str) -> str:
-    """What a program says against a mutant: up to two test cases, those of the suites `first` first."""
+def verdict(program: Path, number: int, first: str, unchanged: str, enough: int) -> str:
+    """What a program says against a mutant: up to `enough` test cases, those of the suites `first` first."""
     said, skipped, crash = [], [], ""
     for options in ([f"--test-suite={first}"], []) if first else ([],):
         leave = ",".join(w for w in (unchanged, first if first and not options else "") if w)
         options = [*options, *([f"--test-suite-exclude={leave}"] if leave else [])]
-        while len(said) < ENOUGH:
+        while len(said) < enough:
             without = [f"--test-case-exclude={','.join(skipped)}"] if skipped else []
-            names, crash = listen(program, number, [*options, *without], ENOUGH - len(said))
+            names, crash = listen(program, number, [*options, *without], enough - len(said))
             said += [name for name in names if name not in said] or ([crash] if crash else [])
             if crash == ENDLESS:  # and nobody knows which test case it was
                 return " | ".join(said)
             if not crash or not names:
                 break
             skipped.append(re.sub(r"[,\\]", "?", names[-1]))  # a crash hides what would come after it
-    return " | ".join(name[:70] for name in said[:ENOUGH])
+    return " | ".join(name[:70] for name in said[:enough])
 
 
 def programs_of(area: str) -> list[str]:
     return {"gpuvm": ["gpuvm", "static"], "placement": ["placement"]}.get(area, ["core", "races", "static"])
 
 
-def ask(build: Build, m: Mutant, one_is_enough: bool) -> None:
+def ask(build: Build, m: Mutant, one_is_enough: bool, cases: int) -> None:
     programs = programs_of(m.area)
     if one_is_enough and "races" in programs:
         programs = ["core", "static", "races"]
@@ -239,11 +239,11 @@ def ask(build: Build, m: Mutant, one_is_enough: bool) -> None:
         for program in programs:
             if enough & m.seen_by.keys():
                 return
-            if said := judge(build, m, program, scratch):
+            if said := judge(build, m, program, scratch, cases):
                 m.seen_by["compiler" if said == NO_MUTANT else program] = said
 
 
-def judge(build: Build, m: Mutant, program: str, scratch: Path) -> str:
+def judge(build: Build, m: Mutant, program: str, scratch: Path, cases: int) -> str:
     overlay = scratch / "include"
     if program == "static":
         source = build.root / "tests" / ("gpuvm/objects_test.cpp" if m.area == "gpuvm" else "support/instantiate.cpp")
@@ -253,7 +253,7 @@ def judge(build: Build, m: Mutant, program: str, scratch: Path) -> str:
     if not m.number and build.make(program, overlay, scratch, ["-O0"]):
         return NO_MUTANT
     where = (build.place if m.number else scratch) / program
-    return verdict(where, m.number, *suites_of(program, m.area))
+    return verdict(where, m.number, *suites_of(program, m.area), cases)
 
 
 def suites_of(program: str, area: str = "") -> tuple[str, str]:
@@ -297,13 +297,13 @@ def main() -> int:
     build.put_together(mutants)
     # The tests must have nothing to say against the library as it is.
     for program in build.programs:
-        if said := verdict(build.place / program, 0, *suites_of(program)):
+        if said := verdict(build.place / program, 0, *suites_of(program), ENOUGH):
             raise RuntimeError(f"without a mutant, {program}: {said}")
     print(f"{sum(m.number != 0 for m in mutants)} of {len(mutants)} are compiled together", flush=True)
 
     def run(m: Mutant) -> Mutant:
         begin = time.monotonic()
-        ask(build, m, "--generated" in options)
+        ask(build, m, "--generated" in options, 1 if "--once" in options else ENOUGH)
         m.seconds = time.monotonic() - begin
         return m
 
