@@ -126,7 +126,7 @@ class machine_system final : public system {
       case memory_advice::discard:  // what the mm forgets leaves device memory without a copy
         return madvise(by.process, address, size, svmsh::advice::dontneed);
       case memory_advice::duplicate:
-        break;
+        return to_outcome(v.blocks->set_read_duplicated(span, true));
     }
     return to_outcome(svm::errc::unsupported);
   }

@@ -84,6 +84,43 @@ TEST_SUITE("mock/oracle") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("O-54 a copy that may be written, that differs from its page, or whose page the CPU may write unseen") {
+    world w{options([](svm::mock::machine_options& o) { o.placement.emplace(); })};
+    w.map(page_bytes);
+    REQUIRE(w.cpu_write(base, 1) == sys::ok);
+    REQUIRE(w.first().views[0]->blocks->set_read_duplicated(span(base, page_bytes), true) == errc::ok);
+    REQUIRE(w.gpu_read(base) == 1u);
+    CHECK(w.complaint() == "");
+    svm::mock::page copy{};
+    w.device.for_each_mapping(span(base, page_bytes), [&](auto const& m) { copy = m.target; });
+    REQUIRE(w.frames.is_device(copy));
+    w.frames.bytes(copy)[8] ^= std::byte{1};
+    CHECK(found(w, "O-54") == 1);
+    w.frames.bytes(copy)[8] ^= std::byte{1};
+    writable(w.process, base) = true;
+    CHECK(found(w, "O-54") == 1);
+    writable(w.process, base) = false;
+    device_address const where{.address = {copy.frame * page_bytes}, .path = interconnect::local, .count = 1};
+    w.device.commit(span(base, page_bytes), {&where, 1}, mapping_access::read_write);
+    CHECK(found(w, "O-54") == 1);
+    w.device.commit(span(base, page_bytes), {&where, 1}, mapping_access::read_only);
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("O-03 device memory that goes back while it is mapped") {
+    world w;
+    auto memory = w.device_memory.allocate({page_bytes});
+    REQUIRE(memory);
+    svm::device_page<svm::mock::page> one{};
+    REQUIRE(w.device_memory.pages(*memory, {&one, 1}) == errc::ok);
+    auto const mapped = w.device_memory.map(w.device, one.page, svm::page_count{1}, dma_direction::to_device);
+    REQUIRE(mapped);
+    w.device_memory.release(*memory);
+    CHECK(said(w, "O-03") == 1);
+    w.device_memory.unmap(w.device, *mapped);
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("O-08 a range that was unmapped and has pages") {
     world w{small_chunks()};
     w.map(chunk);

@@ -221,6 +221,23 @@ TEST_SUITE("placement/page_places") {
     }
   }
 
+  TEST_CASE("F3 of pages that are elsewhere and may be duplicated the requester gets copies, and what is nowhere comes") {
+    for (processor const preferred : {nobody, cpu, gpu(1)}) {
+      range_policy said;
+      said.duplicates = read_duplication::enabled;
+      said.preferred = preferred;
+      page_places const places{gpu(1), said, now()};
+      destinations const to = places.choose(page_mask{page_span{0, 5}});
+      CHECK(to.duplicates == page_mask{page_span{1, 4}});
+      CHECK(to.to_requester == (page_mask{page_span{0, 1}} | page_mask{page_span{4, 5}}));
+      CHECK(to.to_system.none());
+      CHECK(to.stay.none());
+    }
+    range_policy never;
+    never.duplicates = read_duplication::disabled;
+    CHECK(page_places{gpu(1), never, now()}.choose(page_mask{page_span{0, 5}}).duplicates.none());
+  }
+
   TEST_CASE("F1 a counter brings what faults leave where it is, unless another place is preferred") {
     range_policy said;
     said.accessed_by = gpu(0);

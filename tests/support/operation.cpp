@@ -179,7 +179,7 @@ std::string text(operation const& o) {
       return "# " + std::string(writes(o) ? "write " : "read ") + "through attached mapping " +
              std::to_string(o.choice);
     case kind::keep:
-      return gpu(o) + "advise " + range(o);
+      return gpu(o) + "advise " + range(o) + "  # by pages: duplicate";
     case kind::forget:
       return "# " + gpu(o) + "forgets " + range(o);
     case kind::detach:

@@ -474,6 +474,12 @@ void basic_runner<Machine>::prefetch(operation const& o) {
 template <class Machine>
 void basic_runner<Machine>::keep(operation const& o, bool on) {
   auto& queues = view_of(o).queues;
+  if (auto& blocks = view_of(o).blocks; blocks && !queues && is_span(o)) {  // a span is read in copies, or not any more
+    say(o);
+    errc const e = blocks->set_read_duplicated(span(o), on);
+    note(static_cast<std::uint64_t>(e));
+    expect(e == errc::ok || failure_struck(), "saying that copies are read fails");
+  }
   if (!queues || !is_span(o)) return;
   say(o);
   errc const e = on ? queues->keep(span(o)) : queues->forget(span(o));

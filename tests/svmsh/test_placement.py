@@ -254,8 +254,13 @@ gpu advise A+2M 2M preferred
 gpu write A+3M 1
 expect pages A+2M 2M vram0
 gpu advise A+1 4K accessed -> EINVAL
-gpu advise A 4K duplicate -> EOPNOTSUPP
 cpu check A 8 6
+gpu advise A+64K 64K duplicate
+gpu check A+64K 64K 8193
+expect pages A+64K 64K ram
+expect stat dma_mapped_pages == 239
+cpu write A+64K 1
+gpu check A+64K 8 1
 gpu read A+2M = 0
 gpu write A+3M 9
 gpu advise A+2M 2M discard

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <svm/concepts/policies.hpp>
+#include <svm/concepts/write_protection.hpp>
 
 namespace svm::inline v0 {
 
@@ -18,5 +19,9 @@ concept page_wise_policies = migrating_policies<P> && requires {
   typename P::placement::options;
   typename P::placement::block_data;
 };
+
+/// One whose mm also has what it takes that devices have copies of pages that are in system memory: read duplication.
+template <class P>
+concept duplicating_policies = page_wise_policies<P> && write_protecting_mm<typename P::mm>;
 
 }  // namespace svm::inline v0

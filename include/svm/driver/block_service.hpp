@@ -16,6 +16,7 @@
 #include <svm/driver/block_table.hpp>
 #include <svm/driver/counter_notice.hpp>
 #include <svm/driver/fault_server.hpp>
+#include <svm/driver/page_copies.hpp>
 #include <svm/driver/page_use.hpp>
 #include <svm/driver/svm_driver.hpp>
 #include <svm/driver/thrash_history.hpp>
@@ -43,6 +44,7 @@ struct service_counts {
   std::uint64_t pages_pinned = 0;      ///< pins that a batch or a CPU fault began
   std::uint64_t counter_services = 0;  ///< passes over a block that moved pages because a GPU counted its accesses
   std::uint64_t pages_demoted = 0;     ///< that went back because no counter brought them again
+  std::uint64_t pages_duplicated = 0;  ///< copies that the GPU got of pages which stayed in system memory
 };
 
 /// Serves GPU faults page by page, block by block, as the bundle's placement policy says.
@@ -101,6 +103,14 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   /// \pre    no lock of the library held
   /// \errors those of `advise`: parts before the one that failed have changed
   [[nodiscard]] errc set_accessed_by(va_range span, bool is_accessed);
+
+  /// Says whether this device reads a span's memory in copies of its own, which live until somebody writes (rule F3);
+  /// likewise. Of a page in the memory of another device the copy is made once it is in system memory.
+  ///
+  /// \pre    no lock of the library held
+  /// \errors unsupported: the mm does not protect pages from writes; those of `advise`: parts before the one that failed
+  ///         have changed
+  [[nodiscard]] errc set_read_duplicated(va_range span, bool is_duplicated);
 
   [[nodiscard]] service_counts counts() {
     exclusive_guard const guard{lock_};
@@ -181,6 +191,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
     page_mask faulted{};  ///< those that are not served yet
     page_mask along{};    ///< what the policy adds
     page_mask staying{};  ///< of `faulted`, those that are mapped where they are
+    page_mask copied{};   ///< of `staying`, those of which the device gets copies
     page_mask missing{};  ///< of both, what is to move
     page_mask moved{};
     page_mask thrashing{};  ///< of the block
@@ -220,6 +231,10 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   void choose_places(service& s) SVM_REQUIRES(lock_);
   [[nodiscard]] page_mask used_from_afar(service& s, page_mask const& pages) SVM_REQUIRES(lock_);
   void bring_to_system(service const& s, page_mask const& pages) SVM_REQUIRES(lock_);
+  [[nodiscard]] errc map_copied(service& s, locked_range<P>& held, piece const& part) SVM_REQUIRES(lock_);
+  [[nodiscard]] page_mask duplicate(service& s, locked_range<P>& held, piece const& part, page_mask const& pages)
+      SVM_REQUIRES(lock_);
+  void note_copied(service const& s, va_range span, page_mask const& pages, move_reason why, time_point began);
   [[nodiscard]] placement::range_policy said_of(span_attributes attributes) const;
   [[nodiscard]] std::uint64_t room_for(service const& s, page_mask const& resident) SVM_REQUIRES(lock_);
   [[nodiscard]] bool has_room(block const& b, unsigned pages) SVM_REQUIRES(lock_);
@@ -288,6 +303,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
 
   svm_driver<P>& driver_;
   page_mapper<P> mapper_;
+  [[no_unique_address]] detail::copies_slot<P> copies_;
   typename P::lock::template mutex<lock_rank::service> lock_;
   options const how_;
   policy policy_ SVM_GUARDED_BY(lock_);
@@ -307,6 +323,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
 
 #include <svm/driver/impl/advise_spans.hpp>
 #include <svm/driver/impl/choose_places.hpp>
+#include <svm/driver/impl/duplicate.hpp>
 #include <svm/driver/impl/make_room.hpp>
 #include <svm/driver/impl/serve_batch.hpp>
 #include <svm/driver/impl/serve_block.hpp>

@@ -34,7 +34,9 @@ struct span_attributes {
   preferred_place preferred = preferred_place::as_driver;
   migration_policy policy = migration_policy::all_pages;
   atomic_mode atomic = atomic_mode::undefined;
-  bool accessed_by = false;  ///< where services decide page by page, this device maps the memory where it is
+  // Where services decide page by page:
+  bool accessed_by : 1 = false;      ///< this device maps the memory where it is
+  bool read_duplicated : 1 = false;  ///< it reads copies of its own of what is in system memory
   friend constexpr bool operator==(span_attributes, span_attributes) = default;
 };
 

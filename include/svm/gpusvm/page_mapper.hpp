@@ -99,6 +99,51 @@ class page_mapper {
     return errc::ok;
   }
 
+  /// Calls `attempt(registration, sequence)` until no event disturbs it any more, for what is to be mapped of a run of pages.
+  ///
+  /// \pre    open
+  /// \errors gone, unmapped, mm_gone; what `attempt` says but retry, stale and busy; interrupted; busy: events interfered
+  ///         with every try
+  template <class Attempt>
+  [[nodiscard]] errc until_undisturbed(locked_range<P>& held, page_span part, cancellation const* cancel,
+                                       Attempt&& attempt) {
+    range<P>& r = *held;
+    if (r.has(range_flag::removed)) return errc::gone;
+    if (!held.mm_alive()) return errc::mm_gone;
+    notifier<P>& home = r.owner();
+    detail::watched_span<P> const at{r.partial()->span_of(part), home.registration_, home.lock_};
+    auto const ended = [&r] { return r.has(range_flag::unmapped) ? errc::unmapped : errc::ok; };
+    return detail::until_undisturbed<P>(env_, at, cancel, ended,
+                                        [&](std::uint64_t sequence) { return attempt(home.registration_, sequence); });
+  }
+
+  /// Points the device's page table at memory for reading, page by page, if no event came since `sequence`.
+  ///
+  /// \param found   returns the memory of a page, as a walk would tell of it
+  /// \param mapped  becomes the pages that are mapped
+  /// \pre    open; takes notifier (shared)
+  /// \errors retry (an event came); what `device::prepare` returns, and mapping the memory: pages before the one
+  ///         that failed are mapped
+  /// \allocs none
+  template <class Found>
+  [[nodiscard]] errc map_for_reading(locked_range<P>& held, page_mask const& pages, std::uint64_t sequence,
+                                     Found&& found, page_mask& mapped) {
+    range<P>& r = *held;
+    notifier<P>& home = r.owner();
+    partial_mapping<P>& mapping = *r.partial();
+    if (errc const e = env_.device.prepare(mapping.span_of(pages.hull())); e != errc::ok) return e;
+    settle_events(env_.mm);
+    shared_guard const guard{home.lock_};
+    if (env_.mm.read_retry(home.registration_, sequence)) return errc::retry;
+    for (unsigned p = pages.next(0); p != page_mask::pages; p = pages.next(p + 1)) {
+      page_run<typename P::mm::page> const one = found(p);
+      if (errc const e = mapping.map_locked(home.lock_, {&one, 1}, p, mapping_access::read_only); e != errc::ok)
+        return e;
+      mapped.set(p);
+    }
+    return errc::ok;
+  }
+
  private:
   [[nodiscard]] errc map_run(range<P>& r, page_span part, mapping_access how, cancellation const* cancel) {
     notifier<P>& home = r.owner();

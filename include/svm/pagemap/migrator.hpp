@@ -14,6 +14,7 @@
 #include <svm/concepts/policies.hpp>
 #include <svm/pagemap/cpu_fault_planner.hpp>
 #include <svm/pagemap/devmem.hpp>
+#include <svm/pagemap/held_memory.hpp>
 #include <svm/pagemap/impl/evict.hpp>
 #include <svm/pagemap/page_wait.hpp>
 #include <svm/pagemap/transfer.hpp>
@@ -156,6 +157,9 @@ class migrator {
   ///         in_use: likewise, and others have pages of one locked or pinned; interrupted
   [[nodiscard]] errc make_room(byte_count size, cancellation const* cancel = nullptr);
 
+  /// Those who have device memory that no page table of a CPU names; they give it up before an allocation is evicted.
+  [[nodiscard]] memory_holders<P>& holders() { return holders_; }
+
   /// The finished allocation that holds `wanted`, or nothing; linear in the device's memory.
   [[nodiscard]] devmem_ref find_slow(page wanted);
   /// Evicts every finished allocation, in the order of the options; one that cannot move does not stop the others.
@@ -226,6 +230,7 @@ class migrator {
   typename P::lock::template atomic<std::uint32_t> unbound_{0};
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
   typename P::lock::read_domain readers_;
+  [[no_unique_address]] memory_holders<P> holders_;
 };
 
 /// A counted reference on a migrator.
@@ -312,9 +317,14 @@ template <explained_migrating_policies P>
 errc migrator<P>::unbind() {
   unbound_.store(1);
   for (detail::page_wait patience{env_.clock};;) {
+    if constexpr (duplicating_policies<P>)
+      while (holders_.give_up_one()) {
+      }
     errc const e = evict_all({migration_cause::unbind});
     // build() counts, then looks whether the device is bound; so nothing comes after this.
-    if (taken_.load() == 0) return errc::ok;
+    bool is_held = false;
+    if constexpr (duplicating_policies<P>) is_held = holders_.any();
+    if (taken_.load() == 0 && !is_held) return errc::ok;
     bool const may_pass = e == errc::ok || e == errc::in_use || e == errc::busy;
     if (!may_pass) return e;
     if (!patience.wait()) return errc::busy;
@@ -328,6 +338,8 @@ errc migrator<P>::make_room(byte_count size, cancellation const* cancel) {
   bool in_use = false;
   while (env_.pagemap.available() < size) {
     if (is_cancelled(cancel)) return errc::interrupted;
+    if constexpr (duplicating_policies<P>)
+      if (holders_.give_up_one()) continue;
     devmem_ref const victim = next_victim(cursor);
     if (!victim) break;
     env_.observer.record({event_kind::evicted, {cpu_va{}, victim->size()}, victim->size()});

@@ -24,8 +24,9 @@ struct page_copies {
 /// Where the pages of a service go.
 struct destinations {
   page_mask to_requester{};
-  page_mask to_system{};  ///< or they are there, and stay
-  page_mask stay{};       ///< in another GPU's memory, and are mapped there
+  page_mask to_system{};   ///< or they are there, and stay
+  page_mask stay{};        ///< in another GPU's memory, and are mapped there
+  page_mask duplicates{};  ///< stay where they are, and the requester gets copies (rule F3)
 };
 
 /// The residency ladder (rule F1) for many pages: pages that are in the same place go to the same one.
@@ -72,8 +73,12 @@ class page_places {
   }
   constexpr void put(destinations& to, page_mask const& pages, processor_set copies) const {
     if (pages.none()) return;
-    processor const at = place_of(copies, false, {}).where;
-    (at == self_ ? to.to_requester : at == cpu ? to.to_system : to.stay) |= pages;
+    residence const at = place_of(copies, false, {});
+    bool const is_copied = at.duplicate && !copies.empty() && !copies.contains(at.where);
+    (is_copied           ? to.duplicates
+     : at.where == self_ ? to.to_requester
+     : at.where == cpu   ? to.to_system
+                         : to.stay) |= pages;
   }
 
   processor self_;

@@ -79,6 +79,23 @@ world* pinned() {
   return w;
 }
 
+/// Two GPUs read four pages in copies, and the first has those of pages 0 and 1.
+world* duplicated() {
+  world* const w = by_pages<2, 100, 8>();
+  for (auto const& view : w->first().views)
+    must(view->blocks->set_read_duplicated(pages(0, 4), true) == errc::ok, "advice is taken");
+  serves({0})(*w);
+  must(w->first().views[0]->blocks->counts().pages_duplicated == 2, "the GPU has copies of a range");
+  return w;
+}
+auto gpu_reads_one_of(std::uint64_t page, std::vector<std::uint64_t> values, std::size_t gpu = 0) {
+  return [=, values = std::move(values)](world& w) {
+    auto const seen = w.gpu_read(page_at(page), gpu);
+    bool const is_known = std::ranges::find(values, seen.value) != values.end();
+    must(seen.error == errc::no_vma || (seen.error == errc::ok && is_known), "a GPU reads an old or a new word");
+  };
+}
+
 /// Two GPUs and the CPU write to pages of one block, and each word must be there in the end.
 void everybody_writes(race& r) {
   r.thread("gpu 0").does("write", gpu_writes(0, 10, 0)).does("write again", gpu_writes(1, 11, 0));
@@ -178,6 +195,60 @@ TEST_SUITE("explore/races, blocks") {
     r.finally([](world& w) {
       w.first().views[0]->blocks->end_due_pins();
       must(w.cpu_read(page_at(0)) == 20 && w.cpu_read(page_at(1)) == 21, "the last words are there");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("a fault that makes a copy / a write of the CPU: whoever reads afterwards reads the new word (DUP-20)") {
+    race r{"copy and CPU write", duplicated};
+    r.thread("gpu 1").does("read", gpu_reads_one_of(0, {0, 20}, 1)).does("read again", gpu_reads_one_of(0, {0, 20}, 1));
+    r.thread("cpu").does("write", cpu_writes(0, 20)).does("read", cpu_reads(0, 20));
+    r.finally([](world& w) {
+      for (std::size_t const gpu : {0u, 1u}) must(w.gpu_read(page_at(0), gpu).value == 20, "both read the last word");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("a fault that makes a copy / munmap: nothing is left of what went (DUP-21)") {
+    race r{"copy and munmap", duplicated};
+    r.thread("gpu 1").does("read", gpu_reads_one_of(0, {0}, 1)).does("read beside it", gpu_reads_one_of(3, {3}, 1));
+    r.thread("cpu").does("munmap", [](world& w) { w.unmap(pages(0, 1)); });
+    r.finally([](world& w) {
+      for (auto const& view : w.first().views) view->driver.collect_garbage();
+      must(w.gpu_pages(pages(0, 1)) == 0, "the GPU maps nothing where nothing is");
+      must(w.cpu_read(page_at(3)) == 3, "the rest is there");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("a fault that makes a copy / a write of a GPU that has one: no word is lost (DUP-22)") {
+    race r{"copy and GPU write", duplicated};
+    r.thread("gpu 0").does("write", gpu_writes(0, 20, 0));
+    r.thread("gpu 1").does("read", gpu_reads_one_of(0, {0, 20}, 1));
+    r.thread("cpu").does("write", cpu_writes(1, 21));
+    r.finally([](world& w) {
+      for (std::size_t const gpu : {1u, 0u}) {
+        must(w.gpu_read(page_at(0), gpu).value == 20, "both read the last word");
+        must(w.gpu_read(page_at(1), gpu).value == 21, "both read the CPU's word");
+      }
+    });
+    r.sample();
+  }
+
+  TEST_CASE("memory that copies have / a service that needs it: each word is there (DUP-23)") {
+    race r{"copies and pressure", [] {
+             world* const w = by_pages<2, 100, 2>();
+             must(w->first().views[0]->blocks->set_read_duplicated(pages(0, 2), true) == errc::ok, "advice is taken");
+             serves({0, 1})(*w);
+             must(w->device_memory.used().value == 2 * page_bytes, "copies take all of the memory");
+             return w;
+           }};
+    r.thread("gpu").does("write", gpu_writes(2, 22));
+    r.thread("reader").does("read", gpu_reads_one_of(0, {0, 20})).does("read beside it", gpu_reads_one_of(1, {1}));
+    r.thread("cpu").does("write", cpu_writes(0, 20));
+    r.finally([](world& w) {
+      must(w.cpu_read(page_at(0)) == 20 && w.cpu_read(page_at(1)) == 1 && w.cpu_read(page_at(2)) == 22,
+           "the last words are there");
     });
     r.sample();
   }

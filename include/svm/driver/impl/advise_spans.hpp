@@ -25,6 +25,12 @@ errc block_service<P>::set_accessed_by(va_range span, bool is_accessed) {
   return change_advice(span, [is_accessed](span_attributes& a) { a.accessed_by = is_accessed; });
 }
 
+template <page_wise_policies P>
+errc block_service<P>::set_read_duplicated(va_range span, bool is_duplicated) {
+  if constexpr (!duplicating_policies<P>) return errc::unsupported;
+  return change_advice(span, [is_duplicated](span_attributes& a) { a.read_duplicated = is_duplicated; });
+}
+
 /// Says something new of a span, and leaves what else was said of its parts.
 template <page_wise_policies P>
 template <class Change>

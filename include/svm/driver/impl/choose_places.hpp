@@ -16,6 +16,7 @@ placement::range_policy block_service<P>::said_of(span_attributes attributes) co
   if (attributes.preferred == preferred_place::system) said.preferred = placement::cpu;
   if (attributes.preferred == preferred_place::device) said.preferred = self;
   if (attributes.accessed_by) said.accessed_by = self;
+  if (duplicating_policies<P> && attributes.read_duplicated) said.duplicates = placement::read_duplication::enabled;
   return said;
 }
 
@@ -27,12 +28,18 @@ void block_service<P>::choose_places(service& s) {
   bool const required =
       driver_.options().migrate == migration_mode::required && s.attributes.preferred != preferred_place::system;
   if (s.why == migration_cause::counter || required) return;
-  page_mask pages = s.faulted - s.atomic - s.staying;
   placement::range_policy const said = said_of(s.attributes);
+  if (said.duplicates == placement::read_duplication::enabled)
+    s.staying -= s.faulted - s.written;  // comes before a pin
+  page_mask pages = s.faulted - s.atomic - s.staying;
   if (said != placement::range_policy{}) {
-    placement::destinations const to = placement::page_places{how_.self, said, s.seen.copies()}.choose(pages);
-    bring_to_system(s, to.to_system - s.seen.system);
-    s.staying |= to.to_system | to.stay;
+    // Whoever writes what may be duplicated has it in its own memory, and nobody has a copy.
+    bool const may_copy = said.duplicates == placement::read_duplication::enabled;
+    page_mask const asked = may_copy ? pages - s.written : pages;
+    placement::destinations const to = placement::page_places{how_.self, said, s.seen.copies()}.choose(asked);
+    bring_to_system(s, (to.to_system | to.duplicates) - s.seen.system);
+    s.copied = to.duplicates;
+    s.staying |= to.to_system | to.stay | to.duplicates;
     pages -= s.staying;
   }
   if (has_heat()) s.staying |= used_from_afar(s, pages);

@@ -63,6 +63,7 @@ void attribute_span<P>::dump(Out&& out) {
   if (attributes_.preferred == preferred_place::device) line.text(", prefers device");
   if (attributes_.policy == migration_policy::system_pages_only) line.text(", system pages only");
   if (attributes_.accessed_by) line.text(", accessed");
+  if (attributes_.read_duplicated) line.text(", duplicated");
   if (attributes_.atomic == atomic_mode::device) line.text(", atomic device");
   if (attributes_.atomic == atomic_mode::global) line.text(", atomic global");
   if (attributes_.atomic == atomic_mode::cpu) line.text(", atomic cpu");

@@ -12,6 +12,7 @@ template <page_wise_policies P>
 block_service<P>::block_service(svm_driver<P>& driver, options const& how, thrash_history<P>* moves)
     : driver_(driver),
       mapper_(driver.svm().env()),
+      copies_(driver.memory()),
       how_(how),
       policy_(how),
       blocks_(driver.svm().env().memory, block_size),

@@ -57,7 +57,8 @@ bool block_service<P>::bring(service const& cause, std::uint64_t number) {
   if (number > UINT64_MAX / block_size.value || !window.contains(at)) return false;
   advised_span const advice = driver_.attributes_.at(at, window);
   result<vma_info> const vma = find_vma(at);
-  bool const stays = advice.attributes.preferred == preferred_place::system || advice.attributes.accessed_by;
+  bool const stays = advice.attributes.preferred == preferred_place::system || advice.attributes.accessed_by ||
+                     advice.attributes.read_duplicated;
   if (!vma || !vma->migratable || !vma->readable || stays) return false;
   block* const b = blocks_.find_or_make(at);
   if (b == nullptr) return false;
@@ -90,7 +91,9 @@ template <page_wise_policies P>
 void block_service<P>::decide(service& s) {
   block& b = s.of;
   page_mask going = s.faulted - s.staying;
-  if (policy_.moves_ranges()) {
+  if (duplicating_policies<P> && s.attributes.read_duplicated) {
+    // Nothing moves along: others may read copies of what lies beside.
+  } else if (policy_.moves_ranges()) {
     page_mask all = going;
     for (unsigned p = going.next(0); p != page_mask::pages; p = going.next(p + 1)) {
       result<lookup<P>> const found = find_range(
@@ -213,7 +216,10 @@ errc block_service<P>::move_piece(service& s, locked_range<P>& held, piece const
   }
   page_mask const here = s.moved | s.seen.here;
   if (!here.contains(demanded)) return errc::no_device_memory;  // it was cut, since it does not fit
-  page_mask const mapped = s.faulted | (s.along & here);
+  if (s.copied.meets(own))
+    if (errc const e = map_copied(s, held, part); e != errc::ok)
+      return e == errc::unsupported ? bring_within_reach(s, s.copied & own) : e;
+  page_mask const mapped = (s.faulted - s.copied) | (s.along & here);
   errc const e = mapper_.map(held, part.of(mapped), access_of(s), s.cancel);
   if (moves_ != nullptr) note_rights(s, mapped & own);
   return e == errc::unsupported ? bring_within_reach(s, mapped & own) : e;

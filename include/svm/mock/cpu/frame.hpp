@@ -61,6 +61,7 @@ struct frame {
   std::uint16_t tail = 0;     ///< how far it lies behind its head
   bool lost = false;          ///< a reset of its GPU lost the content
   bool coherent = false;      ///< device memory that the CPU reaches in place
+  bool taken = false;         ///< device memory that is part of an allocation
   page_owner owner = nobody;  ///< whose device memory it is
   device_page_owner<page>* owner_object = nullptr;
   plain_list<mapping_site<Lock, PageBytes>> mappings;  ///< where page tables map it; a migration keeps them

@@ -70,6 +70,7 @@ class vram {
     frames_.even_out(taken);
     allocations_.emplace(id, taken);
     for (std::uint32_t const n : taken_) {
+      frames_.at(n).taken = true;
       if (auto& content = frames_.at(n).content; engine_.late)
         content.fill(frames_.garbage);
       else
@@ -104,7 +105,10 @@ class vram {
       report_.violation("O-30", "an allocation of device memory is released twice");
       return;
     }
-    found->second.for_each([this](std::uint32_t n) { free_.give(n); });
+    found->second.for_each([this](std::uint32_t n) {
+      lock_.assert_held();
+      give_back_locked(n);
+    });
     allocations_.erase(found);
     unclear_.erase(m.id);
   }
@@ -118,7 +122,7 @@ class vram {
         report_.violation("O-30", "a page of device memory is released twice");
         return;
       }
-      free_.give(n);
+      give_back_locked(n);
     }
   }
 
@@ -202,6 +206,13 @@ class vram {
     visible_step<Lock>("ask whether the device is there");
     looks_at<Lock>("unplugged", iommu_.gpu());
     return frames_.links().is_unplugged(iommu_.gpu());
+  }
+  void give_back_locked(std::uint32_t n) SVM_REQUIRES(lock_) {
+    auto& f = frames_.at(n);
+    if (f.dma_maps.load() != 0 || f.gpu_maps.load() != 0)
+      report_.violation("O-03", "device memory goes back while a device has it mapped");
+    f.taken = false;
+    free_.give(n);
   }
   void clear_locked(frame_runs const& frames) SVM_REQUIRES(lock_) {
     frames.for_each([this](std::uint32_t n) { frames_.at(n).content.clear(); });

@@ -346,7 +346,15 @@ class machine : public machine_base<Lock, PageBytes> {
   void check_span(task& t, va_range span, moment when, census& seen);
   void check_cpu_entries(task& t, va_range span, moment when, census& seen);
   template <class Allows>
-  void check_mapped_page(task& t, typename gpu_type::mapping const& m, Allows&& vma_allows);
+  void check_mapped_page(task& t, typename gpu_type::mapping const& m, unsigned gpu, Allows&& vma_allows);
+  void check_copy(typename gpu_type::mapping const& m, pte const& cpu, unsigned gpu);
+  /// Device memory that is in use, and that no CPU's page table names.
+  [[nodiscard]] bool is_copy(page p) {
+    return frames.is_device(p) && frames.of(p).kind == frame_kind::free && frames.of(p).taken;
+  }
+  [[nodiscard]] bool is_copy(device_address const& a) {
+    return a.path == interconnect::local && is_copy(frames.peek(a.address.value / PageBytes));
+  }
   void check_gpu_entries(task& t, view& v, va_range span, moment when, census& seen);
   void check_ranges(view& v, va_range span, moment when, census& seen);
   void check_range(range<policies_type> const& r, moment when);

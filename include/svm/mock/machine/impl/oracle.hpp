@@ -21,7 +21,7 @@ void machine<Lock, PageBytes, Coherent, Drivers>::check_gpu(task& t, gpu_type& g
   va_range const all{cpu_va{}, byte_count{UINT64_MAX}};
   g.for_each_mapping(all, [&](typename gpu_type::mapping const& m) {
     if (!frames.is_alive(m.target)) broken.violation("O-01", "the GPU maps a dead page at " + hex(m.at.value));
-    check_mapped_page(t, m, [&] {
+    check_mapped_page(t, m, g.index(), [&] {
       vma const* const around = t.process.vmas().find(m.at);
       return around != nullptr && around->writable();
     });

@@ -191,7 +191,7 @@ void machine<Lock, PageBytes, Coherent, Drivers>::check_touched_frames(touched c
           page const head = frames.first_of(p);
           check_block(head);
           n = frame_behind(head, frames.of(head).order.pages().value - 1);
-        } else if (f.dma_maps.load() != 0 || f.gpu_maps.load() != 0) {
+        } else if (!is_copy(p) && (f.dma_maps.load() != 0 || f.gpu_maps.load() != 0)) {
           broken.violation("O-03", "a page that is free is mapped by a device");
         }
       }
@@ -225,7 +225,8 @@ void machine<Lock, PageBytes, Coherent, Drivers>::check_touched_frames(touched c
               if constexpr (has_all_drivers)
                 if (r.partial() != nullptr) {
                   around = {site.at, page_size};
-                  is_mapped = r.partial()->mapped().meets(r.partial()->pages_of(around));
+                  page_mask const here = r.partial()->pages_of(around);
+                  is_mapped = r.partial()->mapped().meets(here) && !is_copy(r.partial()->address_of(here.next(0)));
                 }
             });
           }

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <svm/mock/machine/machine.hpp>
@@ -120,14 +122,30 @@ void machine<Lock, PageBytes, Coherent, Drivers>::check_cpu_entries(task& t, va_
   });
 }
 
-/// A page that a GPU maps is the one that the CPU has (O-02), and may be written only where the CPU may (O-05).
+/// A copy that a GPU has of a page in system memory lies in its own memory, holds what the page holds, and is read-only; the
+/// CPU does not write the page without an event (O-54).
+template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
+void machine<Lock, PageBytes, Coherent, Drivers>::check_copy(typename gpu_type::mapping const& m, pte const& cpu,
+                                                             unsigned gpu) {
+  auto const say = [&](std::string_view what) {
+    broken.violation("O-54", "a copy " + std::string{what} + ", at " + hex(m.at.value));
+  };
+  if (m.writable) say("may be written");
+  if (frames.gpu_of(m.target) != gpu) say("lies in the memory of another GPU");
+  if (cpu.what != pte::state::present || frames.is_device(cpu.target)) return say("is of no page of system memory");
+  if (cpu.writable || !cpu.guarded) say("is of a page that the CPU may write without an event");
+  if (std::memcmp(frames.bytes(m.target), frames.bytes(cpu.target), PageBytes) != 0) say("differs from its page");
+}
+
+/// A page that a GPU maps is the one that the CPU has (O-02), or a copy of it. It may be written only where the CPU may (O-05).
 ///
 /// \param vma_allows  called for an entry that allows writing: whether the VMA does
 template <lock Lock, std::size_t PageBytes, bool Coherent, drivers Drivers>
 template <class Allows>
 void machine<Lock, PageBytes, Coherent, Drivers>::check_mapped_page(task& t, typename gpu_type::mapping const& m,
-                                                                    Allows&& vma_allows) {
+                                                                    unsigned gpu, Allows&& vma_allows) {
   pte const cpu = t.process.entry_at(m.at);  // the page-table lock comes after the device's in the order of ranks
+  if (is_copy(m.target)) return check_copy(m, cpu, gpu);
   if (!cpu.has_page() || cpu.target != m.target)
     broken.violation("O-02", "the GPU maps another page than the CPU at " + hex(m.at.value));
   if (m.writable && !(vma_allows() && cpu.writable))
@@ -151,7 +169,7 @@ void machine<Lock, PageBytes, Coherent, Drivers>::check_gpu_entries(task& t, vie
     if (!in_range && std::none_of(t.buffers.begin(), t.buffers.end(), [&](va_range b) { return b.contains(m.at); }))
       broken.violation("O-20", "the GPU maps what no range has mapped, at " + hex(m.at.value));
     if (when == moment::step && t.process.watchers().is_open_over({m.at, page_size})) return;
-    check_mapped_page(t, m, [&] {
+    check_mapped_page(t, m, v.device.index(), [&] {
       if (!vmas_stay) return true;
       if (mapping == nullptr || !mapping->extent.contains(m.at)) mapping = t.process.vmas().find(m.at);
       return mapping != nullptr && mapping->writable();
