@@ -252,6 +252,17 @@ TEST_SUITE("driver/duplication") {
     CHECK(s.w.complaint() == "");
   }
 
+  TEST_CASE("DUP-11 a service that ends takes its copies, and leaves those of other GPUs") {
+    scene s;
+    REQUIRE(s.w.cpu_write(page_of(0, 3), 7) == sys::ok);
+    for (std::size_t const gpu : {0u, 1u}) CHECK(s.load(gpu, page_of(0, 3)) == 7);
+    s.w.first().views[1]->blocks.reset();
+    CHECK(s.used(1) == 0);
+    CHECK(s.copies(1).none());
+    CHECK(s.copies(0) == one(3));
+    CHECK(s.w.complaint() == "");
+  }
+
   TEST_CASE("DUP-12 a limit on device memory counts copies") {
     world w{by_pages(64 * MiB, [](svm::mock::machine_options& o) {
       o.driver.limits.device_memory = {page_bytes};
