@@ -120,7 +120,7 @@ class machine_system final : public system {
     if (!v.blocks) return to_outcome(svm::errc::unsupported);
     switch (*what) {
       case memory_advice::preferred:
-        return to_outcome(v.blocks->set_preferred(span, svm::preferred_place::device));
+        return prefer(by, span);
       case memory_advice::accessed:
         return to_outcome(v.blocks->set_accessed_by(span, true));
       case memory_advice::discard:  // what the mm forgets leaves device memory without a copy
@@ -199,6 +199,15 @@ class machine_system final : public system {
   [[nodiscard]] outcome load(agent by, std::uint64_t address, std::span<std::byte> into) {
     return by.gpu ? of_access(by, computer_->gpu_load(*tasks_[by.process], *by.gpu, {address}, into))
                   : to_outcome(process(by.process).load({address}, into));
+  }
+  /// What one GPU prefers the others leave to it, if they reach it.
+  [[nodiscard]] outcome prefer(agent by, svm::va_range span) {
+    svm::errc e = view(by).blocks->set_preferred(span, svm::preferred_place::device);
+    auto const self = static_cast<unsigned>(*by.gpu);
+    for (unsigned n = 0; n < computer_->gpus() && e == svm::errc::ok; ++n)
+      if (n != self && computer_->frames.links().reach(n, self))
+        e = tasks_[by.process]->views[n]->blocks->set_preferred(span, svm::preferred_place::another);
+    return to_outcome(e);
   }
   [[nodiscard]] outcome store(agent by, std::uint64_t address, std::span<std::byte const> from) {
     return by.gpu ? of_access(by, computer_->gpu_store(*tasks_[by.process], *by.gpu, {address}, from))

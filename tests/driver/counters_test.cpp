@@ -456,6 +456,59 @@ TEST_SUITE("driver/span_attributes") {
     CHECK(w.gpu_read(page_of(0, 100)) == 5);
   }
 
+  TEST_CASE("PLC-49 memory that prefers another GPU is left to it: what it has stays there, and the rest where it is") {
+    for (auto const how : {svm::migration_mode::where_possible, svm::migration_mode::required}) {
+      world w{by_pages(64 * MiB, [&](auto& o) {
+        o.gpus = 2;
+        o.driver.migrate = how;
+      })};
+      w.map(2 * block_bytes);
+      w.cpu_tag(base, block_bytes, 1);
+      REQUIRE(serve(w, page_of(0, 0), access_kind::read, 1) == errc::ok);
+      REQUIRE(service_of(w).set_preferred(span(base, 2 * block_bytes), preferred_place::another) == errc::ok);
+      std::uint64_t const moved = w.stats.bytes(svm::event_kind::copied);
+      CHECK(w.gpu_read(page_of(0, 5)) == 6);             // with the other GPU
+      CHECK(w.gpu_read(page_of(0, 100)) == 101);         // in system memory
+      CHECK(w.gpu_write(page_of(1, 7), 3) == errc::ok);  // nowhere
+      CHECK(w.stats.bytes(svm::event_kind::copied) == moved);
+      CHECK(on_device(w, 0) == pages(0, 16));
+      CHECK(on_device(w, 1).none());
+      CHECK(mapped(w, 0) == (one(5) | one(100)));
+      CHECK(service_of(w).counts().fault_services == 0);
+      CHECK(w.cpu_read(page_of(1, 7)) == 3);
+      CHECK(w.complaint() == "");
+    }
+  }
+
+  TEST_CASE("PLC-49 what a GPU has of memory that prefers another one stays, and an atomic access takes the page") {
+    world w{by_pages(64 * MiB, [](auto& o) { o.gpus = 2; })};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(serve(w, page_of(0, 0)) == errc::ok);
+    REQUIRE(service_of(w).set_preferred(span(base, block_bytes), preferred_place::another) == errc::ok);
+    REQUIRE(serve(w, page_of(0, 3)) == errc::ok);
+    CHECK(on_device(w, 0) == pages(0, 16));
+    CHECK(mapped(w, 0) == one(3));
+    REQUIRE(serve(w, page_of(0, 64), access_kind::atomic) == errc::ok);
+    CHECK(on_device(w, 0) == (pages(0, 16) | one(64)));
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("PLC-49 memory of a GPU out of reach comes to the system where another one is preferred") {
+    world w{by_pages(64 * MiB, [](auto& o) {
+      o.gpus = 2;
+      o.linked = false;
+    })};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(serve(w, page_of(0, 0), access_kind::read, 1) == errc::ok);
+    REQUIRE(service_of(w).set_preferred(span(base, block_bytes), preferred_place::another) == errc::ok);
+    CHECK(w.gpu_read(page_of(0, 5)) == 6);
+    CHECK(on_device(w, 0).none());  // as for a CPU's fault: with the rest of the block there, all of it comes
+    CHECK(mapped(w, 0) == one(5));
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("PLC-49 a word about a span leaves what else was said of its parts") {
     world w{by_pages()};
     w.map(2 * block_bytes);

@@ -77,12 +77,14 @@ TEST_SUITE("driver/dump") {
     REQUIRE(w.driver.advise(span(at(128 * KiB), 64 * KiB), {.preferred = preferred_place::device}) == errc::ok);
     REQUIRE(w.driver.advise(span(at(192 * KiB), 64 * KiB), {.atomic = atomic_mode::global}) == errc::ok);
     REQUIRE(w.driver.advise(span(at(256 * KiB), 64 * KiB), {.atomic = atomic_mode::device}) == errc::ok);
+    REQUIRE(w.driver.advise(span(at(320 * KiB), 64 * KiB), {.preferred = preferred_place::another}) == errc::ok);
     std::string const advised =
         "  attributes 0x100010000-0x10001ffff, prefers system, system pages only, atomic cpu\n"
         "  attributes 0x100020000-0x10002ffff, prefers device";
     std::string const rest =
         "  attributes 0x100030000-0x10003ffff, atomic global\n"
-        "  attributes 0x100040000-0x10004ffff, atomic device\n";
+        "  attributes 0x100040000-0x10004ffff, atomic device\n"
+        "  attributes 0x100050000-0x10005ffff, prefers another device\n";
     CHECK(dumped(w) == first + advised + "\n" + rest);
 
     REQUIRE(w.fault(at(128 * KiB)) == errc::ok);

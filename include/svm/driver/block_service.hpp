@@ -236,6 +236,9 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
       SVM_REQUIRES(lock_);
   void note_copied(service const& s, va_range span, page_mask const& pages, move_reason why, time_point began);
   [[nodiscard]] placement::range_policy said_of(span_attributes attributes) const;
+  [[nodiscard]] static bool prefers_elsewhere(span_attributes attributes) {
+    return attributes.preferred == preferred_place::system || attributes.preferred == preferred_place::another;
+  }
   [[nodiscard]] std::uint64_t room_for(service const& s, page_mask const& resident) SVM_REQUIRES(lock_);
   [[nodiscard]] bool has_room(block const& b, unsigned pages) SVM_REQUIRES(lock_);
   [[nodiscard]] errc serve_noticed(std::span<counter_notice> batch, std::span<std::uint32_t const> which,

@@ -39,6 +39,9 @@ class page_places {
     links_.connect(self, reached(), {});
   }
 
+  /// The GPU that stands for all others which `self` can map.
+  [[nodiscard]] static constexpr processor reached_by(processor self) { return gpu(self.id % gpus); }
+
   /// Who has a page in memory.
   [[nodiscard]] constexpr processor_set copies(unsigned page) const {
     if (now_.here.test(page)) return self_;
@@ -65,7 +68,7 @@ class page_places {
  private:
   // Two others stand for all others: what matters is whether they are reached.
   static constexpr unsigned gpus = processor::most - 1;
-  [[nodiscard]] constexpr processor reached() const { return gpu(self_.id % gpus); }
+  [[nodiscard]] constexpr processor reached() const { return reached_by(self_); }
   [[nodiscard]] constexpr processor beyond() const { return gpu((self_.id + 1u) % gpus); }
 
   [[nodiscard]] constexpr residence place_of(processor_set copies, bool is_counter, thrash_hint const& hint) const {

@@ -15,6 +15,7 @@ placement::range_policy block_service<P>::said_of(span_attributes attributes) co
   placement::range_policy said;
   if (attributes.preferred == preferred_place::system) said.preferred = placement::cpu;
   if (attributes.preferred == preferred_place::device) said.preferred = self;
+  if (attributes.preferred == preferred_place::another) said.preferred = placement::page_places::reached_by(self);
   if (attributes.accessed_by) said.accessed_by = self;
   if (duplicating_policies<P> && attributes.read_duplicated) said.duplicates = placement::read_duplication::enabled;
   return said;
@@ -25,8 +26,7 @@ placement::range_policy block_service<P>::said_of(span_attributes attributes) co
 template <page_wise_policies P>
 void block_service<P>::choose_places(service& s) {
   if (has_heat()) s.of.heat.touched(placement::groups_in(s.named & s.seen.here, group_pages));
-  bool const required =
-      driver_.options().migrate == migration_mode::required && s.attributes.preferred != preferred_place::system;
+  bool const required = driver_.options().migrate == migration_mode::required && !prefers_elsewhere(s.attributes);
   if (s.why == migration_cause::counter || required) return;
   placement::range_policy const said = said_of(s.attributes);
   if (said.duplicates == placement::read_duplication::enabled)

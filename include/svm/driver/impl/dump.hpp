@@ -61,6 +61,7 @@ void attribute_span<P>::dump(Out&& out) {
   line.text("  attributes ").span(span_);
   if (attributes_.preferred == preferred_place::system) line.text(", prefers system");
   if (attributes_.preferred == preferred_place::device) line.text(", prefers device");
+  if (attributes_.preferred == preferred_place::another) line.text(", prefers another device");
   if (attributes_.policy == migration_policy::system_pages_only) line.text(", system pages only");
   if (attributes_.accessed_by) line.text(", accessed");
   if (attributes_.read_duplicated) line.text(", duplicated");

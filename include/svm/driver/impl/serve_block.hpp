@@ -57,8 +57,8 @@ bool block_service<P>::bring(service const& cause, std::uint64_t number) {
   if (number > UINT64_MAX / block_size.value || !window.contains(at)) return false;
   advised_span const advice = driver_.attributes_.at(at, window);
   result<vma_info> const vma = find_vma(at);
-  bool const stays = advice.attributes.preferred == preferred_place::system || advice.attributes.accessed_by ||
-                     advice.attributes.read_duplicated;
+  bool const stays =
+      prefers_elsewhere(advice.attributes) || advice.attributes.accessed_by || advice.attributes.read_duplicated;
   if (!vma || !vma->migratable || !vma->readable || stays) return false;
   block* const b = blocks_.find_or_make(at);
   if (b == nullptr) return false;
