@@ -76,8 +76,9 @@ class device_mapping : public list_hook<device_mapping<P>> {
   using blocks = detail::address_blocks<typename P::allocator>;
   using lock_type = typename P::lock::template shared_mutex<lock_rank::notifier>;
 
-  /// \param env  the device that uses the mapping, on the address space of the span
-  explicit device_mapping(svm_environment<P>& env) : env_(env) {}
+  /// \param env         the device that uses the mapping, on the address space of the span
+  /// \param migratable  whether the memory of the span may go to a device, for who asks
+  explicit device_mapping(svm_environment<P>& env, bool migratable = false) : migratable_(migratable), env_(env) {}
   device_mapping(device_mapping const&) = delete;
   device_mapping& operator=(device_mapping const&) = delete;
   ~device_mapping() {
@@ -87,6 +88,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   }
 
   [[nodiscard]] svm_environment<P>& env() const { return env_; }
+  [[nodiscard]] bool is_migratable() const { return migratable_; }
   [[nodiscard]] bool has(page_flag flag) const { return (flags_.load() & detail::bit(flag)) != 0; }
 
   /// True when the mapping is valid and good for `wanted`. A read-only mapping serves no write; `devmem_only` needs all of
@@ -333,19 +335,31 @@ class device_mapping : public list_hook<device_mapping<P>> {
   void fill_system_block(device_address& block, dma_addr at, std::uint32_t count) const;
   void unmap_blocks();
 
+  static constexpr bool has_iova = iova_device<typename P::device, page>;
+  /// The reservation that the system's pages are linked in; of no size where each was mapped by itself.
+  struct iova_room {
+    dma_addr base{};
+    byte_count size{};
+    byte_count linked{};
+  };
+  struct no_iova {};
+  [[nodiscard]] bool uses_iova() const {
+    if constexpr (has_iova) return iova_.size != byte_count{};
+    return false;
+  }
+
   // First what an invalidation of many looks at, so that it is in few lines of the cache.
   typename P::lock::template atomic<std::uint32_t> flags_{0};
   dma_direction direction_ = dma_direction::bidirectional;
   bool fetched_ = false;
+  bool const migratable_;
   memory* memory_ = nullptr;           // the device memory that is mapped, kept with `get`
   further_memory* further_ = nullptr;  // made for the first mixed mapping, and kept
   blocks blocks_;
   svm_environment<P>& env_;
   // `memory_` where it is the device's own and the only one: a reader in a section may touch it.
   typename P::lock::template atomic<memory*> touchable_{nullptr};
-  dma_addr iova_base_{};    // of the reservation that the system's pages are linked in
-  byte_count iova_size_{};  // none: each was mapped by itself
-  byte_count iova_linked_{};
+  [[no_unique_address]] std::conditional_t<has_iova, iova_room, no_iova> iova_;
 };
 
 }  // namespace svm::inline v0

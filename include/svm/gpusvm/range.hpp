@@ -47,14 +47,14 @@ class range : public list_hook<range<P>>, private retire_hook {
  public:
   /// \param env  of the gpusvm; outlives the range
   range(svm_environment<P>& env, notifier<P>& owner, va_range interval, bool migratable)
-      : retire_hook(&range::leave_index), owner_(owner), interval_(interval), migratable_(migratable), pages_(env) {
+      : retire_hook(&range::leave_index), owner_(owner), interval_(interval), pages_(env, migratable) {
     owner_.get();
   }
 
   [[nodiscard]] va_range interval() const { return interval_; }
   [[nodiscard]] notifier<P>& owner() const { return owner_; }
   /// True when its memory may go to a device; decided when it was made.
-  [[nodiscard]] bool is_migratable() const { return migratable_; }
+  [[nodiscard]] bool is_migratable() const { return pages_.is_migratable(); }
 
   [[nodiscard]] bool has(range_flag flag) const { return (flags_.load() & static_cast<std::uint32_t>(flag)) != 0; }
   /// The mapping for the device of the gpusvm.
@@ -122,7 +122,6 @@ class range : public list_hook<range<P>>, private retire_hook {
 
   notifier<P>& owner_;
   va_range const interval_;
-  bool const migratable_;
   typename P::lock::template atomic<std::uint32_t> flags_{0};
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
   typename P::lock::template mutex<lock_rank::range> lock_;

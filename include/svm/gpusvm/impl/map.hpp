@@ -68,13 +68,13 @@ errc device_mapping<P>::map_run(run const& found, resources& space) {
     blocks_.push_back(*mapped);
     return errc::ok;
   }
-  if constexpr (iova_device<typename P::device, page>) {
-    if (iova_size_ != byte_count{}) {
-      if (errc const e = env_.device.link_iova(iova_base_, iova_linked_, found.page, found.pages(), direction_);
+  if constexpr (has_iova) {
+    if (uses_iova()) {
+      if (errc const e = env_.device.link_iova(iova_.base, iova_.linked, found.page, found.pages(), direction_);
           e != errc::ok)
         return e;
-      fill_system_block(blocks_.add(), iova_base_ + iova_linked_, found.count);
-      iova_linked_ += found.pages() * P::mm::page_size;
+      fill_system_block(blocks_.add(), iova_.base + iova_.linked, found.count);
+      iova_.linked += found.pages() * P::mm::page_size;
       return errc::ok;
     }
   }
@@ -107,7 +107,7 @@ void device_mapping<P>::fill_system_block(device_address& block, dma_addr at, st
 /// Ends the mappings of all blocks.
 template <svm_policies P>
 void device_mapping<P>::unmap_blocks() {
-  bool const one_by_one = !iova_device<typename P::device, page> || iova_size_ == byte_count{};
+  bool const one_by_one = !uses_iova();
   for (device_address const& b : blocks_.all()) {
     if (b.path != interconnect::system)
       memory_->unmap_run(env_.device, b);
@@ -115,9 +115,9 @@ void device_mapping<P>::unmap_blocks() {
       env_.device.dma_unmap(b.address, b.pages(), b.direction);
   }
   blocks_.forget();
-  if constexpr (iova_device<typename P::device, page>) {
-    if (!one_by_one) env_.device.release_iova(iova_base_, iova_size_, iova_linked_, direction_);
-    iova_size_ = iova_linked_ = {};
+  if constexpr (has_iova) {
+    if (!one_by_one) env_.device.release_iova(iova_.base, iova_.size, iova_.linked, direction_);
+    iova_.size = iova_.linked = {};
   }
 }
 
@@ -125,7 +125,7 @@ template <svm_policies P>
 [[gnu::always_inline]] inline errc device_mapping<P>::map(std::span<run const> found, page_options const& wanted,
                                                           resources& space, bool uniform) {
   SVM_ASSERT(!has(page_flag::mapped));
-  if constexpr (!iova_device<typename P::device, page>)
+  if constexpr (!has_iova)
     if (found.size() == 1 && found.front().place == page_place::system && !blocks_.has_array())
       return map_system_run(found.front(), wanted);
   return map_runs(found, wanted, space, uniform);
@@ -152,8 +152,10 @@ errc device_mapping<P>::map_runs(std::span<run const> found, page_options const&
 
   direction_ = wanted.read_only ? dma_direction::to_device : dma_direction::bidirectional;
   if ((flags & detail::bit(page_flag::system)) == 0) space.release_iova();
-  iova_base_ = space.base_;
-  iova_size_ = std::exchange(space.size_, {});                      // goes with the blocks, whatever happens
+  if constexpr (has_iova) {
+    iova_.base = space.base_;
+    iova_.size = std::exchange(space.size_, {});  // goes with the blocks, whatever happens
+  }
   bool const takes_room = found.size() > 1 || blocks_.has_array();  // for one there is room without
   if (takes_room) blocks_.swap(space.blocks_);
   if (space.further_ != nullptr) space.further_->count = 0;
@@ -162,15 +164,15 @@ errc device_mapping<P>::map_runs(std::span<run const> found, page_options const&
     if (takes_room) blocks_.swap(space.blocks_);
     forget_memory();
   }};
-  if (uniform && found.front().place == page_place::system && iova_size_ == byte_count{}) {
+  if (uniform && found.front().place == page_place::system && !uses_iova()) {
     if (errc const e = map_system_runs(found); e != errc::ok) return e;
   } else {
     for (run const& r : found)
       if (errc const e = map_run(r, space); e != errc::ok) return e;
   }
-  if constexpr (iova_device<typename P::device, page>)
-    if (iova_linked_ != byte_count{})
-      if (errc const e = env_.device.sync_iova(iova_base_, iova_linked_); e != errc::ok) return e;
+  if constexpr (has_iova)
+    if (iova_.linked != byte_count{})
+      if (errc const e = env_.device.sync_iova(iova_.base, iova_.linked); e != errc::ok) return e;
   undo.dismiss();
   if (space.further_ != nullptr) std::swap(further_, space.further_);
   bool const is_one = further_ == nullptr || further_->count == 0;
