@@ -121,12 +121,13 @@ class range : public list_hook<range<P>>, private retire_hook {
   void set(range_flag flag) { flags_.fetch_or(static_cast<std::uint32_t>(flag)); }
 
   notifier<P>& owner_;
-  va_range const interval_;
   typename P::lock::template atomic<std::uint32_t> flags_{0};
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
+  // Side by side what a fault looks at that is served already: most often in one line of the cache.
+  va_range const interval_;
+  device_mapping<P> pages_;
   typename P::lock::template mutex<lock_rank::range> lock_;
   intrusive_list<device_mapping<P>> others_;  // under the notifier's lock, exclusive to change
-  device_mapping<P> pages_;
   [[no_unique_address]] detail::partial_slot<P> partial_;
 };
 
