@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -150,6 +151,38 @@ void faults_beside_suspensions_and_advice() {
   });
   s.finish();
 }
+/// The ranges of a notifier share a bucket of its index, whose words move when one of them goes.
+template <class Lock>
+void finds_beside_neighbours() {
+  stage<Lock> s{svm::migration_mode::never};
+  auto& svm = s.driver.svm();
+  constexpr std::uint64_t stays = 8;
+  REQUIRE(s.driver.fault(page_at(stays), svm::access_kind::write) == errc::ok);
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> found{0};
+  std::thread finder{[&] {
+    while (!stop.load()) {
+      auto const r = svm.find(page_at(stays));
+      if (r && r->interval().contains(page_at(stays)))
+        ++found;
+      else
+        ++s.wrong;
+    }
+  }};
+  svm::mock::random draw{3};
+  for (int i = 0; i < 100 * rounds || found.load() < 200; ++i) {
+    cpu_va const neighbour = page_at(4 * draw.below(2));  // of two below it
+    if (auto r = svm.find(neighbour))
+      svm.remove(svm.lock_range(std::move(r)));
+    else if (s.driver.fault(neighbour, svm::access_kind::write) != errc::ok)
+      ++s.wrong;
+  }
+  stop = true;
+  finder.join();
+  CHECK(s.wrong == 0);
+  s.mover.readers().synchronize();  // what was removed counts as a user of its notifier until then
+  s.finish();
+}
 template <class Lock>
 void faults_beside_the_end() {
   stage<Lock> s{svm::migration_mode::never};
@@ -180,6 +213,10 @@ TEST_SUITE("threads/hit") {
   TEST_CASE_TEMPLATE("faults without a lock beside suspensions and advice end well", Lock, svm::std_lock,
                      svm::distributed_lock) {
     faults_beside_suspensions_and_advice<Lock>();
+  }
+  TEST_CASE_TEMPLATE("a range that stays is found while its neighbours come and go", Lock, svm::std_lock,
+                     svm::distributed_lock) {
+    finds_beside_neighbours<Lock>();
   }
   TEST_CASE_TEMPLATE("faults without a lock beside the end find it gone", Lock, svm::std_lock, svm::distributed_lock) {
     faults_beside_the_end<Lock>();
