@@ -114,36 +114,37 @@ class range_pools {
   static constexpr std::size_t count = std::is_empty_v<typename LockPolicy::read_domain> ? 1 : 8;
 
   range_pools(Allocator& memory, std::uint64_t limit)
-      : limit_(limit), pools_(make(memory, exists() ? &limit_ : nullptr, std::make_index_sequence<count>{})) {}
+      : limit_(limit), row_(make(memory, is_limited() ? &limit_ : nullptr, std::make_index_sequence<count>{})) {}
 
   /// \param number  of a notifier
-  [[nodiscard]] pool& at(std::uint64_t number) { return pools_.at[number % count].here; }
+  [[nodiscard]] pool& at(std::uint64_t number) { return row_.pools[number % count].inner; }
   /// Counts a range no more.
   void uncharge() {
-    if (exists()) limit_.uncharge(1);
+    if (is_limited()) limit_.uncharge(1);
   }
   /// Gives all that is kept back to the allocator.
   ///
   /// \pre no lock of rank notifier or later held
   void trim() {
-    for (line& l : pools_.at) l.here.trim();
+    for (padded_pool& p : row_.pools) p.inner.trim();
   }
 
  private:
-  struct alignas(count == 1 ? alignof(pool) : 64) line {
-    pool here;
+  /// In a line of the cache of its own, where others have pools too.
+  struct alignas(count == 1 ? alignof(pool) : 64) padded_pool {
+    pool inner;
   };
-  struct all {
-    line at[count];
+  struct row {
+    padded_pool pools[count];
   };
   template <std::size_t... I>
-  [[nodiscard]] static all make(Allocator& memory, range_limit<LockPolicy>* limit, std::index_sequence<I...>) {
-    return {{(static_cast<void>(I), line{pool{memory, limit}})...}};
+  [[nodiscard]] static row make(Allocator& memory, range_limit<LockPolicy>* limit, std::index_sequence<I...>) {
+    return {{(static_cast<void>(I), padded_pool{pool{memory, limit}})...}};
   }
-  [[nodiscard]] bool exists() const { return limit_.limit() != UINT64_MAX; }
+  [[nodiscard]] bool is_limited() const { return limit_.limit() != UINT64_MAX; }
 
   range_limit<LockPolicy> limit_;
-  all pools_;
+  row row_;
 };
 
 }  // namespace svm::inline v0::detail
