@@ -271,6 +271,20 @@ expect stat bytes_to_ram == 64K
 """
     result = run([svmsh, "run", "prefetch=density"], advised)
     tally.check(result.status == 0 and result.out == b"", f"advice: {result}")
+    # What one GPU prefers another one leaves to it.
+    result = run([svmsh, "run", "prefetch=density", "gpus=2"], b"""mmap A 2M
+cpu fill A 2M 1
+gpu0 read A = 1
+gpu0 advise A 2M preferred
+gpu1 check A+4K 4K 513
+gpu1 check A+1M 4K 131073
+expect pages A 64K vram0
+expect pages A+64K 1M ram
+gpu1 advise A 2M preferred
+gpu1 check A+4K 4K 513
+expect pages A+4K 4K vram1
+""")  # fmt: skip
+    tally.check(result.status == 0 and result.out == b"", f"another GPU is preferred: {result}")
     for word in (b"preferred", b"accessed", b"duplicate", b"discard"):
         result = run([svmsh, "run"], b"mmap A 4M\ngpu advise A 4K " + word + b" -> EOPNOTSUPP\n")
         tally.check(result.status == 0 and result.out == b"", f"advice without a policy: {result}")
