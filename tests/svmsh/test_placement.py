@@ -258,7 +258,7 @@ cpu check A 8 6
 gpu advise A+64K 64K duplicate
 gpu check A+64K 64K 8193
 expect pages A+64K 64K ram
-expect stat dma_mapped_pages == 239
+expect stat dma_mapped_pages == 224
 cpu write A+64K 1
 gpu check A+64K 8 1
 gpu read A+2M = 0
