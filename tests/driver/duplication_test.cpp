@@ -188,6 +188,20 @@ TEST_SUITE("driver/duplication") {
     CHECK(s.w.complaint() == "");
   }
 
+  TEST_CASE("DUP-07 a page that one GPU reaches from afar is copied for another, and both readers see a write") {
+    scene s{page_bytes};
+    REQUIRE(s.w.cpu_write(page_of(0, 3), 7) == sys::ok);
+    s.store(1, page_of(0, 120), 1);  // the second GPU's memory is full
+    CHECK(s.load(1, page_of(0, 3)) == 7);
+    CHECK(s.copies(1).none());
+    CHECK(s.load(0, page_of(0, 3)) == 7);
+    CHECK(s.copies(0) == one(3));
+    CHECK(mapped(s.w, 0, 1) == (one(3) | one(120)));
+    REQUIRE(s.w.cpu_write(page_of(0, 3), 8) == sys::ok);
+    for (std::size_t const gpu : {0u, 1u}) CHECK(s.load(gpu, page_of(0, 3)) == 8);
+    CHECK(s.w.complaint() == "");
+  }
+
   TEST_CASE("DUP-08 memory that was never written is read where it is") {
     scene s;
     REQUIRE(s.w.cpu_read(page_of(0, 3)) == 0);

@@ -290,7 +290,9 @@ errc vram<Lock, PageBytes, Coherent>::copy_page(device_address const& remote, st
     return errc::copy_failed;
   }
   page const source = to_device ? other : local;
-  if (frames_.of(source).gpu_maps.load() != 0)
+  bool const moves =
+      !to_device || frames_.of(local).kind != frame_kind::free;  // else the page stays, and others may read it
+  if (moves && frames_.of(source).gpu_maps.load() != 0)
     report_.violation("O-13", "the source of a copy is still mapped by a GPU");
   if (frames_.is_lost(source)) return errc::copy_failed;
   auto& here = frames_.content(local);
