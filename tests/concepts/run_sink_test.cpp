@@ -201,6 +201,20 @@ TEST_SUITE("concepts/run_sink") {
     CHECK(b.walk.is_complete());
   }
 
+  TEST_CASE("runs that were taken out cannot be compared with, so a walk that goes on without them is not uniform") {
+    bench b{2};
+    run const elsewhere{.page = {20}, .count = 1, .place = page_place::device};
+    CHECK(b.walk.add(at(0), system_run(10)));
+    CHECK(b.walk.is_uniform());
+    b.walk.resume(b.room);
+    CHECK(b.walk.add(at(1), elsewhere));
+    CHECK(b.runs() == std::vector{elsewhere});
+    CHECK_FALSE(b.walk.is_uniform());
+    b.walk.restart();
+    CHECK(b.walk.add(at(0), system_run(10, 2)));
+    CHECK(b.walk.is_uniform());
+  }
+
   TEST_CASE("a gap that takes the last room leaves its run for later") {
     bench b{4, 1};
     CHECK_FALSE(b.walk.add(at(2), system_run(10)));
