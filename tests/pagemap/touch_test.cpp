@@ -79,6 +79,32 @@ TEST_SUITE("pagemap/migrator, touch") {
     CHECK(allocation_at(w, nth(1))->last_touch() > allocation_at(w, nth(0))->last_touch());
     CHECK(allocation_at(w, nth(0))->last_touch() > allocation_at(w, nth(3))->last_touch());
     CHECK(allocation_at(w, nth(3))->last_touch() > allocation_at(w, nth(2))->last_touch());
+    REQUIRE(w.fault(nth(0)) == errc::ok);
+    REQUIRE(other.svm().get_pages(held, {}) == errc::ok);  // which is valid still
+    CHECK(allocation_at(w, nth(1))->last_touch() > allocation_at(w, nth(0))->last_touch());
+    // The memory waits for those who look at its own gpusvm.
+    CHECK_FALSE(held->mapping().touch_in_section(held->mapping().flags(), true));
+  }
+
+  TEST_CASE("each fault on another GPU's memory uses it, and so does each look, also where it is mapped already") {
+    world w{small_chunks(many * chunk, [](auto& o) {
+      o.gpus = 2;
+      o.driver.migrate = svm::migration_mode::never;
+      o.eviction = {eviction_order::touched, touch_precision::exact};
+    })};
+    w.map(2 * chunk);
+    w.cpu_tag(base, 2 * chunk, 1);
+    for (std::uint64_t n : {0u, 1u}) REQUIRE(to_device(w, nth(n), chunk) == errc::ok);
+    for (std::uint64_t n : {0u, 1u, 0u}) {
+      REQUIRE(w.first().views[1]->driver.fault(nth(n), svm::access_kind::read) == errc::ok);
+      CHECK(allocation_at(w, nth(n))->last_touch() > allocation_at(w, nth(1 - n))->last_touch());
+    }
+    svm::gpusvm<policies>::sighting seen;
+    auto const allowed = [](svm::range<policies> const&, std::uint32_t) { return true; };
+    REQUIRE(w.first().views[1]->driver.svm().look(nth(1), seen, allowed) == errc::exists);
+    CHECK(allocation_at(w, nth(1))->last_touch() > allocation_at(w, nth(0))->last_touch());
+    CHECK(w.device_pages(base, 2 * chunk) == 2 * chunk_pages);
+    CHECK(w.complaint() == "");
   }
 
   TEST_CASE("every allocation that a mixed mapping uses is used") {
