@@ -138,6 +138,21 @@ TEST_SUITE("pagemap/migrator, touch") {
     CHECK(resident(w, 6) == chunks{2, 3, 4, 5});
   }
 
+  TEST_CASE("what is used again and again while room is made is tried once") {
+    full_world w{evicting(eviction_order::touched)};
+    for (std::uint64_t n = 0; n < many; ++n) w.process.pin(nth(n), true);
+    std::uint64_t tries = 0;
+    w.stats.listener = [&](svm::event const& e) {
+      if (e.kind != svm::event_kind::evicted || ++tries > 10 * many) return;
+      for (std::uint64_t n = 0; n < many; ++n) allocation_at(w, nth(n))->touch();
+    };
+    CHECK(w.mover.make_room({chunk}) == errc::in_use);
+    w.stats.listener = nullptr;
+    CHECK(tries == many);
+    for (std::uint64_t n = 0; n < many; ++n) w.process.pin(nth(n), false);
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("what others hold is passed over, and everything else is tried in the order of use") {
     full_world w{evicting(eviction_order::touched)};
     for (std::uint64_t n : {3u, 1u, 2u, 0u}) REQUIRE(w.fault(nth(n)) == errc::ok);
