@@ -752,6 +752,67 @@ TEST_SUITE("driver/queue_driver") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("where only device memory will do, a restore of more than it holds fills it once, and is an error") {
+    for (std::uint64_t const kept : {3u, 5u, 16u}) {
+      CAPTURE(kept);
+      queue_world w{small_chunks(2 * chunk, [](auto& o) {
+        o.faults = svm::mock::page_faults::fatal;
+        o.driver.migrate = migration_mode::required;
+      })};
+      w.map(kept * chunk);
+      w.cpu_tag(base, kept * chunk, 1);
+      REQUIRE(w.keep(base, kept * chunk) == errc::ok);
+      for (int again = 0; again < 3; ++again) {
+        std::uint64_t const moved = w.count(event_kind::migrated_to_device);
+        std::uint64_t const evicted = w.count(event_kind::evicted);
+        CHECK(w.queues.restore() == errc::busy);
+        // Two ranges fit; the third is one too many, and nothing comes after it, or comes twice.
+        CHECK(w.count(event_kind::migrated_to_device) - moved <= 3);
+        CHECK(w.count(event_kind::evicted) - evicted <= 3);
+        CHECK(w.look(base) == stands_still);
+      }
+      CHECK(w.count(event_kind::retry_after_event) == 0);
+      CHECK(w.queues.forget(span(at(2 * chunk), (kept - 2) * chunk)) == errc::ok);
+      CHECK(w.queues.restore() == errc::ok);
+      CHECK(w.device_pages(base, 2 * chunk) == 2 * chunk_pages);
+      CHECK(w.gpu_tags_until(base, 2 * chunk, 1) == 2 * chunk);
+      CHECK(w.complaint() == "");
+    }
+  }
+
+  TEST_CASE("where only device memory will do, what is kept may fill it, beside what the program wants elsewhere") {
+    queue_world w{small_chunks(2 * chunk, [](auto& o) {
+      o.faults = svm::mock::page_faults::fatal;
+      o.driver.migrate = migration_mode::required;
+    })};
+    svm::span_attributes const system{.preferred = svm::preferred_place::system};
+    REQUIRE(w.queues.advise(span(at(2 * chunk), 2 * chunk), system) == errc::ok);
+    w.keep_mapped(4 * chunk);
+    CHECK(w.device_pages(base, 4 * chunk) == 2 * chunk_pages);
+    CHECK(w.gpu_tags_until(base, 4 * chunk, 1) == 4 * chunk);
+    // An event sends a restore round again, which counts anew.
+    REQUIRE(w.event(base, 2 * chunk));
+    int left = 2;
+    w.hooks.hook = [&](step s) {
+      if (s != step::preparing || left == 0) return;
+      as_another_thread([&] {
+        // A range is about to be bound: the other one, if it is already, goes again.
+        cpu_va const other = w.gpu_mapped_pages(base, chunk) != 0 ? base : at(chunk);
+        if (w.gpu_mapped_pages(other, chunk) == 0) return;
+        --left;
+        CHECK(w.event(other));
+      });
+    };
+    CHECK(w.queues.restore() == errc::ok);
+    w.hooks.hook = nullptr;
+    CHECK(left == 0);
+    CHECK(w.count(event_kind::retry_after_event) == 2);
+    CHECK(w.device_pages(base, 4 * chunk) == 2 * chunk_pages);
+    CHECK(w.gpu_tags_until(base, 4 * chunk, 1) == 4 * chunk);
+    CHECK(w.count(event_kind::migrated_to_device) == 2);
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("advice takes the mappings from queues that stand still, also where a range has two pieces of it") {
     queue_world w;
     w.keep_mapped(chunk);

@@ -91,10 +91,12 @@ class queue_driver final : public driver_base<P> {
   ///
   /// Holes, memory that the CPU may not access, memory that may not migrate where migration is required, and what a
   /// reset lost stay unmapped. In a round after the first nothing moves to the device: spans that do not fit its memory
-  /// together come to rest.
+  /// together come to rest. Where migration is required they cannot: a round ends when it has mapped more than the
+  /// memory holds.
   /// \pre    no lock of the library held
-  /// \errors retry (suspended), gone (closed), mm_gone; busy (events came each time); interrupted; those of a fault for
-  ///         want of memory. What was mapped stays, and queues that were stopped stay so: another restore tries again
+  /// \errors retry (suspended), gone (closed), mm_gone; busy (events came each time; or where migration is required, a round
+  ///         mapped more than the device's memory holds); interrupted; those of a fault for want of memory. What was
+  ///         mapped stays unless it gave way, and queues that were stopped stay so: another restore tries again
   /// \complexity O(ranges and VMAs of what is kept) a round, beside what is mapped; at most
   ///         retry_budget::event_rounds rounds, and a second before the last begins
   [[nodiscard]] errc restore(cancellation const* cancel = nullptr);
@@ -153,6 +155,8 @@ class queue_driver final : public driver_base<P> {
   [[nodiscard]] errc restore_round(bool first, cancellation const* cancel, bool& settled);
   [[nodiscard]] step_result restore_next(va_range rest, bool first, cancellation const* cancel);
   [[nodiscard]] bool is_mapped(va_range rest, va_range& done);
+  [[nodiscard]] byte_count placed_bytes(cpu_va first, cpu_va last);
+  [[nodiscard]] bool is_too_much(byte_count placed);
   [[nodiscard]] result<vma_info> first_vma(va_range within);
   [[nodiscard]] prefetch_place place_of(cpu_va at, bool first);
 

@@ -109,9 +109,11 @@ errc queue_driver<P>::restore(cancellation const* cancel) {
 /// One walk over all that is kept.
 ///
 /// \param settled  becomes false when an event came between, so that another walk is needed
+/// \errors busy: what is kept does not fit the memory that it has to be in; another walk would move all of it again
 template <explained_queue_policies P>
 errc queue_driver<P>::restore_round(bool first, cancellation const* cancel, bool& settled) {
   va_range const window = this->svm().shape().window();
+  byte_count placed{};
   for (va_range rest = window;;) {
     if (is_cancelled(cancel)) return errc::interrupted;
     result<va_range> const span = kept_.first_in(rest);
@@ -119,6 +121,8 @@ errc queue_driver<P>::restore_round(bool first, cancellation const* cancel, bool
     step_result const step = restore_next(*span, first, cancel);
     if (step.error != errc::ok) return step.error;
     settled = settled && step.settled;
+    placed += placed_bytes(span->start(), step.done.last());
+    if (is_too_much(placed)) return errc::busy;
     if (step.done.last() >= window.last()) return errc::ok;
     rest = *va_range::from_bounds(step.done.last() + byte_count{1}, window.last());
   }
@@ -158,6 +162,27 @@ bool queue_driver<P>::is_mapped(va_range rest, va_range& done) {
   if (!held->mapping().has(page_flag::valid)) return false;
   done = held->interval();
   return true;
+}
+
+/// How much of the device's memory a step of a round has found or put to use, where nothing else will do.
+///
+/// \param first  where the step began: what lies before it in a range may have been counted with another one
+template <explained_queue_policies P>
+byte_count queue_driver<P>::placed_bytes(cpu_va first, cpu_va last) {
+  if (this->options().migrate != migration_mode::required) return {};
+  range_ref<P> const r = this->svm().find(first);
+  if (!r || !r->interval().contains(last)) return {};
+  page_options const own{.read_only = true, .devmem_only = true};
+  return r->mapping().satisfies(own) ? va_range::from_bounds(first, last)->size() : byte_count{};
+}
+
+/// True of more than the device's memory holds: then a range that a round brought has cost another one its place.
+template <explained_queue_policies P>
+bool queue_driver<P>::is_too_much(byte_count placed) {
+  if constexpr (migrating_policies<P>)
+    return placed > this->memory().env().pagemap.capacity();
+  else
+    return false;
 }
 
 /// \errors no_vma, mm_gone
