@@ -155,7 +155,7 @@ class queue_driver final : public driver_base<P> {
   [[nodiscard]] errc restore_round(bool first, cancellation const* cancel, bool& settled);
   [[nodiscard]] step_result restore_next(va_range rest, bool first, cancellation const* cancel);
   [[nodiscard]] bool is_mapped(va_range rest, va_range& done);
-  [[nodiscard]] byte_count placed_bytes(cpu_va first, cpu_va last);
+  [[nodiscard]] byte_count placed_bytes(va_range rest, cpu_va last);
   [[nodiscard]] bool is_too_much(byte_count placed);
   [[nodiscard]] result<vma_info> first_vma(va_range within);
   [[nodiscard]] prefetch_place place_of(cpu_va at, bool first);

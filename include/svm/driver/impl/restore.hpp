@@ -121,7 +121,7 @@ errc queue_driver<P>::restore_round(bool first, cancellation const* cancel, bool
     step_result const step = restore_next(*span, first, cancel);
     if (step.error != errc::ok) return step.error;
     settled = settled && step.settled;
-    placed += placed_bytes(span->start(), step.done.last());
+    placed += placed_bytes(rest, step.done.last());
     if (is_too_much(placed)) return errc::busy;
     if (step.done.last() >= window.last()) return errc::ok;
     rest = *va_range::from_bounds(step.done.last() + byte_count{1}, window.last());
@@ -166,14 +166,14 @@ bool queue_driver<P>::is_mapped(va_range rest, va_range& done) {
 
 /// How much of the device's memory a step of a round has found or put to use, where nothing else will do.
 ///
-/// \param first  where the step began: what lies before it in a range may have been counted with another one
+/// \param rest  where the step began: what lies before it in a range may have been counted with another one
+/// \param last  where it ended
 template <explained_queue_policies P>
-byte_count queue_driver<P>::placed_bytes(cpu_va first, cpu_va last) {
+byte_count queue_driver<P>::placed_bytes(va_range rest, cpu_va last) {
   if (this->options().migrate != migration_mode::required) return {};
-  range_ref<P> const r = this->svm().find(first);
-  if (!r || !r->interval().contains(last)) return {};
+  range_ref<P> const r = this->svm().find(last);
   page_options const own{.read_only = true, .devmem_only = true};
-  return r->mapping().satisfies(own) ? va_range::from_bounds(first, last)->size() : byte_count{};
+  return r && r->mapping().satisfies(own) ? rest.intersection(r->interval()).size() : byte_count{};
 }
 
 /// True of more than the device's memory holds: then a range that a round brought has cost another one its place.
