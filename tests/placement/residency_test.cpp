@@ -221,7 +221,7 @@ TEST_SUITE("placement/page_places") {
     }
   }
 
-  TEST_CASE("F3 of pages that are elsewhere and may be duplicated the requester gets copies, and what is nowhere comes") {
+  TEST_CASE("F3 pages elsewhere that may be duplicated are copied to the requester, and what is nowhere comes") {
     for (processor const preferred : {nobody, cpu, gpu(1)}) {
       range_policy said;
       said.duplicates = read_duplication::enabled;

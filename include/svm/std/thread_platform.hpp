@@ -26,7 +26,7 @@ namespace svm::inline v0 {
 struct thread_platform {
   static constexpr unsigned spins = 40;
   static constexpr std::uint32_t reads_for_bias = 1024;  ///< so many counted reads pay for a writer's heavy fence
-  static constexpr std::size_t retires_a_look = 1024;     ///< so many retired objects pay for one
+  static constexpr std::size_t retires_a_look = 1024;    ///< so many retired objects pay for one
   static constexpr std::size_t shards = 8;
   static constexpr std::size_t max_slots = 512;
   static constexpr std::size_t max_held = 4;  ///< locks that a thread holds shared by its slot
