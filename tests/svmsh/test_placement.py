@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 The svm authors
 # SPDX-License-Identifier: MIT
-"""usage: test_placement.py SVMSH - svmsh replay with lists of faults, batches, warps, policies, capacity, JSON and CSV."""
+"""usage: test_placement.py SVMSH [--few] - svmsh replay with lists of faults, batches, warps, policies, capacity, JSON and CSV.
+
+--few: fewer of the long replays, for a program that a sanitizer slows down.
+"""
 
 import csv
 import io
@@ -15,6 +18,7 @@ import tempfile
 from harness import Tally, run
 
 svmsh = sys.argv[1]
+few = "--few" in sys.argv
 tally = Tally()
 
 PAGE, BLOCK = 4096, 2 << 20
@@ -426,14 +430,15 @@ def counters():
         text += b" %c %x,8\n" % (dice.choice(b"LS"), 0x10000000 + group * 65536 + dice.randrange(8192) * 8)
     moved = {}
     for mode in ("off", "on", "hysteresis"):
-        for options in (("turns=1000",), ("batch=8", "warps=8"), ()):
+        for options in ((),) if few else (("turns=1000",), ("batch=8", "warps=8"), ()):
             result = replay(text, "prefetch=density", "capacity=2M", f"counters={mode}", *options)
             report = costs(f"few hot groups, {mode} {options}", result)
             causes = sum(int(report.get("bytes_" + cause, 0)) for cause in CAUSES)
             tally.check(str(causes) == report.get("bytes_moved"), f"causes balance: {report}")
             moved[mode] = int(report.get("bytes_moved", 0))
-    for options in (("evict=uvm",), ("evict=density", "turns=300"), ("page=64K", "evict=touched"), ("prefetch=off",),
-                    ("prefetch=until-full", "batch=64", "warps=20", "page=16K")):  # fmt: skip
+    further = (("prefetch=until-full", "batch=64", "warps=20", "page=16K"), ("evict=density", "turns=300"), ("evict=uvm",),
+               ("page=64K", "evict=touched"), ("prefetch=off",))  # fmt: skip
+    for options in further[:2] if few else further:
         costs(f"few hot groups, {options}", replay(text, "prefetch=density", "capacity=4M", "counters=hysteresis", *options))
     tally.check(moved["hysteresis"] * 10 < moved["off"] == moved["on"], f"a way back moves fewer bytes: {moved}")
 
