@@ -162,6 +162,14 @@ TEST_SUITE("driver/block_service") {
     CHECK(on_device(w, 2).test(2));
   }
 
+  TEST_CASE("PLC-05 a driver that only reads refuses a write before it looks at the address, as it does by ranges") {
+    world w{by_pages(64 * MiB, [](auto& o) { o.driver.read_only = true; })};
+    cpu_va const beyond{svm::mock::user_end + page_bytes};
+    CHECK(serve(w, beyond, access_kind::write) == errc::read_only);
+    CHECK(w.driver.fault(beyond, access_kind::write) == errc::read_only);
+    CHECK(serve(w, beyond) == errc::outside_window);
+  }
+
   TEST_CASE("PLC-05 each mapping of a block has its own window") {
     world w{by_pages()};
     w.map(5 * page_bytes);

@@ -197,4 +197,25 @@ TEST_SUITE("mock/machine, page sizes") {
       CHECK(c.audit().empty());
     }
   }
+
+  TEST_CASE("an atomic access by pages has coherent memory of a GPU out of reach brought near, and then moves it") {
+    for (bool const linked : {true, false}) {
+      CAPTURE(linked);
+      auto o = with_pages(4096);
+      o.gpus = 2;
+      o.linked = linked;
+      o.placement.emplace();
+      computer<4096, true> c{o};
+      REQUIRE(c.process.mmap({64 * KiB}, protection::read_write, mapping_kind::anon, base).error == sys::ok);
+      std::byte word[8]{std::byte{2}};
+      REQUIRE(c.gpu_store(c.first(), 1, base, word) == errc::ok);
+      REQUIRE(c.frames.gpu_of(c.process.entry_at(base).target) == 1);
+      std::uint64_t old = 0;
+      CHECK(c.gpu_atomic_add(c.first(), 0, base, 3, old) == errc::ok);
+      CHECK(old == 2);
+      CHECK(c.frames.gpu_of(c.process.entry_at(base).target) == 0);
+      CHECK(c.cpu(base) == 5u);
+      CHECK(c.audit().empty());
+    }
+  }
 }

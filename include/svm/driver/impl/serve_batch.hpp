@@ -193,8 +193,8 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
     ++first;
     return why;
   };
-  if (!window.contains(head.at)) return refuse(errc::outside_window);
   if (driver_.options().read_only && head.want != access_kind::read) return refuse(errc::read_only);
+  if (!window.contains(head.at)) return refuse(errc::outside_window);
   mm_user const user{space().mm};
   if (!user.alive()) return refuse(errc::mm_gone);
   std::uint32_t const terms = driver_.terms_.load();

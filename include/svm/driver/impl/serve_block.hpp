@@ -257,6 +257,7 @@ errc block_service<P>::gather(service& s, locked_range<P>& held, piece const& pa
   bool const may_help = why == errc::shared || why == errc::busy || why == errc::in_use;
   if (!may_help) return why;
   errc const e = mapper_.map(held, part.of(s.faulted), access_of(s), s.cancel);
+  if (e == errc::unsupported) return bring_within_reach(s, s.faulted & page_mask{part.pages});
   if (e != errc::ok) return e;
   return why == errc::in_use ? why : errc::retry;
 }
