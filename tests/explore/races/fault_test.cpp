@@ -154,7 +154,7 @@ TEST_SUITE("explore/races, faults") {
       must(is_one_of<std::optional<std::uint64_t>>(w.cpu_read(page_at(0)), {1, 7}), "the last word is there");
     });
     r.sample();
-    r.run(to_the_end());
+    r.run_long();
   }
 
   TEST_CASE("fault / fault on one page: one range, one mapping a page (RAC-06)") {

@@ -84,7 +84,7 @@ TEST_SUITE("explore/races, lifetimes") {
         .does("write again", gpu_writes_unless(1, 2, {errc::gone}));
     r.finally([](world& w) { must(w.range_count() == 0, "nothing is left"); });
     r.sample();
-    r.run(to_the_end());
+    r.run_long();
   }
 
   TEST_CASE("process exit / get pages: the address space is kept or gone, never half (RAC-26)") {

@@ -149,7 +149,7 @@ TEST_SUITE("explore/races, migration") {
     r.thread("collector").does("collect", collects).does("collect again", collects);
     r.finally([](world& w) { must(w.cpu_read(page_at(1)) == 2, "the last word is there"); });
     r.sample();
-    r.run(to_the_end());
+    r.run_long();
   }
 
   TEST_CASE("prefetch / fault / CPU write: every word stays right (RAC-24)") {

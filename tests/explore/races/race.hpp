@@ -191,7 +191,7 @@ struct effort {
   bool ends;  ///< it must come to its end
 };
 
-inline constexpr std::uint64_t random_executions = 12'500;  ///< of a race, drawn by PCT
+inline constexpr std::uint64_t random_executions = 4'000;  ///< of a race, drawn by PCT
 
 [[nodiscard]] constexpr effort to_the_end() {
   return {effort::kind::exhaustive, 0, 1'000'000, true};
