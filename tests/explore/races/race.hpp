@@ -191,7 +191,7 @@ struct effort {
   bool ends;  ///< it must come to its end
 };
 
-inline constexpr std::uint64_t random_executions = 4'000;  ///< of a race, drawn by PCT
+inline constexpr std::uint64_t random_executions = 2'000;  ///< of a race, drawn by PCT
 
 [[nodiscard]] constexpr effort to_the_end() {
   return {effort::kind::exhaustive, 0, 1'000'000, true};
@@ -265,7 +265,7 @@ class race : public explore::scenario<world> {
   /// As many executions of each strategy: those with one preemption, at random by PCT, and uniformly at random. More where
   /// SVM_RACES asks for more than usual.
   void sample_evenly() {
-    std::uint64_t const count = executions_wanted() > random_executions ? 100'000 : 5'000;
+    std::uint64_t const count = executions_wanted() > random_executions ? 100'000 : 2'000;
     run({effort::kind::bounded, 1, count, false});
     run(pct(3, count));
     run(random(count));
