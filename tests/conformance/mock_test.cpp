@@ -23,6 +23,8 @@
 #include <svm/mock/gpu/vram.hpp>
 #include <svm/std/null_lock.hpp>
 
+#include <conformance/mock_pages.hpp>
+
 namespace {
 
 using svm::conformance::kept;
@@ -91,10 +93,12 @@ class mock_process {
 
 /// Two processes, two GPUs that reach each other's memory, and one that reaches nobody's; a bench for all suites.
 template <std::size_t PageBytes>
-class mock_bench {
+class mock_bench : public support::mock_pages<svm::mock::physical_memory<lock_policy, PageBytes>> {
   using process = mock_process<PageBytes>;
+  using pages_type = support::mock_pages<svm::mock::physical_memory<lock_policy, PageBytes>>;
 
  public:
+  using pages_type::poke;
   using mm_type = typename process::mm_type;
   using device_type = svm::mock::gpu<lock_policy, PageBytes>;
   using pagemap_type = svm::mock::vram<lock_policy, PageBytes>;
@@ -103,7 +107,8 @@ class mock_bench {
   static constexpr svm::byte_count page_size{PageBytes};
 
   explicit mock_bench(choice c)
-      : dma_(frames_, failures_, broken_, 0, c.dma),
+      : pages_type(frames_),
+        dma_(frames_, failures_, broken_, 0, c.dma),
         peer_dma_(frames_, failures_, broken_, 1, c.dma),
         stranger_dma_(frames_, failures_, broken_, 2, c.dma),
         memory_(vram_size, {1, 1}, frames_, dma_, failures_, broken_, hooks_, {c.late_copies, 1}),
@@ -149,21 +154,7 @@ class mock_bench {
 
   // Pages.
 
-  bool is_live(page p) { return frames_.is_alive(p) && frames_.head(p).references != 0; }
-  std::uint64_t peek(page p) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, frames_.bytes(p), sizeof value);
-    return value;
-  }
-  void poke(page p, std::uint64_t value) { std::memcpy(frames_.bytes(p), &value, sizeof value); }
   page nth(page first, std::size_t i) { return frames_.after(first, i); }
-  void set_locked(page p, bool locked) { frames_.head(p).locked = locked; }
-  void set_pinned(page p, bool pinned) {
-    if (pinned)
-      ++frames_.head(p).references;
-    else
-      frames_.put(p);
-  }
   std::vector<page> device_pages(std::size_t count) {
     std::vector<page> pages;
     for (auto const& p : allocate(memory_, count)) pages.push_back(p.page);

@@ -22,6 +22,8 @@
 #include <svm/mock/gpu/vram.hpp>
 #include <svm/std/null_lock.hpp>
 
+#include <conformance/mock_pages.hpp>
+
 namespace {
 
 using svm::conformance::broken_promises;
@@ -178,13 +180,13 @@ class flawed_mm : public svm::mock::address_space<lock_policy> {
 };
 
 /// One process of the simulated machine, with device memory.
-class bench {
+class bench : public support::mock_pages<svm::mock::physical_memory<lock_policy>> {
  public:
   using mm_type = flawed_mm;
   using page = svm::mock::page;
   using lock_type = lock_policy;
 
-  explicit bench(flaw f) : process_(kernel_, f) {}
+  explicit bench(flaw f) : mock_pages(frames_), process_(kernel_, f) {}
   ~bench() {
     if (child_ != nullptr) child_->exit();
     static_cast<void>(lock_complaints());
@@ -207,19 +209,6 @@ class bench {
     process_.set_shared();
   }
   void end_sharing() { std::exchange(child_, nullptr)->exit(); }
-  bool is_live(page p) { return frames_.is_alive(p) && frames_.head(p).references != 0; }
-  std::uint64_t peek(page p) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, frames_.bytes(p), sizeof value);
-    return value;
-  }
-  void poke(page p, std::uint64_t value) { std::memcpy(frames_.bytes(p), &value, sizeof value); }
-  void set_pinned(page p, bool pinned) {
-    if (pinned)
-      ++frames_.head(p).references;
-    else
-      frames_.put(p);
-  }
   std::vector<page> device_pages(std::size_t count) {
     auto memory = memory_.allocate(page_size * count);
     REQUIRE(memory);

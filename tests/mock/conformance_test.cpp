@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <svm/conformance/mm.hpp>
+#include <conformance/mock_pages.hpp>
 #include <mock/processes.hpp>
 
 using namespace support;
@@ -61,12 +62,12 @@ struct bench_machine {
   explicit bench_machine(svm::mock::machine_options const& o) : pc(o, *machine::check(o)) {}
 };
 
-class bench : private bench_machine, public bench_process {
+class bench : private bench_machine, public bench_process, public mock_pages<svm::mock::physical_memory<lock_policy>> {
  public:
   using page = svm::mock::page;
 
   explicit bench(svm::mock::machine_options const& o)
-      : bench_machine(o), bench_process(pc, pc.first()), other_(pc, pc.fork(pc.first())) {}
+      : bench_machine(o), bench_process(pc, pc.first()), mock_pages(pc.frames), other_(pc, pc.fork(pc.first())) {}
 
   /// What stood behind the device pages is gone by now.
   ~bench() {
@@ -75,20 +76,6 @@ class bench : private bench_machine, public bench_process {
 
   bench_process& other() { return other_; }
 
-  bool is_live(page p) { return pc.frames.is_alive(p) && pc.frames.head(p).references != 0; }
-  std::uint64_t peek(page p) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, pc.frames.bytes(p), sizeof value);
-    return value;
-  }
-  void poke(page p, std::uint64_t value) { std::memcpy(pc.frames.bytes(p), &value, sizeof value); }
-  void set_locked(page p, bool locked) { pc.frames.head(p).locked = locked; }
-  void set_pinned(page p, bool pinned) {
-    if (pinned)
-      ++pc.frames.head(p).references;
-    else
-      pc.frames.put(p);
-  }
   std::vector<page> device_pages(std::size_t count) {
     auto memory = *pc.device_memory.allocate({count * page_bytes});
     std::vector<svm::device_page<page>> got(count);

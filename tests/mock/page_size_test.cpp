@@ -60,6 +60,25 @@ svm::mock::machine_options with_pages(std::uint64_t size) {
   });
 }
 
+/// Two GPUs with coherent memory. The page at `base` is in the second one's and begins with 2.
+struct two_gpus : computer<4096, true> {
+  two_gpus(bool linked, bool by_pages) : computer(with_gpus(linked, by_pages)) {
+    REQUIRE(process.mmap({64 * KiB}, protection::read_write, mapping_kind::anon, base).error == sys::ok);
+    std::byte const word[8]{std::byte{2}};
+    REQUIRE(gpu_store(first(), 1, base, word) == errc::ok);
+    REQUIRE(frames.gpu_of(process.entry_at(base).target) == 1);
+  }
+
+ private:
+  [[nodiscard]] static svm::mock::machine_options with_gpus(bool linked, bool by_pages) {
+    auto o = with_pages(4096);
+    o.gpus = 2;
+    o.linked = linked;
+    if (by_pages) o.placement.emplace();
+    return o;
+  }
+};
+
 /// Data goes to the device and back, through a fork and a move, in pages of any size.
 template <std::size_t PageBytes>
 void round_trip(bool thp) {
@@ -159,62 +178,29 @@ TEST_SUITE("mock/machine, page sizes") {
   }
 
   TEST_CASE("an atomic access takes coherent memory from a GPU that is out of reach, as it takes any other") {
-    for (bool const linked : {true, false}) {
-      auto o = with_pages(4096);
-      o.gpus = 2;
-      o.linked = linked;
-      computer<4096, true> c{o};
-      REQUIRE(c.process.mmap({64 * KiB}, protection::read_write, mapping_kind::anon, base).error == sys::ok);
-      std::byte word[8]{std::byte{2}};
-      REQUIRE(c.gpu_store(c.first(), 1, base, word) == errc::ok);
-      REQUIRE(c.frames.gpu_of(c.process.entry_at(base).target) == 1);
-      std::uint64_t old = 0;
-      CHECK(c.gpu_atomic_add(c.first(), 0, base, 3, old) == errc::ok);
-      CHECK(old == 2);
-      CHECK(c.frames.gpu_of(c.process.entry_at(base).target) == 0);
-      CHECK(c.cpu(base) == 5u);
-      CHECK(c.audit().empty());
-    }
+    for (bool const linked : {true, false})
+      for (bool const by_pages : {false, true}) {
+        CAPTURE(linked);
+        CAPTURE(by_pages);
+        two_gpus c{linked, by_pages};
+        std::uint64_t old = 0;
+        CHECK(c.gpu_atomic_add(c.first(), 0, base, 3, old) == errc::ok);
+        CHECK(old == 2);
+        CHECK(c.frames.gpu_of(c.process.entry_at(base).target) == 0);
+        CHECK(c.cpu(base) == 5u);
+        CHECK(c.audit().empty());
+      }
   }
 
   TEST_CASE("a service of pages brings coherent memory within reach that cannot move") {
     for (bool const linked : {true, false}) {
-      auto o = with_pages(4096);
-      o.gpus = 2;
-      o.linked = linked;
-      o.placement.emplace();
-      computer<4096, true> c{o};
-      REQUIRE(c.process.mmap({64 * KiB}, protection::read_write, mapping_kind::anon, base).error == sys::ok);
-      std::byte word[8]{std::byte{2}};
-      REQUIRE(c.gpu_store(c.first(), 1, base, word) == errc::ok);
-      REQUIRE(c.frames.gpu_of(c.process.entry_at(base).target) == 1);
+      two_gpus c{linked, true};
       c.failures.arm(svm::mock::failure::populate, 1, svm::mock::failure_plan::repeat::from_then_on);
-      word[0] = std::byte{0};
+      std::byte word[8]{};
       CHECK(c.gpu_load(c.first(), 0, base, word) == errc::ok);
       CHECK(word[0] == std::byte{2});
       c.failures.disarm();
       CHECK(c.frames.is_device(c.process.entry_at(base).target) == linked);
-      CHECK(c.audit().empty());
-    }
-  }
-
-  TEST_CASE("an atomic access by pages has coherent memory of a GPU out of reach brought near, and then moves it") {
-    for (bool const linked : {true, false}) {
-      CAPTURE(linked);
-      auto o = with_pages(4096);
-      o.gpus = 2;
-      o.linked = linked;
-      o.placement.emplace();
-      computer<4096, true> c{o};
-      REQUIRE(c.process.mmap({64 * KiB}, protection::read_write, mapping_kind::anon, base).error == sys::ok);
-      std::byte word[8]{std::byte{2}};
-      REQUIRE(c.gpu_store(c.first(), 1, base, word) == errc::ok);
-      REQUIRE(c.frames.gpu_of(c.process.entry_at(base).target) == 1);
-      std::uint64_t old = 0;
-      CHECK(c.gpu_atomic_add(c.first(), 0, base, 3, old) == errc::ok);
-      CHECK(old == 2);
-      CHECK(c.frames.gpu_of(c.process.entry_at(base).target) == 0);
-      CHECK(c.cpu(base) == 5u);
       CHECK(c.audit().empty());
     }
   }

@@ -20,7 +20,7 @@ namespace svm::inline v0 {
 ///  1. `write_protect` names pages of private system memory that are present, each in its place, and gives all other
 ///     places a default page;
 ///  2. it makes no page present, and names no hole, no zero page and no page in device memory;
-///  3. it names no page on which anybody else has a reference, since who has one may write without a fault;
+///  3. it names no page on which anybody else has a reference: the holder of one may write without a fault;
 ///  4. an event comes before a page is protected that was not so before, and none for a page that was;
 ///  5. `fault_in` for a write, and the CPU's, is served by no entry that is protected: an event that covers the page comes
 ///     before the page may be written. The write then succeeds;

@@ -239,6 +239,9 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   [[nodiscard]] static bool prefers_elsewhere(span_attributes attributes) {
     return attributes.preferred == preferred_place::system || attributes.preferred == preferred_place::another;
   }
+  [[nodiscard]] static bool reads_copies(span_attributes attributes) {
+    return duplicating_policies<P> && attributes.read_duplicated;
+  }
   [[nodiscard]] std::uint64_t room_for(service const& s, page_mask const& resident) SVM_REQUIRES(lock_);
   [[nodiscard]] bool has_room(block const& b, unsigned pages) SVM_REQUIRES(lock_);
   [[nodiscard]] errc serve_noticed(std::span<counter_notice> batch, std::span<std::uint32_t const> which,
@@ -259,6 +262,8 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   [[nodiscard]] errc move(service& s, locked_range<P>& held, piece const& part, page_mask const& pages)
       SVM_REQUIRES(lock_);
   [[nodiscard]] errc gather(service& s, locked_range<P>& held, piece const& part, errc why) SVM_REQUIRES(lock_);
+  [[nodiscard]] errc map_where_they_are(service& s, locked_range<P>& held, piece const& part, page_mask const& pages,
+                                        mapping_access how) SVM_REQUIRES(lock_);
   [[nodiscard]] errc bring_within_reach(service& s, page_mask const& pages) SVM_REQUIRES(lock_);
   void note_moved(service& s, page_mask const& moved) SVM_REQUIRES(lock_);
   [[nodiscard]] errc serve_whole(block_fault const& f, cancellation const* cancel);

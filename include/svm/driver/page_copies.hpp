@@ -48,7 +48,7 @@ class page_copy final : public mappable_memory<typename P::mm::page, typename P:
   [[nodiscard]] page_run<page> run() {
     return {.page = where_, .owner_object = this, .owner = owner(), .count = 1, .place = page_place::device};
   }
-  /// Its builder lets go of it. Its memory goes back with the last who has it.
+  /// Drops the builder's reference. The memory goes back with the last reference.
   void release() {
     if (!references_.put()) return;
     memory_.give_back();
@@ -114,8 +114,8 @@ class page_copies final : public memory_holder {
     free_spent();
   }
 
-  /// Makes room for a copy of the page at `at`, in memory that is free or that an older copy has. It is the caller's, who
-  /// releases it.
+  /// Makes room for a copy of the page at `at`, in free memory or in that of an older copy. The caller has the first
+  /// reference, and releases it.
   ///
   /// \param watched  the notifier under which it will be mapped
   /// \pre    no lock beyond rank range held; takes notifier (exclusive)

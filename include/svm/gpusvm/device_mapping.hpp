@@ -77,7 +77,7 @@ class device_mapping : public list_hook<device_mapping<P>> {
   using lock_type = typename P::lock::template shared_mutex<lock_rank::notifier>;
 
   /// \param env         the device that uses the mapping, on the address space of the span
-  /// \param migratable  whether the memory of the span may go to a device, for who asks
+  /// \param migratable  whether the memory of the span may go to a device: what `is_migratable` answers
   explicit device_mapping(svm_environment<P>& env, bool migratable = false) : migratable_(migratable), env_(env) {}
   device_mapping(device_mapping const&) = delete;
   device_mapping& operator=(device_mapping const&) = delete;

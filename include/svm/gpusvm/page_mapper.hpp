@@ -91,11 +91,9 @@ class page_mapper {
   /// \allocs arrays for the walk beyond runs_on_stack runs
   [[nodiscard]] errc map(locked_range<P>& held, page_mask const& pages, mapping_access how,
                          cancellation const* cancel = nullptr) {
-    range<P>& r = *held;
-    if (r.has(range_flag::removed)) return errc::gone;
-    if (!held.mm_alive()) return errc::mm_gone;
+    if (errc const e = may_map(held); e != errc::ok) return e;
     for (page_span part = pages.next_run(0); !part.empty(); part = pages.next_run(part.end))
-      if (errc const e = map_run(r, part, how, cancel); e != errc::ok) return e;
+      if (errc const e = map_run(*held, part, how, cancel); e != errc::ok) return e;
     return errc::ok;
   }
 
@@ -107,14 +105,8 @@ class page_mapper {
   template <class Attempt>
   [[nodiscard]] errc until_undisturbed(locked_range<P>& held, page_span part, cancellation const* cancel,
                                        Attempt&& attempt) {
-    range<P>& r = *held;
-    if (r.has(range_flag::removed)) return errc::gone;
-    if (!held.mm_alive()) return errc::mm_gone;
-    notifier<P>& home = r.owner();
-    detail::watched_span<P> const at{r.partial()->span_of(part), home.registration_, home.lock_};
-    auto const ended = [&r] { return r.has(range_flag::unmapped) ? errc::unmapped : errc::ok; };
-    return detail::until_undisturbed<P>(env_, at, cancel, ended,
-                                        [&](std::uint64_t sequence) { return attempt(home.registration_, sequence); });
+    if (errc const e = may_map(held); e != errc::ok) return e;
+    return try_on(*held, part, cancel, attempt);
   }
 
   /// Points the device's page table at memory for reading, page by page, if no event came since `sequence`.
@@ -145,27 +137,40 @@ class page_mapper {
   }
 
  private:
+  [[nodiscard]] static errc may_map(locked_range<P>& held) {
+    if (held->has(range_flag::removed)) return errc::gone;
+    return held.mm_alive() ? errc::ok : errc::mm_gone;
+  }
+  [[nodiscard]] static errc ended(range<P> const& r) { return r.has(range_flag::unmapped) ? errc::unmapped : errc::ok; }
+  /// `until_undisturbed` for a range that may be mapped.
+  template <class Attempt>
+  [[nodiscard]] errc try_on(range<P>& r, page_span part, cancellation const* cancel, Attempt&& attempt) {
+    notifier<P>& home = r.owner();
+    detail::watched_span<P> const at{r.partial()->span_of(part), home.registration_, home.lock_};
+    return detail::until_undisturbed<P>(
+        env_, at, cancel, [&r] { return ended(r); },
+        [&](std::uint64_t sequence) { return attempt(home.registration_, sequence); });
+  }
   [[nodiscard]] errc map_run(range<P>& r, page_span part, mapping_access how, cancellation const* cancel) {
     notifier<P>& home = r.owner();
     partial_mapping<P>& mapping = *r.partial();
-    detail::watched_span<P> const at{mapping.span_of(part), home.registration_, home.lock_};
-    if (errc const e = env_.device.prepare(at.span); e != errc::ok) return e;
-    detail::walked_runs<typename P::mm, typename P::allocator> found{env_.memory, at.span};
-    auto const ended = [&r] { return r.has(range_flag::unmapped) ? errc::unmapped : errc::ok; };
-    return detail::until_undisturbed<P>(env_, at, cancel, ended, [&](std::uint64_t sequence) {
+    va_range const span = mapping.span_of(part);
+    if (errc const e = env_.device.prepare(span); e != errc::ok) return e;
+    detail::walked_runs<typename P::mm, typename P::allocator> found{env_.memory, span};
+    return try_on(r, part, cancel, [&](auto& watched, std::uint64_t sequence) {
       errc const e =
           detail::walk_span<P>(env_.mm,
-                               {.span = at.span,
+                               {.span = span,
                                 .want = how == mapping_access::read_only ? access_kind::read : access_kind::write,
                                 .owner = env_.own,
-                                .registration = at.watched,
+                                .registration = watched,
                                 .sequence = sequence},
                                found);
       if (e != errc::ok) return e;
       settle_events(env_.mm);
       shared_guard const guard{home.lock_};
-      if (errc const now = ended(); now != errc::ok) return now;
-      if (env_.mm.read_retry(at.watched, sequence)) return errc::retry;
+      if (errc const now = ended(r); now != errc::ok) return now;
+      if (env_.mm.read_retry(watched, sequence)) return errc::retry;
       if (!detail::is_all_present<P>(found)) return errc::stale;
       return mapping.map_locked(home.lock_, found.all(), part.first, how);
     });

@@ -15,7 +15,7 @@
 
 namespace svm::inline v0::detail {
 
-/// How many ranges there may be: a word that all who make and end ranges write, where there is a limit.
+/// The number of ranges and its limit. Each thread that makes or ends a range writes this word, if there is a limit.
 template <class LockPolicy>
 using range_limit = quota<typename LockPolicy::template atomic<std::uint64_t>>;
 
@@ -119,9 +119,7 @@ class range_pools {
   /// \param number  of a notifier
   [[nodiscard]] pool& at(std::uint64_t number) { return row_.pools[number % count].inner; }
   /// Counts a range no more.
-  void uncharge() {
-    if (is_limited()) limit_.uncharge(1);
-  }
+  void uncharge() { at(0).uncharge(); }
   /// Gives all that is kept back to the allocator.
   ///
   /// \pre no lock of rank notifier or later held

@@ -31,7 +31,11 @@ class held_memory;
 
 /// The holders of one device memory: none, where nobody can have copies.
 template <migrating_policies P>
-class memory_holders {};
+class memory_holders {
+ public:
+  [[nodiscard]] static constexpr bool give_up_one() { return false; }
+  [[nodiscard]] static constexpr bool any() { return false; }
+};
 
 /// Where somebody may: they are asked in the order in which they came.
 ///

@@ -317,14 +317,11 @@ template <explained_migrating_policies P>
 errc migrator<P>::unbind() {
   unbound_.store(1);
   for (detail::page_wait patience{env_.clock};;) {
-    if constexpr (duplicating_policies<P>)
-      while (holders_.give_up_one()) {
-      }
+    while (holders_.give_up_one()) {
+    }
     errc const e = evict_all({migration_cause::unbind});
     // build() counts, then looks whether the device is bound; so nothing comes after this.
-    bool is_held = false;
-    if constexpr (duplicating_policies<P>) is_held = holders_.any();
-    if (taken_.load() == 0 && !is_held) return errc::ok;
+    if (taken_.load() == 0 && !holders_.any()) return errc::ok;
     bool const may_pass = e == errc::ok || e == errc::in_use || e == errc::busy;
     if (!may_pass) return e;
     if (!patience.wait()) return errc::busy;
@@ -338,8 +335,7 @@ errc migrator<P>::make_room(byte_count size, cancellation const* cancel) {
   bool in_use = false;
   while (env_.pagemap.available() < size) {
     if (is_cancelled(cancel)) return errc::interrupted;
-    if constexpr (duplicating_policies<P>)
-      if (holders_.give_up_one()) continue;
+    if (holders_.give_up_one()) continue;
     devmem_ref const victim = next_victim(cursor);
     if (!victim) break;
     env_.observer.record({event_kind::evicted, {cpu_va{}, victim->size()}, victim->size()});

@@ -17,7 +17,7 @@ placement::range_policy block_service<P>::said_of(span_attributes attributes) co
   if (attributes.preferred == preferred_place::device) said.preferred = self;
   if (attributes.preferred == preferred_place::another) said.preferred = placement::page_places::reached_by(self);
   if (attributes.accessed_by) said.accessed_by = self;
-  if (duplicating_policies<P> && attributes.read_duplicated) said.duplicates = placement::read_duplication::enabled;
+  if (reads_copies(attributes)) said.duplicates = placement::read_duplication::enabled;
   return said;
 }
 
@@ -29,12 +29,11 @@ void block_service<P>::choose_places(service& s) {
   bool const required = driver_.options().migrate == migration_mode::required && !prefers_elsewhere(s.attributes);
   if (s.why == migration_cause::counter || required) return;
   placement::range_policy const said = said_of(s.attributes);
-  if (said.duplicates == placement::read_duplication::enabled)
-    s.staying -= s.faulted - s.written;  // comes before a pin
+  bool const may_copy = reads_copies(s.attributes);
+  if (may_copy) s.staying -= s.faulted - s.written;  // comes before a pin
   page_mask pages = s.faulted - s.atomic - s.staying;
   if (said != placement::range_policy{}) {
     // Whoever writes what may be duplicated has it in its own memory, and nobody has a copy.
-    bool const may_copy = said.duplicates == placement::read_duplication::enabled;
     page_mask const asked = may_copy ? pages - s.written : pages;
     placement::destinations const to = placement::page_places{how_.self, said, s.seen.copies()}.choose(asked);
     bring_to_system(s, (to.to_system | to.duplicates) - s.seen.system);

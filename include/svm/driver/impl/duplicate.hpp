@@ -95,7 +95,7 @@ class copies_in_making {
 
 /// Maps what a service wants copies of: the copies, and the pages themselves for reading where there is none.
 ///
-/// \errors those of page_mapper::map
+/// \errors those of map_where_they_are
 template <page_wise_policies P>
 errc block_service<P>::map_copied(service& s, locked_range<P>& held, piece const& part) {
   page_mask const faulted = s.copied & page_mask{part.pages};
@@ -109,7 +109,7 @@ errc block_service<P>::map_copied(service& s, locked_range<P>& held, piece const
   s.of.evicted -= copied;
   if (moves_ != nullptr) moves_->forget(s.of.at(), copied);
   // Where memory is short a later copy may have taken the place of an earlier one.
-  return mapper_.map(held, part.of(faulted - readable()), mapping_access::read_only, s.cancel);
+  return map_where_they_are(s, held, part, faulted - readable(), mapping_access::read_only);
 }
 
 /// Gives the device copies of a run of pages, and maps them; returns those that it got. Why others have none is of no

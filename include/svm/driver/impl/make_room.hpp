@@ -50,8 +50,8 @@ void block_service<P>::make_room(service& s, page_mask const& kept) {
   eviction.begin_room();
   while (!eviction.has_room(s.of, wanted, env().pagemap.available().value / P::mm::page_size.value, capacity)) {
     if (is_cancelled(s.cancel)) return;
-    if constexpr (duplicating_policies<P>)  // to drop a copy moves nothing
-      if (env().pagemap.available() < P::mm::page_size * wanted && driver_.memory().holders().give_up_one()) continue;
+    // To drop a copy moves nothing.
+    if (env().pagemap.available() < P::mm::page_size * wanted && driver_.memory().holders().give_up_one()) continue;
     placement::eviction_victim victim = eviction.next_victim(s.of, kept);
     if (victim.from == nullptr) return;
     block& from = static_cast<block&>(static_cast<typename policy::block_data&>(*victim.from));

@@ -91,7 +91,7 @@ template <page_wise_policies P>
 void block_service<P>::decide(service& s) {
   block& b = s.of;
   page_mask going = s.faulted - s.staying;
-  if (duplicating_policies<P> && s.attributes.read_duplicated) {
+  if (reads_copies(s.attributes)) {
     // Nothing moves along: others may read copies of what lies beside.
   } else if (policy_.moves_ranges()) {
     page_mask all = going;
@@ -217,12 +217,11 @@ errc block_service<P>::move_piece(service& s, locked_range<P>& held, piece const
   page_mask const here = s.moved | s.seen.here;
   if (!here.contains(demanded)) return errc::no_device_memory;  // it was cut, since it does not fit
   if (s.copied.meets(own))
-    if (errc const e = map_copied(s, held, part); e != errc::ok)
-      return e == errc::unsupported ? bring_within_reach(s, s.copied & own) : e;
-  page_mask const mapped = (s.faulted - s.copied) | (s.along & here);
-  errc const e = mapper_.map(held, part.of(mapped), access_of(s), s.cancel);
-  if (moves_ != nullptr) note_rights(s, mapped & own);
-  return e == errc::unsupported ? bring_within_reach(s, mapped & own) : e;
+    if (errc const e = map_copied(s, held, part); e != errc::ok) return e;
+  page_mask const mapped = ((s.faulted - s.copied) | (s.along & here)) & own;
+  errc const e = map_where_they_are(s, held, part, mapped, access_of(s));
+  if (moves_ != nullptr) note_rights(s, mapped);
+  return e;
 }
 
 /// Moves pages of a range, all of them or none but for those that race away in the end.
@@ -256,10 +255,19 @@ template <page_wise_policies P>
 errc block_service<P>::gather(service& s, locked_range<P>& held, piece const& part, errc why) {
   bool const may_help = why == errc::shared || why == errc::busy || why == errc::in_use;
   if (!may_help) return why;
-  errc const e = mapper_.map(held, part.of(s.faulted), access_of(s), s.cancel);
-  if (e == errc::unsupported) return bring_within_reach(s, s.faulted & page_mask{part.pages});
+  errc const e = map_where_they_are(s, held, part, s.faulted & page_mask{part.pages}, access_of(s));
   if (e != errc::ok) return e;
   return why == errc::in_use ? why : errc::retry;
+}
+
+/// Maps pages of a range where they are. Those out of reach are brought near, for the next pass.
+///
+/// \errors those of page_mapper::map and bring_within_reach
+template <page_wise_policies P>
+errc block_service<P>::map_where_they_are(service& s, locked_range<P>& held, piece const& part, page_mask const& pages,
+                                          mapping_access how) {
+  errc const e = mapper_.map(held, part.of(pages), how, s.cancel);
+  return e == errc::unsupported ? bring_within_reach(s, pages) : e;
 }
 
 /// Brings pages to system memory that could not move and are with a device out of reach: a walk leaves coherent memory

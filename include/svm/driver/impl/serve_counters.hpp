@@ -66,7 +66,7 @@ errc block_service<P>::serve_noticed(std::span<counter_notice> batch, std::span<
   place = placement::counted_place::no_block;
   if (!vma->migratable || !vma->readable || driver_.options().migrate == migration_mode::never) return errc::ok;
   place = placement::counted_place::block;
-  if (duplicating_policies<P> && advice.attributes.read_duplicated) return errc::ok;
+  if (reads_copies(advice.attributes)) return errc::ok;
   exclusive_guard const guard{lock_};
   block* const b = blocks_.find_or_make(block_around(at).start());
   if (b == nullptr) return errc::no_memory;
