@@ -52,11 +52,12 @@ inline errc serve(machine& w, cpu_va a, access_kind want = access_kind::read, st
   return serve(w, std::vector{a}, want, gpu);
 }
 
-/// The pages of a block that are in device memory.
-[[nodiscard]] inline page_mask on_device(machine& w, std::uint64_t block) {
+/// The pages of a block that are in device memory, of one GPU or of whichever.
+[[nodiscard]] inline page_mask on_device(machine& w, std::uint64_t block, std::optional<std::size_t> gpu = {}) {
   page_mask there;
   w.process.for_each_entry(span(page_of(block, 0), block_bytes), [&](cpu_va a, pte const& e) {
-    if (e.what == pte::state::device) there.set(static_cast<unsigned>(a.value % block_bytes / page_bytes));
+    if (e.what == pte::state::device && (!gpu || w.frames.gpu_of(e.target) == *gpu))
+      there.set(static_cast<unsigned>(a.value % block_bytes / page_bytes));
   });
   return there;
 }

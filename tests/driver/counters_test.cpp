@@ -494,6 +494,68 @@ TEST_SUITE("driver/span_attributes") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("PLC-49 what a GPU asks for goes to the GPU that prefers it, which is joined, and is mapped there") {
+    world w{by_pages(64 * MiB, [](auto& o) { o.gpus = 2; })};
+    auto& other = service_of(w, 1);
+    w.map(2 * block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(other.set_preferred(span(base, 2 * block_bytes), preferred_place::device) == errc::ok);
+    REQUIRE(service_of(w).set_preferred(span(base, 2 * block_bytes), preferred_place::another) == errc::ok);
+    CHECK(w.gpu_read(page_of(0, 100)) == 101);
+    CHECK(on_device(w, 0, 1) == pages(96, 112));
+    CHECK(on_device(w, 0, 0).none());
+    CHECK(mapped(w, 0) == one(100));
+    CHECK(w.gpu_write(page_of(1, 7), 3) == errc::ok);  // which nobody touched before
+    CHECK(on_device(w, 1, 1).test(7));
+    CHECK(on_device(w, 1, 0).none());
+    CHECK(service_of(w).counts().fault_services == 0);
+    CHECK(other.counts().fault_services == 2);
+    std::uint64_t const moved = w.stats.bytes(svm::event_kind::copied);
+    CHECK(w.gpu_read(page_of(0, 99)) == 100);  // is there
+    CHECK(w.stats.bytes(svm::event_kind::copied) == moved);
+    REQUIRE(serve(w, page_of(0, 200), access_kind::atomic) == errc::ok);
+    CHECK(on_device(w, 0, 0).test(200));
+    CHECK(w.cpu_read(page_of(1, 7)) == 3);
+    w.first().views[1]->blocks.reset();
+    CHECK(w.gpu_read(page_of(0, 300)) == 301);
+    CHECK_FALSE(on_device(w, 0).test(300));  // there is nobody to take it
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("PLC-49 what the GPU that prefers it has no room for, or is not preferred any more, stays where it is") {
+    world w{by_pages(64 * MiB, [](auto& o) { o.gpus = 2; })};
+    auto& other = service_of(w, 1);
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(other.set_preferred(span(base, block_bytes), preferred_place::device) == errc::ok);
+    REQUIRE(service_of(w).set_preferred(span(base, block_bytes), preferred_place::another) == errc::ok);
+    w.failures.arm(svm::mock::failure::populate, 1, svm::mock::failure_plan::repeat::from_then_on);
+    CHECK(w.gpu_read(page_of(0, 100)) == 101);
+    w.failures.disarm();
+    CHECK(mapped(w, 0) == one(100));
+    CHECK(on_device(w, 0, 1).none());
+    REQUIRE(other.set_preferred(span(base, block_bytes), preferred_place::system) == errc::ok);
+    CHECK(w.gpu_read(page_of(0, 200)) == 201);
+    CHECK(on_device(w, 0, 1).none());
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("PLC-49 any failure at any step of a fault that goes to another GPU leaves nothing behind") {
+    for (auto const kind : {failure::alloc, failure::dma_map, failure::copy, failure::populate})
+      fail_each(
+          by_pages(64 * MiB, [](auto& o) { o.gpus = 2; }), kind, {errc::no_memory, errc::dma_map_failed},
+          [](world& w) {
+            w.map(block_bytes);
+            w.cpu_tag(base, block_bytes, 1);
+            REQUIRE(service_of(w, 1).set_preferred(span(base, block_bytes), preferred_place::device) == errc::ok);
+            REQUIRE(service_of(w).set_preferred(span(base, block_bytes), preferred_place::another) == errc::ok);
+          },
+          [](world& w) {
+            return serve(w, {page_of(0, 3), page_of(0, 40)});
+          },
+          [](world& w) { return w.cpu_tags_until(base, block_bytes, 1) == block_bytes; });
+  }
+
   TEST_CASE("PLC-49 memory of a GPU out of reach comes to the system where another one is preferred") {
     world w{by_pages(64 * MiB, [](auto& o) {
       o.gpus = 2;

@@ -189,7 +189,7 @@ TEST_SUITE("placement/page_places") {
     c.beyond.set(3);
     return c;
   }
-  enum class goes : std::uint8_t { comes, system, stays };
+  enum class goes : std::uint8_t { comes, system, stays, away };
 
   TEST_CASE("F1 pages go where the ladder puts one that is in the same place") {
     using enum goes;
@@ -200,9 +200,14 @@ TEST_SUITE("placement/page_places") {
     };
     for (processor const self : {gpu(0), gpu(1), gpu(29), gpu(30)}) {
       row const rows[] = {
-          {{}, false, {comes, comes, comes, comes, comes}},      {{}, true, {comes, system, stays, comes, comes}},
-          {self, false, {comes, comes, comes, comes, comes}},    {self, true, {comes, comes, comes, comes, comes}},
-          {cpu, false, {comes, system, system, system, system}}, {cpu, true, {comes, system, stays, system, system}},
+          {{}, false, {comes, comes, comes, comes, comes}},
+          {{}, true, {comes, system, stays, comes, comes}},
+          {self, false, {comes, comes, comes, comes, comes}},
+          {self, true, {comes, comes, comes, comes, comes}},
+          {cpu, false, {comes, system, system, system, system}},
+          {cpu, true, {comes, system, stays, system, system}},
+          {page_places::reached_by(self), false, {comes, away, stays, away, away}},
+          {page_places::reached_by(self), true, {comes, system, stays, away, away}},
       };
       for (row const& r : rows) {
         range_policy said;
@@ -215,6 +220,7 @@ TEST_SUITE("placement/page_places") {
           CHECK(to.to_requester.test(p) == (r.to[p] == comes));
           CHECK(to.to_system.test(p) == (r.to[p] == system));
           CHECK(to.stay.test(p) == (r.to[p] == stays));
+          CHECK(to.to_another.test(p) == (r.to[p] == away));
         }
         CHECK(places.choose({}).to_requester.none());
       }
@@ -232,6 +238,7 @@ TEST_SUITE("placement/page_places") {
       CHECK(to.to_requester == (page_mask{page_span{0, 1}} | page_mask{page_span{4, 5}}));
       CHECK(to.to_system.none());
       CHECK(to.stay.none());
+      CHECK(to.to_another.none());
     }
     range_policy never;
     never.duplicates = read_duplication::disabled;

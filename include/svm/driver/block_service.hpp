@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include <svm/base/construct.hpp>
 #include <svm/base/scope_guard.hpp>
@@ -95,6 +96,9 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   [[nodiscard]] errc advise(va_range span, span_attributes attributes);
   /// Sets the preferred location of a span, as this device sees it, and leaves what else was said. Nothing moves.
   ///
+  /// Of memory that prefers another device, what this one asks for goes there, where a service that it joined says that
+  /// it is preferred; else it stays where it is.
+  ///
   /// \pre    no lock of the library held
   /// \errors those of `advise`: parts before the one that failed have changed
   [[nodiscard]] errc set_preferred(va_range span, preferred_place where);
@@ -111,6 +115,12 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   /// \errors unsupported: the mm does not protect pages from writes; those of `advise`: parts before the one that failed
   ///         have changed
   [[nodiscard]] errc set_read_duplicated(va_range span, bool is_duplicated);
+
+  /// Makes this service known to another one of the same address space, and to all that the other one knows.
+  ///
+  /// \param known  of another device; each forgets the other when it ends
+  /// \pre this service knows nobody; nobody faults on any of their drivers meanwhile
+  void join(block_service& known) { std::swap(next_, known.next_); }
 
   [[nodiscard]] service_counts counts() {
     exclusive_guard const guard{lock_};
@@ -198,6 +208,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
     std::uint32_t actor = 0;
     cancellation const* cancel = nullptr;
     migration_cause why = migration_cause::gpu_fault;
+    page_mask* away = nullptr;  ///< becomes what is to go to the device that prefers it; null: it stays where it is
   };
   /// What of a block's faults was counted before.
   enum class first_look : std::uint8_t {
@@ -224,7 +235,9 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   void serve_block(std::span<block_fault> batch, std::span<std::uint32_t const> which, first_look looked,
                    cancellation const* cancel);
   [[nodiscard]] errc serve_part(std::span<block_fault> batch, std::span<std::uint32_t const> which, std::size_t& first,
-                                first_look looked, cancellation const* cancel);
+                                first_look looked, page_mask* away, cancellation const* cancel);
+  void push(cpu_va first, page_mask const& pages, cancellation const* cancel);
+  [[nodiscard]] bool take_preferred(cpu_va at, page_mask const& pages, cancellation const* cancel);
   [[nodiscard]] errc run(service& s, first_look looked) SVM_REQUIRES(lock_);
   [[nodiscard]] bool bring(service const& cause, std::uint64_t number) SVM_REQUIRES(lock_);
   void decide(service& s) SVM_REQUIRES(lock_);
@@ -322,6 +335,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   thrash_history<P> own_moves_;
   thrash_history<P>* const moves_;  ///< null where pages may move to and fro
   page_use* use_ = nullptr;
+  block_service* next_ = this;  ///< a ring of those that know each other
   block* kept_ SVM_GUARDED_BY(lock_) = nullptr;
   typename P::lock::template atomic<std::uint64_t> cpu_waits_{0};
   typename P::lock::template atomic<std::uint64_t> cpu_pins_{0};

@@ -13,7 +13,7 @@ enum class preferred_place : std::uint8_t {
   as_driver,  ///< what the driver's options say
   system,     ///< it stays in system memory, and comes back to it; what a service by pages finds on the device stays
   device,     ///< in this device's memory
-  another,    ///< in that of another device, which this one reaches: services take nothing from there, nor the rest
+  another,    ///< in that of another device, which this one reaches: a service by pages lets that one take it
 };
 
 /// Which pages a migration takes.

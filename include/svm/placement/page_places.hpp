@@ -26,6 +26,7 @@ struct destinations {
   page_mask to_requester{};
   page_mask to_system{};   ///< or they are there, and stay
   page_mask stay{};        ///< in another GPU's memory, and are mapped there
+  page_mask to_another{};  ///< to the GPU that prefers them, whose memory the requester reaches
   page_mask duplicates{};  ///< stay where they are, and the requester gets copies (rule F3)
 };
 
@@ -78,10 +79,11 @@ class page_places {
     if (pages.none()) return;
     residence const at = place_of(copies, false, {});
     bool const is_copied = at.duplicate && !copies.empty() && !copies.contains(at.where);
-    (is_copied           ? to.duplicates
-     : at.where == self_ ? to.to_requester
-     : at.where == cpu   ? to.to_system
-                         : to.stay) |= pages;
+    (is_copied                   ? to.duplicates
+     : at.where == self_         ? to.to_requester
+     : at.where == cpu           ? to.to_system
+     : copies.contains(at.where) ? to.stay
+                                 : to.to_another) |= pages;
   }
 
   processor self_;

@@ -96,6 +96,15 @@ auto gpu_reads_one_of(std::uint64_t page, std::vector<std::uint64_t> values, std
   };
 }
 
+/// The second GPU prefers four pages, which are in system memory, and the first one leaves them to it.
+world* preferred() {
+  world* const w = by_pages<2, 100, 8>();
+  auto& views = w->first().views;
+  must(views[1]->blocks->set_preferred(pages(0, 4), svm::preferred_place::device) == errc::ok, "advice is taken");
+  must(views[0]->blocks->set_preferred(pages(0, 4), svm::preferred_place::another) == errc::ok, "advice is taken");
+  return w;
+}
+
 /// Two GPUs and the CPU write to pages of one block, and each word must be there in the end.
 void everybody_writes(race& r) {
   r.thread("gpu 0").does("write", gpu_writes(0, 10, 0)).does("write again", gpu_writes(1, 11, 0));
@@ -205,6 +214,34 @@ TEST_SUITE("explore/races, blocks") {
     r.thread("cpu").does("write", cpu_writes(0, 20)).does("read", cpu_reads(0, 20));
     r.finally([](world& w) {
       for (std::size_t const gpu : {0u, 1u}) must(w.gpu_read(page_at(0), gpu).value == 20, "both read the last word");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("a fault that goes to another GPU / its own fault and a CPU's: no word is lost (PLC-53)") {
+    race r{"push and faults", preferred};
+    r.thread("gpu 0").does("write", gpu_writes(0, 20, 0));
+    r.thread("gpu 1").does("write", gpu_writes(1, 21, 1));
+    r.thread("cpu").does("write", cpu_writes(2, 22));
+    r.finally([](world& w) {
+      for (std::uint64_t p = 0; p < 3; ++p) must(w.cpu_read(page_at(p)) == 20 + p, "the last words are there");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("a fault that goes to another GPU / munmap and another word about it: it ends well (PLC-54)") {
+    race r{"push, munmap and advice", preferred};
+    r.thread("gpu 0").does("read", gpu_reads_one_of(0, {0})).does("read beside it", gpu_reads_one_of(3, {3}));
+    r.thread("cpu").does("munmap", [](world& w) { w.unmap(pages(0, 1)); });
+    r.thread("program").does("advise", [](world& w) {  // each leaves it to the other one for a while
+      auto& views = w.first().views;
+      must(views[1]->blocks->set_preferred(pages(0, 4), svm::preferred_place::another) == errc::ok, "advice is taken");
+      must(views[0]->blocks->set_preferred(pages(0, 4), svm::preferred_place::device) == errc::ok, "advice is taken");
+    });
+    r.finally([](world& w) {
+      for (auto const& view : w.first().views) view->driver.collect_garbage();
+      must(w.gpu_pages(pages(0, 1)) == 0, "the GPU maps nothing where nothing is");
+      must(w.gpu_read(page_at(3), 1).value == 3 && w.cpu_read(page_at(3)) == 3, "the rest is there");
     });
     r.sample();
   }

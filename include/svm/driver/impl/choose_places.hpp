@@ -38,7 +38,8 @@ void block_service<P>::choose_places(service& s) {
     placement::destinations const to = placement::page_places{how_.self, said, s.seen.copies()}.choose(asked);
     bring_to_system(s, (to.to_system | to.duplicates) - s.seen.system);
     s.copied = to.duplicates;
-    s.staying |= to.to_system | to.stay | to.duplicates;
+    s.staying |= to.to_system | to.stay | to.to_another | to.duplicates;
+    if (s.away != nullptr) *s.away = to.to_another;
     pages -= s.staying;
   }
   if (has_heat()) s.staying |= used_from_afar(s, pages);

@@ -26,6 +26,9 @@ template <page_wise_policies P>
 block_service<P>::~block_service() {
   driver_.set_server(nullptr);
   if (plans_cpu_faults()) driver_.memory().set_planner(nullptr);
+  block_service* before = this;
+  while (before->next_ != this) before = before->next_;
+  before->next_ = next_;
   exclusive_guard const guard{lock_};
   auto& eviction = policy_.eviction();
   blocks_.for_each([&](block& b) { eviction.forget(b); });
@@ -156,6 +159,7 @@ void block_service<P>::serve_block(std::span<block_fault> batch, std::span<std::
     std::size_t const from = first;
     errc used_up = errc::ok;
     detail::page_wait patience{space().clock};
+    bool has_pushed = next_ == this;  // there is nobody to push to
     for (int pass = 0; pass < driver_base<P>::max_passes;) {
       if (is_cancelled(cancel)) {
         used_up = errc::interrupted;
@@ -165,7 +169,15 @@ void block_service<P>::serve_block(std::span<block_fault> batch, std::span<std::
         space().observer.record(
             {event_kind::gpu_fault_retry, aligned_block(batch[which[from]].at, P::mm::page_size), {}, used_up});
       first = from;
-      used_up = serve_part(batch, which, first, pass == 0 ? looked : first_look::over, cancel);
+      page_mask away;
+      used_up =
+          serve_part(batch, which, first, pass == 0 ? looked : first_look::over, has_pushed ? nullptr : &away, cancel);
+      if (away.any()) {
+        push(block_around(batch[which[from]].at).start(), away, cancel);
+        has_pushed = true;
+        ++pass;
+        continue;
+      }
       bool const may_pass = detail::may_pass(used_up) || used_up == errc::dma_map_failed;
       if (!may_pass) break;
       if (used_up == errc::in_use && patience.wait()) {
@@ -182,10 +194,11 @@ void block_service<P>::serve_block(std::span<block_fault> batch, std::span<std::
 
 /// Serves the first faults of `which` from `first` on that one service can take, and moves `first` behind them.
 ///
+/// \param away  becomes the pages that another device prefers and has not, if it is not null: then nothing was served
 /// \errors of the service, for all of these faults; a fault that is refused by itself has its own
 template <page_wise_policies P>
 errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::uint32_t const> which,
-                                  std::size_t& first, first_look looked, cancellation const* cancel) {
+                                  std::size_t& first, first_look looked, page_mask* away, cancellation const* cancel) {
   driver_.collector().run();
   block_fault& head = batch[which[first]];
   va_range const window = driver_.svm().shape().window();
@@ -215,7 +228,8 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
             .attributes = advice.attributes,
             .terms = terms,
             .actor = head.requester,
-            .cancel = cancel};
+            .cancel = cancel,
+            .away = away};
   std::size_t const from = first;
   for (; first < which.size() && s.within.contains(batch[which[first]].at); ++first) {
     block_fault& f = batch[which[first]];
@@ -238,6 +252,47 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
     if (s.named.none()) return errc::ok;
   }
   return run(s, looked);
+}
+
+/// Lets the device that prefers pages of a block bring them to its memory (rule F1, steps 7 and 10).
+template <page_wise_policies P>
+void block_service<P>::push(cpu_va first, page_mask const& pages, cancellation const* cancel) {
+  cpu_va const at = first + P::mm::page_size * pages.next(0);
+  for (block_service* other = next_; other != this; other = other->next_)
+    if (other->take_preferred(at, pages, cancel)) return;
+}
+
+/// Brings pages that another device asked for to this device's memory; false where they prefer to be elsewhere. What does
+/// not come stays where it is, and the other device maps it there.
+///
+/// \pre no lock of the library held
+/// \param at     the first of the pages
+/// \param pages  of its block, in one mapping of the program
+template <page_wise_policies P>
+bool block_service<P>::take_preferred(cpu_va at, page_mask const& pages, cancellation const* cancel) {
+  va_range const window = driver_.svm().shape().window();
+  if (!window.contains(at)) return false;
+  std::uint32_t const terms = driver_.terms_.load();
+  advised_span const advice = driver_.attributes_.at(at, window);
+  if (advice.attributes.preferred != preferred_place::device) return false;
+  driver_.collector().run();
+  mm_user const user{space().mm};
+  if (!user.alive()) return true;
+  result<vma_info> const vma = find_vma(at);
+  if (!vma || !vma->readable || !vma->migratable || driver_.options().migrate == migration_mode::never) return true;
+  exclusive_guard const guard{lock_};
+  block* const b = blocks_.find_or_make(block_around(at).start());
+  if (b == nullptr) return true;
+  service s{.of = *b,
+            .within = block_around(at).intersection(vma->extent).intersection(window).intersection(advice.within),
+            .vma = *vma,
+            .attributes = advice.attributes,
+            .terms = terms,
+            .cancel = cancel};
+  s.named = pages & page_mask{pages_of(s.within)};
+  if (moves_ != nullptr) s.thrashing = moves_->of(b->at(), how_.self, space().clock.now()).thrashing;
+  static_cast<void>(run(s, first_look::over));
+  return true;
 }
 
 /// Serves a fault as a driver of whole ranges does: its memory stays where it is.

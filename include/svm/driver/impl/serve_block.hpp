@@ -10,6 +10,8 @@ namespace svm::inline v0 {
 
 /// One service: decides, makes room, moves and maps.
 ///
+/// Where pages are to go to another device first, it only decides.
+///
 /// \errors why faulted pages are not mapped
 template <page_wise_policies P>
 errc block_service<P>::run(service& s, first_look looked) {
@@ -26,6 +28,7 @@ errc block_service<P>::run(service& s, first_look looked) {
   page_mask const missing = s.named - s.seen.here;
   if (looked != first_look::over) counts_.refaults += (missing & b.evicted).count();
   choose_places(s);
+  if (s.away != nullptr && s.away->any()) return errc::ok;
   if (s.faulted.none()) {
     eviction.touch(b, s.named, moment_);
     return errc::ok;

@@ -277,7 +277,12 @@ class machine : public machine_base<Lock, PageBytes> {
     return cards_.front();
   }
   [[gnu::noinline]] view& add_views(task& t) {
-    for (card& c : cards_) t.views.push_back(&views_.emplace_back(*this, t, c));
+    for (card& c : cards_) {
+      view& v = views_.emplace_back(*this, t, c);
+      t.views.push_back(&v);
+      if constexpr (has_all_drivers)
+        if (v.blocks && &v != t.views[0]) v.blocks->join(*t.views[0]->blocks);
+    }
     return *t.views[0];
   }
   void shut_down() {
