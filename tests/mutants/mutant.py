@@ -88,11 +88,11 @@ def generated(include: Path, written: list[Mutant]) -> list[Mutant]:
         if not m.new and not m.before:
             known.add((m.header, m.line((include / m.header).read_text().splitlines())))
     for area in AREAS:
-        for path in sorted((include / "svm" / area).glob("*.hpp")):
+        for path in sorted((include / "svm" / area).rglob("*.hpp")):
             seen = {}
             for i, line in enumerate(path.read_text().splitlines()):
                 text = line.strip()
-                if not STATEMENT.fullmatch(text.split("  //")[0]) or "assert_held" in text:
+                if not STATEMENT.fullmatch(text.split("  //")[0]) or "assert_held" in text or text.startswith("SVM_"):
                     continue
                 nth = seen[text] = seen.get(text, -1) + 1
                 header = path.relative_to(include).as_posix()

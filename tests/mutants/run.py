@@ -41,7 +41,7 @@ from together import SWITCH, culprits, put_together
 
 # What instantiates the library for a program, and is compiled anew.
 SOURCES = {
-    "core": ["tests/support/instantiate.cpp", "tests/support/scripted.cpp", "tests/gpusvm/hit_test.cpp"],
+    "core": ["tests/support/instantiate.cpp", "tests/support/operation_runner.cpp", "tests/support/scripted.cpp", "tests/gpusvm/hit_test.cpp"],
     "races": ["tests/explore/races/instantiate.cpp"],
 }
 # What no mutant of these areas can change.

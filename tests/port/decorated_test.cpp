@@ -25,17 +25,32 @@ using namespace svm::literals;
 
 namespace {
 
-template <template <class> class Decorated>
+/// All three, each around the next: to compile the library once for each would take three times as long.
+template <class Model>
+using decorated = svm::port::logging<svm::port::counting<svm::port::failing<Model>>>;
+
+template <class Model>
+[[nodiscard]] svm::port::call_reporter& log_of(svm::port::decorated_model<Model, svm::port::call_reporter>& m) {
+  return m.tap();
+}
+template <class Model>
+[[nodiscard]] svm::port::call_counter& counter_of(svm::port::decorated_model<Model, svm::port::call_counter>& m) {
+  return m.tap();
+}
+template <class Model>
+[[nodiscard]] svm::port::call_breaker& breaker_of(svm::port::decorated_model<Model, svm::port::call_breaker>& m) {
+  return m.tap();
+}
+
 struct decorated_policies : tiny::policies {
-  using mm = Decorated<tiny::process>;
-  using device = Decorated<tiny::gpu>;
-  using pagemap = Decorated<tiny::vram>;
+  using mm = decorated<tiny::process>;
+  using device = decorated<tiny::gpu>;
+  using pagemap = decorated<tiny::vram>;
 };
 
 /// The program of examples/minimal_backend.cpp as far as a fault goes, with something around each model.
-template <template <class> class Decorated>
 struct whole_system {
-  using policies = decorated_policies<Decorated>;
+  using policies = decorated_policies;
   static_assert(svm::explain<policies>());
 
   svm::heap heap;
@@ -48,11 +63,11 @@ struct whole_system {
   svm::migrator<policies> migrator{{process, gpu, vram, heap, clock, observer}};
   std::array<svm::byte_count, 2> chunks{64_KiB, 4_KiB};
   svm::gpusvm_layout shape = *svm::gpusvm_layout::make({svm::cpu_va{}, 1_TiB}, 2_MiB, chunks, tiny::process::page_size);
-  svm::svm_driver<policies> driver{migrator, shape, {}};
+  svm::svm_driver<policies> driver;
 
   static constexpr svm::cpu_va buffer{0x10000000};
 
-  whole_system() {
+  explicit whole_system(svm::driver_options const& how = {}) : driver{migrator, shape, how} {
     process.mmap({buffer, 64_KiB}, svm::page_order{4});
     CHECK(process.store(buffer, 42));
   }
@@ -90,9 +105,6 @@ struct list_log final : svm::port::call_log {
   }
 };
 
-template <class Model>
-using counting_failing = svm::port::counting<svm::port::failing<Model>>;
-
 std::string read_all(std::FILE* f) {
   std::string text;
   std::rewind(f);
@@ -104,7 +116,7 @@ std::string read_all(std::FILE* f) {
 
 TEST_SUITE("port/decorated") {
   TEST_CASE("models with something around them keep the promises that they kept without") {
-    auto const make = [] { return std::make_unique<tiny_bench<svm::port::counting>>(); };
+    auto const make = [] { return std::make_unique<tiny_bench<decorated>>(); };
     CHECK(svm::conformance::mm::check_all(make) == svm::conformance::kept);
     CHECK(svm::conformance::device::check_all(make) == svm::conformance::kept);
     CHECK(svm::conformance::pagemap::check_all(make) == svm::conformance::kept);
@@ -119,29 +131,29 @@ TEST_SUITE("port/decorated") {
     CHECK(std::string{svm::port::name(model_call::copy_to_system)} == "copy_to_system");
   }
   TEST_CASE("a fault that migrates makes one copy, one session and one bind; a second fault none of them") {
-    whole_system<svm::port::counting> s;
+    whole_system s;
     CHECK(s.fault() == errc::ok);
     for (model_call const c : {model_call::collect, model_call::install, model_call::register_notifier})
-      CHECK(s.process.tap().of(c) == 1);
-    CHECK(s.process.tap().of(model_call::collect_pages) == 0);
+      CHECK(counter_of(s.process).of(c) == 1);
+    CHECK(counter_of(s.process).of(model_call::collect_pages) == 0);
     for (model_call const c : {model_call::dma_map, model_call::dma_unmap, model_call::prepare, model_call::commit})
-      CHECK(s.gpu.tap().of(c) == 1);
+      CHECK(counter_of(s.gpu).of(c) == 1);
     for (model_call const c : {model_call::allocate, model_call::pages, model_call::copy_to_device, model_call::map})
-      CHECK(s.vram.tap().of(c) == 1);
-    CHECK(s.process.tap().of(model_call::get_user) == s.process.tap().of(model_call::put_user));
-    s.process.tap().reset();
-    s.gpu.tap().reset();
-    s.vram.tap().reset();
+      CHECK(counter_of(s.vram).of(c) == 1);
+    CHECK(counter_of(s.process).of(model_call::get_user) == counter_of(s.process).of(model_call::put_user));
+    counter_of(s.process).reset();
+    counter_of(s.gpu).reset();
+    counter_of(s.vram).reset();
     CHECK(s.fault() == errc::ok);
-    CHECK(s.process.tap().of(model_call::collect) + s.process.tap().of(model_call::fault_in) == 0);
+    CHECK(counter_of(s.process).of(model_call::collect) + counter_of(s.process).of(model_call::fault_in) == 0);
     for (std::size_t c = 0; c < svm::port::model_calls; ++c) {
-      CHECK(s.gpu.tap().of(static_cast<model_call>(c)) == 0);
-      CHECK(s.vram.tap().of(static_cast<model_call>(c)) == 0);
+      CHECK(counter_of(s.gpu).of(static_cast<model_call>(c)) == 0);
+      CHECK(counter_of(s.vram).of(static_cast<model_call>(c)) == 0);
     }
     s.works_and_ends();
-    CHECK(s.process.tap().of(model_call::collect_pages) != 0);
-    CHECK(s.vram.tap().of(model_call::copy_to_system) == 1);
-    CHECK(s.vram.tap().of(model_call::release) == 1);
+    CHECK(counter_of(s.process).of(model_call::collect_pages) != 0);
+    CHECK(counter_of(s.vram).of(model_call::copy_to_system) == 1);
+    CHECK(counter_of(s.vram).of(model_call::release) == 1);
   }
   TEST_CASE(
       "whichever call of a fault fails, at whichever time, the fault says so or does without, and the next serves") {
@@ -150,13 +162,13 @@ TEST_SUITE("port/decorated") {
       for (std::uint64_t nth = 1;; ++nth) {
         CAPTURE(svm::port::name(c));
         CAPTURE(nth);
-        whole_system<svm::port::failing> s;
+        whole_system s;
         svm::port::call_breaker& tap = tap_of(s);
         tap.fail(c, nth);
         errc const e = s.fault();
         bool const failed = tap.struck() != 0;
         if (!failed) CHECK(e == errc::ok);
-        if (e != errc::ok) CHECK(!s.gpu.load(whole_system<svm::port::failing>::buffer));
+        if (e != errc::ok) CHECK(!s.gpu.load(whole_system::buffer));
         tap.disarm();
         s.works_and_ends();
         if (!failed) return struck;
@@ -164,13 +176,13 @@ TEST_SUITE("port/decorated") {
       }
     };
     auto const of_process = [](auto& s) -> auto& {
-      return s.process.tap();
+      return breaker_of(s.process);
     };
     auto const of_gpu = [](auto& s) -> auto& {
-      return s.gpu.tap();
+      return breaker_of(s.gpu);
     };
     auto const of_vram = [](auto& s) -> auto& {
-      return s.vram.tap();
+      return breaker_of(s.vram);
     };
     for (model_call const c : {model_call::get_user, model_call::find_vma, model_call::fault_in,
                                model_call::register_notifier, model_call::collect})
@@ -207,22 +219,35 @@ TEST_SUITE("port/decorated") {
     process.put_user();
     process.exit();
   }
-  TEST_CASE("decorators stand on each other") {
-    whole_system<counting_failing> s;
-    svm::port::failing<tiny::vram>& inner = s.vram;
-    inner.tap().fail(model_call::copy_to_device, 1);
+  TEST_CASE("decorators stand on each other: the outer ones see what the inner one made fail") {
+    whole_system s;
+    breaker_of(s.vram).fail(model_call::copy_to_device, 1);
+    list_log log;
+    log_of(s.vram).to(&log);
     CHECK(s.fault() == errc::ok);  // from system memory
-    CHECK(s.vram.tap().of(model_call::copy_to_device) == 1);
-    CHECK(inner.tap().struck() == 1);
+    log_of(s.vram).to(nullptr);
+    CHECK(counter_of(s.vram).of(model_call::copy_to_device) == 1);
+    CHECK(breaker_of(s.vram).struck() == 1);
+    CHECK(log.ended[log.place(model_call::copy_to_device)].second == errc::copy_failed);
     CHECK(s.vram.available() == s.vram.capacity());
     s.works_and_ends();
   }
+  TEST_CASE("a fault that finds no VMA, which is there the next time, is served where nothing migrates") {
+    whole_system s{{.migrate = svm::migration_mode::never}};
+    s.process.mmap({s.buffer + 64_KiB, 64_KiB}, svm::page_order{4});
+    CHECK(s.fault() == errc::ok);  // makes the notifier
+    breaker_of(s.process).fail(model_call::find_vma, 1, errc::no_vma);
+    CHECK(s.driver.fault(s.buffer + 64_KiB, svm::access_kind::read) == errc::ok);
+    CHECK(breaker_of(s.process).struck() == 1);
+    s.process.munmap(s.buffer + 64_KiB);
+    s.works_and_ends();
+  }
   TEST_CASE("a log hears of each call when it begins and when it ends, inner ones first, with the error") {
-    whole_system<svm::port::logging> s;
+    whole_system s;
     list_log log;
-    s.process.tap().to(&log);
-    s.gpu.tap().to(&log);
-    s.vram.tap().to(&log);
+    log_of(s.process).to(&log);
+    log_of(s.gpu).to(&log);
+    log_of(s.vram).to(&log);
     CHECK(s.fault() == errc::ok);
     CHECK(log.open.empty());
     std::array const order{model_call::find_vma,       model_call::register_notifier,
@@ -238,9 +263,9 @@ TEST_SUITE("port/decorated") {
     log.ended.clear();
     CHECK(s.process.load(s.buffer) == 42);  // a CPU fault
     CHECK(log.place(model_call::invalidate) < log.place(model_call::collect_pages));
-    s.process.tap().to(nullptr);
-    s.gpu.tap().to(nullptr);
-    s.vram.tap().to(nullptr);
+    log_of(s.process).to(nullptr);
+    log_of(s.gpu).to(nullptr);
+    log_of(s.vram).to(nullptr);
     log.ended.clear();
     s.works_and_ends();
     CHECK(log.ended.empty());

@@ -268,7 +268,7 @@ constexpr known_trace known_traces[] = {{1, 0x59b7ade292bb8afa}, {2, 0x444b46fa1
 void run_all(served how) {
   // SVM_SEED is the first seed, SVM_OPERATIONS how many operations there are in all.
   std::uint64_t const first = setting_of("SVM_SEED", 1);
-  std::uint64_t const operations = setting_of("SVM_OPERATIONS", support::sanitized ? 6'000 : 90'000);
+  std::uint64_t const operations = setting_of("SVM_OPERATIONS", support::sanitized ? 6'000 : 60'000);
   svm::assertion_handler = [](svm::assertion_failure const& failure) {
     std::fprintf(stderr, "SVM_SEED=%llu: %s:%d: %s\n", static_cast<unsigned long long>(seed_now), failure.file,
                  failure.line, failure.expression);

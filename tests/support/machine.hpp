@@ -12,11 +12,15 @@ using lock_policy = svm::mock::usual_lock;
 using machine = svm::mock::full_machine<lock_policy>;
 using policies = machine::policies_type;
 
+/// The same, but the CPU reaches device memory in place; operation_runner.cpp has its one instance.
+using coherent_machine = svm::mock::full_machine<lock_policy, 4096, true>;
+
 }  // namespace support
 
 namespace svm::inline v0 {
 
 extern template class mock::machine<support::lock_policy, 4096, false, mock::drivers::all>;
+extern template class mock::machine<support::lock_policy, 4096, true, mock::drivers::all>;
 extern template class mock::address_space<support::lock_policy>;
 extern template class mock::gpu<support::lock_policy>;
 extern template class mock::vram<support::lock_policy>;

@@ -63,6 +63,9 @@ basic_runner<Machine>::basic_runner(setting const& s, runner_limits const& most)
 }
 
 template <class Machine>
+basic_runner<Machine>::~basic_runner() = default;
+
+template <class Machine>
 void basic_runner<Machine>::take(operation o) {
   if (!problem_.empty()) return;
   o.process = living_process(o.process % living_);
@@ -928,4 +931,5 @@ void basic_runner<Machine>::show_write(std::size_t p, cpu_va a, gpu_type const* 
 }  // namespace support::programs
 
 template class support::programs::basic_runner<support::machine>;
-template class support::programs::basic_runner<support::programs::coherent_machine>;
+template class svm::mock::machine<support::lock_policy, 4096, true, svm::mock::drivers::all>;
+template class support::programs::basic_runner<support::coherent_machine>;

@@ -34,6 +34,7 @@ template <class Machine>
 class basic_runner {
  public:
   basic_runner(setting const& s, runner_limits const& most);
+  ~basic_runner();
   basic_runner(basic_runner const&) = delete;
   basic_runner& operator=(basic_runner const&) = delete;
 
@@ -172,13 +173,10 @@ class basic_runner {
   std::uint64_t names_ = 0;
 };
 
-/// A machine whose CPU reaches device memory in place.
-using coherent_machine = svm::mock::full_machine<lock_policy, 4096, true>;
-
 using runner = basic_runner<machine>;
 using coherent_runner = basic_runner<coherent_machine>;
 
 }  // namespace support::programs
 
 extern template class support::programs::basic_runner<support::machine>;
-extern template class support::programs::basic_runner<support::programs::coherent_machine>;
+extern template class support::programs::basic_runner<support::coherent_machine>;

@@ -20,7 +20,7 @@ using namespace real_threads;
 TEST_SUITE("threads/duplication") {
   TEST_CASE("two GPUs that read copies never read an older word than the CPU has written (DUP-25)") {
     constexpr unsigned pages = 8;
-    constexpr std::uint64_t writes = 400;
+    constexpr std::uint64_t writes = 100;
     svm::mock::machine_options o;
     o.gpus = 2;
     o.vram = byte_count{16 * page_bytes};
