@@ -237,6 +237,32 @@ TEST_SUITE("driver/block_service") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("PLC-07 a page that came back after an eviction, and that the CPU took then, is no refault again") {
+    world w{by_pages(16 * page_bytes)};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    REQUIRE(serve(w, page_of(0, 3)) == errc::ok);
+    REQUIRE(serve(w, page_of(0, 100)) == errc::ok);  // there is room for one group
+    REQUIRE(on_device(w, 0) == pages(96, 112));
+    REQUIRE(serve(w, page_of(0, 3)) == errc::ok);
+    CHECK(service_of(w).counts().refaults == 1);
+    CHECK(w.cpu_read(page_of(0, 3)) == 4);
+    CHECK_FALSE(on_device(w, 0).test(3));
+    REQUIRE(serve(w, page_of(0, 3)) == errc::ok);
+    CHECK(service_of(w).counts().refaults == 1);
+  }
+
+  TEST_CASE("PLC-08 a page that only moves along and cannot is no reason for faulted ones to stay") {
+    world w{by_pages()};
+    w.map(block_bytes);
+    w.cpu_tag(base, block_bytes, 1);
+    w.process.pin(page_of(0, 5), true);
+    CHECK(w.gpu_read(page_of(0, 3)) == 4);
+    w.process.pin(page_of(0, 5), false);
+    CHECK(on_device(w, 0) == one(3));
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("PLC-07 pages that the CPU took away are not evicted again, and their return is no refault") {
     world w{by_pages(block_bytes)};
     w.map(2 * block_bytes);

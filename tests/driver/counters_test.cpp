@@ -456,6 +456,32 @@ TEST_SUITE("driver/span_attributes") {
     CHECK(w.gpu_read(page_of(0, 100)) == 5);
   }
 
+  TEST_CASE("PLC-49 an atomic access takes its page from where it is used, also beside pages that come anyway") {
+    world w{by_pages()};
+    w.map(block_bytes);
+    w.cpu_tag(base, page_bytes, 1);
+    REQUIRE(service_of(w).advise(span(base, block_bytes), accessed) == errc::ok);
+    std::vector<block_fault> batch{{.at = page_of(0, 0), .want = access_kind::atomic}, {.at = page_of(0, 300)}};
+    CHECK(service_of(w).serve(batch) == errc::ok);
+    CHECK(on_device(w, 0).contains(one(0) | one(300)));
+    CHECK(w.complaint() == "");
+  }
+
+  TEST_CASE("PLC-44 of a group that is used from afar an atomic access takes its page alone, beside others that come") {
+    world w{counting(counter_mode::hysteresis, 16 * page_bytes)};
+    w.map(2 * block_bytes);
+    w.cpu_tag(base, 2 * block_bytes, 1);
+    REQUIRE(serve(w, page_of(0, 0)) == errc::ok);
+    REQUIRE(serve(w, page_of(1, 5)) == errc::ok);  // finds no room
+    REQUIRE(w.cpu_read(page_of(0, 0)) == 1);
+    REQUIRE(w.device_memory.used().value == 0);
+    std::vector<block_fault> batch{
+        {.at = page_of(1, 6), .want = access_kind::atomic}, {.at = page_of(1, 7)}, {.at = page_of(1, 20)}};
+    CHECK(service_of(w).serve(batch) == errc::ok);
+    CHECK(on_device(w, 1) == (one(6) | one(20)));
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("PLC-49 memory that prefers another GPU is left to it: what it has stays there, and the rest where it is") {
     for (auto const how : {svm::migration_mode::where_possible, svm::migration_mode::required}) {
       world w{by_pages(64 * MiB, [&](auto& o) {

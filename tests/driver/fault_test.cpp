@@ -285,6 +285,23 @@ TEST_SUITE("driver/fault") {
     }
   }
 
+  TEST_CASE("an event before the bind of a range whose notifier is there sends the fault round (OOM-07)") {
+    world w{mode(migration_mode::never)};
+    w.map(128 * KiB);
+    w.cpu_tag(base, 128 * KiB, 1);
+    REQUIRE(w.fault(at(64 * KiB)) == errc::ok);
+    int binds = 0;
+    w.hooks.hook = [&](step s) {
+      if (s == step::preparing && ++binds == 1)
+        CHECK(w.process.invalidate_only({span(base, 4 * KiB), invalidation_cause::clear}));
+    };
+    CHECK(w.fault(base) == errc::ok);
+    CHECK(binds == 2);
+    w.hooks.hook = nullptr;
+    CHECK(w.gpu_tags_until(base, 128 * KiB, 1) == 128 * KiB);
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("each kind of change by the CPU just before the bind is seen by the next pass (RAC-02, RAC-04)") {
     enum class change { replace, dontneed, unmap, remap, cpu_touch };
     for (auto const m : {migration_mode::never, migration_mode::where_possible})

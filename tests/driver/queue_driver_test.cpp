@@ -427,6 +427,7 @@ TEST_SUITE("driver/queue_driver") {
     REQUIRE(w.process.munmap(at(chunk), {chunk}) == sys::ok);
     REQUIRE(w.process.mprotect(at(2 * chunk), {chunk}, protection::none) == sys::ok);
     CHECK(w.queues.restore() == errc::ok);
+    CHECK(w.count(event_kind::retry_after_event) == 0);  // one walk
     CHECK(w.look(base) == w.sees(1));
     CHECK(w.look(at(chunk)) == faults);
     CHECK(w.look(at(2 * chunk)) == faults);

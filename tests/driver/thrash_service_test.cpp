@@ -304,6 +304,16 @@ TEST_SUITE("driver/thrash_history") {
     CHECK(w.complaint() == "");
   }
 
+  TEST_CASE("THR-10 so does one that is served with pages that come anyway") {
+    world w{page_by_page(thrash_mode::on)};
+    w.map(block_bytes);
+    make_it_stay(w);
+    std::vector<block_fault> batch{{.at = page_of(0, 3), .want = access_kind::atomic}, {.at = page_of(0, 200)}};
+    CHECK(service_of(w).serve(batch) == errc::ok);
+    CHECK(on_device(w, 0) == (one(3) | one(200)));
+    CHECK(w.complaint() == "");
+  }
+
   TEST_CASE("THR-11 a driver's fault waits for the end of its throttle, or until it is cancelled") {
     world w{page_by_page(thrash_mode::on)};
     w.map(block_bytes);

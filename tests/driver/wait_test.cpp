@@ -156,6 +156,20 @@ TEST_SUITE("driver, waits") {
     CHECK(w.gpu_tags_until(base, chunk, 1) == chunk);
   }
 
+  TEST_CASE("a driver that migrates nothing waits for mixed memory that others hold as well") {
+    waiting_world w{with([](auto& o) { o.driver.migrate = migration_mode::never; })};
+    w.map(chunk);
+    w.cpu_tag(base, chunk, 1);
+    REQUIRE(to_device(w, page_at(3), page_bytes) == errc::ok);
+    w.process.pin(page_at(3), true);
+    meanwhile = [&w](time_point) {
+      if (w.waits == 12) w.process.pin(page_at(3), false);  // more than there are passes
+    };
+    CHECK(w.gpu_read(base) == 1u);
+    CHECK(w.waits == 12);
+    CHECK(w.gpu_tags_until(base, chunk, 1) == chunk);
+  }
+
   TEST_CASE("nobody waits for a page that is merely pinned where the range can be mapped as it lies") {
     waiting_world w{with([](auto&) {})};
     w.map(chunk);
