@@ -67,6 +67,7 @@ class hex_digits {
     others_ = (again ^ (text | letters << 5)) | (values_ & each(0x10));
   }
 
+  [[nodiscard]] bool are_all() const { return others_ == 0; }
   /// How many digits there are before something else.
   [[nodiscard]] int count() const { return others_ == 0 ? 8 : std::countr_zero(others_) / 8; }
   /// The number that the first `n` of them are.
@@ -134,6 +135,12 @@ inline char const* parse_rest(char const* at, char const* end, trace_access& out
   return at;
 }
 
+/// Where `ADDR,SIZE` with eight digits and one ends with its line, as in most lines; or null. The numbers are nobody's.
+inline char const* skip_usual_rest(char const* at) {
+  bool const is_usual = hex_digits{at}.are_all() && at[8] == ',' && at[9] >= '1' && at[9] <= '9' && at[10] == '\n';
+  return is_usual ? at + 10 : nullptr;
+}
+
 /// Why the part of a line behind its tag is malformed.
 std::string_view complaint(std::string_view rest) {
   std::size_t const digits = static_cast<std::size_t>(
@@ -176,17 +183,24 @@ std::size_t lackey_reader::take_ready(std::span<numbered_access> out) {
   std::uint64_t line = line_;
   while (taken < out.size() && static_cast<std::size_t>(end - at) >= lookahead) {
     numbered_access& next = out[taken];
-    std::uint8_t const kind = kind_of(at[1]);
-    bool const is_instruction = at[0] == 'I' && at[1] == ' ';
-    if ((!is_instruction && (at[0] != ' ' || kind == no_kind)) || at[2] != ' ') break;
-    char const* const newline = parse_rest(at + 3, end, next.access);
-    if (newline == nullptr || (is_instruction && next.access.warp)) break;
+    char const* newline = nullptr;
+    if (at[0] == 'I' && at[1] == ' ' && at[2] == ' ') {
+      newline = skip_usual_rest(at + 3);
+      if (newline == nullptr) {
+        newline = parse_rest(at + 3, end, next.access);
+        if (newline == nullptr || next.access.warp) break;
+      }
+    } else {
+      std::uint8_t const kind = kind_of(at[1]);
+      if (at[0] != ' ' || kind == no_kind || at[2] != ' ') break;
+      newline = parse_rest(at + 3, end, next.access);
+      if (newline == nullptr) break;
+      next.access.kind = static_cast<access_kind>(kind);
+      next.line = line + 1;
+      ++taken;
+    }
     at = newline + 1;
     ++line;
-    if (is_instruction) continue;
-    next.access.kind = static_cast<access_kind>(kind);
-    next.line = line;
-    ++taken;
   }
   at_ = at;
   line_ = line;
