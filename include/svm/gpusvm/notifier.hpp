@@ -66,7 +66,8 @@ class notifier final : public invalidation_target, private retire_hook {
                                   detail::sections_of<typename P::lock>>;
   using spare_ranges = detail::range_pools<typename P::lock, typename P::allocator, range<P>>;
 
-  notifier(svm_environment<P> const& env, invalidation_client<P>& client, va_range interval,
+  /// \param env  of the gpusvm, which outlives the notifier
+  notifier(svm_environment<P>& env, invalidation_client<P>& client, va_range interval,
            typename range_index::pool& nodes, typename spare_ranges::pool& spare)
       : retire_hook(&notifier::leave_index),
         env_(env),
@@ -232,7 +233,7 @@ class notifier final : public invalidation_target, private retire_hook {
   // Out of line: it is rare, and g++ 12 takes a second put of a plain count for a use after free when it sees both.
   [[gnu::noinline]] void end() { detail::destroy(env_.memory, this); }
 
-  svm_environment<P> env_;
+  svm_environment<P>& env_;
   invalidation_client<P>& client_;
   va_range const interval_;
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
