@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +24,7 @@ struct tally {
   std::uint64_t bound_pages = 0;    ///< that `commit` was told of
   std::uint64_t bound_blocks = 0;   ///< that they came in
   std::uint64_t flushed_bytes = 0;  ///< that `invalidate` was told of
+  std::uint64_t copied_pages = 0;   ///< to the device and back
   std::uint64_t allocations = 0;    ///< from the heap
   std::int64_t heap_bytes = 0;      ///< that are allocated now
 };
@@ -49,6 +51,7 @@ struct page {
 };
 inline constexpr std::uint64_t frame_bit = std::uint64_t{1} << 59;
 inline constexpr std::uint64_t device_bit = std::uint64_t{1} << 60;
+inline constexpr svm::page_owner device_memory{1};
 
 /// How the pages of a walk lie in memory.
 enum class placement : std::uint8_t {
@@ -58,10 +61,12 @@ enum class placement : std::uint8_t {
 
 /// An mm in which everything below 2^47 is one VMA and present.
 ///
-/// After `give_frames` a span has frames of its own that can migrate, and come back into other frames.
-template <svm::lock Lock>
+/// After `give_frames` a span has frames of its own that can migrate, and come back into other frames. Where the mm `Tells`,
+/// a walk of this span finds each page where it is.
+template <svm::lock Lock, bool Tells = false>
 class mm {
  public:
+  static constexpr bool collects_masks = true;
   static constexpr svm::byte_count page_size = lean::page_size;
   using page = lean::page;
   struct registration {
@@ -96,6 +101,7 @@ class mm {
     return svm::errc::ok;
   }
   void snapshot(svm::va_range span, svm::run_sink<page>& found) noexcept {
+    if constexpr (Tells) return walk_table(span, found);
     if (lie == placement::run) {
       static_cast<void>(
           found.add(span.start(), {.page = page{span.start().value},
@@ -127,11 +133,18 @@ class mm {
     session.home = this;
     session.slots = slots;
     session.first = index_of(span.start());
-    invalidate(span, svm::invalidation_cause::migrate);
-    for (std::size_t i = 0; i < slots.size(); ++i) {
-      slots[i].source = table_[session.first + i];
-      slots[i].state = svm::slot_state::collected;
-      slots[i].owner_object = is_device(slots[i].source) ? device_side(slots[i].source).owner_object : nullptr;
+    auto const is_outside = [&](std::size_t i) { return slots[i].state == svm::slot_state::outside; };
+    for (std::size_t i = 0; i < slots.size();) {
+      std::size_t const begin = i;
+      while (i < slots.size() && !is_outside(i)) ++i;
+      if (begin != i)
+        invalidate({span.start() + page_size * begin, page_size * (i - begin)}, svm::invalidation_cause::migrate);
+      for (std::size_t k = begin; k < i; ++k) {
+        slots[k].source = table_[session.first + k];
+        slots[k].state = svm::slot_state::collected;
+        slots[k].owner_object = owner_object_of(slots[k].source);
+      }
+      while (i < slots.size() && is_outside(i)) ++i;
     }
     return svm::errc::ok;
   }
@@ -168,6 +181,7 @@ class mm {
     for (std::size_t i = 0; i < pages; ++i) table_.push_back({frame_bit + i * page_size.value});
     free_.resize(pages);
     device_.resize(pages);
+    run_starts_.resize((pages + svm::page_mask::pages - 1) / svm::page_mask::pages);
   }
   [[nodiscard]] page page_of(svm::cpu_va a) const { return table_[index_of(a)]; }
   [[nodiscard]] static bool is_device(page p) { return (p.number & device_bit) != 0; }
@@ -194,12 +208,49 @@ class mm {
   [[nodiscard]] device_page_state& device_side(page device) {
     return device_[static_cast<std::size_t>((device.number - device_bit) / page_size.value)];
   }
+  [[nodiscard]] svm::device_page_owner<page>* owner_object_of(page p) {
+    return is_device(p) ? device_side(p).owner_object : nullptr;
+  }
+  /// Adds the runs of a part of the span that has frames. Where each ends is known, so that a walk costs next to nothing.
+  void walk_table(svm::va_range span, svm::run_sink<page>& found) {
+    std::size_t i = index_of(span.start());
+    std::size_t const end = i + span.size().value / page_size.value;
+    for (svm::cpu_va at = span.start(); i < end;) {
+      constexpr std::size_t block = svm::page_mask::pages;
+      std::size_t const behind = i / block * block + run_starts_[i / block].next(static_cast<unsigned>(i % block) + 1);
+      auto const count = static_cast<std::uint32_t>(std::min(behind, end) - i);
+      auto* const owner_object = owner_object_of(table_[i]);
+      bool const moved = owner_object != nullptr;
+      if (!found.add(at, {.page = table_[i],
+                          .owner_object = owner_object,
+                          .owner = moved ? device_memory : svm::nobody,
+                          .count = count,
+                          .place = moved ? svm::page_place::device : svm::page_place::system,
+                          .writable = true}))
+        return;
+      at = at + page_size * count;
+      i += count;
+    }
+  }
+  /// Notes whether a page goes on where the one before it ends.
+  void note_run(std::size_t index) {
+    if (index == 0 || index == table_.size()) return;
+    bool const goes_on = table_[index] == page_at(table_[index - 1], 1) &&
+                         owner_object_of(table_[index]) == owner_object_of(table_[index - 1]);
+    svm::page_mask& starts = run_starts_[index / svm::page_mask::pages];
+    unsigned const bit = static_cast<unsigned>(index % svm::page_mask::pages);
+    goes_on ? starts.reset(bit) : starts.set(bit);
+  }
   /// Points the page table at a slot's destination, and frees its source.
   void move(svm::migration_slot<page> const& s, std::size_t index) {
     bool const from_device = is_device(s.source);
     if (from_device) index = device_side(s.source).index;
     table_[index] = s.destination;
     if (is_device(s.destination)) device_side(s.destination).index = index;
+    if constexpr (Tells) {
+      note_run(index);
+      note_run(index + 1);
+    }
     if (from_device)
       device_side(s.source).owner_object->page_freed(s.source, {});
     else
@@ -217,7 +268,8 @@ class mm {
   svm::cpu_va frames_start_{};
   std::vector<page> table_;  // where each page of the span is
   std::vector<device_page_state> device_;
-  std::vector<page> free_;  // a ring: who leaves in order finds contiguous frames again
+  std::vector<svm::page_mask> run_starts_;  // of each 512 pages, those that do not go on where the one before ends
+  std::vector<page> free_;                  // a ring: who leaves in order finds contiguous frames again
   std::size_t next_free_ = 0;
   std::size_t free_count_ = 0;
 };
@@ -236,14 +288,15 @@ struct device {
   void invalidate(svm::va_range span) noexcept { done.flushed_bytes += span.size().value; }
 };
 
-/// Device memory, and the engine that copies between it and `system_bytes`. Allocations go round in it.
+/// Device memory, and the engine that copies between it and `system_bytes`. Allocations go round in it. Without bytes a
+/// copy is counted alone, and no allocation is used again.
 struct pagemap {
   struct memory {
     std::uint64_t first = 0;
   };
 
   svm::result<memory> allocate(svm::byte_count size) noexcept {
-    if (next + size.value > device_bytes.size()) next = 0;
+    if (has_bytes() && next + size.value > device_bytes.size()) next = 0;
     return memory{std::exchange(next, next + size.value)};
   }
   svm::errc pages(memory& m, std::span<svm::device_page<page>> out) noexcept {
@@ -252,11 +305,11 @@ struct pagemap {
   }
   void release(memory&) noexcept {}
   svm::errc copy_to_device(std::span<svm::copy_block<page> const> job) noexcept {
-    for (auto const& block : job) std::memcpy(local(block), remote(block), size_of(block));
+    for (auto const& block : job) copy(block.local, remote(block), block.remote.count);
     return svm::errc::ok;
   }
   svm::errc copy_to_system(std::span<svm::copy_block<page> const> job) noexcept {
-    for (auto const& block : job) std::memcpy(remote(block), local(block), size_of(block));
+    for (auto const& block : job) copy(remote(block), block.local, block.remote.count);
     return svm::errc::ok;
   }
   svm::errc wait_cleared(memory&) noexcept { return svm::errc::ok; }
@@ -265,7 +318,7 @@ struct pagemap {
                                static_cast<std::uint32_t>(count.value)};
   }
   void unmap(device&, svm::device_address const&) noexcept {}
-  svm::page_owner owner() noexcept { return {1}; }
+  svm::page_owner owner() noexcept { return device_memory; }
   svm::byte_count capacity() noexcept { return {std::uint64_t{1} << 40}; }
   svm::byte_count available() noexcept { return capacity(); }
 
@@ -279,9 +332,12 @@ struct pagemap {
   std::uint64_t next = 0;
 
  private:
-  [[nodiscard]] std::byte* local(svm::copy_block<page> const& b) { return bytes_of(b.local); }
-  [[nodiscard]] std::byte* remote(svm::copy_block<page> const& b) { return bytes_of({b.remote.address.value}); }
-  [[nodiscard]] static std::size_t size_of(svm::copy_block<page> const& b) { return b.remote.count * page_size.value; }
+  [[nodiscard]] bool has_bytes() const { return !device_bytes.empty(); }
+  [[nodiscard]] static page remote(svm::copy_block<page> const& b) { return {b.remote.address.value}; }
+  void copy(page to, page from, std::size_t count) {
+    done.copied_pages += count;
+    if (has_bytes()) std::memcpy(bytes_of(to), bytes_of(from), count * page_size.value);
+  }
 };
 
 template <svm::lock Lock>
