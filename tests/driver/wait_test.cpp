@@ -170,6 +170,26 @@ TEST_SUITE("driver, waits") {
     CHECK(w.gpu_tags_until(base, chunk, 1) == chunk);
   }
 
+  TEST_CASE("a service that waits counts its faults once") {
+    waiting_world w{with([](auto& o) {
+      o.vram = byte_count{16 * page_bytes};
+      o.placement.emplace();
+      o.driver.migrate = migration_mode::required;
+    })};
+    auto& service = *w.first().views[0]->blocks;
+    w.map(2 * MiB);
+    w.cpu_tag(base, 2 * MiB, 1);
+    for (std::uint64_t const n : {3u, 100u}) REQUIRE(w.gpu_read(page_at(n)) == n + 1);
+    REQUIRE(service.counts().refaults == 0);
+    w.process.pin(page_at(3), true);
+    meanwhile = [&w](time_point) {
+      if (w.waits == 3) w.process.pin(page_at(3), false);
+    };
+    CHECK(w.gpu_read(page_at(3)) == 4u);  // which an eviction took
+    CHECK(w.waits == 3);
+    CHECK(service.counts().refaults == 1);
+  }
+
   TEST_CASE("nobody waits for a page that is merely pinned where the range can be mapped as it lies") {
     waiting_world w{with([](auto&) {})};
     w.map(chunk);

@@ -160,6 +160,7 @@ void block_service<P>::serve_block(std::span<block_fault> batch, std::span<std::
     errc used_up = errc::ok;
     detail::page_wait patience{space().clock};
     bool has_pushed = next_ == this;  // there is nobody to push to
+    first_look look = looked;
     for (int pass = 0; pass < driver_base<P>::max_passes;) {
       if (is_cancelled(cancel)) {
         used_up = errc::interrupted;
@@ -171,11 +172,10 @@ void block_service<P>::serve_block(std::span<block_fault> batch, std::span<std::
       first = from;
       page_mask away;
       used_up =
-          serve_part(batch, which, first, pass == 0 ? looked : first_look::over, has_pushed ? nullptr : &away, cancel);
+          serve_part(batch, which, first, std::exchange(look, first_look::over), has_pushed ? nullptr : &away, cancel);
       if (away.any()) {
         push(block_around(batch[which[from]].at).start(), away, cancel);
         has_pushed = true;
-        ++pass;
         continue;
       }
       bool const may_pass = detail::may_pass(used_up) || used_up == errc::dma_map_failed;
