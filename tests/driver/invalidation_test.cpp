@@ -152,16 +152,18 @@ TEST_SUITE("driver/invalidation") {
   }
 
   TEST_CASE("INV-05 a second event over the same pages finds nothing to do") {
-    world w{small_chunks()};
-    w.map(64 * KiB);
-    REQUIRE(w.fault(base, access_kind::write) == errc::ok);
-    invalidation const event{span(base, 64 * KiB), invalidation_cause::clear};
-    CHECK(w.process.invalidate_only(event));
-    std::uint64_t const flushes = w.device.tlb_flushes();
-    CHECK(w.process.invalidate_only(event));
-    CHECK(w.device.tlb_flushes() == flushes);
-    CHECK(w.dma.live() == 0);
-    CHECK(w.complaint() == "");
+    for (bool const may_block : {true, false}) {
+      world w{small_chunks()};
+      w.map(64 * KiB);
+      REQUIRE(w.fault(base, access_kind::write) == errc::ok);
+      invalidation const event{span(base, 64 * KiB), invalidation_cause::clear, svm::nobody, may_block};
+      CHECK(w.process.invalidate_only(event));
+      std::uint64_t const flushes = w.device.tlb_flushes();
+      CHECK(w.process.invalidate_only(event));
+      CHECK(w.device.tlb_flushes() == flushes);
+      CHECK(w.dma.live() == 0);
+      CHECK(w.complaint() == "");
+    }
   }
 
   TEST_CASE("INV-06 an invalidation asks for no memory, an unmap neither") {

@@ -127,6 +127,33 @@ TEST_SUITE("gpusvm/hit") {
     CHECK(s.allocations == 0);
   }
 
+  TEST_CASE("a fault of a process that is gone finds no memory, also where a notifier is there") {
+    scene s;
+    REQUIRE(s.fault(0) == errc::ok);
+    std::uint64_t const walks = s.mm.walks;
+    std::uint32_t const users = std::exchange(s.mm.users, 0);
+    CHECK(s.fault(1) == errc::mm_gone);
+    CHECK(s.mm.walks == walks);
+    s.mm.users = users;
+    CHECK(s.fault(1) == errc::ok);
+  }
+
+  TEST_CASE("what a call for several mappings has mapped when it fails goes under the notifier's lock") {
+    scene s;
+    auto& ranges = s.driver->svm();
+    svm::device_mapping<policies> other{s.env};
+    auto held = ranges.lock_range(ranges.find_or_insert(base, {})->range);
+    REQUIRE(ranges.attach(held, other) == errc::ok);
+    svm::device_mapping<policies>* const all[] = {&svm::gpusvm<policies>::own_mapping(held), &other};
+    s.device.fail_at = s.device.calls + 2;
+    counting_lock::done = {};
+    CHECK(ranges.get_pages(held, all, {}) == errc::dma_map_failed);
+    CHECK(counting_lock::done.notifiers == 3);  // to map the first one, to try the second, and to drop the first
+    CHECK(s.device.live.size() == 0);
+    s.device.fail_at = 0;
+    ranges.detach(held, other);
+  }
+
   TEST_CASE("a fault on a range that is not bound any more is no hit") {
     scene s;
     REQUIRE(s.fault(0) == errc::ok);
