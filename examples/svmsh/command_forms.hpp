@@ -33,8 +33,8 @@ inline constexpr manual_row device_forms[] = {
     {"gpuN prefetch ADDR SIZE [ram|vram]", "make the mappings now, and move memory as asked"},
     {"gpuN evict ADDR|all", "back to system memory, as under memory pressure"},
     {"gpuN advise ADDR SIZE [preferred|accessed|duplicate|discard]",
-     "where pages move, what faults do with it, and whether copies are read; no word, with faults=off: keep it mapped "
-     "for queues"},
+     "where pages move, what faults do with it, whether copies are read, or that nobody wants what it holds; no word, "
+     "with faults=off: keep it mapped for queues"},
     {"gpuN reset", "its mappings and its memory are lost"},
     {"gc", "run the garbage collector"},
     {"tick MS", "advance the virtual clock"},

@@ -123,8 +123,8 @@ class machine_system final : public system {
         return prefer(by, span);
       case memory_advice::accessed:
         return to_outcome(v.blocks->set_accessed_by(span, true));
-      case memory_advice::discard:  // what the mm forgets leaves device memory without a copy
-        return madvise(by.process, address, size, svmsh::advice::dontneed);
+      case memory_advice::discard:
+        return to_outcome(v.blocks->discard(span));
       case memory_advice::duplicate:
         return to_outcome(v.blocks->set_read_duplicated(span, true));
     }

@@ -119,6 +119,10 @@ enum class flaw {
   locks_in_finalize,
   locks_in_adopt,
   locks_in_allocate,
+  locks_in_clear,
+  clears_nothing,
+  clears_first_page_only,
+  clears_what_lies_beside,
 };
 
 class flawed_memory : public wide::memory {
@@ -320,6 +324,13 @@ class flawed_mm : public wide::process {
   svm::result<page> allocate_page(svm::page_order order) noexcept {
     lock_in(flaw::locks_in_allocate);
     return process::allocate_page(flaw_ == flaw::allocates_single_pages ? svm::page_order{} : order);
+  }
+  void clear_page(page first, svm::page_order order) noexcept {
+    lock_in(flaw::locks_in_clear);
+    if (flaw_ == flaw::clears_nothing) return;
+    process::clear_page(first, flaw_ == flaw::clears_first_page_only ? svm::page_order{} : order);
+    page const beside = wide::nth(first, order.pages().value);
+    if (flaw_ == flaw::clears_what_lies_beside && memory_.has(beside)) memory_.of(beside).bytes.fill({});
   }
   void adopt_device_page(page p, svm::page_order order, svm::device_page_owner<page>& owner, bool coherent) noexcept {
     lock_in(flaw::locks_in_adopt);
@@ -703,6 +714,9 @@ TEST_SUITE("conformance/mm") {
     CHECK(found_in(frees_first_page_only) == migration(19));
     CHECK(found_in(coherent_needs_a_fault) == migration(20));
     CHECK(found_in(freed_is_elsewhere) == migration(23));
+    CHECK(found_in(clears_nothing) == migration(32));
+    CHECK(found_in(clears_first_page_only) == migration(32));
+    CHECK(found_in(clears_what_lies_beside) == migration(32));
   }
 
   TEST_CASE("an mm that says what its notifiers do not do is not reported for that, and for everything else it is") {
@@ -748,5 +762,6 @@ TEST_SUITE("conformance/mm") {
     CHECK(found_in(locks_in_finalize) == migration(24));
     CHECK(found_in(locks_in_adopt) == migration(24));
     CHECK(found_in(locks_in_allocate) == migration(24));
+    CHECK(found_in(locks_in_clear) == migration(24));
   }
 }

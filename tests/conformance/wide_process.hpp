@@ -294,6 +294,9 @@ class process {
     memory_.join(fresh, order);
     return fresh;
   }
+  void clear_page(page first, svm::page_order order) noexcept {
+    for (std::uint64_t i = 0; i < order.pages().value; ++i) memory_.of(nth(first, i)).bytes.fill({});
+  }
   void adopt_device_page(page p, svm::page_order order, svm::device_page_owner<page>& owner, bool coherent) noexcept {
     memory_.join(p, order);
     memory_.of(p).owner_object = &owner;

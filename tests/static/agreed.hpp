@@ -55,6 +55,9 @@ inline constexpr bool settling_mm = part(svm::settling_mm<M>, svm::claims_settli
 template <class M>
 inline constexpr bool write_protecting_mm = part(svm::write_protecting_mm<M>, svm::detail::claims_write_protection<M>,
                                                  svm::explain_write_protection<M, answer>());
+template <class M>
+inline constexpr bool clearing_mm = part(svm::clearing_mm<M>, svm::detail::claims_clearing<M>,
+                                         svm::explain_clearing<M, answer>());
 template <class D>
 inline constexpr bool two_pass_device = part(svm::two_pass_device<D>, svm::detail::claims_two_pass<D>,
                                              svm::explain_two_pass<D, answer>());

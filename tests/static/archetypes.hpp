@@ -195,6 +195,7 @@ struct full_mm : mm {
   void settle() noexcept;
   void write_protect(exactly<svm::va_range>, exactly<std::span<page>>) noexcept;
   void put_pages(exactly<std::span<page const>>) noexcept;
+  void clear_page(exactly<page>, exactly<svm::page_order>) noexcept;
 };
 
 // -- device, pagemap ---
@@ -309,6 +310,7 @@ static_assert(svm::observer<observer>);
 static_assert(svm::mm<mm>);
 static_assert(!svm::settling_mm<mm> && svm::settling_mm<full_mm>);
 static_assert(!svm::write_protecting_mm<mm> && svm::write_protecting_mm<full_mm>);
+static_assert(!svm::clearing_mm<mm> && svm::clearing_mm<full_mm>);
 static_assert(svm::invalidates_before_unmap<mm> && svm::reports_protection<mm> && !svm::collects_into_destination<mm>);
 static_assert(!svm::invalidates_before_unmap<full_mm> && !svm::reports_protection<full_mm> &&
               svm::collects_into_destination<full_mm>);

@@ -49,6 +49,9 @@ struct write_protecting_mm : archetypes::mm {
   void write_protect(svm::va_range, std::span<page>) noexcept;
   void put_pages(std::span<page const>) noexcept;
 };
+struct clearing_mm : archetypes::mm {
+  void clear_page(page, svm::page_order) noexcept;
+};
 struct two_pass_device : archetypes::device {
   void begin_invalidate(svm::va_range) noexcept;
   void finish_invalidate(svm::va_range) noexcept;
@@ -173,22 +176,23 @@ TEST_SUITE_BEGIN("concepts/explain");
 TEST_CASE("a bundle without optional parts has none recognised, one with all of them all") {
   CHECK(recognised<archetypes::policies>().empty());
   CHECK(recognised<archetypes::full_policies>() ==
-        std::vector<std::string>{"settling_mm", "write_protecting_mm", "two_pass_device", "queue_device", "iova_device",
-                                 "noncoherent_device", "coherent_pagemap", "piecewise_pagemap"});
+        std::vector<std::string>{"settling_mm", "write_protecting_mm", "clearing_mm", "two_pass_device", "queue_device",
+                                 "iova_device", "noncoherent_device", "coherent_pagemap", "piecewise_pagemap"});
 }
 
 TEST_CASE("the simulated machine has every part but a coherent pagemap, unless it is asked for one") {
-  CHECK(recognised<support::policies>() == std::vector<std::string>{"write_protecting_mm", "two_pass_device",
-                                                                    "queue_device", "iova_device", "noncoherent_device",
-                                                                    "piecewise_pagemap"});
+  CHECK(recognised<support::policies>() == std::vector<std::string>{"write_protecting_mm", "clearing_mm",
+                                                                    "two_pass_device", "queue_device", "iova_device",
+                                                                    "noncoherent_device", "piecewise_pagemap"});
   CHECK(recognised<svm::mock::machine_policies<support::lock_policy, 4096, true>>() ==
-        std::vector<std::string>{"write_protecting_mm", "two_pass_device", "queue_device", "iova_device",
+        std::vector<std::string>{"write_protecting_mm", "clearing_mm", "two_pass_device", "queue_device", "iova_device",
                                  "noncoherent_device", "coherent_pagemap", "piecewise_pagemap"});
 }
 
 TEST_CASE("a part is recognised alone") {
   CHECK(recognised<with_mm<alone::settling_mm>>() == std::vector<std::string>{"settling_mm"});
   CHECK(recognised<with_mm<alone::write_protecting_mm>>() == std::vector<std::string>{"write_protecting_mm"});
+  CHECK(recognised<with_mm<alone::clearing_mm>>() == std::vector<std::string>{"clearing_mm"});
   CHECK(recognised<with<alone::two_pass_device>>() == std::vector<std::string>{"two_pass_device"});
   CHECK(recognised<with<alone::queue_device>>() == std::vector<std::string>{"queue_device"});
   CHECK(recognised<with<alone::iova_device>>() == std::vector<std::string>{"iova_device"});

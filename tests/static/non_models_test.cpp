@@ -36,7 +36,7 @@ static_assert(agreed::two_pass_device<full_device> && agreed::queue_device<full_
               agreed::piecewise_pagemap<full_pagemap, page>);
 static_assert(agreed::address_space<archetypes::mm> && agreed::interval_notifier<archetypes::mm> &&
               agreed::page_migration<archetypes::mm> && agreed::settling_mm<archetypes::full_mm> &&
-              agreed::write_protecting_mm<archetypes::full_mm>);
+              agreed::write_protecting_mm<archetypes::full_mm> && agreed::clearing_mm<archetypes::full_mm>);
 static_assert(agreed::policies<archetypes::policies> && agreed::policies<archetypes::full_policies>);
 }  // namespace models
 
@@ -248,6 +248,10 @@ struct mm_write_protect : archetypes::full_mm {
   void write_protect(svm::va_range, std::span<page>) noexcept = delete;
 };
 static_assert(!agreed::write_protecting_mm<mm_write_protect>);
+struct mm_clear_page : archetypes::full_mm {
+  void clear_page(page, svm::page_order) noexcept = delete;
+};
+static_assert(!agreed::clearing_mm<mm_clear_page>);
 struct mm_put_pages : archetypes::full_mm {
   void put_pages(std::span<page const>) noexcept = delete;
 };
@@ -473,6 +477,10 @@ struct mm_write_protect : archetypes::full_mm {
   void write_protect(svm::va_range, std::span<page>);
 };
 static_assert(!agreed::write_protecting_mm<mm_write_protect>);
+struct mm_clear_page : archetypes::full_mm {
+  void clear_page(page, svm::page_order);
+};
+static_assert(!agreed::clearing_mm<mm_clear_page>);
 struct mm_put_pages : archetypes::full_mm {
   void put_pages(std::span<page const>);
 };
@@ -694,6 +702,10 @@ struct mm_write_protect : archetypes::full_mm {
   svm::errc write_protect(svm::va_range, std::span<page>) noexcept;
 };
 static_assert(!agreed::write_protecting_mm<mm_write_protect>);
+struct mm_clear_page : archetypes::full_mm {
+  svm::errc clear_page(page, svm::page_order) noexcept;
+};
+static_assert(!agreed::clearing_mm<mm_clear_page>);
 struct mm_put_pages : archetypes::full_mm {
   svm::errc put_pages(std::span<page const>) noexcept;
 };

@@ -25,6 +25,7 @@ EXPLAINED = {
     "mm": ("explain_mm", "(?:address_space|interval_notifier|page_migration)"),
     "settling_mm": ("explain_settling", "interval_notifier"),
     "write_protecting_mm": ("explain_write_protection", "write_protection"),
+    "clearing_mm": ("explain_clearing", "page_migration"),
     "device": ("explain_device", "device"),
     "pagemap": ("explain_pagemap", "pagemap"),
     "policies": ("explain", "policies"),
@@ -36,9 +37,10 @@ EXPLAINED = {
     "piecewise_pagemap": ("explain_pieces", "pagemap"),
 }
 # How the names of the non-models begin, where it is not the part.
-PREFIX = {"mm": "mm", "settling_mm": "mm", "write_protecting_mm": "mm"}
+PREFIX = {"mm": "mm", "settling_mm": "mm", "write_protecting_mm": "mm", "clearing_mm": "mm"}
 BY_FUNCTION = {"missing", "throwing", "mistyped"}
-UNCLAIMED = ("missing", "pagemap_release_pages")  # the only function of its part: who lacks it makes no mistake
+# The only function of its part: who lacks it makes no mistake.
+UNCLAIMED = {("missing", "pagemap_release_pages"), ("missing", "mm_clear_page")}
 MM_PARTS = {
     "page_size_is_a_number": "`static constexpr byte_count page_size`",
     "page_size_varies": "`page_size` that is constexpr",
@@ -53,7 +55,7 @@ SENTENCE = re.compile(r'error: .*?\bsvm: ([^"\n]*)')
 
 def named_after(namespace: str, part: str, name: str) -> str | None:
     """What a sentence about this non-model must have in it, as a regular expression."""
-    if (namespace, name) == UNCLAIMED:
+    if (namespace, name) in UNCLAIMED:
         return None
     if namespace in BY_FUNCTION:
         return rf"[ `]{name.removeprefix(part + '_')}\("

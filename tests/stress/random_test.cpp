@@ -75,7 +75,7 @@ constexpr weight weights[] = {
     {kind::access_attached, 50},
     {kind::detach, 5},
     {kind::keep, 30},
-    {kind::forget, 5},
+    {kind::forget, 15},
 };
 static_assert(std::size(weights) == programs::kinds);
 

@@ -181,7 +181,8 @@ std::string text(operation const& o) {
     case kind::keep:
       return gpu(o) + "advise " + range(o) + "  # by pages: duplicate";
     case kind::forget:
-      return "# " + gpu(o) + "forgets " + range(o);
+      return "# " + gpu(o) + "forgets " + range(o) + ", or by pages discards what it has from there on, if " +
+             std::to_string(o.choice) + " is odd";
     case kind::detach:
       return "# detach mapping " + std::to_string(o.choice);
   }

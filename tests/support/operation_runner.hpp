@@ -110,6 +110,7 @@ class basic_runner {
   void suspend(operation const& o, bool on);
   void prefetch(operation const& o);
   void keep(operation const& o, bool on);
+  void discard(operation o);
 
   // Accesses, and how they have to end.
   void access(operation const& o, svm::cpu_va at, bool write);

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -264,6 +265,23 @@ class model {
       shared_[shared_place(at, address)] = value;
     else
       processes_[p]->words[address] = value;
+    processes_[p]->unsure.erase(address);
+  }
+  /// Nobody wants what private pages of a span hold: each word is there until it is found to be zero, or written.
+  void discard(std::size_t p, std::uint64_t first, std::uint64_t count) {
+    auto const& words = processes_[p]->words;
+    for (auto at = words.lower_bound(first * page_bytes); at != words.end() && at->first / page_bytes - first < count;
+         ++at)
+      processes_[p]->unsure.insert(at->first);
+  }
+  /// Whether a word may be what was found; of a word that is gone that is remembered.
+  ///
+  /// \pre the page is mapped
+  [[nodiscard]] bool may_be(std::size_t p, std::uint64_t address, std::uint64_t found) {
+    if (found == word(p, address)) return true;
+    if (found != 0 || !processes_[p]->unsure.contains(address)) return false;
+    set_word(p, address, 0);
+    return true;
   }
   /// Calls `visit(address)` for each word that was ever written and that a mapping still shows.
   template <class Visit>
@@ -282,6 +300,7 @@ class model {
   struct process {
     std::map<std::uint64_t, page> pages;
     std::map<std::uint64_t, std::uint64_t> words;  ///< of private pages, by address
+    std::set<std::uint64_t> unsure;                ///< of those, what was discarded
   };
   using place = std::pair<unsigned, std::uint64_t>;
 
@@ -336,6 +355,8 @@ class model {
   void drop_words(std::size_t p, std::uint64_t n) {
     auto& words = processes_[p]->words;
     words.erase(words.lower_bound(n * page_bytes), words.lower_bound((n + 1) * page_bytes));
+    auto& unsure = processes_[p]->unsure;
+    unsure.erase(unsure.lower_bound(n * page_bytes), unsure.lower_bound((n + 1) * page_bytes));
   }
   /// A page of shared memory that nobody maps any more loses its content; a register keeps it.
   void drop(std::size_t p, std::uint64_t first, std::uint64_t count) {
@@ -354,9 +375,11 @@ class model {
     }
   }
   void move_words(std::size_t p, std::uint64_t from, std::uint64_t to) {
-    auto& words = processes_[p]->words;
+    auto& [pages, words, unsure] = *processes_[p];
     for (auto at = words.lower_bound(from * page_bytes); at != words.end() && at->first < (from + 1) * page_bytes;) {
-      words[to * page_bytes + at->first % page_bytes] = at->second;
+      std::uint64_t const there = to * page_bytes + at->first % page_bytes;
+      words[there] = at->second;
+      if (unsure.erase(at->first) != 0) unsure.insert(there);
       at = words.erase(at);
     }
   }

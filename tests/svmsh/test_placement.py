@@ -268,14 +268,36 @@ gpu check A+64K 8 1
 gpu read A+2M = 0
 gpu write A+3M 9
 gpu advise A+2M 2M discard
-expect pages A+2M 2M none
+expect pages A+2M 2M vram0
 expect stat bytes_to_ram == 64K
-gpu read A+3M = 0
-expect stat bytes_to_ram == 64K
+gpu read A+3M = 9
+gpu advise A+1 4K discard -> EINVAL
 """
     result = run([svmsh, "run", "prefetch=density"], advised)
     tally.check(result.status == 0 and result.out == b"", f"advice: {result}")
-    # What one GPU prefers another one leaves to it.
+    # What is discarded goes first, without a copy, and is zero; what is written since is copied.
+    result = run([svmsh, "run", "prefetch=density", "evict=uvm", "vram=4M"], b"""mmap A 6M
+cpu fill A 6M 1
+gpu check A 2M 1
+gpu check A+2M 2M 262145
+gpu advise A+2M 2M discard
+gpu check A+4M 2M 524289
+expect pages A 2M vram0
+expect pages A+2M 2M ram
+expect stat bytes_to_ram == 0
+cpu read A+2M = 0
+gpu advise A 2M discard
+gpu write A+1M 7
+gpu fill A+2M 2M 5
+expect pages A+4M 2M ram
+gpu fill A+4M 2M 6
+expect pages A 2M ram
+cpu read A+1M = 7
+cpu read A = 0
+cpu check A+2M 2M 5
+""")  # fmt: skip
+    tally.check(result.status == 0 and result.out == b"", f"what is discarded goes without a copy (DSC-18): {result}")
+    # What one GPU prefers another one leaves to it, or has it brought there.
     result = run([svmsh, "run", "prefetch=density", "gpus=2"], b"""mmap A 2M
 cpu fill A 2M 1
 gpu0 read A = 1
@@ -283,7 +305,8 @@ gpu0 advise A 2M preferred
 gpu1 check A+4K 4K 513
 gpu1 check A+1M 4K 131073
 expect pages A 64K vram0
-expect pages A+64K 1M ram
+expect pages A+64K 960K ram
+expect pages A+1M 64K vram0
 gpu1 advise A 2M preferred
 gpu1 check A+4K 4K 513
 expect pages A+4K 4K vram1

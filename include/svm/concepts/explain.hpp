@@ -37,6 +37,8 @@ template <class P, on_missing How = on_missing::error>
     return false;
   else if constexpr (!explain_write_protection<typename P::mm, How>())
     return false;
+  else if constexpr (!explain_clearing<typename P::mm, How>())
+    return false;
   else if constexpr (!explain_two_pass<typename P::device, How>())
     return false;
   else if constexpr (!explain_queues<typename P::device, How>())
@@ -134,7 +136,7 @@ struct optional_part {
 
 /// The optional parts that the library recognises in a bundle.
 template <class P>
-[[nodiscard]] constexpr std::array<optional_part, 8> optional_parts() {
+[[nodiscard]] constexpr std::array<optional_part, 9> optional_parts() {
   using page = typename P::mm::page;
   bool coherent = false, piecewise = false;
   if constexpr (detail::claims_device_memory<P>) {
@@ -144,6 +146,7 @@ template <class P>
   return {{
       {"settling_mm", settling_mm<typename P::mm>},
       {"write_protecting_mm", write_protecting_mm<typename P::mm>},
+      {"clearing_mm", clearing_mm<typename P::mm>},
       {"two_pass_device", two_pass_device<typename P::device>},
       {"queue_device", queue_device<typename P::device>},
       {"iova_device", iova_device<typename P::device, page>},

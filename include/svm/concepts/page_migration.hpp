@@ -102,10 +102,13 @@ struct migration_slot {
 /// A model that `collects_masks` promises too:
 /// 31. `collect` leaves alone what slots say is outside: it takes nothing there, and no event covers it.
 ///
+/// A model that is a `clearing_mm` promises too:
+/// 32. after `clear_page` all of a block that `allocate_page` returned reads as zero, and nothing else has changed.
+///
 /// Which locks the library, or a driver through it, may hold around each (base/lock_rank.hpp); each may take later ones:
 ///  * collect: those of the ranks vm and range, and the map lock shared, which is always held;
 ///  * collect_pages: those of the ranks range and eviction; during a CPU fault the map lock too;
-///  * allocate_page, adopt_device_page, discard_page, install, finalize: those of the session's `collect` or
+///  * allocate_page, clear_page, adopt_device_page, discard_page, install, finalize: those of the session's `collect` or
 ///    `collect_pages`, and what that took.
 ///
 /// What an mm may say of itself in constants, each false where it says nothing.
@@ -130,6 +133,34 @@ concept page_migration = std::default_initializable<typename M::migration> &&
   { m.adopt_device_page(page, order, owner, coherent) } noexcept -> std::same_as<void>;
   { m.discard_page(page) } noexcept -> std::same_as<void>;
 };
+
+/// An mm that may have this beside: it makes a block zero that nobody else reaches, so that what nobody wants is not copied.
+template <class M>
+concept clearing_mm = requires(M& m, typename M::page page, page_order order) {
+  { m.clear_page(page, order) } noexcept -> std::same_as<void>;
+};
+
+namespace detail {
+
+/// True when an mm has something by the name of the function, whatever its type.
+template <class M>
+concept claims_clearing = requires { &M::clear_page; } ||
+    requires(M& m, typename M::page page, page_order order) { m.clear_page(page, order); };
+
+}  // namespace detail
+
+/// Explains what an mm that begins to be a `clearing_mm` lacks to be one.
+template <class M, on_missing How = on_missing::error>
+[[nodiscard]] constexpr bool explain_clearing() {
+  if constexpr (!detail::claims_clearing<M>)
+    return true;
+  else if constexpr (!clearing_mm<M>)
+    static_assert(How == on_missing::answer,
+                  "svm: page_migration needs `void clear_page(page, page_order) noexcept`, to be a clearing_mm");
+  else
+    return true;
+  return false;
+}
 
 /// Explains what a type lacks to be one whose pages can move.
 template <class M, on_missing How = on_missing::error>

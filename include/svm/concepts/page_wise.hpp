@@ -24,4 +24,9 @@ concept page_wise_policies = migrating_policies<P> && requires {
 template <class P>
 concept duplicating_policies = page_wise_policies<P> && write_protecting_mm<typename P::mm>;
 
+/// One that can also leave pages whose content nobody wants without a copy. What the CPU reaches in place it writes unseen.
+template <class P>
+concept discarding_policies =
+    page_wise_policies<P> && clearing_mm<typename P::mm> && !coherent_pagemap<typename P::pagemap>;
+
 }  // namespace svm::inline v0

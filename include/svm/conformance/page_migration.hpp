@@ -57,6 +57,8 @@
 //
 // 31. checked where the model `collects_masks` and does not collect into destinations.
 //
+// 32. checked where the model is a `clearing_mm`, by the first word of each page; for blocks too where the bench has them.
+//
 // The suite also has the checks of an address space that need device pages.
 
 #include <svm/conformance/address_space.hpp>
@@ -133,6 +135,7 @@ template <class Make>
   all.add(mappings_of_others_move(*make()));
   all.add(migrations_that_end_early_restore(*make()));
   all.add(system_pages_are_made_and_let_go(*make()));
+  if constexpr (svm::clearing_mm<mm::mm_of<bench>>) all.add(pages_are_cleared(*make()));
   all.add(device_pages_are_adopted_and_let_go(*make()));
   all.add(owners_stand_behind_their_pages(*make()));
   all.add(coherent_pages_stay(*make()));

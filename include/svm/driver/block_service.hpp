@@ -25,6 +25,7 @@
 #include <svm/placement/access_counters.hpp>
 #include <svm/placement/block_heat.hpp>
 #include <svm/placement/density.hpp>
+#include <svm/placement/discard.hpp>
 #include <svm/placement/eviction_policy.hpp>
 #include <svm/placement/page_places.hpp>
 #include <svm/placement/sort.hpp>
@@ -46,6 +47,7 @@ struct service_counts {
   std::uint64_t counter_services = 0;  ///< passes over a block that moved pages because a GPU counted its accesses
   std::uint64_t pages_demoted = 0;     ///< that went back because no counter brought them again
   std::uint64_t pages_duplicated = 0;  ///< copies that the GPU got of pages which stayed in system memory
+  std::uint64_t pages_dropped = 0;     ///< discarded pages that an eviction did not copy
 };
 
 /// Serves GPU faults page by page, block by block, as the bundle's placement policy says.
@@ -116,6 +118,20 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   ///         have changed
   [[nodiscard]] errc set_read_duplicated(va_range span, bool is_duplicated);
 
+  /// Says that nobody wants what a span holds (rule E5). Pages in the device's memory keep their place, but no device maps
+  /// them any more; of pages that the device reads in copies it loses the copies. When an eviction takes a page that no device
+  /// could write since, nothing is copied, and it is zero; a block of which the device has nothing else goes first. What is
+  /// read of a page until somebody writes it is what it held, or zero.
+  ///
+  /// A page stays as it is that is elsewhere, that another process maps too, or that somebody holds. The mark goes with a
+  /// mapping through which a device may write, with a prefetch, and with the page: with its move, its end, or its return.
+  ///
+  /// \pre    no lock of the library held
+  /// \errors misaligned, mm_gone; unsupported: the mm is no `clearing_mm`, or the CPU reaches device memory in place;
+  ///         no_memory, no_vma and what mm::collect returns: what came before is discarded
+  /// \allocs what is known of each block, which stays, and arrays of an element a page
+  [[nodiscard]] errc discard(va_range span);
+
   /// Makes this service known to another one of the same address space, and to all that the other one knows.
   ///
   /// \param known  of another device; each forgets the other when it ends
@@ -171,6 +187,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
     }
     page_mask evicted{};  ///< pages whose last way out of the device's memory was an eviction
     std::uint64_t services = 0;
+    placement::discarded_pages discarded;
     page_mask remote{};    ///< pages that are mapped where they are, because they stay there for a time
     page_mask writable{};  ///< pages that were mapped for writes since they came
     block* next_kept = nullptr;
@@ -269,6 +286,11 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
   template <class Change>
   [[nodiscard]] errc change_advice(va_range span, Change&& change);
   void make_room(service& s, page_mask const& kept) SVM_REQUIRES(lock_);
+  [[nodiscard]] errc discard_in(block& b, va_range part) SVM_REQUIRES(lock_);
+  void collapse(block& b, page_mask const& pages) SVM_REQUIRES(lock_);
+  [[nodiscard]] bool is_discarded(block& b) SVM_REQUIRES(lock_);
+  [[nodiscard]] errc evict(block& from, page_mask const& pages, std::uint32_t actor, cancellation const* cancel)
+      SVM_REQUIRES(lock_);
   [[nodiscard]] errc reserve_unit() SVM_REQUIRES(lock_);
   [[nodiscard]] errc move_and_map(service& s) SVM_REQUIRES(lock_);
   [[nodiscard]] errc move_piece(service& s, locked_range<P>& held, piece const& part) SVM_REQUIRES(lock_);
@@ -345,6 +367,7 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
 
 #include <svm/driver/impl/advise_spans.hpp>
 #include <svm/driver/impl/choose_places.hpp>
+#include <svm/driver/impl/discard.hpp>
 #include <svm/driver/impl/duplicate.hpp>
 #include <svm/driver/impl/make_room.hpp>
 #include <svm/driver/impl/serve_batch.hpp>

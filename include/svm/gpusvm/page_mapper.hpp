@@ -80,6 +80,18 @@ class page_mapper {
     return r.partial()->serving(want);
   }
 
+  /// Which pages of a range are mapped in the memory of a device; none when it is not mapped page by page.
+  [[nodiscard]] static page_mask in_device_memory(locked_range<P>& held) {
+    range<P>& r = *held;
+    page_mask found;
+    if (r.partial() == nullptr) return found;
+    shared_guard const guard{r.owner().lock_};
+    page_mask const& mapped = r.partial()->mapped();
+    for (unsigned p = mapped.next(0); p != page_mask::pages; p = mapped.next(p + 1))
+      if (r.partial()->memory_of(p) != nullptr) found.set(p);
+    return found;
+  }
+
   /// Makes pages present, maps each for the device and points its page table at them. Other pages are neither faulted in
   /// nor mapped, and stay as they are.
   ///

@@ -16,6 +16,7 @@
 #include <svm/concepts/cancellation.hpp>
 #include <svm/concepts/policies.hpp>
 #include <svm/pagemap/account.hpp>
+#include <svm/pagemap/discard_marks.hpp>
 #include <svm/pagemap/zdd.hpp>
 
 namespace svm::inline v0 {
@@ -148,6 +149,8 @@ class devmem : public list_hook<devmem<P>>, private retire_hook {
   [[nodiscard]] auto& eviction_lock() { return eviction_; }
   [[nodiscard]] zdd<P>& live_pages() { return zdd_; }
   [[nodiscard]] std::span<device_page<page> const> pages() const { return pages_; }
+  /// Which pages are discarded.
+  [[nodiscard]] detail::discard_marks<P>& marks() { return marks_; }
   /// Says that a device uses the memory now; see migrator_options. One load and one compare where nothing has changed.
   ///
   /// \pre a page of it is live and stays so: the lock of the notifier under which it is mapped is held
@@ -227,6 +230,7 @@ class devmem : public list_hook<devmem<P>>, private retire_hook {
   typename P::lock::template atomic<std::uint32_t> detached_{0};
   reference_count<typename P::lock::template atomic<std::uint32_t>> references_;
   zdd<P> zdd_;
+  [[no_unique_address]] detail::discard_marks<P> marks_;
 };
 
 }  // namespace svm::inline v0

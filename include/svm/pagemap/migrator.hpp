@@ -149,6 +149,21 @@ class migrator {
     return svm::detail::evict_span(env_, kept_, space, span, options);
   }
 
+  /// The same, but what is discarded and goes reads as zero afterwards instead of being copied.
+  ///
+  /// \param dropped  to which the number of such pages is added
+  [[nodiscard]] errc evict_span(mm& space, va_range span, evict_options const& options,
+                                detail::dropped_pages<P> dropped) {
+    return svm::detail::evict_span(env_, kept_, space, span, options, dropped);
+  }
+  /// Has the marks of discarded pages kept from now on; see `discard_pages`.
+  ///
+  /// \pre nobody maps this memory meanwhile, unless they are kept already
+  void keep_discards() {
+    if (!may_discard_) may_discard_ = true;
+  }
+  [[nodiscard]] bool may_discard() const { return may_discard_; }
+
   /// Evicts finished allocations in the order of the options until `size` bytes are available.
   ///
   /// Memory that another migration is filling counts as taken, and cannot be evicted yet.
@@ -221,6 +236,7 @@ class migrator {
   migrator_owner<P>* const owner_;
   cpu_fault_planner<page>* planner_ = nullptr;
   migrator_options const options_;
+  bool may_discard_ = false;
   detail::kept_arrays<P> kept_;
   typename P::lock::template mutex<lock_rank::leaf_device_memory> list_lock_;
   intrusive_list<devmem<P>> finished_ SVM_GUARDED_BY(list_lock_);  // ascending by `listed_`, then by `serial_`

@@ -6,6 +6,7 @@
 
 #include <svm/base/refcount.hpp>
 #include <svm/concepts/mappable_memory.hpp>
+#include <svm/concepts/page_wise.hpp>
 #include <svm/concepts/policies.hpp>
 
 namespace svm::inline v0 {
@@ -56,6 +57,8 @@ class zdd final : public mappable_memory<typename P::mm::page, typename P::devic
   // For a device mapping of the pages; the references are the migrator's.
   [[nodiscard]] result<device_address> map_run(typename P::device& device, page first, page_count count,
                                                dma_direction direction) noexcept override {
+    if constexpr (discarding_policies<P>)
+      if (direction != dma_direction::to_device) allocation_.marks().clear(allocation_, first, count);
     return allocation_.owner().env().pagemap.map(device, first, count, direction);
   }
   void unmap_run(typename P::device& device, device_address const& run) noexcept override {

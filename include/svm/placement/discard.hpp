@@ -24,6 +24,8 @@ class discarded_pages {
   constexpr void mapped_writable(page_mask const& pages) { pages_ -= pages; }
   /// A program moved pages: it wants them.
   constexpr void moved_by_program(page_mask const& pages) { pages_ -= pages; }
+  /// Pages left the device: what comes in their place is not what was discarded.
+  constexpr void left(page_mask const& pages) { pages_ -= pages; }
 
   /// Of pages that leave the device, those that have to be copied.
   [[nodiscard]] constexpr page_mask copied_by_eviction(page_mask const& leaving) const { return leaving - pages_; }

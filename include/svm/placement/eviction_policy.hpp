@@ -126,6 +126,14 @@ class eviction_policy {
     --blocks_;
     if (mode_ == eviction_mode::uvm) classes_.remove(b);
   }
+  /// All that the device has of a block is discarded: where blocks go whole it goes before those that are in use.
+  void discarded(evictable_block& b) {
+    if (mode_ == eviction_mode::uvm && b.present.any()) classes_.discarded(b);
+  }
+  /// Whether a block went because it was discarded.
+  [[nodiscard]] bool went_as_discarded(evictable_block const& b) const {
+    return mode_ == eviction_mode::uvm && b.evicted_as() == eviction_class::discarded;
+  }
   /// Tells what of a block is in the device's memory, where that may have changed behind the policy's back.
   void found(evictable_block& b, page_mask const& resident, std::uint64_t moment) {
     left(b, b.present - resident);

@@ -96,6 +96,16 @@ auto gpu_reads_one_of(std::uint64_t page, std::vector<std::uint64_t> values, std
   };
 }
 
+/// All that the first of two linked GPUs has is discarded, and the second one uses it where it is.
+world* discarded() {
+  world* const w = by_pages<2, 100, 2>();
+  serves({0, 1})(*w);
+  must(w->first().views[1]->blocks->set_accessed_by(pages(0, 4), true) == errc::ok, "advice is taken");
+  must(w->first().views[0]->blocks->discard(pages(0, 2)) == errc::ok, "the program may discard");
+  must(w->gpu_pages(pages(0, 2), 0) + w->gpu_pages(pages(0, 2), 1) == 0, "no GPU has a mapping left");
+  return w;
+}
+
 /// The second GPU prefers four pages, which are in system memory, and the first one leaves them to it.
 world* preferred() {
   world* const w = by_pages<2, 100, 8>();
@@ -286,6 +296,35 @@ TEST_SUITE("explore/races, blocks") {
     r.finally([](world& w) {
       must(w.cpu_read(page_at(0)) == 20 && w.cpu_read(page_at(1)) == 1 && w.cpu_read(page_at(2)) == 22,
            "the last words are there");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("a discard and a write / a service that needs the memory: the word is there (DSC-17)") {
+    race r{"discard and pressure", full};
+    r.thread("program")
+        .does("discard",
+              [](world& w) {
+                must(w.first().views[0]->blocks->discard(pages(0, 2)) == errc::ok, "the program may discard");
+              })
+        .does("write", gpu_writes(0, 20));
+    r.thread("gpu").does("read", serves({2})).does("read beside it", serves({3}));
+    r.finally([](world& w) {
+      must(w.cpu_read(page_at(0)) == 20, "what was written after the discard is there");
+      auto const other = w.cpu_read(page_at(1));
+      must(other == 1 || other == 0, "what was discarded is as it was, or zero");
+      must(w.cpu_read(page_at(2)) == 2 && w.cpu_read(page_at(3)) == 3, "the rest is there");
+    });
+    r.sample();
+  }
+
+  TEST_CASE("writes of two GPUs to discarded pages / a service that needs the memory: both words are there (DSC-17)") {
+    race r{"discarded and written by two", discarded};
+    r.thread("gpu 0").does("write", gpu_writes(0, 20, 0));
+    r.thread("gpu 1").does("write", gpu_writes(1, 21, 1));
+    r.thread("pressure").does("read", serves({2}));
+    r.finally([](world& w) {
+      must(w.cpu_read(page_at(0)) == 20 && w.cpu_read(page_at(1)) == 21, "the last words are there");
     });
     r.sample();
   }

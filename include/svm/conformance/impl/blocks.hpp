@@ -355,6 +355,20 @@ template <class Bench>
   return v.result();
 }
 
+/// Promise 32.
+template <class Bench>
+[[nodiscard]] broken_promises blocks_are_cleared(Bench& b) {
+  verdict v{promises};
+  mm::large_mapping<Bench> const m{b};
+  auto const block = b.mm().allocate_page(m.order);
+  if (!block || !b.is_live(b.nth(*block, m.pages - 1))) return v.result();  // reported by others
+  for (std::size_t i = 0; i < m.pages; ++i) b.poke(b.nth(*block, i), i + 1);
+  b.mm().clear_page(*block, m.order);
+  for (std::size_t i = 0; i < m.pages; ++i) v.expect(32, mm::holds(b, b.nth(*block, i), 0));
+  b.mm().discard_page(*block);
+  return v.result();
+}
+
 /// All of them.
 template <class Make>
 [[nodiscard]] broken_promises check_blocks(Make&& make) {
@@ -367,6 +381,7 @@ template <class Make>
   all.add(large_holes_are_filled(*make()));
   all.add(blocks_that_fail_restore(*make()));
   all.add(blocks_are_made_and_let_go(*make()));
+  if constexpr (svm::clearing_mm<mm::mm_of<mm::bench_of<Make>>>) all.add(blocks_are_cleared(*make()));
   return all;
 }
 

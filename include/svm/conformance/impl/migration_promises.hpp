@@ -10,7 +10,7 @@ namespace svm::inline v0::conformance::page_migration {
 
 /// The promises of `svm::page_migration`.
 // clang-format off
-inline constexpr promise_table<31> promises{"page_migration", {{
+inline constexpr promise_table<32> promises{"page_migration", {{
     {1, "`collect` takes every page of system memory and every hole of the span"},
     {2, "`collect` takes the device pages that `reach` reaches, and refuses others"},
     {3, "an event with cause migrate comes before a page is taken, on behalf of the right owner"},
@@ -42,6 +42,7 @@ inline constexpr promise_table<31> promises{"page_migration", {{
     {29, "a `collect` into destinations that fails leaves them to its caller"},
     {30, "the bytes of what `collect_pages` says has moved are there once `install` has returned"},
     {31, "`collect` takes nothing where a slot is outside, and no event covers it"},
+    {32, "`clear_page` makes all of a block of system pages zero, and changes nothing else"},
 }}};
 // clang-format on
 

@@ -338,7 +338,10 @@ template <class Bench>
       mm::session_of<Bench> session{};
       v.expect(24, in_order(b, [&] { mm::collect_pages(b, session, slots); }));
       v.expect(24, in_order(b, [&] {
-                 if (auto const one = b.mm().allocate_page(svm::page_order{})) b.mm().discard_page(*one);
+                 auto const one = b.mm().allocate_page(svm::page_order{});
+                 if (!one) return;
+                 if constexpr (svm::clearing_mm<mm::mm_of<Bench>>) b.mm().clear_page(*one, svm::page_order{});
+                 b.mm().discard_page(*one);
                }));
       b.mm().finalize(session);
     }

@@ -28,6 +28,22 @@ template <class Bench>
   return v.result();
 }
 
+/// Promise 32.
+template <class Bench>
+[[nodiscard]] broken_promises pages_are_cleared(Bench& b) {
+  verdict v{promises};
+  auto const one = b.mm().allocate_page(svm::page_order{});
+  auto const beside = b.mm().allocate_page(svm::page_order{});
+  if (!one || !beside) return v.result();  // reported by others
+  b.poke(*one, 7);
+  b.poke(*beside, 8);
+  b.mm().clear_page(*one, svm::page_order{});
+  v.expect(32, mm::holds(b, *one, 0) && mm::holds(b, *beside, 8));
+  b.mm().discard_page(*one);
+  b.mm().discard_page(*beside);
+  return v.result();
+}
+
 /// Promises 18, 19 and 21.
 template <class Bench>
 [[nodiscard]] broken_promises device_pages_are_adopted_and_let_go(Bench& b) {

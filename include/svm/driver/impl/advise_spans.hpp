@@ -86,7 +86,7 @@ va_range block_service<P>::map_accessed(block& b, cpu_va at, va_range around, pa
   if (!vma->migratable || !vma->readable || !advice.attributes.accessed_by || is_own) return part;
   service s{.of = b, .within = part, .vma = *vma, .attributes = advice.attributes, .terms = terms};
   s.seen = look(part);
-  s.faulted = pages & (s.seen.here | s.seen.system | s.seen.reached);
+  s.faulted = pages & ((s.seen.here - b.discarded.pages()) | s.seen.system | s.seen.reached);
   if (s.faulted.any()) static_cast<void>(move_and_map(s));
   return part;
 }

@@ -62,16 +62,16 @@ void block_service<P>::make_room(service& s, page_mask const& kept) {
       victim.pages = there;
       if (there.none()) continue;
     }
+    if (eviction.went_as_discarded(from) && !is_discarded(from)) {
+      eviction.found(from, from.present, moment_);
+      continue;
+    }
     policy_.evicting();
     bool const judges = how_.feedback && use_ != nullptr;
     page_mask const used = judges ? use_->used(from.at(), victim.pages & from.feedback.along()) : page_mask{};
     space().observer.record(
         {event_kind::evicted, span_of(from.at(), victim.pages.hull()), P::mm::page_size * victim.pages.count()});
-    errc const e = driver_.memory().evict_span(space().mm, span,
-                                               {.reason = {migration_cause::eviction, batch_number(), s.actor},
-                                                .pages = &victim.pages,
-                                                .from = env().pagemap.owner(),
-                                                .cancel = s.cancel});
+    errc const e = evict(from, victim.pages, s.actor, s.cancel);
     page_mask gone = victim.pages;
     if (e != errc::ok) {
       page_mask const there = look(span).here;
@@ -82,7 +82,8 @@ void block_service<P>::make_room(service& s, page_mask const& kept) {
     eviction.left(from, gone);
     from.evicted |= gone;
     from.writable -= gone;
-    map_again(from, gone);
+    map_again(from, gone - from.discarded.pages());
+    from.discarded.left(gone);
     if (judges) from.feedback.evicted(gone, used);
   }
 }

@@ -20,6 +20,7 @@ block_service<P>::block_service(svm_driver<P>& driver, options const& how, thras
       moves_(how.thrash == placement::thrash_mode::off ? nullptr : (moves != nullptr ? moves : &own_moves_)) {
   driver_.set_server(this);
   if (plans_cpu_faults()) driver_.memory().set_planner(this);
+  if constexpr (discarding_policies<P>) driver_.memory().keep_discards();
 }
 
 template <page_wise_policies P>

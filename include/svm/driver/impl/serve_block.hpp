@@ -77,6 +77,7 @@ bool block_service<P>::bring(service const& cause, std::uint64_t number) {
   s.seen = look(s.within);
   policy_.eviction().found(*b, s.seen.here | (b->present - page_mask{b->where.window}), moment_);
   s.along = page_mask{b->where.window};
+  s.along -= b->discarded.pages() & s.seen.here;
   if (moves_ != nullptr) s.along -= moves_->of(b->at(), how_.self, space().clock.now()).thrashing;
   s.missing = s.along - s.seen.here;
   if (s.missing.none()) return true;
@@ -94,6 +95,8 @@ template <page_wise_policies P>
 void block_service<P>::decide(service& s) {
   block& b = s.of;
   page_mask going = s.faulted - s.staying;
+  // A mapping beside would make what was discarded wanted again.
+  page_mask const unwanted = b.discarded.pages() & s.seen.here;
   if (reads_copies(s.attributes)) {
     // Nothing moves along: others may read copies of what lies beside.
   } else if (policy_.moves_ranges()) {
@@ -110,7 +113,7 @@ void block_service<P>::decide(service& s) {
       p = pages.end - 1;
       if (p + 1 >= page_mask::pages) break;
     }
-    going = (all - s.staying) - (s.thrashing - s.named);
+    going = (all - s.staying) - ((s.thrashing | unwanted) - s.named);
     s.faulted |= going;
   } else if (s.staying.none()) {  // with two places nothing moves along
     s.along = policy_.along(
@@ -121,6 +124,7 @@ void block_service<P>::decide(service& s) {
                .resident_anywhere = s.seen.present.any(),
                .mapped_by_cpu = s.seen.system});
   }
+  s.along -= unwanted;
   page_mask const there = s.named & s.seen.here;
   auto const fitted = placement::fit(b.where, going, s.along, there, room_for(s, there));
   s.along = fitted.prefetched;
@@ -178,6 +182,7 @@ result<lookup<P>> block_service<P>::find_range(service const& s, cpu_va at, acce
 template <page_wise_policies P>
 errc block_service<P>::move_and_map(service& s) {
   page_mask const all = s.faulted | s.along;
+  s.of.discarded.left(access_of(s) == mapping_access::read_only ? s.missing : all);
   errc first = errc::ok;
   for (unsigned p = all.next(0); p != page_mask::pages;) {
     result<lookup<P>> found = find_range(s, s.of.at() + P::mm::page_size * p, access_kind::read);

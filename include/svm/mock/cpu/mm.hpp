@@ -92,6 +92,9 @@ class address_space : public port::page_migration<address_space<Lock, PageBytes>
   void set_sequence(registration& r, std::uint64_t value) noexcept { notifiers_.set_sequence(r, value); }
   void write_protect(va_range span, std::span<page> pages) noexcept;
   void put_pages(std::span<page const> pages) noexcept;
+  void clear_page(page first, page_order order) noexcept {
+    for (std::uint64_t i = 0; i < order.pages().value; ++i) frames_.clear(frames_.after(first, i));
+  }
 
   // System calls. Alignment is judged first.
 

@@ -33,6 +33,21 @@ struct move_outcome {
   byte_count bytes{};
 };
 
+/// Where a move to system memory counts the discarded pages that it does not copy; nothing, where no page can be.
+template <migrating_policies P>
+struct dropped_pages {};
+template <discarding_policies P>
+struct dropped_pages<P> {
+  page_count* total = nullptr;  ///< null: they are copied like all others
+};
+/// How many destinations of a pass were cleared instead of copied to.
+template <migrating_policies P>
+struct cleared_pages {};
+template <discarding_policies P>
+struct cleared_pages<P> {
+  page_count pages{};
+};
+
 /// One pass that moves the device pages named in a transfer's slots to system memory; each device copies its own.
 ///
 /// \source drm_pagemap.c, the common part of drm_pagemap_evict_to_ram() and __drm_pagemap_migrate_to_ram()
@@ -46,14 +61,15 @@ class migration_to_system {
   /// \param faulting  the page that a CPU fault holds a reference on, or none
   /// \param about     what its copies are said to be about
   migration_to_system(typename P::mm& mm, transfer<P>& work, page_scope const* within, page faulting,
-                      shortage when_short, va_range about, move_reason reason)
+                      shortage when_short, va_range about, move_reason reason, dropped_pages<P> dropped = {})
       : mm_(mm),
         work_(work),
         within_(within),
         faulting_(faulting),
         when_short_(when_short),
         about_(about),
-        reason_(reason) {}
+        reason_(reason),
+        dropped_(dropped) {}
 
   /// \param is_planned  what moves beside the faulting page moves along with it
   [[nodiscard]] move_outcome run(bool is_planned = false) {
@@ -76,7 +92,7 @@ class migration_to_system {
       if (outcome.error == errc::ok) outcome.error = gather(*device);
       if (outcome.error == errc::ok && !work_.job().empty()) outcome.error = env.pagemap.copy_to_system(work_.job());
       if (outcome.error != errc::ok) return outcome;
-      byte_count const copied = found_ * P::mm::page_size;  // what the mm moves by itself is told of here too
+      byte_count const copied = copied_pages() * P::mm::page_size;  // what the mm moves by itself is told of here too
       byte_count fresh{copied.value - outcome.bytes.value};
       time_point const ended = moment_for(env.observer, env.clock);
       auto const record = [&](byte_count bytes, move_reason reason) {
@@ -100,6 +116,7 @@ class migration_to_system {
     if (found_ == page_count{}) return outcome;
     mm_.install(session);
     outcome.moved = moved_pages();
+    count_dropped();
     return outcome;
   }
 
@@ -159,9 +176,9 @@ class migration_to_system {
       if (errc const e = add(first_, slots[first_].destination_order.pages()); e != errc::ok) return e;
     for (std::size_t i = 0; i < slots.size();) {
       bool const moves = slots[i].destination != page{} && i != first_ && device_of(slots[i]) == &device;
-      page_count const count = moves ? work_.run_at(i, i < first_ && first_ < slots.size() ? first_ : slots.size())
-                                     : page_count{pages_moved_with(slots[i])};
-      if (moves)
+      page_count count = moves ? work_.run_at(i, i < first_ && first_ < slots.size() ? first_ : slots.size())
+                               : page_count{pages_moved_with(slots[i])};
+      if (moves && !drop(i, count))
         if (errc const e = add(i, count); e != errc::ok) {
           forget_from(i, device);
           return is_enough() ? errc::ok : e;
@@ -169,6 +186,50 @@ class migration_to_system {
       i += static_cast<std::size_t>(count.value);
     }
     return errc::ok;
+  }
+  /// Whether the block of slot `i` is not copied, since nobody wants what it holds.
+  [[nodiscard]] bool is_dropped([[maybe_unused]] std::size_t i) const {
+    if constexpr (discarding_policies<P>) {
+      slot const& head = work_.slots()[i];
+      if (head.state != slot_state::collected) return false;
+      devmem<P>& memory = zdd<P>::of(head.owner_object)->allocation();
+      for (slot const& s : work_.slots().subspan(i, head.destination_order.pages().value))
+        if (!memory.marks().test(memory, s.source)) return false;
+      return true;
+    }
+    return false;
+  }
+  /// Cuts a run to the blocks at its start that are alike, all dropped or all copied. Those that are dropped are cleared.
+  ///
+  /// \return whether they are dropped
+  [[nodiscard]] bool drop([[maybe_unused]] std::size_t i, [[maybe_unused]] page_count& count) {
+    if constexpr (discarding_policies<P>) {
+      if (dropped_.total == nullptr) return false;
+      bool const drops = is_dropped(i);
+      std::size_t end = i;
+      while (end < i + count.value && is_dropped(end) == drops) {
+        slot const& s = work_.slots()[end];
+        if (drops) mm_.clear_page(s.destination, s.destination_order);
+        end += s.destination_order.pages().value;
+      }
+      count = page_count{end - i};
+      if (drops) cleared_.pages += count;
+      return drops;
+    }
+    return false;
+  }
+  [[nodiscard]] page_count copied_pages() const {
+    if constexpr (discarding_policies<P>)
+      return found_ - cleared_.pages;
+    else
+      return found_;
+  }
+  /// Counts what went without a copy.
+  void count_dropped() {
+    if constexpr (discarding_policies<P>)
+      for (std::size_t i = 0; dropped_.total != nullptr && i < work_.slots().size(); ++i)
+        if (work_.slots()[i].destination != page{} && is_dropped(i))
+          *dropped_.total += work_.slots()[i].destination_order.pages();
   }
   [[nodiscard]] errc add(std::size_t i, page_count count) {
     slot const& s = work_.slots()[i];
@@ -238,6 +299,8 @@ class migration_to_system {
   page_count found_{};            // destinations
   std::size_t first_ = SIZE_MAX;  // the slot where what the faulting page moves with begins
   bool short_ = false;            // no system page is left
+  [[no_unique_address]] dropped_pages<P> dropped_;
+  [[no_unique_address]] cleared_pages<P> cleared_;
 };
 
 /// Why a pass left pages where they were.
@@ -275,7 +338,7 @@ template <migrating_policies P>
 /// \see migrator::evict_span
 template <migrating_policies P>
 [[nodiscard]] errc evict_span(environment<P>& env, kept_arrays<P>& kept, typename P::mm& mm, va_range span,
-                              evict_options const& options) {
+                              evict_options const& options, dropped_pages<P> dropped = {}) {
   using run = page_run<typename P::mm::page>;
   // Calls `visit(page)` for each page of the runs that is to leave.
   auto const for_each_asked = [&options](std::span<run const> runs, auto&& visit) {
@@ -320,7 +383,7 @@ template <migrating_policies P>
     // A page that was reported stays in the span until it moves, or until the process maps something else there.
     page_scope const within{mm.id(), span};
     move_outcome const outcome =
-        migration_to_system<P>{mm, work, &within, {}, shortage::move_nothing, span, options.reason}.run();
+        migration_to_system<P>{mm, work, &within, {}, shortage::move_nothing, span, options.reason, dropped}.run();
     bytes += outcome.bytes;
     moved += outcome.moved;
     foreign = outcome.foreign;
