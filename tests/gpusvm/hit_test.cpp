@@ -18,6 +18,8 @@
 #include <support/counting_lock.hpp>
 #include <support/scripted.hpp>
 #include <svm/driver/svm_driver.hpp>
+#include <svm/gpusvm/page_mapper.hpp>
+#include <svm/placement/uvm_placement.hpp>
 
 using support::counting_lock;
 using svm::access_kind;
@@ -28,8 +30,10 @@ using svm::va_range;
 
 namespace {
 
+/// A policy that decides page by page changes nothing where nobody made a service of it.
 struct policies : support::scripted_policies<4096> {
   using lock = counting_lock;
+  using placement = svm::placement::uvm_placement;
 };
 constexpr std::uint64_t page_bytes = 4096;
 constexpr cpu_va base{1 << 30};
@@ -133,6 +137,11 @@ TEST_SUITE("gpusvm/hit") {
     std::uint64_t const walks = s.mm.walks;
     std::uint32_t const users = std::exchange(s.mm.users, 0);
     CHECK(s.fault(1) == errc::mm_gone);
+    svm::fault_request const two[] = {{page_at(1), access_kind::read}, {page_at(2), access_kind::read}};
+    errc answers[] = {errc::ok, errc::ok};
+    CHECK(s.driver->fault_batch(two, answers) == 0);
+    CHECK(answers[0] == errc::mm_gone);
+    CHECK(answers[1] == errc::mm_gone);
     CHECK(s.mm.walks == walks);
     s.mm.users = users;
     CHECK(s.fault(1) == errc::ok);
@@ -152,6 +161,45 @@ TEST_SUITE("gpusvm/hit") {
     CHECK(s.device.live.size() == 0);
     s.device.fail_at = 0;
     ranges.detach(held, other);
+  }
+
+  TEST_CASE(
+      "a range is opened for single pages, and closed again, under the notifier's lock, as its pages are mapped") {
+    scene s;
+    auto& ranges = s.driver->svm();
+    REQUIRE(s.fault(0) == errc::ok);
+    svm::page_mapper<policies> mapper{s.env};
+    auto held = ranges.lock_range(ranges.find(page_at(0)));
+    svm::page_mask const first{svm::page_span{0, 1}};
+    auto const locks = [](auto&& call) {
+      counting_lock::done = {};
+      call();
+      return counting_lock::done.notifiers;
+    };
+    CHECK(locks([&] { CHECK(mapper.open(held) == errc::ok); }) == 1);
+    CHECK(locks([&] { CHECK(mapper.open(held) == errc::ok); }) == 0);
+    REQUIRE(mapper.map(held, first, svm::mapping_access::read_write, nullptr) == errc::ok);
+    CHECK(s.device.live.size() == 1);
+    CHECK(locks([&] { CHECK(svm::page_mapper<policies>::serving(held, access_kind::write) == first); }) == 1);
+    CHECK(locks([&] { mapper.unmap(held, first); }) == 1);
+    CHECK(s.device.live.size() == 0);
+    CHECK(locks([&] { mapper.close(held); }) == 1);
+  }
+
+  TEST_CASE("no page of a range that was removed is mapped") {
+    scene s;
+    auto& ranges = s.driver->svm();
+    REQUIRE(s.fault(0) == errc::ok);
+    svm::page_mapper<policies> mapper{s.env};
+    auto const kept = ranges.find(page_at(0));
+    auto held = ranges.lock_range(kept);
+    REQUIRE(mapper.open(held) == errc::ok);
+    ranges.remove(std::move(held));
+    std::uint64_t const walks = s.mm.walks;
+    auto again = ranges.lock_range(kept);
+    CHECK(mapper.map(again, svm::page_mask{svm::page_span{0, 1}}, svm::mapping_access::read_only, nullptr) ==
+          errc::gone);
+    CHECK(s.mm.walks == walks);
   }
 
   TEST_CASE("a fault on a range that is not bound any more is no hit") {
