@@ -522,10 +522,10 @@ TEST_SUITE("driver/discard") {
       fail_each(
           two_blocks(), kind, {errc::no_memory},
           [](world& w) {
-            w.map(2 * block_bytes);
+            for (std::uint64_t const n : {0u, 1u}) w.map(64 * page_bytes, page_of(n, 0));
             for (unsigned const p : {0u, 1u, 40u}) REQUIRE(w.gpu_write(page_of(0, p), p + 1) == errc::ok);
             // No service knows of this block.
-            REQUIRE(w.driver.prefetch(span(page_of(1, 0), block_bytes), prefetch_place::device) == errc::ok);
+            REQUIRE(w.driver.prefetch(span(page_of(1, 0), 64 * page_bytes), prefetch_place::device) == errc::ok);
           },
           [](world& w) { return service_of(w).discard(span(base, 2 * block_bytes)); },
           [](world& w) { return on_device(w, 0).contains(one(0) | one(1) | one(40)); });
@@ -539,10 +539,10 @@ TEST_SUITE("driver/discard") {
           {errc::no_memory, errc::no_ram, errc::dma_map_failed, errc::copy_failed, errc::in_use, errc::busy,
            errc::no_device_memory},
           [](world& w) {
-            w.map(3 * block_bytes);
+            for (std::uint64_t const b : {0u, 1u, 2u}) w.map(64 * page_bytes, page_of(b, 0));
             for (std::uint64_t const b : {0u, 1u}) {
               w.cpu_tag(page_of(b, 0), 64 * page_bytes, 100 * b + 1);
-              REQUIRE(w.driver.prefetch(span(page_of(b, 0), block_bytes), prefetch_place::device) == errc::ok);
+              REQUIRE(w.driver.prefetch(span(page_of(b, 0), 64 * page_bytes), prefetch_place::device) == errc::ok);
             }
             REQUIRE(service_of(w).discard(span(page_of(0, 0), 32 * page_bytes)) == errc::ok);
             REQUIRE(w.cpu_write(page_of(2, 0), 9) == sys::ok);
