@@ -535,7 +535,7 @@ TEST_SUITE("driver/discard") {
   TEST_CASE("DSC-16 any failure at any step of an eviction of discarded pages leaves each as it was, or zero") {
     for (auto const kind : {failure::alloc, failure::ram, failure::lock, failure::copy, failure::dma_map}) {
       fail_each(
-          two_blocks(), kind,
+          by_pages(128 * page_bytes), kind,
           {errc::no_memory, errc::no_ram, errc::dma_map_failed, errc::copy_failed, errc::in_use, errc::busy,
            errc::no_device_memory},
           [](world& w) {
