@@ -255,6 +255,17 @@ class block_service final : private detail::fault_server, private cpu_fault_plan
                                 first_look looked, page_mask* away, cancellation const* cancel);
   void push(cpu_va first, page_mask const& pages, cancellation const* cancel);
   [[nodiscard]] bool take_preferred(cpu_va at, page_mask const& pages, cancellation const* cancel);
+  /// A service of what one mapping of the program has of a block, as far as what was said of it reaches.
+  [[nodiscard]] service make_service(block& of, vma_info const& vma, advised_span const& said, std::uint32_t terms,
+                                     cancellation const* cancel) {
+    va_range const window = driver_.svm().shape().window();
+    return {.of = of,
+            .within = block_around(of.at()).intersection(vma.extent).intersection(window).intersection(said.within),
+            .vma = vma,
+            .attributes = said.attributes,
+            .terms = terms,
+            .cancel = cancel};
+  }
   [[nodiscard]] errc run(service& s, first_look looked) SVM_REQUIRES(lock_);
   [[nodiscard]] bool bring(service const& cause, std::uint64_t number) SVM_REQUIRES(lock_);
   void decide(service& s) SVM_REQUIRES(lock_);

@@ -150,7 +150,7 @@ class thrash_history {
     exclusive_guard const guard{lock_};
     end_due_locked(now);
   }
-  /// \param who  the processor that asks. A slice of its own holds nothing back from it
+  /// \param who  the processor that asks. Its own slice holds no page back from it
   [[nodiscard]] state of(cpu_va block, placement::processor who, time_point now) {
     exclusive_guard const guard{lock_};
     entry const* const e = blocks_.find(block);

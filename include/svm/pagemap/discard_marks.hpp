@@ -24,7 +24,7 @@ class discard_marks {};
 /// with the page, whatever ends that, and moves with it to another address.
 ///
 /// A page is marked with its lock held and no mapping left. Before a device has a mapping through which it can write, the
-/// mark goes. So who has locked a page and taken it out of every page table finds a mark only if nobody wrote since.
+/// mark goes. So a locked page that no page table has is marked only if nobody wrote to it since.
 /// Memory is not used twice in one allocation: the mark of a page that ended says nothing.
 ///
 /// Locks: none. Several devices may map pages of an allocation at a time.

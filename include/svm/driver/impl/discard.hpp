@@ -7,8 +7,8 @@
 
 // block_service: memory whose content nobody wants (rule E5).
 //
-// Whether a page is discarded is known by the allocation that it lies in, under the page's lock. What a block knows says
-// only which blocks go first, and what is not mapped for who accesses it; it may be behind.
+// The allocation of a page says whether the page is discarded, under the page's lock. A block's own mask may be behind. It
+// decides only which blocks go first, and which pages accessed-by does not map.
 
 namespace svm::inline v0 {
 

@@ -220,17 +220,11 @@ errc block_service<P>::serve_part(std::span<block_fault> batch, std::span<std::u
   if (!vma->readable) return refuse(errc::no_access);
   if (!vma->migratable || driver_.options().migrate == migration_mode::never) return refuse(serve_whole(head, cancel));
   exclusive_guard const guard{lock_};
-  va_range const around = block_around(head.at);
-  block* const b = blocks_.find_or_make(around.start());
+  block* const b = blocks_.find_or_make(block_around(head.at).start());
   if (b == nullptr) return refuse(errc::no_memory);
-  service s{.of = *b,
-            .within = around.intersection(vma->extent).intersection(window).intersection(advice.within),
-            .vma = *vma,
-            .attributes = advice.attributes,
-            .terms = terms,
-            .actor = head.requester,
-            .cancel = cancel,
-            .away = away};
+  service s = make_service(*b, *vma, advice, terms, cancel);
+  s.actor = head.requester;
+  s.away = away;
   std::size_t const from = first;
   for (; first < which.size() && s.within.contains(batch[which[first]].at); ++first) {
     block_fault& f = batch[which[first]];
@@ -284,12 +278,7 @@ bool block_service<P>::take_preferred(cpu_va at, page_mask const& pages, cancell
   exclusive_guard const guard{lock_};
   block* const b = blocks_.find_or_make(block_around(at).start());
   if (b == nullptr) return true;
-  service s{.of = *b,
-            .within = block_around(at).intersection(vma->extent).intersection(window).intersection(advice.within),
-            .vma = *vma,
-            .attributes = advice.attributes,
-            .terms = terms,
-            .cancel = cancel};
+  service s = make_service(*b, *vma, advice, terms, cancel);
   s.named = pages & page_mask{pages_of(s.within)};
   if (moves_ != nullptr) s.thrashing = moves_->of(b->at(), how_.self, space().clock.now()).thrashing;
   static_cast<void>(run(s, first_look::over));

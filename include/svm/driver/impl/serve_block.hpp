@@ -66,13 +66,8 @@ bool block_service<P>::bring(service const& cause, std::uint64_t number) {
   block* const b = blocks_.find_or_make(at);
   if (b == nullptr) return false;
   ++moment_;
-  service s{.of = *b,
-            .within = block_around(at).intersection(vma->extent).intersection(window).intersection(advice.within),
-            .vma = *vma,
-            .attributes = advice.attributes,
-            .terms = cause.terms,
-            .actor = cause.actor,
-            .cancel = cause.cancel};
+  service s = make_service(*b, *vma, advice, cause.terms, cause.cancel);
+  s.actor = cause.actor;
   b->where.window = pages_of(s.within);
   s.seen = look(s.within);
   policy_.eviction().found(*b, s.seen.here | (b->present - page_mask{b->where.window}), moment_);

@@ -70,13 +70,8 @@ errc block_service<P>::serve_noticed(std::span<counter_notice> batch, std::span<
   exclusive_guard const guard{lock_};
   block* const b = blocks_.find_or_make(block_around(at).start());
   if (b == nullptr) return errc::no_memory;
-  service s{.of = *b,
-            .within = block_around(at).intersection(vma->extent).intersection(window).intersection(advice.within),
-            .vma = *vma,
-            .attributes = advice.attributes,
-            .terms = terms,
-            .cancel = cancel,
-            .why = migration_cause::counter};
+  service s = make_service(*b, *vma, advice, terms, cancel);
+  s.why = migration_cause::counter;
   while (first < which.size() && s.within.contains(batch[which[first]].address)) ++first;
   b->where.window = pages_of(s.within);
   s.seen = look(s.within);
